@@ -1,0 +1,36 @@
+"""Open-set recognition with OpenMax: classifier, activations, calibration, threshold.
+
+``torch`` is imported only when a network runs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.evaluation import TradeoffCurve
+from openmax_core.openmax import OpenMax
+from openmax_core.operating_point import OperatingPoint
+
+if TYPE_CHECKING:
+    from openmax_core.classifier import load_classifier
+    from openmax_core.workspace import Workspace
+
+__all__ = [
+    "NoFeasibleThresholdError",
+    "OpenMax",
+    "OpenMaxError",
+    "OperatingPoint",
+    "TradeoffCurve",
+    "Workspace",
+    "load_classifier",
+]
+
+_LATER = {"Workspace": "workspace", "load_classifier": "classifier"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import pandas and torchvision only for those who ask for them."""
+    if name not in _LATER:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -1,0 +1,7 @@
+"""``python -m openmax_core``: the same as ``openmax``."""
+
+import sys
+
+from openmax_core.cli import main
+
+sys.exit(main())

@@ -1,0 +1,56 @@
+"""Distances between activation vectors and mean activation vectors.
+
+Every function takes ``a`` of shape (N, C) and ``b`` of shape (C,) or (N, C), of one floating
+dtype, and returns the N row-wise distances in that dtype. They are used alike when fitting and
+when scoring, so a distance always has one scale.
+
+Differences are taken before they are squared: the expanded form |a|² − 2ab + |b|² loses digits
+near the mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+DistanceFunction = Callable[[Array, Array], Array]
+
+# OSDN divides the Euclidean part of 'eucos' by 200 so that it does not drown the cosine part.
+EUCOS_SCALE = 200.0
+
+
+def squared_euclidean(a: Array, b: Array) -> Array:
+    """Sum of squared differences, as the notebook has it."""
+    difference = a - b
+    return np.asarray((difference * difference).sum(axis=1))
+
+
+def euclidean(a: Array, b: Array) -> Array:
+    """Square root of the sum of squared differences."""
+    difference = a - b
+    return np.sqrt(np.einsum("ij,ij->i", difference, difference))
+
+
+def cosine(a: Array, b: Array) -> Array:
+    """1 − cosine of the angle, in [0, 2]; 1 where a vector is all zeros."""
+    pairs = "ij,ij->i" if b.ndim == 2 else "ij,j->i"
+    dot = np.einsum(pairs, a, b)
+    length = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("...j,...j->...", b, b))
+    return 1.0 - np.divide(dot, length, out=np.zeros_like(dot), where=length > 0)
+
+
+def eucos(a: Array, b: Array) -> Array:
+    """Euclidean/200 + cosine, as in OSDN (Bendale & Boult, 2016)."""
+    return euclidean(a, b) / EUCOS_SCALE + cosine(a, b)
+
+
+DISTANCES: dict[str, DistanceFunction] = {
+    "euclidean": euclidean,
+    "squared_euclidean": squared_euclidean,
+    "cosine": cosine,
+    "eucos": eucos,
+}

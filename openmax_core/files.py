@@ -1,0 +1,45 @@
+"""Files that are there whole or not at all, and fingerprints of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from openmax_core.errors import OpenMaxError
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write under a temporary name beside ``path``, flush to disk, then rename.
+
+    Raises
+    ------
+    OpenMaxError
+        The disk is full or the folder cannot be written; what was there before stays.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OpenMaxError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_text_atomically(path: Path, content: str) -> None:
+    """As :func:`write_bytes_atomically`, UTF-8."""
+    write_bytes_atomically(path, content.encode("utf-8"))
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

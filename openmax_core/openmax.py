@@ -1,0 +1,427 @@
+"""OpenMax: a classifier's logits become C + 1 probabilities, the last one 'unknown'.
+
+Source: Bendale & Boult, "Towards Open Set Deep Networks", CVPR 2016, and its code (OSDN).
+
+1. Keep the correctly classified training activation vectors. Per class: the mean (MAV), the
+   distances to it, and a Weibull over the η largest (:mod:`openmax_core.weibull`).
+2. For an activation vector v with distance d_j to MAV j, rank the classes by logit. Rank
+   i = 1..α has the weight a_i = (α + 1 − i)/α ('code'), (α − i)/α ('paper') or 1 for every class
+   ('all'); the others 0.
+3. ω_j = 1 − a_j · CDF_j(d_j); v̂_j = v_j ω_j; the unknown's logit is Σ_j v_j (1 − ω_j).
+4. Softmax over the C + 1, the largest subtracted first.
+
+Example
+-------
+>>> import numpy as np
+>>> rng = np.random.default_rng(0)
+>>> labels = np.repeat([0, 1, 2], 50)
+>>> logits = 8 * np.eye(3)[labels] + rng.normal(size=(150, 3))
+>>> om = OpenMax(preset="bendale").fit(logits, labels)
+>>> om.predict([[8.0, 0.0, 0.0], [4.0, 4.0, 4.0]], threshold=0.5).tolist()
+[0, 3]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from openmax_core.distances import DISTANCES
+from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.files import write_text_atomically
+from openmax_core.presets import DEFAULT_PRESET, PRESETS, resolve_settings
+from openmax_core.reweighting import rank_weights, softmax, top_ranked
+from openmax_core.weibull import (
+    Float,
+    Int,
+    TailFit,
+    WeibullMaxFit,
+    fit_tails,
+    fit_weibull_max,
+    model_from_dict,
+    select_tails,
+)
+
+FORMAT = "openmax-calibration"
+FORMAT_VERSION = 1
+CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What is compared with a threshold, and what is predicted if it passes.
+
+    Attributes
+    ----------
+    scores : (N,) float64
+        The value that is compared with the threshold.
+    predictions : (N,) int64
+        The most probable of C + 1; C = 'unknown' won, rejected at every threshold.
+    """
+
+    scores: Float
+    predictions: Int
+
+
+class OpenMax:
+    """OpenMax over stored logits, following scikit-learn's conventions.
+
+    Parameters
+    ----------
+    preset : 'bendale' or 'notebook'
+        Where settings that are not given come from.
+    distance : 'euclidean', 'squared_euclidean', 'cosine' or 'eucos', optional
+    tail_size : int, optional
+        η, the distances per class that a Weibull is fitted to.
+    alpha_rank : int, optional
+        α, how many top-ranked classes are re-weighted; at most C are. ``None``: the preset's.
+    weighting : 'code', 'paper' or 'all', optional
+        How the weight falls with the rank.
+    weibull : 'libmr' or 'weibull_max', optional
+    translate : float, optional
+        libMR's offset; used by the 'libmr' form.
+    second_softmax : bool, optional
+        Apply softmax to the probabilities once more before comparing with the threshold.
+    fit_precision : 'float32' or 'float64', optional
+        In which MAVs and training distances are computed. Scoring is always float64.
+
+    Attributes
+    ----------
+    classes_ : (C,) int64
+    class_names_ : tuple of C str
+    means_ : (C, C) float64, row j the MAV of class j
+    weibull_ : TailFit or WeibullMaxFit
+    tails_ : list of C ascending float64 arrays, the distances each Weibull was fitted to
+    n_correct_, n_training_ : (C,) int64, training pictures of the class, right and in all
+    """
+
+    parameter_names: ClassVar[tuple[str, ...]] = ("preset", *PRESETS[DEFAULT_PRESET])
+
+    def __init__(
+        self,
+        preset: str = DEFAULT_PRESET,
+        *,
+        distance: str | None = None,
+        tail_size: int | None = None,
+        alpha_rank: int | None = None,
+        weighting: str | None = None,
+        weibull: str | None = None,
+        translate: float | None = None,
+        second_softmax: bool | None = None,
+        fit_precision: str | None = None,
+    ) -> None:
+        self.preset = preset
+        self.distance = distance
+        self.tail_size = tail_size
+        self.alpha_rank = alpha_rank
+        self.weighting = weighting
+        self.weibull = weibull
+        self.translate = translate
+        self.second_softmax = second_softmax
+        self.fit_precision = fit_precision
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters as they were given to the constructor."""
+        return {name: getattr(self, name) for name in self.parameter_names}
+
+    def set_params(self, **parameters: Any) -> OpenMax:
+        """Change parameters by name; takes effect at the next ``fit``."""
+        for name, value in parameters.items():
+            if name not in self.parameter_names:
+                raise OpenMaxError(
+                    f"OpenMax has no setting '{name}'; there are {', '.join(self.parameter_names)}"
+                )
+            setattr(self, name, value)
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting with its value, the preset's where none was given.
+
+        Raises
+        ------
+        OpenMaxError
+            A setting has a value that does not exist; the message lists those that do.
+        """
+        return resolve_settings(self.preset, self.get_params())
+
+    def fit(
+        self, logits: ArrayLike, labels: ArrayLike, class_names: Sequence[str] | None = None
+    ) -> OpenMax:
+        """Learn MAVs and Weibull tails from training activations.
+
+        Parameters
+        ----------
+        logits : (N, C) float
+        labels : (N,) int in 0..C − 1
+        class_names : C names, optional
+            Used in messages; '0', '1', … without.
+
+        Raises
+        ------
+        FitError
+            Shapes do not fit, logits are not finite, or a class gives no Weibull; named.
+        """
+        settings = self.settings()
+        logits, labels = _check_fit_input(logits, labels)
+        n_classes = logits.shape[1]
+        names = tuple(class_names or (str(index) for index in range(n_classes)))
+        if len(names) != n_classes:
+            raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
+        means, distances, self.n_correct_, self.n_training_ = _training_distances(
+            logits, labels, DISTANCES[settings["distance"]], np.dtype(settings["fit_precision"])
+        )
+        self.tails_ = select_tails(distances, settings["tail_size"], names)
+        self.weibull_: TailFit | WeibullMaxFit
+        if settings["weibull"] == "libmr":
+            self.weibull_ = fit_tails(
+                self.tails_, settings["tail_size"], settings["translate"], names
+            )
+        else:
+            self.weibull_ = fit_weibull_max(self.tails_, names)
+        self.means_ = means
+        self.classes_ = np.arange(n_classes)
+        self.class_names_ = names
+        self.settings_ = settings
+        return self
+
+    @property
+    def n_classes(self) -> int:
+        """C, the number of known classes."""
+        self._require_fit()
+        return len(self.classes_)
+
+    def distances(self, logits: ArrayLike) -> Float:
+        """(N, C) float64 distances of (N, C) logits to every MAV."""
+        checked = self._check_logits(logits)
+        distance = DISTANCES[self.settings_["distance"]]
+        return np.concatenate(
+            [
+                np.stack([distance(chunk, mean) for mean in self.means_], axis=1)
+                for chunk in self._chunks(checked)
+            ]
+            or [np.empty((0, self.n_classes))]
+        )
+
+    def cdf(self, distances: ArrayLike) -> Float:
+        """(N, C) float64 Weibull CDF of (N, C) distances: how far out in the class's tail."""
+        self._require_fit()
+        return self.weibull_.cdf(distances)
+
+    def predict_proba(self, logits: ArrayLike) -> Float:
+        """(N, C + 1) float64 probabilities of (N, C) logits, unknown last; rows sum to 1.
+
+        A row depends on its own logits alone.
+
+        Raises
+        ------
+        ActivationsError
+            Wrong number of classes, or a logit that is not finite; the row is named.
+        """
+        checked = self._check_logits(logits)
+        out = np.empty((len(checked), self.n_classes + 1))
+        start = 0
+        for chunk in self._chunks(checked):
+            out[start : start + len(chunk)] = self._probabilities(chunk)
+            start += len(chunk)
+        return out
+
+    def decide(self, logits: ArrayLike) -> Decisions:
+        """Scores and predictions of (N, C) logits, without keeping the probabilities."""
+        checked = self._check_logits(logits)
+        scores = np.empty(len(checked))
+        predictions = np.empty(len(checked), dtype=np.int64)
+        start = 0
+        for chunk in self._chunks(checked):
+            part = slice(start, start + len(chunk))
+            probabilities = self._probabilities(chunk)
+            predictions[part] = probabilities.argmax(axis=1)
+            scores[part] = self._scores(probabilities)
+            start += len(chunk)
+        return Decisions(scores, predictions)
+
+    def decision_scores(self, logits: ArrayLike) -> Float:
+        """(N,) float64 values that are compared with the threshold."""
+        return self.decide(logits).scores
+
+    def predict(self, logits: ArrayLike, threshold: float) -> Int:
+        """(N,) int64 classes of (N, C) logits; C = rejected: 'unknown' won or score < threshold."""
+        decisions = self.decide(logits)
+        return np.where(decisions.scores < threshold, self.n_classes, decisions.predictions)
+
+    def score_range(self) -> tuple[float, float]:
+        """Smallest and largest value that ``decision_scores`` can take, given method and C."""
+        n_outputs = self.n_classes + 1
+        if self.settings_["second_softmax"]:
+            return 1.0 / n_outputs, float(np.e / (np.e + n_outputs - 1))
+        return 1.0 / n_outputs, 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything learned, as plain numbers and lists; floats survive JSON exactly."""
+        self._require_fit()
+        return {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "preset": self.preset,
+            "settings": self.settings_,
+            "class_names": list(self.class_names_),
+            "means": self.means_.tolist(),
+            "weibull": self.weibull_.to_dict(),
+            "tails": [tail.tolist() for tail in self.tails_],
+            "n_correct": self.n_correct_.tolist(),
+            "n_training": self.n_training_.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> OpenMax:
+        """Rebuild a fitted OpenMax from :meth:`to_dict`.
+
+        Raises
+        ------
+        OpenMaxError
+            Not a calibration, or one of a newer format.
+        """
+        if values.get("format") != FORMAT:
+            raise OpenMaxError(f"not an OpenMax calibration: 'format' is not '{FORMAT}'")
+        if values.get("version") != FORMAT_VERSION:
+            raise OpenMaxError(
+                f"calibration format version {values.get('version')!r}; this program reads "
+                f"version {FORMAT_VERSION}, update it or fit again"
+            )
+        try:
+            om = cls(preset=values["preset"], **values["settings"])
+            om.settings_ = om.settings()
+            om.class_names_ = tuple(values["class_names"])
+            om.classes_ = np.arange(len(om.class_names_))
+            om.means_ = np.array(values["means"], dtype=np.float64)
+            om.weibull_ = model_from_dict(values["weibull"])
+            om.tails_ = [np.array(tail, dtype=np.float64) for tail in values["tails"]]
+            om.n_correct_ = np.array(values["n_correct"], dtype=np.int64)
+            om.n_training_ = np.array(values["n_training"], dtype=np.int64)
+        except (KeyError, TypeError, ValueError) as error:
+            raise OpenMaxError(f"the calibration is damaged: {error!r}; fit again") from error
+        return om
+
+    def save(self, path: str | Path) -> None:
+        """Write the calibration as JSON, in one step: never a half-written file."""
+        write_text_atomically(Path(path), json.dumps(self.to_dict(), allow_nan=False))
+
+    @classmethod
+    def load(cls, path: str | Path) -> OpenMax:
+        """Read a calibration that :meth:`save` wrote.
+
+        Raises
+        ------
+        OpenMaxError
+            The file cannot be read or is no calibration; it is named.
+        """
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OpenMaxError(f"cannot read the calibration {path}: {error}") from error
+        return cls.from_dict(values if isinstance(values, dict) else {})
+
+    def _probabilities(self, v: Float) -> Float:
+        n, n_classes = v.shape
+        weighted_cdf = np.zeros((n, n_classes))  # a_j · CDF_j(d_j) = 1 − ω_j
+        distance = DISTANCES[self.settings_["distance"]]
+        if self.settings_["weighting"] == "all":
+            for index, mean in enumerate(self.means_):
+                weighted_cdf[:, index] = distance(v, mean)
+            weighted_cdf = self.weibull_.cdf(weighted_cdf)
+        else:
+            weights = rank_weights(
+                self.settings_["weighting"], self.settings_["alpha_rank"] or n_classes, n_classes
+            )
+            ranked = top_ranked(v, len(weights))
+            if len(weights) == n_classes:
+                all_distances = np.stack([distance(v, mean) for mean in self.means_], axis=1)
+                to_ranked = np.take_along_axis(all_distances, ranked, axis=1)
+            else:
+                to_ranked = np.stack(
+                    [distance(v, self.means_[ranked[:, i]]) for i in range(len(weights))], axis=1
+                )
+            cdf = self.weibull_.cdf(to_ranked, ranked)
+            np.put_along_axis(weighted_cdf, ranked, cdf * weights, axis=1)
+        revised = np.empty((n, n_classes + 1))
+        moved = v * weighted_cdf
+        np.subtract(v, moved, out=revised[:, :-1])
+        moved.sum(axis=1, out=revised[:, -1])
+        return softmax(revised)
+
+    def _scores(self, probabilities: Float) -> Float:
+        largest = probabilities.max(axis=1)
+        if not self.settings_["second_softmax"]:
+            return largest
+        return 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
+
+    def _chunks(self, logits: NDArray[Any]) -> Iterator[Float]:
+        rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
+        for first in range(0, len(logits), rows):
+            chunk = np.asarray(logits[first : first + rows], dtype=np.float64)
+            finite = np.isfinite(chunk).all(axis=1)
+            if not finite.all():
+                row = first + int(np.argmin(finite))
+                raise ActivationsError(
+                    f"row {row} of the logits is not finite (NaN or Inf); the picture or the "
+                    "weights are damaged"
+                )
+            yield chunk
+
+    def _check_logits(self, logits: ArrayLike) -> NDArray[Any]:
+        self._require_fit()
+        array = np.asarray(logits)
+        if array.ndim != 2 or array.shape[1] != self.n_classes:
+            raise ActivationsError(
+                f"logits must have the shape (N, {self.n_classes}), not {array.shape}"
+            )
+        return array
+
+    def _require_fit(self) -> None:
+        if not hasattr(self, "weibull_"):
+            raise OpenMaxError("this OpenMax is not fitted; call fit(logits, labels) first")
+
+
+def _check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    if logits.ndim != 2 or labels.shape != (len(logits),):
+        raise FitError(
+            f"logits must be (N, C) and labels (N,); they are {logits.shape} and {labels.shape}"
+        )
+    if logits.shape[1] < 2:
+        raise FitError("OpenMax needs at least 2 known classes")
+    if len(labels) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
+        raise FitError(f"labels must lie in 0..{logits.shape[1] - 1}")
+    return logits, labels.astype(np.int64)
+
+
+def _training_distances(
+    logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any]
+) -> tuple[Float, list[NDArray[Any]], Int, Int]:
+    """MAVs, distances of the correct AVs to their own, and counts: one class in memory at a time."""
+    n_classes = logits.shape[1]
+    means = np.empty((n_classes, n_classes))
+    distances = []
+    n_correct = np.empty(n_classes, dtype=np.int64)
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(n_classes + 1))
+    for index in range(n_classes):
+        rows = order[bounds[index] : bounds[index + 1]]
+        vectors = np.asarray(logits[rows], dtype=precision)
+        finite = np.isfinite(vectors).all(axis=1)
+        if not finite.all():
+            raise FitError(
+                f"row {rows[np.argmin(finite)]} of the training logits is not finite (NaN or "
+                "Inf); the picture or the weights are damaged"
+            )
+        vectors = vectors[vectors.argmax(axis=1) == index]
+        n_correct[index] = len(vectors)
+        mean = vectors.mean(axis=0) if len(vectors) else np.zeros(n_classes, dtype=precision)
+        means[index] = mean
+        distances.append(distance(vectors, mean))
+    return means, distances, n_correct, np.diff(bounds).astype(np.int64)

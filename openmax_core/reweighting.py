@@ -1,0 +1,36 @@
+"""Ranking classes, weighting ranks, softmax: the parts of OpenMax's re-weighting."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.weibull import Float
+
+
+def rank_weights(weighting: str, alpha_rank: int, n_classes: int) -> Float:
+    """(min(α, C),) float64 weights of the ranks 1, 2, …"""
+    alpha = min(alpha_rank, n_classes)
+    rank = np.arange(1, alpha + 1)
+    if weighting == "all":
+        return np.ones(alpha)
+    return ((alpha + 1 - rank) if weighting == "code" else (alpha - rank)) / alpha
+
+
+def softmax(logits: Float) -> Float:
+    """Softmax of each row of (N, K) float64, the largest subtracted first."""
+    exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
+    exponential /= exponential.sum(axis=1, keepdims=True)
+    return exponential
+
+
+def top_ranked(v: Float, n_top: int) -> NDArray[np.intp]:
+    """(N, n_top) classes by falling logit; of equal logits the lower class comes first."""
+    if n_top < v.shape[1]:
+        # Of values equal to the n-th largest, argpartition picks any: settle ties by class.
+        bound = np.partition(v, v.shape[1] - n_top, axis=1)[:, -n_top, None]
+        if ((v >= bound).sum(axis=1) == n_top).all():
+            chosen = np.nonzero(v >= bound)[1].reshape(len(v), n_top)
+            order = np.argsort(-np.take_along_axis(v, chosen, axis=1), axis=1, kind="stable")
+            return np.take_along_axis(chosen, order, axis=1)
+    return np.argsort(-v, axis=1, kind="stable")[:, :n_top]

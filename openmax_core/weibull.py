@@ -1,0 +1,329 @@
+"""Weibull models of the tails of distances, all classes fitted together.
+
+Two forms:
+
+``TailFit`` (libMR, used by Bendale & Boult, CVPR 2016)
+    With τ the smallest tail value and t = x + translate − τ, a two-parameter Weibull is fitted to t
+    by maximum likelihood: the shape k is the root of
+
+        g(k) = Σ tᵏ ln t / Σ tᵏ − 1/k − mean(ln t),
+
+    which grows in k, and scale = (mean tᵏ)^(1/k). CDF(x) = 1 − exp(−((x + translate − τ)/scale)ᵏ),
+    0 where x + translate − τ ≤ 0. Newton's method inside a bracket, in float64, one array
+    operation for all classes.
+
+``WeibullMaxFit`` (the notebook)
+    ``scipy.stats.weibull_max.fit`` with shape, location and scale free, one class after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from openmax_core.errors import FitError
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+# Below this relative spread a tail is one point seen through rounding errors.
+MIN_RELATIVE_SPREAD = 1e-7
+MAX_ITERATIONS = 200
+TOLERANCE = 1e-13
+
+
+class WeibullModel(Protocol):
+    """What the estimator, the figures and the tables need of a fitted form."""
+
+    n_tail: Int
+
+    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
+        """CDF of each class at ``distances``."""
+
+    def quantile(self, probability: float) -> Float:
+        """Distance of each class at which its CDF is ``probability``."""
+
+    def parameters(self) -> dict[str, Float]:
+        """Fitted parameters by name, each (C,)."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists for JSON."""
+
+
+@dataclass(frozen=True)
+class TailFit:
+    """Two-parameter Weibull tails in libMR's form.
+
+    Attributes
+    ----------
+    shape, scale, smallest_tail_value : (C,) float64
+        In the unit of the distances.
+    n_tail : (C,) int64
+        Distances that each fit rests on.
+    translate : float
+        What is added after subtracting the smallest tail value.
+    """
+
+    shape: Float
+    scale: Float
+    smallest_tail_value: Float
+    n_tail: Int
+    translate: float = 1.0
+
+    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
+        """CDF at ``distances``.
+
+        Parameters
+        ----------
+        distances : (..., C) float, or any shape if ``classes`` is given
+        classes : int array of the shape of ``distances``, optional
+            The class each distance belongs to; without it the last axis runs over the classes.
+
+        Returns
+        -------
+        Array of the shape of ``distances``, float64, in [0, 1].
+        """
+        shape, scale, smallest = self.shape, self.scale, self.smallest_tail_value
+        if classes is not None:
+            shape, scale, smallest = shape[classes], scale[classes], smallest[classes]
+        translated = np.asarray(distances, dtype=np.float64) + (self.translate - smallest)
+        np.maximum(translated, 0.0, out=translated)
+        return np.asarray(-np.expm1(-((translated / scale) ** shape)))
+
+    def quantile(self, probability: float) -> Float:
+        """(C,) distances at which the CDF is ``probability``, 0 ≤ probability < 1."""
+        t = self.scale * (-np.log1p(-probability)) ** (1.0 / self.shape)
+        return np.asarray(t - self.translate + self.smallest_tail_value)
+
+    def parameters(self) -> dict[str, Float]:
+        """Shape, scale and smallest tail value, each (C,)."""
+        return {
+            "shape": self.shape,
+            "scale": self.scale,
+            "smallest tail value": self.smallest_tail_value,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers for JSON; ``from_dict`` gives back an equal model."""
+        return _to_dict(self, "libmr")
+
+
+@dataclass(frozen=True)
+class WeibullMaxFit:
+    """Three-parameter reversed Weibull per class, as ``scipy.stats.weibull_max`` has it.
+
+    Attributes
+    ----------
+    shape, loc, scale : (C,) float64
+        CDF(x) = exp(−((loc − x)/scale)^shape) for x < loc, else 1.
+    n_tail : (C,) int64
+        Distances that each fit rests on.
+    """
+
+    shape: Float
+    loc: Float
+    scale: Float
+    n_tail: Int
+
+    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
+        """CDF at ``distances``; arguments and result as in :meth:`TailFit.cdf`."""
+        shape, loc, scale = self.shape, self.loc, self.scale
+        if classes is not None:
+            shape, loc, scale = shape[classes], loc[classes], scale[classes]
+        below = np.maximum(loc - np.asarray(distances, dtype=np.float64), 0.0)
+        return np.asarray(np.exp(-((below / scale) ** shape)))
+
+    def quantile(self, probability: float) -> Float:
+        """(C,) distances at which the CDF is ``probability``, 0 < probability ≤ 1."""
+        return np.asarray(self.loc - self.scale * (-np.log(probability)) ** (1.0 / self.shape))
+
+    def parameters(self) -> dict[str, Float]:
+        """Shape, location and scale, each (C,)."""
+        return {"shape": self.shape, "location": self.loc, "scale": self.scale}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers for JSON; ``from_dict`` gives back an equal model."""
+        return _to_dict(self, "weibull_max")
+
+
+def fit_tails(
+    distances: Sequence[ArrayLike],
+    tail_size: int,
+    translate: float = 1.0,
+    class_names: Sequence[str] | None = None,
+) -> TailFit:
+    """Fit libMR's Weibull to the ``tail_size`` largest distances of every class, all at once.
+
+    Parameters
+    ----------
+    distances : sequence of C arrays, each one-dimensional, of any length ≥ 2
+    tail_size : int
+        η. A class with fewer distances uses what it has.
+    translate : float
+        Offset after subtracting the smallest tail value; libMR 1, OSDN's bundled copy 10000.
+    class_names : C names, optional
+        For messages; the class's number without.
+
+    Raises
+    ------
+    FitError
+        A tail holds fewer than two distinct distances, or a distance is not finite; the class is
+        named.
+    """
+    if translate <= 0:
+        raise FitError(f"translate must be larger than 0, not {translate}")
+    tails, n_tail = _tail_matrix(distances, tail_size, class_names)
+    mask = np.arange(tails.shape[1]) < n_tail[:, None]
+    smallest = tails[:, 0].copy()
+    translated = np.where(mask, tails + (translate - smallest[:, None]), 1.0)
+    largest = translated.max(axis=1, where=mask, initial=0.0)
+    relative = translated / largest[:, None]
+    shape = _shape(np.log(relative), mask, n_tail)
+    mean_power = (relative ** shape[:, None]).sum(axis=1, where=mask) / n_tail
+    scale = largest * mean_power ** (1.0 / shape)
+    return TailFit(shape, scale, smallest, n_tail, float(translate))
+
+
+def fit_weibull_max(
+    tails: Sequence[ArrayLike], class_names: Sequence[str] | None = None
+) -> WeibullMaxFit:
+    """Fit ``scipy.stats.weibull_max`` with three free parameters to every class's tail.
+
+    Parameters
+    ----------
+    tails : sequence of C arrays of tail distances, in the precision the fit should see
+    class_names : C names, optional
+
+    Raises
+    ------
+    FitError
+        SciPy finds no parameters for a class.
+    """
+    from scipy import stats
+
+    parameters = np.empty((len(tails), 3))
+    for index, tail in enumerate(tails):
+        try:
+            parameters[index] = stats.weibull_max.fit(np.asarray(tail))
+        except (ValueError, RuntimeError, stats.FitError) as error:
+            raise FitError(
+                f"{_called(index, class_names)}: the three-parameter Weibull fit failed ({error}); "
+                "use the libMR form (preset 'bendale')"
+            ) from error
+    n_tail = np.array([len(np.asarray(tail)) for tail in tails], dtype=np.int64)
+    return WeibullMaxFit(parameters[:, 0], parameters[:, 1], parameters[:, 2], n_tail)
+
+
+def select_tails(
+    distances: Sequence[ArrayLike], tail_size: int, class_names: Sequence[str] | None = None
+) -> list[Float]:
+    """Return each class's ``tail_size`` largest distances, ascending, float64, checked.
+
+    Raises
+    ------
+    FitError
+        Fewer than two distinct distances in a tail, a distance that is not finite, or a tail size
+        under 2.
+    """
+    tails, n_tail = _tail_matrix(distances, tail_size, class_names)
+    return [tail[:n] for tail, n in zip(tails, n_tail, strict=True)]
+
+
+def model_from_dict(values: dict[str, Any]) -> TailFit | WeibullMaxFit:
+    """Rebuild a model from its ``to_dict``.
+
+    Raises
+    ------
+    KeyError, TypeError
+        Entries are missing or of another form.
+    """
+    values = dict(values)
+    kind = {"libmr": TailFit, "weibull_max": WeibullMaxFit}[values.pop("form")]
+    arrays = {
+        name: np.array(value, dtype=np.int64 if name == "n_tail" else np.float64)
+        if isinstance(value, list)
+        else value
+        for name, value in values.items()
+    }
+    return kind(**arrays)
+
+
+def _to_dict(model: Any, form: str) -> dict[str, Any]:
+    values = {field.name: getattr(model, field.name) for field in fields(model)}
+    plain = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in values.items()
+    }
+    return {"form": form, **plain}
+
+
+def _called(index: int, class_names: Sequence[str] | None) -> str:
+    return f"class {index}" if class_names is None else f"class '{class_names[index]}'"
+
+
+def _tail_matrix(
+    distances: Sequence[ArrayLike], tail_size: int, class_names: Sequence[str] | None
+) -> tuple[Float, Int]:
+    """(C, η) ascending tails, padded with +inf, and (C,) how many distances each holds."""
+    if tail_size < 2:
+        raise FitError(f"tail_size must be at least 2, not {tail_size}")
+    tails = np.full((len(distances), tail_size), np.inf)
+    n_tail = np.empty(len(distances), dtype=np.int64)
+    for index, values in enumerate(distances):
+        tail = np.asarray(values)
+        if len(tail) > tail_size:
+            tail = np.partition(tail, len(tail) - tail_size)[-tail_size:]
+        tails[index, : len(tail)] = tail
+        n_tail[index] = len(tail)
+    if few := np.flatnonzero(n_tail < 2).tolist():
+        raise FitError(
+            f"{_called(few[0], class_names)} has {n_tail[few[0]]} correctly classified pictures; a Weibull fit "
+            "needs at least 2 with different distances"
+        )
+    tails.sort(axis=1)
+    largest = tails[np.arange(len(tails)), n_tail - 1]
+    if bad := np.flatnonzero(~np.isfinite(largest)).tolist():
+        raise FitError(f"{_called(bad[0], class_names)} has a distance that is not finite")
+    tiny = np.finfo(np.float64).tiny
+    spread = largest - tails[:, 0]
+    flat = np.flatnonzero(spread <= MIN_RELATIVE_SPREAD * np.maximum(np.abs(largest), tiny))
+    if len(flat):
+        index = int(flat[0])
+        raise FitError(
+            f"{_called(index, class_names)}: all {n_tail[index]} distances of its tail are equal "
+            f"({largest[index]:.6g}), so no Weibull can be fitted; look for copies of one picture "
+            "in its folder, or raise the tail size"
+        )
+    return tails, n_tail
+
+
+def _shape(log_relative: Float, mask: NDArray[np.bool_], n_tail: Int) -> Float:
+    """Roots of the profile likelihood in the shape, (C,), for logs of values in (0, 1]."""
+    # Padding is 0 in the logarithm: it adds 1 to Σ tᵏ, taken off again, and 0 to the other sums.
+    log_relative = np.where(mask, log_relative, 0.0)
+    n_padding = mask.shape[1] - n_tail
+    mean_log = log_relative.sum(axis=1) / n_tail
+    variance = (np.where(mask, log_relative - mean_log[:, None], 0.0) ** 2).sum(axis=1) / n_tail
+    shape = np.pi / np.sqrt(6.0 * variance)  # the moment estimate
+    low, high = np.zeros_like(shape), np.full_like(shape, np.inf)
+    for _ in range(MAX_ITERATIONS):
+        power = np.exp(shape[:, None] * log_relative)
+        total = power.sum(axis=1) - n_padding
+        weighted = power * log_relative
+        first = weighted.sum(axis=1) / total
+        second = (weighted * log_relative).sum(axis=1) / total
+        slope = second - first**2 + 1.0 / shape**2
+        value = first - 1.0 / shape - mean_log
+        low, high = np.where(value < 0, shape, low), np.where(value >= 0, shape, high)
+        step = shape - value / slope
+        fallback = np.where(np.isinf(high), 2.0 * shape, 0.5 * (low + high))
+        following = np.where((step > low) & (step < high), step, fallback)
+        converged = np.abs(following - shape) <= TOLERANCE * shape
+        shape = following
+        if converged.all():
+            break
+    return shape

@@ -1,0 +1,453 @@
+"""A workspace: one folder that ties pictures, classifier, activations and choices together.
+
+    workspace.toml                     settings (:mod:`openmax_core.settings`)
+    train/ test/ reject/ calibration/  pictures, or wherever [folders] points
+    activations/<split>-<key>/         logits and what became of every picture
+    operating_point.json               the chosen threshold
+
+This is the one place that knows folders and cache keys. The key of stored activations covers the
+weights, the classes, the transform, and each picture's path, size and mtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from openmax_core.activations import Activations
+from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.evaluation import TradeoffCurve
+from openmax_core.files import sha256_of_file
+from openmax_core.images import (
+    PictureFiles,
+    TrainTransform,
+    Transform,
+    find_class_folders,
+    find_known_pictures,
+    find_unknown_pictures,
+)
+from openmax_core.openmax import OpenMax
+from openmax_core.operating_point import OperatingPoint
+from openmax_core.settings import (
+    FILE_NAME,
+    ClassifierSettings,
+    Defaults,
+    WorkspaceSettings,
+    read_settings,
+    write_settings,
+)
+from openmax_core.store import ActivationStore, fingerprint
+
+if TYPE_CHECKING:
+    from openmax_core.classifier import Classifier
+    from openmax_core.extraction import ExtractionReport, ProgressCallback
+
+SPLITS = ("train", "calibration", "test", "reject")
+
+
+@dataclass(frozen=True)
+class SplitStatus:
+    """What a split's folder holds now against what is stored.
+
+    Attributes
+    ----------
+    n_files : int
+        Picture files in the folder now.
+    n_stored : int or None
+        Files covered by the stored activations; None if there are none.
+    is_current : bool
+        The stored activations are those of these files and this classifier.
+    problem : str or None
+        Why the folder cannot be read.
+    """
+
+    n_files: int
+    n_stored: int | None
+    is_current: bool
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A method calibrated and scored on a workspace.
+
+    Attributes
+    ----------
+    openmax : OpenMax, fitted
+    curve : TradeoffCurve
+    train, test : Activations; ``train`` is what the calibration was fitted on
+    reject : Activations or None
+    calibrated_on : 'train' or 'calibration'
+    data : str, fingerprint of all activations used
+    """
+
+    openmax: OpenMax
+    curve: TradeoffCurve
+    train: Activations
+    test: Activations
+    reject: Activations | None
+    calibrated_on: str
+    data: str
+
+    @property
+    def accuracy_before_rejection(self) -> float:
+        """Share of the test set that the classifier alone gets right."""
+        return float(np.mean(self.test.logits.argmax(axis=1) == self.test.labels))
+
+    def recommend(self, min_test_accuracy: float) -> OperatingPoint:
+        """Best point under the floor, with method and data recorded.
+
+        Raises
+        ------
+        NoFeasibleThresholdError
+            No threshold keeps the floor.
+        """
+        return self._described(self.curve.best(min_test_accuracy))
+
+    def point_at(self, threshold: float) -> OperatingPoint:
+        """Operating point at a threshold that somebody set."""
+        outcome = self.curve.outcome(threshold)
+        return self._described(
+            OperatingPoint(
+                threshold=float(threshold),
+                test_accuracy=outcome.test_accuracy,
+                reject_accuracy=outcome.reject_accuracy if self.curve.n_reject else None,
+                n_test=self.curve.n_test,
+                n_reject=self.curve.n_reject,
+            )
+        )
+
+    def _described(self, point: OperatingPoint) -> OperatingPoint:
+        return replace(
+            point,
+            preset=self.openmax.preset,
+            settings=self.openmax.settings_,
+            data=self.data,
+        )
+
+
+class Workspace:
+    """A folder with a ``workspace.toml``.
+
+    Parameters
+    ----------
+    folder : path
+    settings : what its ``workspace.toml`` says
+
+    Use :meth:`open` for an existing workspace and :meth:`create` for a new one.
+    """
+
+    def __init__(self, folder: Path, settings: WorkspaceSettings) -> None:
+        self.folder = folder
+        self.settings = settings
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Workspace:
+        """Open a workspace folder.
+
+        Raises
+        ------
+        WorkspaceError
+            No ``workspace.toml`` there, or one with a mistake; the setting is named.
+        """
+        folder = Path(folder).expanduser().resolve()
+        return cls(folder, read_settings(folder / FILE_NAME))
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        architecture: str,
+        *,
+        weights: str | Path | None = None,
+        train: str | Path = "train",
+        test: str | Path = "test",
+        reject: str | Path | None = None,
+        calibration: str | Path | None = None,
+        classes: Sequence[str] | None = None,
+        name: str | None = None,
+        transform: Transform | None = None,
+        train_transform: TrainTransform | None = None,
+        defaults: Defaults | None = None,
+    ) -> Workspace:
+        """Write a new ``workspace.toml`` after checking what it names.
+
+        Parameters
+        ----------
+        folder : made if it does not exist
+        architecture : a classification architecture of torchvision
+        weights : file with trained weights; None if they will come from training
+        train, test, reject, calibration : picture folders, relative to the present folder or
+            absolute; ``train`` and ``test`` lie in the workspace without
+        classes : names in the order of the network's outputs; the sorted names of the class
+            folders in ``train`` without
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            There is a workspace already, or what is named does not fit together.
+        """
+        folder = Path(folder).expanduser().resolve()
+        path = folder / FILE_NAME
+        if path.exists():
+            raise WorkspaceError(f"{path} exists already; edit it, or choose another folder")
+        given = {"train": train, "test": test, "reject": reject, "calibration": calibration}
+        folders = {key: _absolute(value, folder) for key, value in given.items() if value}
+        names = tuple(classes or find_class_folders(folders["train"]))
+        if len(names) < 2:
+            raise WorkspaceError(
+                f"{folders['train']} has {len(names)} class folders; OpenMax needs pictures of at "
+                "least 2 known classes, each in a folder of its name"
+            )
+        weights_path = None if weights is None else Path(weights).expanduser().resolve()
+        settings = WorkspaceSettings(
+            name=name or folder.name,
+            classifier=ClassifierSettings(
+                architecture,
+                names,
+                None if weights_path is None else _relative(weights_path, folder),
+            ),
+            folders={key: _relative(value, folder) for key, value in folders.items()},
+            transform=transform or Transform(),
+            train_transform=train_transform or TrainTransform(),
+            defaults=defaults or Defaults(),
+        )
+        workspace = cls(folder, settings)
+        for split in workspace.splits:
+            workspace.find_pictures(split)
+        if weights_path is None:
+            from openmax_core.classifier import build_network
+
+            build_network(architecture, len(names))
+        else:
+            workspace.load_classifier()
+        write_settings(path, settings)
+        return workspace
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """C names of the known classes, in the order of the logits."""
+        return self.settings.classifier.classes
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Splits that the workspace names, in the order in which they are extracted."""
+        return tuple(split for split in SPLITS if split in self.settings.folders)
+
+    @property
+    def calibration_split(self) -> str:
+        """Split that MAVs and tails come from: 'calibration' where there is one, else 'train'."""
+        return "calibration" if "calibration" in self.settings.folders else "train"
+
+    def picture_folder(self, split: str) -> Path:
+        """Absolute folder of a split's pictures."""
+        return (self.folder / self.settings.folders[split]).resolve()
+
+    @property
+    def weights_path(self) -> Path:
+        """Absolute path of the weights file.
+
+        Raises
+        ------
+        WorkspaceError
+            There are no weights yet.
+        """
+        weights = self.settings.classifier.weights
+        if weights is None:
+            raise WorkspaceError(
+                f"{self.folder} has no trained weights yet; run 'openmax train {self.folder}', or "
+                "set weights under [classifier] in workspace.toml"
+            )
+        return (self.folder / Path(weights).expanduser()).resolve()
+
+    def save_settings(self, settings: WorkspaceSettings) -> None:
+        """Change ``workspace.toml``, comments kept."""
+        write_settings(self.folder / FILE_NAME, settings)
+        self.settings = settings
+        self.__dict__.pop("classifier_key", None)
+
+    def load_classifier(self) -> Classifier:
+        """Build the network and load its weights. Imports torch."""
+        from openmax_core.classifier import load_classifier
+
+        return load_classifier(
+            self.settings.classifier.architecture,
+            self.weights_path,
+            self.classes,
+            self.settings.transform,
+        )
+
+    def find_pictures(self, split: str) -> PictureFiles:
+        """Picture files of a split, as they lie there now.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder is missing, empty, or has folders that are none of the classes.
+        """
+        folder = self.picture_folder(split)
+        if split == "reject":
+            return find_unknown_pictures(folder)
+        files = find_known_pictures(folder, self.classes)
+        if split == self.calibration_split:
+            absent = [name for name in self.classes if not (folder / name).is_dir()]
+            if absent:
+                raise WorkspaceError(
+                    f"{folder} lacks a folder for the class '{absent[0]}'; OpenMax needs training "
+                    "pictures of every class"
+                )
+        return files
+
+    @cached_property
+    def classifier_key(self) -> str:
+        """Fingerprint of weights, architecture, classes and transform."""
+        path = self.weights_path
+        if not path.is_file():
+            raise WorkspaceError(
+                f"the weights file {path} does not exist; correct weights under [classifier] in "
+                f"{self.folder / FILE_NAME}"
+            )
+        return fingerprint(
+            sha256_of_file(path),
+            self.settings.classifier.architecture,
+            self.classes,
+            asdict(self.settings.transform),
+        )
+
+    def status(self, split: str) -> SplitStatus:
+        """Compare a split's folder with what is stored; reads no picture."""
+        try:
+            files = self.find_pictures(split)
+            n_files, problem = len(files), None
+            wanted = (
+                self._store.folder_of(split, files) if self.settings.classifier.weights else None
+            )
+        except OpenMaxError as error:
+            n_files, problem, wanted = 0, str(error), None
+        stored = self._store.newest(split) if self.settings.classifier.weights else None
+        n_stored = None if stored is None else len(Activations.load(stored).pictures)
+        return SplitStatus(n_files, n_stored, stored is not None and stored == wanted, problem)
+
+    def extract(
+        self,
+        device: str = "auto",
+        batch_size: int | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> ExtractionReport:
+        """Run the network once over every picture that is new or changed, and store the logits.
+
+        Parameters
+        ----------
+        device : 'auto', 'cpu', 'cuda' or 'mps'
+        batch_size : pictures in one pass; by device without
+        progress : called with the split and the :class:`~openmax_core.inference.Progress`
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError, ActivationsError
+            The folders, the weights or the disk are not as they should be.
+        """
+        from openmax_core.extraction import extract
+
+        return extract(
+            {split: self.find_pictures(split) for split in self.splits},
+            self._store,
+            self.load_classifier,
+            len(self.classes),
+            device=device,
+            batch_size=batch_size,
+            progress=progress,
+        )
+
+    def activations(self, split: str) -> Activations | None:
+        """Stored activations of a split made with this classifier; None if there are none.
+
+        Pictures may have come or gone since: :meth:`status` tells.
+        """
+        folder = self._store.newest(split)
+        return None if folder is None else Activations.load(folder)
+
+    def evaluate(self, preset: str | None = None, **settings: Any) -> Evaluation:
+        """Calibrate a method and score test and reject set from stored activations.
+
+        Parameters
+        ----------
+        preset : the workspace's default without
+        **settings : settings of :class:`OpenMax` that differ from the preset
+
+        Raises
+        ------
+        WorkspaceError
+            There are no activations yet.
+        FitError, OpenMaxError
+            The method cannot be fitted to them; the class or setting is named.
+        """
+        calibrated_on = self.calibration_split
+        train, test = self._required(calibrated_on), self._required("test")
+        reject = self.activations("reject") if "reject" in self.splits else None
+        openmax = OpenMax(preset or self.settings.defaults.preset, **settings)
+        openmax.fit(train.logits, train.labels, self.classes)
+        tested = openmax.decide(test.logits)
+        unknown = reject.logits if reject is not None else np.empty((0, len(self.classes)))
+        rejected = openmax.decide(unknown)
+        curve = TradeoffCurve(
+            tested.scores,
+            tested.predictions,
+            test.labels,
+            rejected.scores,
+            rejected.predictions,
+            len(self.classes),
+        )
+        used = [train, test] + ([reject] if reject is not None else [])
+        data = fingerprint([item.key["store"] for item in used])
+        return Evaluation(openmax, curve, train, test, reject, calibrated_on, data)
+
+    @property
+    def _store(self) -> ActivationStore:
+        return ActivationStore(self.folder / "activations", self.classifier_key)
+
+    @property
+    def operating_point_path(self) -> Path:
+        """Where the chosen threshold is stored."""
+        return self.folder / "operating_point.json"
+
+    def operating_point(self) -> OperatingPoint | None:
+        """Return the chosen threshold, None if none was chosen yet."""
+        path = self.operating_point_path
+        return OperatingPoint.load(path) if path.exists() else None
+
+    def choose(self, point: OperatingPoint) -> None:
+        """Make a point the workspace's own: Upload and ``openmax predict`` then use it."""
+        point.save(self.operating_point_path)
+
+    def _required(self, split: str) -> Activations:
+        activations = self.activations(split)
+        if activations is None:
+            raise WorkspaceError(
+                f"the pictures of {split} have not been through the network yet; run 'openmax "
+                f"extract {self.folder}' or use the Workspace page"
+            )
+        if not len(activations):
+            raise WorkspaceError(
+                f"none of the {len(activations.pictures)} files in {self.picture_folder(split)} "
+                f"could be read; the first: {activations.pictures['error'].iloc[0]}"
+            )
+        return activations
+
+
+def _absolute(path: str | Path, folder: Path) -> Path:
+    """Path as given, from the present folder; 'train' and the like lie in the workspace."""
+    path = Path(path).expanduser()
+    inside = folder / path
+    if not path.is_absolute() and inside.exists():
+        return inside.resolve()
+    return path.resolve() if path.exists() else inside.resolve()
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
