@@ -403,7 +403,7 @@ def _check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any]
 def _training_distances(
     logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any]
 ) -> tuple[Float, list[NDArray[Any]], Int, Int]:
-    """MAVs, distances of the correct AVs to their own, and counts: one class in memory at a time."""
+    """MAVs, distances of correct AVs to their own, counts; one class in memory at a time."""
     n_classes = logits.shape[1]
     means = np.empty((n_classes, n_classes))
     distances = []

@@ -281,8 +281,8 @@ def _tail_matrix(
         n_tail[index] = len(tail)
     if few := np.flatnonzero(n_tail < 2).tolist():
         raise FitError(
-            f"{_called(few[0], class_names)} has {n_tail[few[0]]} correctly classified pictures; a Weibull fit "
-            "needs at least 2 with different distances"
+            f"{_called(few[0], class_names)} has {n_tail[few[0]]} correctly classified pictures; a "
+            "Weibull fit needs at least 2 with different distances"
         )
     tails.sort(axis=1)
     largest = tails[np.arange(len(tails)), n_tail - 1]

@@ -271,6 +271,17 @@ class Workspace:
         self.settings = settings
         self.__dict__.pop("classifier_key", None)
 
+    def state(self) -> str:
+        """Fingerprint of settings, weights file and stored activations, from their dates alone.
+
+        It changes whenever figures made from this workspace may change.
+        """
+        paths = [self.folder / FILE_NAME, *self._stored()]
+        if self.settings.classifier.weights is not None:
+            paths.append(self.weights_path)
+        stats = [(str(path), path.stat().st_mtime_ns) for path in paths if path.exists()]
+        return fingerprint(stats)
+
     def load_classifier(self) -> Classifier:
         """Build the network and load its weights. Imports torch."""
         from openmax_core.classifier import load_classifier
@@ -406,6 +417,10 @@ class Workspace:
         used = [train, test] + ([reject] if reject is not None else [])
         data = fingerprint([item.key["store"] for item in used])
         return Evaluation(openmax, curve, train, test, reject, calibrated_on, data)
+
+    def _stored(self) -> list[Path]:
+        folder = self.folder / "activations"
+        return sorted(folder.iterdir()) if folder.is_dir() else []
 
     @property
     def _store(self) -> ActivationStore:

@@ -1,0 +1,20 @@
+"""The dashboard's entry: page set-up, page registry, and the sidebar's workspace and method."""
+
+import streamlit as st
+
+from pages._shared import sidebar
+from pages._shared.registry import PAGES, find_page
+from pages._shared.start import freeze_imports
+
+st.set_page_config(
+    page_title="OpenMax",
+    page_icon="assets/icon.svg",
+    layout="wide",
+    initial_sidebar_state="expanded",
+    menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
+)
+st.logo("assets/logo.svg", size="large", icon_image="assets/icon.svg")
+freeze_imports()
+page = st.navigation([find_page(item.name) for item in PAGES])
+sidebar.show()
+page.run()

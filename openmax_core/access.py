@@ -1,0 +1,116 @@
+"""Which folders the dashboard may open: only those under the allowed roots.
+
+The person who starts the server says which: ``OPENMAX_ROOTS`` (paths separated as in ``PATH``),
+the present folder without; the demo's folder always; and a workspace named at the start, with the
+picture folders and weights that it names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.settings import FILE_NAME
+from openmax_core.workspace import Workspace
+
+VARIABLE = "OPENMAX_ROOTS"
+MAX_DEPTH = 2
+MAX_FOUND = 200
+
+
+@dataclass(frozen=True)
+class AllowedRoots:
+    """Folders below which anything may be opened.
+
+    Attributes
+    ----------
+    roots : tuple of absolute Paths, links resolved
+    """
+
+    roots: tuple[Path, ...]
+
+    @classmethod
+    def from_environment(cls, *further: Path) -> AllowedRoots:
+        """Roots of ``OPENMAX_ROOTS``, or the present folder, and ``further`` ones."""
+        named = [item for item in os.environ.get(VARIABLE, "").split(os.pathsep) if item]
+        paths = [*map(Path, named or ["."]), *further]
+        return cls(tuple(dict.fromkeys(path.expanduser().resolve() for path in paths)))
+
+    def including(self, workspace: Workspace) -> AllowedRoots:
+        """Return these and the folders of a workspace that the server was started with."""
+        folders = [workspace.folder, *map(workspace.picture_folder, workspace.splits)]
+        if workspace.settings.classifier.weights is not None:
+            folders.append(workspace.weights_path)
+        return AllowedRoots(tuple(dict.fromkeys([*self.roots, *folders])))
+
+    def check(self, path: str | Path) -> Path:
+        """Return the absolute path, links resolved, if it lies under a root.
+
+        Raises
+        ------
+        WorkspaceError
+            It does not; the message says how to allow it.
+        """
+        try:
+            resolved = Path(path).expanduser().resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise WorkspaceError(f"{path!r} is no path: {error}") from error
+        if not any(resolved.is_relative_to(root) for root in self.roots):
+            allowed = ", ".join(map(str, self.roots))
+            raise WorkspaceError(
+                f"{resolved} is not under an allowed folder ({allowed}). Start the dashboard with "
+                f"{VARIABLE}={resolved.parent} to allow it"
+            )
+        return resolved
+
+    def open(self, folder: str | Path) -> Workspace:
+        """Open a workspace that lies, with all it names, under the roots.
+
+        Raises
+        ------
+        WorkspaceError
+            It does not, or is no workspace.
+        """
+        workspace = Workspace.open(self.check(folder))
+        for split in workspace.splits:
+            self.check(workspace.picture_folder(split))
+        if workspace.settings.classifier.weights is not None:
+            self.check(workspace.weights_path)
+        return workspace
+
+    def find(self) -> list[Path]:
+        """Workspace folders up to two levels below the roots, at most 200."""
+        found: dict[Path, None] = {}
+        for root in self.roots:
+            for folder in _folders(root, MAX_DEPTH):
+                if (folder / FILE_NAME).is_file() and len(found) < MAX_FOUND:
+                    found[folder] = None
+        return list(found)
+
+
+def workspace_names(folders: Iterable[Path]) -> dict[str, Path]:
+    """Distinct names to show for workspace folders; one that cannot be read goes by its folder."""
+    named: dict[str, Path] = {}
+    for folder in folders:
+        try:
+            name = Workspace.open(folder).settings.name
+        except OpenMaxError:
+            name = folder.name
+        named[name if name not in named else f"{name} ({folder})"] = folder
+    return named
+
+
+def _folders(root: Path, depth: int) -> Iterable[Path]:
+    yield root
+    if depth == 0 or not root.is_dir():
+        return
+    try:
+        inner = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
+    except OSError:
+        return
+    for path in inner:
+        if not Path(path).name.startswith("."):
+            yield from _folders(Path(path), depth - 1)

@@ -1,0 +1,111 @@
+"""The embedded demo: real handwritten digits, 0–5 known and 6–9 unknown.
+
+scikit-learn's bundled set (1,797 pictures of 8 × 8, Alpaydin & Kaynak, 1998) is written once as
+PNG pictures into a workspace. Of each known digit, in the set's order, the first half is trained
+on, the next fifth calibrates, and the rest is the test set: neighbours in the set are often by one
+hand, so a random split would flatter.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+from PIL import Image
+
+from openmax_core.errors import WorkspaceError
+from openmax_core.files import write_bytes_atomically
+from openmax_core.images import TrainTransform, Transform
+from openmax_core.settings import (
+    FILE_NAME,
+    FOLDER_NAMES,
+    ClassifierSettings,
+    WorkspaceSettings,
+    write_settings,
+)
+from openmax_core.workspace import Workspace
+
+KNOWN = tuple("012345")
+SIDE = 64
+SPLIT_SHARES = {"train": 0.5, "calibration": 0.2}  # the rest is tested on
+WEIGHTS_NAME = "digits.safetensors"
+SETTINGS = WorkspaceSettings(
+    name="Handwritten digits",
+    classifier=ClassifierSettings("shufflenet_v2_x0_5", KNOWN, WEIGHTS_NAME),
+    folders={name: name for name in FOLDER_NAMES},
+    # Crops that move by a pixel of the original show the network each digit at many places.
+    transform=Transform(resize=(72, 72), crop=(SIDE, SIDE)),
+    train_transform=TrainTransform(random_crop=True, horizontal_flip=0.0, brightness=0.2),
+)
+
+
+def demo_folder() -> Path:
+    """Where the demo lies: in the user's cache folder."""
+    return platformdirs.user_cache_path("openmax") / "digits"
+
+
+def open_digits_demo(weights: Path, folder: Path | None = None) -> Workspace:
+    """Open the demo workspace, and make it first where it does not exist.
+
+    Parameters
+    ----------
+    weights : trained weights to copy into the workspace
+    folder : :func:`demo_folder` without
+
+    Raises
+    ------
+    WorkspaceError
+        The folder cannot be written.
+    """
+    folder = folder or demo_folder()
+    if not (folder / FILE_NAME).exists():
+        _make(folder, weights)
+    own = folder / WEIGHTS_NAME
+    if not own.exists() or own.read_bytes() != weights.read_bytes():
+        write_bytes_atomically(own, weights.read_bytes())
+    return Workspace.open(folder)
+
+
+def write_digit_pictures(folder: Path) -> None:
+    """Write the digits as PNG files ``<split>/<digit>/<row>.png``."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for digit in range(10):
+        rows = np.flatnonzero(digits.target == digit)
+        for split, part in _split(rows) if str(digit) in KNOWN else [("reject", rows)]:
+            for row in part:
+                # Ink on paper, large enough to be looked at.
+                ink = np.rint(255 - digits.images[row] * (255 / 16)).astype(np.uint8)
+                path = folder / split / str(digit) / f"{row:04d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                picture = Image.fromarray(ink)
+                picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path)
+
+
+def _split(rows: NDArray[np.intp]) -> list[tuple[str, NDArray[np.intp]]]:
+    ends = np.cumsum([round(share * len(rows)) for share in SPLIT_SHARES.values()])
+    return list(zip([*SPLIT_SHARES, "test"], np.split(rows, ends), strict=True))
+
+
+def _make(folder: Path, weights: Path) -> None:
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-demo-"))
+        write_digit_pictures(temporary)
+        shutil.copyfile(weights, temporary / WEIGHTS_NAME)
+        write_settings(temporary / FILE_NAME, SETTINGS)
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        if (folder / FILE_NAME).exists():  # another process was faster
+            return
+        raise WorkspaceError(f"cannot make the demo in {folder}: {error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

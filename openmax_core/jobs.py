@@ -1,0 +1,76 @@
+"""Work in the background with a progress that others can look at: extraction, loading a network."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from openmax_core.errors import OpenMaxError
+
+Progress = TypeVar("Progress")
+Result = TypeVar("Result")
+
+
+class Job(Generic[Progress, Result]):
+    """One piece of work in a thread of its own.
+
+    Parameters
+    ----------
+    work : called with a function that takes the latest progress; returns the result
+    """
+
+    def __init__(self, work: Callable[[Callable[[Progress], None]], Result]) -> None:
+        self.progress: Progress | None = None
+        self._work = work
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> Job[Progress, Result]:
+        """Begin; returns itself."""
+        self._thread.start()
+        return self
+
+    @property
+    def is_running(self) -> bool:
+        """Begun and not yet ended."""
+        return self._thread.is_alive()
+
+    @property
+    def problem(self) -> str | None:
+        """What went wrong, in words; None while it runs or if all went well."""
+        if self._error is None:
+            return None
+        if isinstance(self._error, OpenMaxError):
+            return str(self._error)
+        return f"unexpected {type(self._error).__name__}: {self._error}"
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait for the end and return what the work returned.
+
+        Raises
+        ------
+        OpenMaxError
+            The work failed; the message is its error's.
+        TimeoutError
+            It still runs after ``timeout`` seconds.
+        """
+        self._thread.join(timeout)
+        if self.is_running:
+            raise TimeoutError("the work is still running")
+        if self._error is not None:
+            raise OpenMaxError(self.problem) from self._error
+        return self._result  # type: ignore[return-value]
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work(self._report)
+        except BaseException as error:  # kept for whoever asks for the result
+            self._error = error
+            if not isinstance(error, OpenMaxError):
+                traceback.print_exc()
+
+    def _report(self, progress: Progress) -> None:
+        self.progress = progress

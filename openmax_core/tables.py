@@ -1,0 +1,139 @@
+"""Tables that the pages, the shell and exports share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation import TradeoffCurve
+from openmax_core.openmax import OpenMax
+from openmax_core.weibull import Float, WeibullMaxFit
+
+MOST_THRESHOLDS = 1000
+NOTEBOOK_RANGE = (0.30, 0.40)
+N_DEFAULT_THRESHOLDS = 11
+MIN_TAIL = 10
+MAX_SHAPE = 1000.0
+
+
+def parse_thresholds(text: str) -> Float:
+    """Thresholds of ``start:stop:step``, both ends included, or of a list with commas.
+
+    Raises
+    ------
+    OpenMaxError
+        Not of that form, or more than 1,000 thresholds.
+    """
+    try:
+        if ":" in text:
+            start, stop, step = (float(part) for part in text.split(":"))
+            if not (step > 0 and stop >= start and (stop - start) / step < MOST_THRESHOLDS):
+                raise ValueError
+            count = math.floor((stop - start) / step + 1e-9) + 1
+            # Rounded as written, so that 0.30:0.40:0.01 gives 0.35 and not 0.35000000000000003.
+            return np.round(start + step * np.arange(count), 12)
+        thresholds = np.array([float(part) for part in text.split(",")])
+        if not np.isfinite(thresholds).all() or len(thresholds) > MOST_THRESHOLDS:
+            raise ValueError
+    except ValueError:
+        raise OpenMaxError(
+            f"thresholds '{text}': write start:stop:step as in 0.30:0.40:0.01 (at most "
+            f"{MOST_THRESHOLDS} of them), or a list as in 0.3,0.35"
+        ) from None
+    return thresholds
+
+
+def default_thresholds(openmax: OpenMax) -> str:
+    """Return the notebook's 0.30:0.40:0.01 where the method reaches it, else its own range."""
+    low, high = openmax.score_range()
+    if openmax.preset == "notebook" and low < NOTEBOOK_RANGE[0] and high > NOTEBOOK_RANGE[1]:
+        return "0.30:0.40:0.01"
+    step = 10.0 ** math.floor(math.log10((high - low) / (N_DEFAULT_THRESHOLDS - 1)))
+    step *= next(m for m in (1, 2, 5, 10) if m * step * N_DEFAULT_THRESHOLDS >= high - low)
+    digits = max(0, -math.floor(math.log10(step)))
+    first = math.ceil(low / step) * step
+    last = math.floor(high / step + 1e-9) * step
+    return f"{first:.{digits}f}:{last:.{digits}f}:{step:.{digits}f}"
+
+
+def sweep_table(curve: TradeoffCurve, thresholds: ArrayLike) -> pd.DataFrame:
+    """Test and Reject accuracy with 95 % Wilson intervals and counts, a row a threshold."""
+    rows = []
+    for threshold in np.asarray(thresholds, dtype=np.float64).tolist():
+        outcome = curve.outcome(threshold)
+        test, reject = outcome.test_interval, outcome.reject_interval
+        rows.append(
+            {
+                "threshold": threshold,
+                "test_accuracy": outcome.test_accuracy,
+                "test_low": test.low,
+                "test_high": test.high,
+                "reject_accuracy": outcome.reject_accuracy,
+                "reject_low": reject.low,
+                "reject_high": reject.high,
+                "correct": outcome.correct,
+                "wrong": outcome.wrong,
+                "rejected_known": outcome.rejected_known,
+                "rejected_unknown": outcome.rejected_unknown,
+                "accepted_unknown": outcome.accepted_unknown,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def class_warnings(openmax: OpenMax) -> list[str]:
+    """One text a class on what is wrong with its Weibull; '' where nothing is."""
+    model, tail_size = openmax.weibull_, openmax.settings_["tail_size"]
+    texts = []
+    for index, tail in enumerate(openmax.tails_):
+        found = []
+        shape = float(model.shape[index])
+        if isinstance(model, WeibullMaxFit) and shape < 1:
+            found.append(
+                f"degenerate fit (shape {shape:.2f} < 1): the CDF is close to a step at the "
+                f"largest training distance, {tail[-1]:.4g}"
+            )
+        if len(tail) < tail_size:
+            found.append(
+                f"only {len(tail)} correctly classified pictures for a tail of {tail_size}: all "
+                "of them are used"
+            )
+        if len(tail) < MIN_TAIL:
+            found.append(f"{len(tail)} distances are too few to trust a fit")
+        if shape > MAX_SHAPE:
+            found.append("nearly constant tail: the CDF is a step")
+        texts.append("; ".join(found))
+    return texts
+
+
+def class_table(openmax: OpenMax) -> pd.DataFrame:
+    """Counts, Weibull parameters and warnings, a row a class."""
+    return pd.DataFrame(
+        {
+            "class": openmax.class_names_,
+            "training pictures": openmax.n_training_,
+            "correct": openmax.n_correct_,
+            "tail size": openmax.weibull_.n_tail,
+            **openmax.weibull_.parameters(),
+            "warning": class_warnings(openmax),
+        }
+    )
+
+
+def confusion_table(
+    curve: TradeoffCurve,
+    class_names: tuple[str, ...],
+    threshold: float,
+) -> pd.DataFrame:
+    """Counts: rows the true class and 'unknown', columns the decided class and 'rejected'."""
+    counts = curve.confusion(threshold)
+    table = pd.DataFrame(
+        counts,
+        index=pd.Index([*class_names, "unknown"], name="true"),
+        columns=pd.Index([*class_names, "rejected"], name="decided"),
+    )
+    return table if curve.n_reject else table.iloc[:-1]

@@ -1,0 +1,353 @@
+"""Fine-tuning a torchvision network on a workspace's ``train/`` pictures.
+
+1. Hold out a stratified, seeded part of the pictures.
+2. With backbone weights: train the new last layer alone, the rest frozen.
+3. Train all layers, with the train transform, AdamW and a cosine-falling learning rate.
+4. Stop when the loss on the held-out part has not fallen for ``patience`` epochs; keep the best.
+5. Write the weights as safetensors, the held-out accuracy in the name, and set them in
+   ``workspace.toml``.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.classifier import build_network, head_name, load_backbone, read_weights
+from openmax_core.errors import ClassifierError, PictureError, WorkspaceError
+from openmax_core.files import write_bytes_atomically
+from openmax_core.images import PictureFiles, Pixels, decode
+from openmax_core.inference import choose_device, normalise
+from openmax_core.workspace import Workspace
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+DEFAULT_WEIGHTS = "DEFAULT"
+MIN_PER_CLASS = 2
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes
+    ----------
+    epochs : int
+        Most passes over the pictures with all layers free.
+    head_epochs : int
+        Passes with all but the last layer frozen; none without backbone weights.
+    batch_size : int
+    learning_rate : float or None
+        Of all layers at the start; 1e-3 from random weights, 1e-4 from a backbone without.
+    held_out : float
+        Share of each class's pictures that is not trained on.
+    patience : int
+        Epochs without a smaller held-out loss before it stops.
+    seed : int
+    """
+
+    epochs: int = 10
+    head_epochs: int = 2
+    batch_size: int = 32
+    learning_rate: float | None = None
+    held_out: float = 0.15
+    patience: int = 4
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished pass, for progress reports."""
+
+    phase: str
+    number: int
+    train_loss: float
+    held_out_loss: float
+    held_out_accuracy: float
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What training gave.
+
+    Attributes
+    ----------
+    weights : Path of the written file
+    held_out_accuracy : float, of the weights kept
+    n_train, n_held_out : int
+    unreadable : tuple of str, 'path: reason' of files left out
+    """
+
+    weights: Path
+    held_out_accuracy: float
+    n_train: int
+    n_held_out: int
+    unreadable: tuple[str, ...]
+
+
+@dataclass
+class _Run:
+    """What all epochs share."""
+
+    workspace: Workspace
+    files: PictureFiles
+    network: nn.Module
+    device: str
+    settings: TrainingSettings
+    mean: torch.Tensor
+    std: torch.Tensor
+    pool: ThreadPoolExecutor
+    on_batch: Callable[[str, int, int], None]
+
+
+def train(
+    workspace: Workspace,
+    backbone_weights: str | None = None,
+    settings: TrainingSettings | None = None,
+    device: str = "auto",
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    on_batch: Callable[[str, int, int], None] = lambda phase, done, total: None,
+) -> TrainingReport:
+    """Fine-tune the workspace's architecture and make the result its weights.
+
+    Parameters
+    ----------
+    backbone_weights : path of a weights file of the architecture with any class count, or
+        'DEFAULT' for torchvision's own, which are downloaded. Random weights without.
+    on_epoch : called after every epoch
+    on_batch : called with the phase, pictures done and pictures in all
+
+    Raises
+    ------
+    WorkspaceError, ClassifierError
+        Too few pictures, or backbone weights that do not fit or cannot be had.
+    """
+    import torch
+
+    settings = settings or TrainingSettings()
+    files = workspace.find_pictures("train")
+    usable, unreadable = _usable(files)
+    train_rows, held_out_rows = _split(files.labels, usable, workspace.classes, settings)
+    torch.manual_seed(settings.seed)
+    architecture = workspace.settings.classifier.architecture
+    network = build_network(architecture, len(workspace.classes))
+    if backbone_weights:
+        state, path = _backbone(architecture, backbone_weights)
+        load_backbone(network, state, path)
+    device = choose_device(device)
+    transform = workspace.settings.transform
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
+        run = _Run(
+            workspace,
+            files,
+            network.to(device),
+            device,
+            settings,
+            torch.tensor(transform.mean, device=device).view(3, 1, 1),
+            torch.tensor(transform.std, device=device).view(3, 1, 1),
+            pool,
+            on_batch,
+        )
+        best = None
+        if backbone_weights and settings.head_epochs:
+            best = _phase(run, "head", train_rows, held_out_rows, on_epoch, best)
+        if settings.epochs:
+            best = _phase(run, "all", train_rows, held_out_rows, on_epoch, best)
+    if best is None:
+        raise WorkspaceError("nothing to train: set --epochs or --head-epochs above 0")
+    epoch, state = best
+    weights = _write_weights(workspace, architecture, epoch.held_out_accuracy, state)
+    return TrainingReport(
+        weights, epoch.held_out_accuracy, len(train_rows), len(held_out_rows), unreadable
+    )
+
+
+def _usable(files: PictureFiles) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+    """Rows of files that decode, and 'path: reason' of the others."""
+    rows, unreadable = [], []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for row, reason in enumerate(pool.map(_why_unreadable, _paths(files))):
+            if reason is None:
+                rows.append(row)
+            else:
+                unreadable.append(reason)
+    return np.array(rows, dtype=np.intp), tuple(unreadable)
+
+
+def _paths(files: PictureFiles) -> list[Path]:
+    return [files.folder / path for path in files.paths]
+
+
+def _why_unreadable(path: Path) -> str | None:
+    try:
+        decode(path)
+    except PictureError as error:
+        return str(error)
+    return None
+
+
+def _split(
+    labels: NDArray[np.int64],
+    usable: NDArray[np.intp],
+    classes: tuple[str, ...],
+    settings: TrainingSettings,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to train on and rows held out, stratified by class."""
+    generator = np.random.default_rng(settings.seed)
+    train_rows, held_out_rows = [], []
+    for label, name in enumerate(classes):
+        rows = usable[labels[usable] == label]
+        if len(rows) < MIN_PER_CLASS:
+            raise WorkspaceError(
+                f"class '{name}' has {len(rows)} readable training pictures; training needs at "
+                f"least {MIN_PER_CLASS}, one of them to be held out"
+            )
+        rows = generator.permutation(rows)
+        n_held_out = min(max(1, round(settings.held_out * len(rows))), len(rows) - 1)
+        held_out_rows.append(rows[:n_held_out])
+        train_rows.append(rows[n_held_out:])
+    return np.concatenate(train_rows), np.concatenate(held_out_rows)
+
+
+def _backbone(architecture: str, source: str) -> tuple[dict[str, torch.Tensor], Path]:
+    if source != DEFAULT_WEIGHTS:
+        path = Path(source).expanduser()
+        return read_weights(path), path
+    import torchvision
+
+    try:
+        weights = torchvision.models.get_model_weights(architecture).DEFAULT
+        return weights.get_state_dict(progress=True, check_hash=True), Path(str(weights))
+    except Exception as error:  # every kind of network failure, or no weights for the name
+        raise ClassifierError(
+            f"torchvision's weights for {architecture} cannot be downloaded ({error}); give a file "
+            "with --backbone-weights FILE"
+        ) from error
+
+
+def _phase(
+    run: _Run,
+    phase: str,
+    train_rows: NDArray[np.intp],
+    held_out_rows: NDArray[np.intp],
+    on_epoch: Callable[[Epoch], None],
+    best: tuple[Epoch, dict[str, torch.Tensor]] | None,
+) -> tuple[Epoch, dict[str, torch.Tensor]]:
+    """Train the layers of a phase; returns the best epoch so far and its weights."""
+    import torch
+
+    settings = run.settings
+    frozen = phase == "head"
+    epochs = settings.head_epochs if frozen else settings.epochs
+    from_backbone = best is not None or frozen
+    rate = 1e-3 if frozen else settings.learning_rate or (1e-4 if from_backbone else 1e-3)
+    head = head_name(run.network) + "."
+    for name, parameter in run.network.named_parameters():
+        parameter.requires_grad = not frozen or name.startswith(head)
+    parameters = [p for p in run.network.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=rate / 50)
+    waited = 0
+    for number in range(1, epochs + 1):
+        # A frozen backbone keeps its batch statistics as well.
+        run.network.train(not frozen)
+        generator = np.random.default_rng([settings.seed, frozen, number])
+        rows = generator.permutation(train_rows)
+        losses = []
+        for done, images, labels in _batches(run, rows, [settings.seed, frozen, number]):
+            if len(labels) == 1 and not frozen:
+                continue  # batch normalisation has no statistics of one picture
+            optimiser.zero_grad()
+            loss = torch.nn.functional.cross_entropy(_logits(run.network(images)), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            losses.append(loss.item())
+            run.on_batch(phase, done, len(rows))
+        schedule.step()
+        loss_held_out, accuracy = _evaluate(run, held_out_rows)
+        epoch = Epoch(phase, number, float(np.mean(losses)), loss_held_out, accuracy)
+        if not math.isfinite(epoch.train_loss):
+            raise ClassifierError(
+                f"training diverged in epoch {number}; use a smaller --learning-rate than {rate:g}"
+            )
+        on_epoch(epoch)
+        waited += 1
+        if best is None or loss_held_out < best[0].held_out_loss:
+            best, waited = (epoch, copy.deepcopy(run.network.state_dict())), 0
+        if waited >= settings.patience:
+            break
+    assert best is not None  # noqa: S101 - epochs is at least 1
+    run.network.load_state_dict(best[1])
+    return best
+
+
+def _evaluate(run: _Run, rows: NDArray[np.intp]) -> tuple[float, float]:
+    """Mean loss and accuracy on rows with the evaluation transform."""
+    import torch
+
+    run.network.eval()
+    losses, n_right = 0.0, 0
+    with torch.inference_mode():
+        for _, images, labels in _batches(run, rows, None):
+            logits = run.network(images)
+            losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+            n_right += int((logits.argmax(dim=1) == labels).sum())
+    return losses / len(rows), n_right / len(rows)
+
+
+def _batches(
+    run: _Run, rows: NDArray[np.intp], seed: list[int] | None
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """(pictures done, images, labels): random views if a seed is given, else the evaluation's."""
+    import torch
+
+    size = run.settings.batch_size
+
+    def load(row: int) -> Pixels:
+        picture = decode(run.files.folder / run.files.paths[row])
+        transform = run.workspace.settings.transform
+        if seed is None:
+            return transform.pixels(picture)
+        # A generator for each picture: threads may finish in any order.
+        generator = np.random.default_rng([*seed, row])
+        return run.workspace.settings.train_transform.pixels(picture, transform, generator)
+
+    starts = range(0, len(rows), size)
+    ahead = [run.pool.submit(load, int(row)) for row in rows[:size]]
+    for start in starts:
+        following = [run.pool.submit(load, int(row)) for row in rows[start + size :][:size]]
+        pixels = np.stack([future.result() for future in ahead])
+        ahead = following
+        batch = torch.from_numpy(pixels).to(run.device).permute(0, 3, 1, 2)
+        labels = torch.from_numpy(run.files.labels[rows[start : start + size]]).to(run.device)
+        yield min(start + size, len(rows)), normalise(batch, run.mean, run.std), labels
+
+
+def _logits(output: Any) -> torch.Tensor:
+    """Logits alone: GoogLeNet and Inception give auxiliary ones beside them in training."""
+    logits: torch.Tensor = output.logits if hasattr(output, "logits") else output
+    return logits
+
+
+def _write_weights(
+    workspace: Workspace, architecture: str, accuracy: float, state: dict[str, torch.Tensor]
+) -> Path:
+    from safetensors.torch import save
+
+    path = workspace.folder / f"{architecture}-{accuracy:.4f}.safetensors"
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_bytes_atomically(path, save(tensors))
+    classifier = replace(workspace.settings.classifier, weights=path.name)
+    workspace.save_settings(replace(workspace.settings, classifier=classifier))
+    return path

@@ -1,0 +1,1 @@
+"""The dashboard's pages: they read state, call the core, and draw."""

@@ -1,0 +1,19 @@
+"""Numbers as text, the same on every page."""
+
+from __future__ import annotations
+
+import math
+
+from openmax_core.evaluation import Interval
+
+
+def percent(share: float) -> str:
+    """Return 0.8512 as '85.1 %'."""
+    return "not measured" if math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def interval(item: Interval) -> str:
+    """Return an interval of a share as '82.8–87.2 %'."""
+    if math.isnan(item.low):
+        return "no pictures"
+    return f"{100 * item.low:.1f}–{100 * item.high:.1f} %"

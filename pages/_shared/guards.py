@@ -1,0 +1,92 @@
+"""What a page needs before it can draw: one call, which says what to do next where it is missing."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.workspace import Evaluation, Workspace
+from pages._shared import state
+from pages._shared.progress import show_extraction
+from pages._shared.registry import link_to
+
+
+def require_workspace() -> Workspace:
+    """Return the session's workspace, or say what is wrong and stop the page."""
+    workspace = state.workspace()
+    if workspace is None:
+        st.error(state.workspace_problem(), icon=":material/error:")
+        link_to("workspace", "Open or create another workspace")
+        st.stop()
+    return workspace
+
+
+def require_evaluation() -> tuple[Workspace, Evaluation]:
+    """Return workspace and evaluation; extract the demo first, or say what is missing and stop."""
+    workspace = require_workspace()
+    _require_activations(workspace)
+    try:
+        evaluation = state.evaluation(workspace)
+    except OpenMaxError as error:
+        st.error(str(error), icon=":material/error:")
+        link_to("workspace", "Go to the workspace")
+        st.stop()
+    _warn_if_stale(workspace)
+    return workspace, evaluation
+
+
+def show_provenance(evaluation: Evaluation) -> None:
+    """One line that says what the page's numbers rest on."""
+    openmax = evaluation.openmax
+    settings = openmax.settings_
+    alpha = "all classes" if settings["weighting"] == "all" else f"α {settings['alpha_rank']}"
+    n_reject = f"{evaluation.curve.n_reject:,}" if evaluation.reject is not None else "no"
+    st.caption(
+        f"Method **{openmax.preset}** ({settings['distance'].replace('_', ' ')}, "
+        f"η {settings['tail_size']}, {alpha}) · calibrated on {len(evaluation.train):,} pictures "
+        f"of *{evaluation.calibrated_on}* · {evaluation.curve.n_test:,} test and "
+        f"{n_reject} reject pictures · data {evaluation.data[:8]}"
+    )
+
+
+def _require_activations(workspace: Workspace) -> None:
+    try:
+        missing = [split for split in workspace.splits if workspace.activations(split) is None]
+    except OpenMaxError as error:
+        st.error(str(error), icon=":material/error:")
+        link_to("workspace", "Go to the workspace")
+        st.stop()
+    job = state.extraction(workspace)
+    if job is not None and job.is_running:
+        st.info("The pictures are going through the network, once. It is stored after that.")
+        show_extraction(job)
+        st.stop()
+    if not missing:
+        return
+    if job is not None and job.problem:
+        st.error(job.problem, icon=":material/error:")
+        link_to("workspace", "Go to the workspace")
+        st.stop()
+    if state.is_demo(workspace):
+        state.start_extraction(workspace)
+        st.rerun()
+    st.info(
+        f"The pictures of {' and '.join(missing)} have not been through the network yet. "
+        "Run the extraction on the Workspace page; it is done once and stored.",
+        icon=":material/hourglass_empty:",
+    )
+    link_to("workspace", "Run the extraction")
+    st.stop()
+
+
+def _warn_if_stale(workspace: Workspace) -> None:
+    for split, status in state.status(str(workspace.folder), workspace.state()).items():
+        if status.problem:
+            st.warning(status.problem, icon=":material/warning:")
+        elif not status.is_current:
+            st.warning(
+                f"The pictures in {split} have changed since the extraction ({status.n_files:,} "
+                f"files now, {status.n_stored or 0:,} then). The figures are those of the "
+                "extraction; run it again on the Workspace page.",
+                icon=":material/warning:",
+            )

@@ -1,0 +1,40 @@
+"""The registry of pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+
+@dataclass(frozen=True)
+class PageEntry:
+    """One page of the navigation."""
+
+    name: str
+    title: str
+    icon: str
+
+
+PAGES = (
+    PageEntry("overview", "Overview", ":material/space_dashboard:"),
+    PageEntry("threshold", "Threshold", ":material/tune:"),
+    PageEntry("weibull", "Weibull", ":material/show_chart:"),
+    PageEntry("upload", "Upload", ":material/add_photo_alternate:"),
+    PageEntry("workspace", "Workspace", ":material/folder_open:"),
+)
+
+
+def find_page(name: str) -> StreamlitPage:
+    """Streamlit's page of an entry."""
+    entry = next(item for item in PAGES if item.name == name)
+    return st.Page(
+        f"pages/{name}.py", title=entry.title, icon=entry.icon, default=entry is PAGES[0]
+    )
+
+
+def link_to(name: str, label: str) -> None:
+    """Draw a link to a page."""
+    entry = next(item for item in PAGES if item.name == name)
+    st.page_link(f"pages/{name}.py", label=label, icon=entry.icon)

@@ -1,0 +1,168 @@
+"""The session's state: workspace, method, threshold; and what is computed once for all sessions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from openmax_core.classifier import Classifier
+from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.extraction import ExtractionReport
+from openmax_core.inference import Progress
+from openmax_core.jobs import Job
+from openmax_core.workspace import Evaluation, SplitStatus, Workspace
+from pages._shared import start
+
+ExtractionJob = Job[tuple[str, Progress], ExtractionReport]
+
+
+def set_workspace(workspace: Workspace | None, problem: str = "") -> None:
+    """Make a workspace the session's, or say why there is none."""
+    st.session_state["open_workspace"] = workspace
+    st.session_state["workspace_problem"] = problem
+
+
+def workspace() -> Workspace | None:
+    """Return the session's workspace; None if it cannot be opened."""
+    found: Workspace | None = st.session_state.get("open_workspace")
+    return found
+
+
+def workspace_problem() -> str:
+    """Say why there is no workspace."""
+    return str(st.session_state.get("workspace_problem", ""))
+
+
+def is_demo(item: Workspace) -> bool:
+    """Tell whether a workspace is the embedded demo."""
+    return item.folder == start.demo().folder
+
+
+def method() -> tuple[str, dict[str, Any]]:
+    """Return preset and the settings that differ from it."""
+    overrides = {
+        name: st.session_state[name]
+        for name in ("tail_size", "alpha_rank")
+        if st.session_state.get(name) is not None
+    }
+    return st.session_state["method"], overrides
+
+
+def evaluation(item: Workspace) -> Evaluation:
+    """Return the session's method, calibrated and scored; computed once a state for everybody.
+
+    Raises
+    ------
+    OpenMaxError
+        There are no activations yet, or the method cannot be fitted to them.
+    """
+    preset, overrides = method()
+    return _evaluation(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
+
+
+@st.cache_resource(show_spinner="Calibrating …", max_entries=20)
+def _evaluation(
+    folder: str, state: str, preset: str, overrides: tuple[tuple[str, Any], ...]
+) -> Evaluation:
+    return Workspace.open(folder).evaluate(preset, **dict(overrides))
+
+
+@st.cache_data(show_spinner=False, ttl=20, max_entries=100)
+def status(folder: str, state: str) -> dict[str, SplitStatus]:
+    """Status of every split, looked up at most every 20 seconds."""
+    item = Workspace.open(folder)
+    return {split: item.status(split) for split in item.splits}
+
+
+def method_key(item: Workspace) -> str:
+    """Name of workspace and method together, for what is remembered for them."""
+    preset, overrides = method()
+    return f"{item.folder}|{preset}|{sorted(overrides.items())}"
+
+
+def threshold(item: Workspace, evaluated: Evaluation) -> float:
+    """Return the session's threshold for the present workspace and method, and put it in the address.
+
+    The address's at the start of a session; then what was set; without either the workspace's
+    operating point, else the recommended one.
+    """
+    thresholds = st.session_state.setdefault("thresholds", {})
+    key = method_key(item)
+    if key not in thresholds:
+        given = None if thresholds else _number(st.query_params.get("threshold"))
+        thresholds[key] = _first_threshold(item, evaluated) if given is None else given
+    value = float(thresholds[key])
+    show_in_address(value)
+    return value
+
+
+def set_threshold(item: Workspace, value: float) -> None:
+    """Remember a threshold for the present workspace and method."""
+    st.session_state.setdefault("thresholds", {})[method_key(item)] = float(value)
+
+
+def show_in_address(value: float) -> None:
+    """Write the threshold into the address, so that a link reproduces the view."""
+    text = f"{value:.15g}"
+    if st.query_params.get("threshold") != text:
+        st.query_params["threshold"] = text
+
+
+def extraction(item: Workspace) -> ExtractionJob | None:
+    """Return the extraction that runs or ran last on a workspace, whoever started it."""
+    return _jobs().get(str(item.folder))
+
+
+def start_extraction(item: Workspace) -> ExtractionJob:
+    """Start an extraction, or return the one that runs."""
+    jobs, key = _jobs(), str(item.folder)
+    if key not in jobs or not jobs[key].is_running:
+        job: ExtractionJob = Job(lambda report: item.extract(progress=lambda *where: report(where)))
+        jobs[key] = job.start()
+    return jobs[key]
+
+
+def classifier_job(item: Workspace) -> Job[None, Classifier]:
+    """Start loading the network in the background, once a state for everybody."""
+    return _classifier_job(str(item.folder), item.classifier_key)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _classifier_job(folder: str, classifier_key: str) -> Job[None, Classifier]:
+    job: Job[None, Classifier] = Job(lambda report: Workspace.open(folder).load_classifier())
+    return job.start()
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> dict[str, ExtractionJob]:
+    return {}
+
+
+def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
+    try:
+        point = item.operating_point()
+    except OpenMaxError:
+        point = None
+    if point is not None and point.settings == evaluated.openmax.settings_:
+        return point.threshold
+    try:
+        return evaluated.recommend(item.settings.defaults.min_test_accuracy).threshold
+    except NoFeasibleThresholdError:
+        low, high = evaluated.openmax.score_range()
+        return round((low + high) / 2, 3)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
+
+
+def thumbnail_path(item: Workspace, split: str, path: str) -> Path:
+    """Path of a picture of a split."""
+    return item.picture_folder(split) / path

@@ -1,0 +1,154 @@
+"""Overview: what is loaded, how good the classifier is before rejection, the chosen point."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.evaluation import wilson_interval
+from openmax_core.operating_point import OperatingPoint
+from openmax_core.samples import sample_pictures
+from openmax_core.workspace import Evaluation, Workspace
+from pages._shared.format import interval, percent
+from pages._shared.guards import require_evaluation, require_workspace, show_provenance
+from pages._shared.registry import link_to
+
+
+def main() -> None:
+    workspace = require_workspace()
+    st.title(workspace.settings.name)
+    st.markdown(
+        "A classifier knows "
+        f"**{len(workspace.classes)} classes** ({_listed(workspace.classes)}). Pictures of "
+        "anything else must be **rejected**, not forced into a class. OpenMax gives each picture a "
+        "score; the **threshold** decides what is rejected, and what that costs."
+    )
+    workspace, evaluation = require_evaluation()
+    show_provenance(evaluation)
+    _show_figures(evaluation)
+    _show_point(workspace, evaluation)
+    _show_pictures(workspace, evaluation)
+    _show_data(workspace, evaluation)
+
+
+def _show_figures(evaluation: Evaluation) -> None:
+    n_right = round(evaluation.accuracy_before_rejection * evaluation.curve.n_test)
+    right = wilson_interval(n_right, evaluation.curve.n_test)
+    with st.container(horizontal=True):
+        st.metric(
+            "Accuracy before rejection",
+            percent(evaluation.accuracy_before_rejection),
+            delta=f"95 % {interval(right)}",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help="Share of the test pictures that the classifier alone gets right.",
+        )
+        st.metric(
+            "Known against unknown (AUROC)",
+            f"{evaluation.curve.auroc:.3f}" if evaluation.curve.n_reject else "not measured",
+            delta="1 is perfect, 0.5 is chance",
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help="Probability that a test picture scores higher than a reject picture: how well "
+            "this method separates the two, whatever the threshold.",
+        )
+        for split, item in (("Test pictures", evaluation.test), ("Reject", evaluation.reject)):
+            n_lost = len(item.unreadable) if item is not None else 0
+            st.metric(
+                "Reject pictures" if split == "Reject" else split,
+                f"{len(item):,}" if item is not None else "none",
+                delta=f"{n_lost:,} unreadable" if item is not None else "no reject set",
+                delta_color="off",
+                delta_arrow="off",
+                border=True,
+            )
+
+
+def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
+    try:
+        point = workspace.operating_point()
+    except OpenMaxError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    if point is not None:
+        fresh = point.data == evaluation.data and point.settings == evaluation.openmax.settings_
+        note = "" if fresh else " It was chosen with another method or other data than shown above."
+        st.success(f"**Chosen operating point:** {_in_words(point)}{note}", icon=":material/flag:")
+        link_to("threshold", "Look at the trade-off")
+        return
+    floor = workspace.settings.defaults.min_test_accuracy
+    try:
+        st.info(
+            f"**No operating point is chosen yet.** Recommended with Test accuracy ≥ {floor:g}: "
+            f"{_in_words(evaluation.recommend(floor))}",
+            icon=":material/flag:",
+        )
+    except NoFeasibleThresholdError as error:
+        st.warning(f"**No operating point is chosen yet**, and {error}.", icon=":material/flag:")
+    link_to("threshold", "Choose the threshold")
+
+
+def _in_words(point: OperatingPoint) -> str:
+    reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.3f}"
+    return (
+        f"method {point.preset}, threshold {point.threshold:g}: Test accuracy "
+        f"{point.test_accuracy:.3f} on {point.n_test:,} pictures, Reject accuracy {reject} on "
+        f"{point.n_reject:,}."
+    )
+
+
+def _show_pictures(workspace: Workspace, evaluation: Evaluation) -> None:
+    known = sample_pictures(workspace, evaluation.test, 6)
+    unknown = sample_pictures(workspace, evaluation.reject, 6) if evaluation.reject else []
+    st.subheader("The pictures")
+    for title, samples in (("Known classes", known), ("Unknown: to be rejected", unknown)):
+        if not samples:
+            continue
+        st.markdown(f"**{title}**")
+        for column, sample in zip(st.columns(6), samples, strict=False):
+            column.image(sample.picture, caption=sample.caption, width="stretch")
+
+
+def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
+    st.subheader("The data")
+    items = {evaluation.calibrated_on: evaluation.train, "test": evaluation.test}
+    if evaluation.reject is not None:
+        items["reject"] = evaluation.reject
+    rows = [
+        {
+            "set": split,
+            "pictures": len(item),
+            "unreadable": len(item.unreadable),
+            "folder": str(workspace.picture_folder(split)),
+        }
+        for split, item in items.items()
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    classifier = workspace.settings.classifier
+    transform = workspace.settings.transform
+    st.caption(
+        f"Network {classifier.architecture}, weights {classifier.weights} · resized to "
+        f"{transform.resize} ({transform.interpolation}), cropped to {transform.crop} · "
+        f"workspace {workspace.folder}"
+    )
+    lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])
+    if len(lost):
+        with st.expander(f"{len(lost):,} files could not be read", icon=":material/broken_image:"):
+            st.dataframe(lost[["set", "path", "error"]], hide_index=True, width="stretch")
+    if evaluation.reject is None:
+        st.info(
+            "There is no reject set: Reject accuracy cannot be measured. Put pictures of unknowns "
+            "into a folder and name it under [folders] as reject in workspace.toml.",
+            icon=":material/info:",
+        )
+
+
+def _listed(names: tuple[str, ...], most: int = 8) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown}, and {len(names) - most} more"
+
+
+main()

@@ -1,0 +1,175 @@
+"""Upload: open-set decisions on one's own pictures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from openmax_core import figures
+from openmax_core.errors import OpenMaxError
+from openmax_core.prediction import (
+    ACCEPTED,
+    REJECTED,
+    Logits,
+    PictureLogits,
+    run_network,
+    verdict_table,
+)
+from openmax_core.samples import thumbnail_of
+from openmax_core.uploads import Upload, within_limits
+from openmax_core.workspace import Evaluation, Workspace
+from pages._shared import state
+from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.threshold_control import threshold_control
+
+MOST_CARDS = 24
+N_COLUMNS = 3
+BADGES: dict[str, tuple[str, Literal["blue", "orange", "gray"]]] = {
+    ACCEPTED: (":material/check_circle:", "blue"),
+    REJECTED: (":material/block:", "orange"),
+    "unreadable": (":material/broken_image:", "gray"),
+}
+
+
+def main() -> None:
+    st.title("Upload")
+    workspace, evaluation = require_evaluation()
+    show_provenance(evaluation)
+    # The network loads while the visitor looks for pictures.
+    state.classifier_job(workspace)
+    sent = st.file_uploader(
+        "Pictures to decide on",
+        accept_multiple_files=True,
+        key=f"files_{workspace.folder}",
+        help="JPEG, PNG, WebP, BMP, GIF or TIFF. They stay in memory and go with this session.",
+    )
+    if not sent:
+        st.info(
+            "Drop pictures here, several at once if you like: of the known classes "
+            f"({', '.join(workspace.classes[:8])}) and of something else. Each is decided on with "
+            "the threshold below, which you can move afterwards.",
+            icon=":material/add_photo_alternate:",
+        )
+        return
+    accepted = within_limits(Upload(item.name, item.getvalue()) for item in sent)
+    for problem in accepted.problems:
+        st.warning(problem, icon=":material/warning:")
+    try:
+        pictures = _logits(workspace, accepted.files)
+    except OpenMaxError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    st.fragment(_decide)(workspace, evaluation, accepted.files, pictures)
+
+
+def _logits(workspace: Workspace, files: tuple[Upload, ...]) -> PictureLogits:
+    """Logits of all files; only those not seen in this session go through the network."""
+    known: dict[tuple[str, str], Logits] = st.session_state.setdefault("logits", {})
+    keys = [(workspace.classifier_key, file.digest) for file in files]
+    fresh = {key: file for key, file in zip(keys, files, strict=True) if key not in known}
+    if fresh:
+        with st.spinner(f"{len(fresh)} pictures go through the network …", show_time=True):
+            classifier = state.classifier_job(workspace).result()
+            for key, result in zip(
+                fresh,
+                run_network(classifier, [file.content for file in fresh.values()]),
+                strict=True,
+            ):
+                known[key] = result
+    return PictureLogits(tuple(file.name for file in files), tuple(known[key] for key in keys))
+
+
+def _decide(
+    workspace: Workspace,
+    evaluation: Evaluation,
+    files: tuple[Upload, ...],
+    pictures: PictureLogits,
+) -> None:
+    threshold = threshold_control(workspace, evaluation)
+    table = verdict_table(evaluation.openmax, pictures, threshold)
+    counts = table["verdict"].value_counts()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for verdict, (icon, colour) in BADGES.items():
+            st.badge(f"{counts.get(verdict, 0)} {verdict}", icon=icon, color=colour)
+        st.space("stretch")
+        st.download_button(
+            "Results as CSV",
+            table.to_csv(index=False),
+            file_name=f"decisions-{evaluation.openmax.preset}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    n_pages = -(-len(table) // MOST_CARDS)
+    first = 0
+    if n_pages > 1:
+        first = MOST_CARDS * (st.pagination(n_pages, key="cards") - 1)
+    shown = range(first, min(first + MOST_CARDS, len(table)))
+    for start in range(shown.start, shown.stop, N_COLUMNS):
+        columns = st.columns(N_COLUMNS, gap="small")
+        for column, row in zip(
+            columns, range(start, min(start + N_COLUMNS, shown.stop)), strict=False
+        ):
+            card = column.container(border=True, height="stretch")
+            _show_card(card, evaluation, files[row], table.iloc[row], threshold, row)
+
+
+def _show_card(
+    card: DeltaGenerator,
+    evaluation: Evaluation,
+    file: Upload,
+    row: pd.Series,
+    threshold: float,
+    number: int,
+) -> None:
+    icon, colour = BADGES[row["verdict"]]
+    picture, text = card.columns([2, 3], vertical_alignment="center")
+    if row["verdict"] == "unreadable":
+        picture.markdown("## :material/broken_image:")
+    else:
+        picture.image(_thumbnail(file.digest, file.content), width="stretch")
+    text.badge(str(row["decision"] or row["verdict"]), icon=icon, color=colour)
+    text.markdown(f"**{_plain(file.name)}**")
+    text.caption(_plain(str(row["reason"])).capitalize() + ".")
+    if row["verdict"] == "unreadable":
+        return
+    names = evaluation.openmax.class_names_
+    probabilities = [row[f"p_{name}"] for name in (*names, "unknown")]
+    own = None if evaluation.openmax.settings_["second_softmax"] else threshold
+    card.plotly_chart(
+        figures.probability_figure(names, probabilities, own),
+        key=f"probabilities_{number}",
+        config={"displayModeBar": False, "staticPlot": True},
+    )
+    with card.expander("Distances to the classes"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "class": names,
+                    "distance": [row[f"distance_{name}"] for name in names],
+                    "Weibull CDF": [row[f"cdf_{name}"] for name in names],
+                }
+            ).sort_values("distance"),
+            hide_index=True,
+            column_config={
+                "Weibull CDF": st.column_config.ProgressColumn(
+                    min_value=0.0, max_value=1.0, format="%.4f"
+                )
+            },
+        )
+
+
+@st.cache_data(show_spinner=False, max_entries=400)
+def _thumbnail(digest: str, _content: bytes) -> bytes:
+    return thumbnail_of(_content)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves as it is: names come from strangers."""
+    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~:$" else sign for sign in text)
+
+
+main()

@@ -1,0 +1,157 @@
+"""Workspace: open another one, make one, and run the network over its pictures."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.workspace import Workspace
+from pages._shared import start, state
+from pages._shared.progress import show_extraction
+
+ICONS = {True: "stored", False: "to be run"}
+
+
+def main() -> None:
+    st.title("Workspace")
+    workspace = state.workspace()
+    if workspace is None:
+        st.error(state.workspace_problem(), icon=":material/error:")
+    else:
+        _show_workspace(workspace)
+    left, right = st.columns(2, gap="medium")
+    with left.container(border=True, height="stretch"):
+        _open_another()
+    with right.container(border=True, height="stretch"):
+        _create()
+
+
+def _show_workspace(workspace: Workspace) -> None:
+    classifier = workspace.settings.classifier
+    st.markdown(
+        f"**{workspace.settings.name}** · {classifier.architecture} · "
+        f"{len(workspace.classes)} classes · `{workspace.folder}`"
+    )
+    job = state.extraction(workspace)
+    if job is not None and job.is_running:
+        st.info("The pictures are going through the network, once. It is stored after that.")
+        show_extraction(job)
+        return
+    if job is not None and job.problem:
+        st.error(job.problem, icon=":material/error:")
+    statuses = state.status(str(workspace.folder), workspace.state())
+    rows = [
+        {
+            "set": split,
+            "files in the folder": status.n_files,
+            "files in the store": status.n_stored or 0,
+            "state": status.problem or ICONS[status.is_current],
+            "folder": str(workspace.picture_folder(split)),
+        }
+        for split, status in statuses.items()
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    if classifier.weights is None:
+        st.info(
+            "There are no trained weights yet. Train in the shell: "
+            f"`openmax train {workspace.folder} --backbone-weights DEFAULT`",
+            icon=":material/model_training:",
+        )
+        return
+    is_current = all(status.is_current for status in statuses.values())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            "Run extraction",
+            icon=":material/play_arrow:",
+            type="secondary" if is_current else "primary",
+            help="Runs the network over pictures that are new or changed, and stores the logits.",
+        ):
+            state.start_extraction(workspace)
+            state.status.clear()
+            st.rerun()
+        if is_current:
+            st.caption("Everything is stored; running it again does no work.")
+    _show_unreadable(workspace)
+
+
+def _show_unreadable(workspace: Workspace) -> None:
+    try:
+        items = {split: workspace.activations(split) for split in workspace.splits}
+    except OpenMaxError as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    lost = [item.unreadable.assign(set=split) for split, item in items.items() if item is not None]
+    table = pd.concat(lost) if lost else pd.DataFrame()
+    if len(table):
+        st.warning(
+            f"{len(table):,} files could not be read and are left out.",
+            icon=":material/broken_image:",
+        )
+        st.dataframe(table[["set", "path", "error"]], hide_index=True, width="stretch")
+
+
+def _open_another() -> None:
+    st.subheader("Open another")
+    allowed = ", ".join(f"`{root}`" for root in start.roots().roots)
+    st.caption(f"Folders under {allowed} may be opened; others through the variable OPENMAX_ROOTS.")
+    with st.form("open", border=False):
+        folder = st.text_input(
+            "Folder of the workspace", placeholder="a folder with workspace.toml"
+        )
+        if st.form_submit_button("Open", icon=":material/folder_open:") and folder:
+            try:
+                _show(start.roots().open(folder))
+            except OpenMaxError as error:
+                st.error(str(error), icon=":material/error:")
+
+
+def _create() -> None:
+    st.subheader("Create one")
+    st.caption(
+        "Pictures lie in one folder a class below train and test; reject holds pictures of "
+        "unknowns. Nothing is copied."
+    )
+    with st.form("create", border=False):
+        folder = st.text_input("Folder of the new workspace")
+        left, right = st.columns(2)
+        architecture = left.text_input("Architecture", value="resnet50", help="torchvision's name")
+        weights = right.text_input("Weights file", help=".safetensors, .pth or .pt")
+        train = left.text_input("Train folder")
+        test = right.text_input("Test folder")
+        reject = left.text_input("Reject folder", help="may be empty")
+        classes = right.text_input(
+            "Class names",
+            help="In the order of the network's outputs, with commas; empty: the "
+            "folders of train in alphabetical order.",
+        )
+        if st.form_submit_button("Create", icon=":material/create_new_folder:", type="primary"):
+            given = {"folder": folder, "weights": weights, "train": train, "test": test}
+            empty = [name for name, value in given.items() if not value.strip()]
+            if empty:
+                st.error(f"Fill in {' and '.join(empty)}.", icon=":material/error:")
+                return
+            try:
+                roots = start.roots()
+                with st.spinner("Checking pictures and weights …"):
+                    workspace = Workspace.create(
+                        roots.check(folder),
+                        architecture.strip(),
+                        weights=roots.check(weights),
+                        train=roots.check(train),
+                        test=roots.check(test),
+                        reject=roots.check(reject) if reject.strip() else None,
+                        classes=[name.strip() for name in classes.split(",")] if classes else None,
+                    )
+                _show(workspace)
+            except OpenMaxError as error:
+                st.error(str(error), icon=":material/error:")
+
+
+def _show(workspace: Workspace) -> None:
+    st.session_state["opened_folder"] = workspace.folder
+    st.session_state["show_folder"] = workspace.folder
+    st.rerun()
+
+
+main()

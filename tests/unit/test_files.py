@@ -1,0 +1,162 @@
+"""Files are there whole or not at all."""
+
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openmax_core import OpenMax, OperatingPoint
+from openmax_core.errors import OpenMaxError
+from openmax_core.files import sha256_of_file, write_bytes_atomically, write_text_atomically
+
+
+def names(folder: Path) -> list[str]:
+    """Every entry of a folder, hidden ones too."""
+    return sorted(os.listdir(folder))
+
+
+def fails_with(error: BaseException) -> Callable[..., None]:
+    """Return a function that fails as the operating system does."""
+
+    def fail(*arguments: Any, **keywords: Any) -> None:
+        raise error
+
+    return fail
+
+
+DISK_FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\r\n", b"x" * 3_000_000])
+def test_bytes_are_written_as_they_are(tmp_path, content):
+    write_bytes_atomically(tmp_path / "file", content)
+    assert (tmp_path / "file").read_bytes() == content
+    assert names(tmp_path) == ["file"]
+
+
+def test_text_is_utf8_with_its_own_line_ends(tmp_path):
+    write_text_atomically(tmp_path / "file", "Гвоздика 百合 α\r\n\n")
+    assert (tmp_path / "file").read_bytes() == "Гвоздика 百合 α\r\n\n".encode()
+
+
+def test_what_was_there_is_replaced(tmp_path):
+    path = tmp_path / "file"
+    write_text_atomically(path, "a long old content")
+    write_text_atomically(path, "new")
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["file"]
+
+
+def test_missing_folders_are_made(tmp_path):
+    write_text_atomically(tmp_path / "a" / "b" / "file", "text")
+    assert (tmp_path / "a" / "b" / "file").read_text() == "text"
+
+
+def test_a_written_file_can_be_read_by_others(tmp_path):
+    write_text_atomically(tmp_path / "file", "text")
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+# A full disk shows at the flush, or, on some network disks, at the rename.
+STEPS = ["fsync", "chmod", "replace"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_write_that_fails_midway_leaves_the_old_content_and_nothing_else(
+    tmp_path, monkeypatch, step
+):
+    path = tmp_path / "file"
+    path.write_text("old")
+    monkeypatch.setattr(os, step, fails_with(DISK_FULL))
+    with pytest.raises(OpenMaxError, match=r"cannot write .*file: No space left on device"):
+        write_text_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_first_write_that_fails_leaves_no_file(tmp_path, monkeypatch, step):
+    monkeypatch.setattr(os, step, fails_with(DISK_FULL))
+    with pytest.raises(OpenMaxError, match="No space left on device"):
+        write_text_atomically(tmp_path / "file", "new")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_write_that_is_interrupted_leaves_the_old_content_and_nothing_else(
+    tmp_path, monkeypatch, step
+):
+    path = tmp_path / "file"
+    path.write_text("old")
+    monkeypatch.setattr(os, step, fails_with(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        write_text_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_failed_save_leaves_the_calibration_and_the_operating_point_of_before(
+    tmp_path, monkeypatch
+):
+    logits = [[3.0, 0.0], [5.0, 1.0], [4.0, 2.0], [0.0, 9.0], [1.0, 4.0], [1.0, 8.0]]
+    om = OpenMax().fit(logits, [0, 0, 0, 1, 1, 1])
+    point = OperatingPoint(0.5, 1.0, None, 6, 0)
+    om.save(tmp_path / "calibration.json")
+    point.save(tmp_path / "point.json")
+    monkeypatch.setattr(os, "fsync", fails_with(DISK_FULL))
+    with pytest.raises(OpenMaxError, match=r"calibration\.json: No space left on device"):
+        OpenMax(distance="euclidean").fit(logits, [0, 0, 0, 1, 1, 1]).save(
+            tmp_path / "calibration.json"
+        )
+    with pytest.raises(OpenMaxError, match=r"point\.json: No space left on device"):
+        OperatingPoint(0.9, 0.1, None, 6, 0).save(tmp_path / "point.json")
+    assert OpenMax.load(tmp_path / "calibration.json").to_dict() == om.to_dict()
+    assert OperatingPoint.load(tmp_path / "point.json") == point
+    assert names(tmp_path) == ["calibration.json", "point.json"]
+
+
+def test_a_folder_in_the_place_of_the_file_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OpenMaxError, match=r"cannot write .*taken: "):
+        write_text_atomically(tmp_path / "taken", "text")
+    assert names(tmp_path) == ["taken"]
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "taken").write_text("text")
+    with pytest.raises(OpenMaxError, match=r"cannot write .*inside: "):
+        write_text_atomically(tmp_path / "taken" / "inside", "text")
+    assert (tmp_path / "taken").read_text() == "text"
+
+
+def test_readers_and_writers_at_once_see_whole_contents_only(tmp_path):
+    path = tmp_path / "file"
+    contents = {letter * 100_000 for letter in "abcd"}
+    write_text_atomically(path, "a" * 100_000)
+
+    def write(content: str) -> None:
+        for _ in range(5):
+            write_text_atomically(path, content)
+
+    writers = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(path.read_text())
+    for writer in writers:
+        writer.join()
+    seen.add(path.read_text())
+    assert seen <= contents
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", b"\x00" * 1_000_000])
+def test_sha256_is_that_of_the_bytes(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    assert sha256_of_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
