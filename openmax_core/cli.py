@@ -347,7 +347,7 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
         used["reject"] = evaluation.reject
     return {
         "workspace": workspace.settings.name,
-        "preset": evaluation.openmax.preset,
+        "preset": evaluation.openmax.preset_,
         "settings": evaluation.openmax.settings_,
         "classes": list(workspace.classes),
         "calibrated_on": evaluation.calibrated_on,
@@ -439,7 +439,7 @@ def _predict(options: argparse.Namespace) -> int:
     results = run_network(workspace.load_classifier(), paths, options.device)
     pictures = PictureLogits(tuple(map(str, paths)), tuple(results))
     table = verdict_table(openmax, pictures, choice.threshold)
-    print(f"method {openmax.preset}, threshold {choice.threshold:g} ({choice.source})")
+    print(f"method {openmax.preset_}, threshold {choice.threshold:g} ({choice.source})")
     for row in table.to_dict(orient="records"):
         print(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
     if options.csv:

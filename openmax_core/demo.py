@@ -1,9 +1,9 @@
 """The embedded demo: real handwritten digits, 0–5 known and 6–9 unknown.
 
 scikit-learn's bundled set (1,797 pictures of 8 × 8, Alpaydin & Kaynak, 1998) is written once as
-PNG pictures into a workspace. Of each known digit, in the set's order, the first half is trained
-on, the next fifth calibrates, and the rest is the test set: neighbours in the set are often by one
-hand, so a random split would flatter.
+PNG pictures into a workspace. Of each known digit the first 70 % in the set's order are trained on
+and the rest is the test set: neighbours in the set are often by one hand, so a random split would
+flatter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from openmax_core.files import write_bytes_atomically
 from openmax_core.images import TrainTransform, Transform
 from openmax_core.settings import (
     FILE_NAME,
-    FOLDER_NAMES,
     ClassifierSettings,
     WorkspaceSettings,
     write_settings,
@@ -30,15 +29,15 @@ from openmax_core.settings import (
 from openmax_core.workspace import Workspace
 
 KNOWN = tuple("012345")
-SIDE = 64
-SPLIT_SHARES = {"train": 0.5, "calibration": 0.2}  # the rest is tested on
+SIDE = 80
+TRAIN_SHARE = 0.7
 WEIGHTS_NAME = "digits.safetensors"
 SETTINGS = WorkspaceSettings(
     name="Handwritten digits",
     classifier=ClassifierSettings("shufflenet_v2_x0_5", KNOWN, WEIGHTS_NAME),
-    folders={name: name for name in FOLDER_NAMES},
+    folders={"train": "train", "test": "test", "reject": "reject"},
     # Crops that move by a pixel of the original show the network each digit at many places.
-    transform=Transform(resize=(72, 72), crop=(SIDE, SIDE)),
+    transform=Transform(resize=(72, 72), crop=(64, 64)),
     train_transform=TrainTransform(random_crop=True, horizontal_flip=0.0, brightness=0.2),
 )
 
@@ -77,19 +76,19 @@ def write_digit_pictures(folder: Path) -> None:
     digits = load_digits()
     for digit in range(10):
         rows = np.flatnonzero(digits.target == digit)
-        for split, part in _split(rows) if str(digit) in KNOWN else [("reject", rows)]:
-            for row in part:
-                # Ink on paper, large enough to be looked at.
-                ink = np.rint(255 - digits.images[row] * (255 / 16)).astype(np.uint8)
-                path = folder / split / str(digit) / f"{row:04d}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                picture = Image.fromarray(ink)
-                picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path)
+        n_train = round(TRAIN_SHARE * len(rows))
+        for position, row in enumerate(rows.tolist()):
+            known = "train" if position < n_train else "test"
+            path = folder / (known if str(digit) in KNOWN else "reject") / str(digit)
+            path.mkdir(parents=True, exist_ok=True)
+            _picture(digits.images[row]).save(path / f"{row:04d}.png")
 
 
-def _split(rows: NDArray[np.intp]) -> list[tuple[str, NDArray[np.intp]]]:
-    ends = np.cumsum([round(share * len(rows)) for share in SPLIT_SHARES.values()])
-    return list(zip([*SPLIT_SHARES, "test"], np.split(rows, ends), strict=True))
+def _picture(values: NDArray[np.float64]) -> Image.Image:
+    """8 × 8 values from 0 to 16 as ink on paper, with a margin, large enough to be looked at."""
+    paper = np.pad(255 - values * (255 / 16), 1, constant_values=255)
+    small = Image.fromarray(np.rint(paper).astype(np.uint8))
+    return small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
 def _make(folder: Path, weights: Path) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -271,10 +271,11 @@ def shortest_decimal(above: float, to: float) -> float:
     ``to`` itself if no number of up to 15 decimals lies in between.
     """
     for digits in range(16):
-        scale = Decimal(10) ** digits
-        candidate = float((Decimal(to) * scale).__floor__() / scale)
-        if above < candidate <= to:
-            return candidate
+        whole = math.floor(Fraction(to) * 10**digits)
+        # The float nearest to a decimal may lie below it: 0.3 is 0.29999…, and still 0.3.
+        for candidate in (float(f"{whole + 1}e-{digits}"), float(f"{whole}e-{digits}")):
+            if above < candidate <= to:
+                return candidate
     return to
 
 
@@ -289,7 +290,10 @@ def _scores(values: ArrayLike, name: str) -> Float:
 
 
 def _indices(values: ArrayLike, length: int, largest: int, name: str) -> Int:
-    indices: NDArray[np.int64] = np.asarray(values, dtype=np.int64)
+    given = np.asarray(values)
+    indices: NDArray[np.int64] = given.astype(np.int64)
+    if not np.array_equal(indices, given):
+        raise ActivationsError(f"{name} must be whole numbers")
     if indices.shape != (length,):
         raise ActivationsError(f"{name} must have the shape ({length},), not {indices.shape}")
     if length and not (indices.min() >= 0 and indices.max() <= largest):

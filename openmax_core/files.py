@@ -28,10 +28,12 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:  # an interrupted write leaves no temporary file either
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise OpenMaxError(f"cannot write {path}: {error.strerror or error}") from error
+        if isinstance(error, OSError):
+            raise OpenMaxError(f"cannot write {path}: {error.strerror or error}") from error
+        raise
 
 
 def write_text_atomically(path: Path, content: str) -> None:

@@ -93,6 +93,7 @@ class OpenMax:
 
     Attributes
     ----------
+    preset_ : str and settings_ : dict, what was fitted with
     classes_ : (C,) int64
     class_names_ : tuple of C str
     means_ : (C, C) float64, row j the MAV of class j
@@ -170,20 +171,21 @@ class OpenMax:
         settings = self.settings()
         logits, labels = _check_fit_input(logits, labels)
         n_classes = logits.shape[1]
-        names = tuple(class_names or (str(index) for index in range(n_classes)))
+        names = tuple(map(str, range(n_classes) if class_names is None else class_names))
         if len(names) != n_classes:
             raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
-        means, distances, self.n_correct_, self.n_training_ = _training_distances(
+        means, distances, n_correct, n_training = _training_distances(
             logits, labels, DISTANCES[settings["distance"]], np.dtype(settings["fit_precision"])
         )
-        self.tails_ = select_tails(distances, settings["tail_size"], names)
-        self.weibull_: TailFit | WeibullMaxFit
+        tails = select_tails(distances, settings["tail_size"], names)
+        weibull: TailFit | WeibullMaxFit
         if settings["weibull"] == "libmr":
-            self.weibull_ = fit_tails(
-                self.tails_, settings["tail_size"], settings["translate"], names
-            )
+            weibull = fit_tails(tails, settings["tail_size"], settings["translate"], names)
         else:
-            self.weibull_ = fit_weibull_max(self.tails_, names)
+            weibull = fit_weibull_max(tails, names)
+        self.weibull_, self.tails_ = weibull, tails
+        self.n_correct_, self.n_training_ = n_correct, n_training
+        self.preset_ = self.preset
         self.means_ = means
         self.classes_ = np.arange(n_classes)
         self.class_names_ = names
@@ -267,7 +269,7 @@ class OpenMax:
         return {
             "format": FORMAT,
             "version": FORMAT_VERSION,
-            "preset": self.preset,
+            "preset": self.preset_,
             "settings": self.settings_,
             "class_names": list(self.class_names_),
             "means": self.means_.tolist(),
@@ -296,6 +298,7 @@ class OpenMax:
         try:
             om = cls(preset=values["preset"], **values["settings"])
             om.settings_ = om.settings()
+            om.preset_ = om.preset
             om.class_names_ = tuple(values["class_names"])
             om.classes_ = np.arange(len(om.class_names_))
             om.means_ = np.array(values["means"], dtype=np.float64)
@@ -303,6 +306,21 @@ class OpenMax:
             om.tails_ = [np.array(tail, dtype=np.float64) for tail in values["tails"]]
             om.n_correct_ = np.array(values["n_correct"], dtype=np.int64)
             om.n_training_ = np.array(values["n_training"], dtype=np.int64)
+            n = len(om.class_names_)
+            if om.means_.shape != (n, n) or any(
+                value.shape != (n,)
+                for value in (
+                    om.n_correct_,
+                    om.n_training_,
+                    om.weibull_.n_tail,
+                    *om.weibull_.parameters().values(),
+                )
+            ):
+                raise ValueError("the entries do not have the same number of classes")
+            if not all(
+                np.isfinite(v).all() for v in (om.means_, *om.weibull_.parameters().values())
+            ):
+                raise ValueError("not finite")
         except (KeyError, TypeError, ValueError) as error:
             raise OpenMaxError(f"the calibration is damaged: {error!r}; fit again") from error
         return om
@@ -324,7 +342,10 @@ class OpenMax:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise OpenMaxError(f"cannot read the calibration {path}: {error}") from error
-        return cls.from_dict(values if isinstance(values, dict) else {})
+        try:
+            return cls.from_dict(values if isinstance(values, dict) else {})
+        except OpenMaxError as error:
+            raise OpenMaxError(f"{path}: {error}") from error
 
     def _probabilities(self, v: Float) -> Float:
         n, n_classes = v.shape
@@ -363,7 +384,8 @@ class OpenMax:
     def _chunks(self, logits: NDArray[Any]) -> Iterator[Float]:
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
         for first in range(0, len(logits), rows):
-            chunk = np.asarray(logits[first : first + rows], dtype=np.float64)
+            # In rows, so that sums run in one order whatever the caller's layout.
+            chunk = np.ascontiguousarray(logits[first : first + rows], dtype=np.float64)
             finite = np.isfinite(chunk).all(axis=1)
             if not finite.all():
                 row = first + int(np.argmin(finite))
@@ -397,7 +419,10 @@ def _check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any]
         raise FitError("OpenMax needs at least 2 known classes")
     if len(labels) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
         raise FitError(f"labels must lie in 0..{logits.shape[1] - 1}")
-    return logits, labels.astype(np.int64)
+    whole = labels.astype(np.int64)
+    if not np.array_equal(whole, labels):
+        raise FitError("labels must be whole numbers")
+    return logits, whole
 
 
 def _training_distances(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class OperatingPoint:
             if unknown:
                 raise ValueError(f"unknown entries {sorted(unknown)}")
             point = cls(**values)
-            if not isinstance(point.threshold, (int, float)):
+            if not isinstance(point.threshold, (int, float)) or math.isnan(point.threshold):
                 raise ValueError("the threshold is no number")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OpenMaxError(

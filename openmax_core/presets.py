@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from openmax_core.distances import DISTANCES
 from openmax_core.errors import OpenMaxError
 
@@ -57,6 +59,7 @@ def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
         name: default if overrides.get(name) is None else overrides[name]
         for name, default in PRESETS[preset].items()
     }
+    settings = {n: v.item() if isinstance(v, np.generic) else v for n, v in settings.items()}
     for name, choices in CHOICES.items():
         if settings[name] not in choices:
             raise OpenMaxError(

@@ -50,7 +50,7 @@ def parse_thresholds(text: str) -> Float:
 def default_thresholds(openmax: OpenMax) -> str:
     """Return the notebook's 0.30:0.40:0.01 where the method reaches it, else its own range."""
     low, high = openmax.score_range()
-    if openmax.preset == "notebook" and low < NOTEBOOK_RANGE[0] and high > NOTEBOOK_RANGE[1]:
+    if openmax.preset_ == "notebook" and low < NOTEBOOK_RANGE[0] and high > NOTEBOOK_RANGE[1]:
         return "0.30:0.40:0.01"
     step = 10.0 ** math.floor(math.log10((high - low) / (N_DEFAULT_THRESHOLDS - 1)))
     step *= next(m for m in (1, 2, 5, 10) if m * step * N_DEFAULT_THRESHOLDS >= high - low)

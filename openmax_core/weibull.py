@@ -91,8 +91,8 @@ class TailFit:
         if classes is not None:
             shape, scale, smallest = shape[classes], scale[classes], smallest[classes]
         translated = np.asarray(distances, dtype=np.float64) + (self.translate - smallest)
-        np.maximum(translated, 0.0, out=translated)
-        return np.asarray(-np.expm1(-((translated / scale) ** shape)))
+        with np.errstate(over="ignore"):  # a power that overflows is a CDF of 1
+            return np.asarray(-np.expm1(-((np.maximum(translated, 0.0) / scale) ** shape)))
 
     def quantile(self, probability: float) -> Float:
         """(C,) distances at which the CDF is ``probability``, 0 ≤ probability < 1."""
@@ -174,9 +174,9 @@ def fit_tails(
         A tail holds fewer than two distinct distances, or a distance is not finite; the class is
         named.
     """
-    if translate <= 0:
+    if not 0 < translate < np.inf:
         raise FitError(f"translate must be larger than 0, not {translate}")
-    tails, n_tail = _tail_matrix(distances, tail_size, class_names)
+    tails, n_tail = _tail_matrix(distances, tail_size, class_names, translate)
     mask = np.arange(tails.shape[1]) < n_tail[:, None]
     smallest = tails[:, 0].copy()
     translated = np.where(mask, tails + (translate - smallest[:, None]), 1.0)
@@ -266,9 +266,15 @@ def _called(index: int, class_names: Sequence[str] | None) -> str:
 
 
 def _tail_matrix(
-    distances: Sequence[ArrayLike], tail_size: int, class_names: Sequence[str] | None
+    distances: Sequence[ArrayLike],
+    tail_size: int,
+    class_names: Sequence[str] | None,
+    unit: float = np.finfo(np.float64).tiny,
 ) -> tuple[Float, Int]:
-    """(C, η) ascending tails, padded with +inf, and (C,) how many distances each holds."""
+    """(C, η) ascending tails, padded with +inf, and (C,) how many distances each holds.
+
+    A spread that is nothing beside the largest distance or ``unit`` makes a tail constant.
+    """
     if tail_size < 2:
         raise FitError(f"tail_size must be at least 2, not {tail_size}")
     tails = np.full((len(distances), tail_size), np.inf)
@@ -286,11 +292,10 @@ def _tail_matrix(
         )
     tails.sort(axis=1)
     largest = tails[np.arange(len(tails)), n_tail - 1]
-    if bad := np.flatnonzero(~np.isfinite(largest)).tolist():
+    if bad := np.flatnonzero(~np.isfinite(largest) | ~np.isfinite(tails[:, 0])).tolist():
         raise FitError(f"{_called(bad[0], class_names)} has a distance that is not finite")
-    tiny = np.finfo(np.float64).tiny
     spread = largest - tails[:, 0]
-    flat = np.flatnonzero(spread <= MIN_RELATIVE_SPREAD * np.maximum(np.abs(largest), tiny))
+    flat = np.flatnonzero(spread <= MIN_RELATIVE_SPREAD * np.maximum(np.abs(largest), unit))
     if len(flat):
         index = int(flat[0])
         raise FitError(

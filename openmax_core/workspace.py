@@ -125,7 +125,7 @@ class Evaluation:
     def _described(self, point: OperatingPoint) -> OperatingPoint:
         return replace(
             point,
-            preset=self.openmax.preset,
+            preset=self.openmax.preset_,
             settings=self.openmax.settings_,
             data=self.data,
         )

@@ -199,7 +199,7 @@ def _show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
     st.download_button(
         "Table as CSV",
         table.to_csv(index=False),
-        file_name=f"thresholds-{evaluation.openmax.preset}.csv",
+        file_name=f"thresholds-{evaluation.openmax.preset_}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

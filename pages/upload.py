@@ -73,12 +73,8 @@ def _logits(workspace: Workspace, files: tuple[Upload, ...]) -> PictureLogits:
     if fresh:
         with st.spinner(f"{len(fresh)} pictures go through the network …", show_time=True):
             classifier = state.classifier_job(workspace).result()
-            for key, result in zip(
-                fresh,
-                run_network(classifier, [file.content for file in fresh.values()]),
-                strict=True,
-            ):
-                known[key] = result
+            results = run_network(classifier, [file.content for file in fresh.values()])
+            known.update(zip(fresh, results, strict=True))
     return PictureLogits(tuple(file.name for file in files), tuple(known[key] for key in keys))
 
 
@@ -98,7 +94,7 @@ def _decide(
         st.download_button(
             "Results as CSV",
             table.to_csv(index=False),
-            file_name=f"decisions-{evaluation.openmax.preset}.csv",
+            file_name=f"decisions-{evaluation.openmax.preset_}.csv",
             mime="text/csv",
             icon=":material/download:",
             on_click="ignore",

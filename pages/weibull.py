@@ -36,7 +36,7 @@ def main() -> None:
     st.download_button(
         "Parameters as CSV",
         table.to_csv(index=False),
-        file_name=f"weibull-{evaluation.openmax.preset}.csv",
+        file_name=f"weibull-{evaluation.openmax.preset_}.csv",
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",

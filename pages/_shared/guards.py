@@ -1,4 +1,4 @@
-"""What a page needs before it can draw: one call, which says what to do next where it is missing."""
+"""What a page needs before it can draw; where it is missing, what to do next."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def show_provenance(evaluation: Evaluation) -> None:
     alpha = "all classes" if settings["weighting"] == "all" else f"α {settings['alpha_rank']}"
     n_reject = f"{evaluation.curve.n_reject:,}" if evaluation.reject is not None else "no"
     st.caption(
-        f"Method **{openmax.preset}** ({settings['distance'].replace('_', ' ')}, "
+        f"Method **{openmax.preset_}** ({settings['distance'].replace('_', ' ')}, "
         f"η {settings['tail_size']}, {alpha}) · calibrated on {len(evaluation.train):,} pictures "
         f"of *{evaluation.calibrated_on}* · {evaluation.curve.n_test:,} test and "
         f"{n_reject} reject pictures · data {evaluation.data[:8]}"

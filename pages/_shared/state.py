@@ -84,7 +84,7 @@ def method_key(item: Workspace) -> str:
 
 
 def threshold(item: Workspace, evaluated: Evaluation) -> float:
-    """Return the session's threshold for the present workspace and method, and put it in the address.
+    """Return the session's threshold for workspace and method, and put it into the address.
 
     The address's at the start of a session; then what was set; without either the workspace's
     operating point, else the recommended one.

@@ -1,0 +1,58 @@
+# make run    set everything up and open the dashboard    (WORKSPACE=folder, PORT=8501)
+# make test   set everything up, the browser too, and run all checks and tests
+# make bench  measure against the budgets
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+WORKSPACE ?=
+
+.DELETE_ON_ERROR:
+.PHONY: run test lint bench test-lowest screenshots clean
+
+run: $(VENV)/.installed
+	OPENMAX_WORKSPACE="$(WORKSPACE)" $(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: lint $(VENV)/.browser
+	$(BIN)/python -m pytest tests/unit tests/app
+	$(BIN)/python -m pytest tests/browser
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.browser
+	$(BIN)/python -m tests.benchmarks
+
+# The oldest versions that requirements.txt allows, in an environment of their own.
+test-lowest: $(VENV)/.installed-dev
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear .venv-lowest
+	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
+		-r requirements.txt "pytest>=9" "pytest-timeout>=2.4" "hypothesis>=6.150"
+	.venv-lowest/bin/python -m pytest tests/unit tests/app
+
+screenshots: $(VENV)/.browser
+	$(BIN)/python -m tests.browser.screenshots
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/.browser: tests/browser/install_browser.sh $(VENV)/.installed-dev
+	sh tests/browser/install_browser.sh $(BIN)/python
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .venv-lowest build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

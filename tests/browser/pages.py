@@ -1,0 +1,79 @@
+"""What a visitor does, by name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlparse
+
+from playwright.sync_api import Locator, Page, expect
+
+START_SECONDS = 90
+
+
+def wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server answers; an error if it ends or never does."""
+    limit = time.monotonic() + START_SECONDS
+    while time.monotonic() < limit:
+        assert process.poll() is None, "the server ended at its start"
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, OSError):
+            continue
+    raise AssertionError(f"the server did not answer within {START_SECONDS} s")
+
+
+@dataclass
+class Dashboard:
+    """The dashboard in one tab."""
+
+    page: Page
+    address: str
+
+    def open(self, path: str = "", timeout: float = 120_000) -> None:
+        """Open a page and wait until it is drawn; the first start extracts the demo."""
+        self.page.goto(f"{self.address}/{path}")
+        expect(self.page.locator("h1").first).to_be_visible(timeout=timeout)
+        self.wait_until_idle(timeout)
+
+    def wait_until_idle(self, timeout: float = 60_000) -> None:
+        """Wait until no script runs."""
+        app = self.page.locator('[data-testid="stApp"]')
+        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=timeout)
+
+    def metric(self, label: str) -> Locator:
+        """Large number of a metric, by its label."""
+        box = self.page.locator('[data-testid="stMetric"]').filter(
+            has=self.page.locator('[data-testid="stMetricLabel"]', has_text=re.compile(label))
+        )
+        return box.locator('[data-testid="stMetricValue"]')
+
+    def address_value(self, name: str) -> str | None:
+        """Value of a parameter in the address."""
+        values = parse_qs(urlparse(self.page.url).query).get(name)
+        return values[0] if values else None
+
+    def move_threshold(self, presses: int) -> None:
+        """Move the slider by arrow keys, to the right or, negative, to the left."""
+        thumb = self.page.get_by_role("slider", name="Threshold")
+        thumb.focus()
+        for _ in range(abs(presses)):
+            thumb.press("ArrowRight" if presses > 0 else "ArrowLeft")
+
+    def type_threshold(self, value: float) -> None:
+        """Type the exact threshold."""
+        box = self.page.get_by_label("Exact threshold")
+        box.fill(str(value))
+        box.press("Enter")
+
+    def choose(self, label: str, option: str) -> None:
+        """Choose an option of a select box."""
+        self.page.get_by_role("combobox", name=label).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+        self.wait_until_idle()
