@@ -336,11 +336,11 @@ class Workspace:
             files = self.find_pictures(split)
             n_files, problem = len(files), None
             wanted = (
-                self._store.folder_of(split, files) if self.settings.classifier.weights else None
+                self.store.folder_of(split, files) if self.settings.classifier.weights else None
             )
         except OpenMaxError as error:
             n_files, problem, wanted = 0, str(error), None
-        stored = self._store.newest(split) if self.settings.classifier.weights else None
+        stored = self.store.newest(split) if self.settings.classifier.weights else None
         n_stored = None if stored is None else len(Activations.load(stored).pictures)
         return SplitStatus(n_files, n_stored, stored is not None and stored == wanted, problem)
 
@@ -367,7 +367,7 @@ class Workspace:
 
         return extract(
             {split: self.find_pictures(split) for split in self.splits},
-            self._store,
+            self.store,
             self.load_classifier,
             len(self.classes),
             device=device,
@@ -380,7 +380,7 @@ class Workspace:
 
         Pictures may have come or gone since: :meth:`status` tells.
         """
-        folder = self._store.newest(split)
+        folder = self.store.newest(split)
         return None if folder is None else Activations.load(folder)
 
     def evaluate(self, preset: str | None = None, **settings: Any) -> Evaluation:
@@ -423,7 +423,8 @@ class Workspace:
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
     @property
-    def _store(self) -> ActivationStore:
+    def store(self) -> ActivationStore:
+        """Stored activations of this workspace's classifier."""
         return ActivationStore(self.folder / "activations", self.classifier_key)
 
     @property

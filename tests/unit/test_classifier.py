@@ -27,6 +27,8 @@ from openmax_core.classifier import (
 from openmax_core.errors import ClassifierError
 from openmax_core.images import Transform
 
+torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
+
 SMALL = "shufflenet_v2_x0_5"
 CLASSES = ("ash", "birch", "cedar", "date")
 State = dict[str, torch.Tensor]

@@ -33,6 +33,8 @@ from openmax_core.images import (
 )
 from openmax_core.inference import NOT_FINITE, normalise, run
 
+torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
+
 MODES = {
     "nearest": transforms.InterpolationMode.NEAREST,
     "bilinear": transforms.InterpolationMode.BILINEAR,

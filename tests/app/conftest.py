@@ -1,0 +1,56 @@
+"""The app in one process, with an empty cache folder and one made-up workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from openmax_core.workspace import Workspace
+from tests.helpers import make_workspace
+
+APP = Path(__file__).parents[2] / "app.py"
+SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def fresh_server(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is cached for a server belongs to one test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
+    monkeypatch.setenv("OPENMAX_ROOTS", str(cache_home / "nothing"))
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield
+    st.cache_resource.clear()
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Workspace:
+    return make_workspace(tmp_path / "trees")
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open a page of the app as started with a workspace; further arguments are the address's."""
+
+    def opened(folder: Path, page: str = "overview", **address: str) -> AppTest:
+        monkeypatch.setenv("OPENMAX_WORKSPACE", str(folder))
+        app = AppTest.from_file(str(APP), default_timeout=SECONDS)
+        for name, value in address.items():
+            app.query_params[name] = value
+        app.run()
+        if page != "overview":
+            app.switch_page(f"pages/{page}.py").run()
+        assert not app.exception, app.exception
+        return app
+
+    return opened

@@ -1,0 +1,300 @@
+"""Every page, run as Streamlit runs it, against the core's own numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openmax_core.tables import sweep_table
+from openmax_core.workspace import Workspace
+from tests.helpers import make_workspace
+
+
+def metric(app, label: str) -> str:
+    return next(item.value for item in app.metric if item.label == label)
+
+
+def metric_note(app, label: str) -> str:
+    return next(item.delta for item in app.metric if item.label == label)
+
+
+def texts(items) -> str:
+    return "\n".join(str(item.value) for item in items)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def test_overview_shows_the_counts_and_the_accuracy_before_rejection(open_app, trees):
+    app = open_app(trees.folder)
+    evaluation = trees.evaluate("bendale")
+    assert metric(app, "Accuracy before rejection") == percent(evaluation.accuracy_before_rejection)
+    assert metric(app, "Test pictures") == "89"
+    assert metric_note(app, "Test pictures") == "1 unreadable"
+    assert metric(app, "Reject pictures") == "60"
+    assert metric(app, "Known against unknown (AUROC)") == f"{evaluation.curve.auroc:.3f}"
+    assert "damaged picture (made up)" in app.dataframe[1].value["error"].tolist()
+
+
+def test_overview_recommends_until_a_point_is_chosen(open_app, trees):
+    recommended = trees.evaluate("bendale").recommend(0.85)
+    assert f"threshold {recommended.threshold:g}" in texts(open_app(trees.folder).info)
+    trees.choose(trees.evaluate("notebook").point_at(0.3))
+    app = open_app(trees.folder)
+    assert "method notebook, threshold 0.3" in texts(app.success)
+    assert "another method" in texts(app.success)
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_the_threshold_slider_shows_the_exact_accuracies(open_app, trees, preset):
+    app = open_app(trees.folder, "threshold", method=preset)
+    curve = trees.evaluate(preset).curve
+    low, high = trees.evaluate(preset).openmax.score_range()
+    slider = app.slider(key="threshold_slider")
+    assert (slider.min, slider.max) == (low, high)
+    for share in (0.0, 0.4, 0.9, 1.0):
+        threshold = low + share * (high - low)
+        app.slider(key="threshold_slider").set_value(threshold).run()
+        outcome = curve.outcome(threshold)
+        assert metric(app, "Test accuracy") == percent(outcome.test_accuracy)
+        assert metric(app, "Reject accuracy") == percent(outcome.reject_accuracy)
+        assert metric_note(app, "Test accuracy").startswith(f"{outcome.correct} of 89 · ")
+        assert metric(app, "Known, rejected") == str(outcome.rejected_known)
+        assert metric(app, "Unknown, accepted") == str(outcome.accepted_unknown)
+        assert app.number_input(key="threshold_number").value == threshold
+
+
+def test_the_exact_threshold_moves_the_slider(open_app, trees):
+    app = open_app(trees.folder, "threshold")
+    app.number_input(key="threshold_number").set_value(0.612345).run()
+    assert app.slider(key="threshold_slider").value == pytest.approx(0.612345)
+    app.number_input(key="threshold_number").set_value(0.01).run()
+    assert app.slider(key="threshold_slider").value == 0.25
+    assert metric(app, "Test accuracy") == percent(
+        trees.evaluate("bendale").curve.outcome(0.01).test_accuracy
+    )
+
+
+def test_a_link_reproduces_method_and_threshold(open_app, trees):
+    app = open_app(trees.folder, "threshold", method="notebook", threshold="0.3125", tail_size="30")
+    outcome = trees.evaluate("notebook", tail_size=30).curve.outcome(0.3125)
+    assert app.number_input(key="threshold_number").value == 0.3125
+    assert metric(app, "Reject accuracy") == percent(outcome.reject_accuracy)
+    assert "η 30" in texts(app.caption)
+
+
+@pytest.mark.parametrize("given", ["nonsense", "nan", "7", "-1"])
+def test_a_link_with_a_wrong_threshold_shows_the_recommended_one(open_app, trees, given):
+    app = open_app(trees.folder, "threshold", threshold=given)
+    recommended = trees.evaluate("bendale").recommend(0.85).threshold
+    assert app.number_input(key="threshold_number").value == recommended
+
+
+def test_each_method_keeps_its_own_threshold(open_app, trees):
+    app = open_app(trees.folder, "threshold")
+    app.number_input(key="threshold_number").set_value(0.7).run()
+    app.selectbox(key="method").set_value("notebook").run()
+    recommended = trees.evaluate("notebook").recommend(0.85).threshold
+    assert app.number_input(key="threshold_number").value == recommended
+    app.selectbox(key="method").set_value("bendale").run()
+    assert app.number_input(key="threshold_number").value == 0.7
+
+
+def test_use_recommended_sets_the_best_threshold_under_the_floor(open_app, trees):
+    app = open_app(trees.folder, "threshold")
+    app.number_input(key="floor").set_value(0.6).run()
+    best = trees.evaluate("bendale").curve.best(0.6)
+    assert f"threshold {best.threshold:g}" in texts(app.markdown)
+    next(item for item in app.button if item.label == "Use recommended").click().run()
+    assert app.number_input(key="threshold_number").value == best.threshold
+
+
+def test_a_floor_that_nothing_reaches_is_said_in_words(open_app, trees):
+    app = open_app(trees.folder, "threshold")
+    app.number_input(key="floor").set_value(1.0).run()
+    assert "no threshold reaches Test accuracy ≥ 1" in texts(app.markdown)
+    assert next(item for item in app.button if item.label == "Use recommended").disabled
+
+
+def test_save_as_chosen_writes_the_operating_point(open_app, trees):
+    app = open_app(trees.folder, "threshold", method="notebook")
+    app.number_input(key="threshold_number").set_value(0.33).run()
+    next(item for item in app.button if item.label == "Save as chosen").click().run()
+    point = json.loads(trees.operating_point_path.read_text())
+    outcome = trees.evaluate("notebook").curve.outcome(0.33)
+    assert (point["preset"], point["threshold"]) == ("notebook", 0.33)
+    assert point["test_accuracy"] == outcome.test_accuracy
+    assert point["reject_accuracy"] == outcome.reject_accuracy
+
+
+def test_the_table_of_thresholds_is_the_sweep(open_app, trees):
+    app = open_app(trees.folder, "threshold", method="notebook")
+    box = next(item for item in app.text_input if item.label == "Thresholds")
+    assert box.value == "0.30:0.40:0.01"
+    shown = app.dataframe[0].value
+    expected = sweep_table(trees.evaluate("notebook").curve, [0.3 + 0.01 * i for i in range(11)])
+    assert shown["threshold"].tolist() == pytest.approx(expected["threshold"].tolist())
+    assert shown["reject_accuracy"].tolist() == expected["reject_accuracy"].tolist()
+    box.set_value("0.2:0.1:0.5").run()
+    assert "write start:stop:step" in texts(app.error)
+
+
+def test_without_a_reject_set_the_pages_work_and_say_what_is_missing(open_app, tmp_path):
+    workspace = make_workspace(tmp_path / "trees", n_reject=0)
+    app = open_app(workspace.folder, "threshold")
+    assert metric(app, "Reject accuracy") == "not measured"
+    assert "no reject set" in texts(app.info)
+    assert "Reject accuracy not measured" in texts(app.markdown)
+    assert "no reject set" in texts(open_app(workspace.folder).info)
+
+
+def test_few_pictures_are_said_to_be_few(open_app, tmp_path):
+    workspace = make_workspace(tmp_path / "trees", n_test=5, n_reject=9)
+    shown = texts(open_app(workspace.folder, "threshold").warning)
+    assert "Only 14 test pictures" in shown
+    assert "Only 9 reject pictures" in shown
+
+
+def test_weibull_shows_one_plot_a_class_and_its_parameters(open_app, trees):
+    app = open_app(trees.folder, "weibull")
+    assert len(app.get("plotly_chart")) == 3
+    table = app.dataframe[0].value
+    assert table["class"].tolist() == ["ash", "birch", "cedar"]
+    assert table["shape"].tolist() == trees.evaluate("bendale").openmax.weibull_.shape.tolist()
+
+
+def test_weibull_warns_of_the_degenerate_fits_of_the_notebook(open_app, trees):
+    app = open_app(trees.folder, "weibull", method="notebook")
+    assert "3 of 3 fits need a look" in texts(app.warning)
+    assert texts(app.caption).count("degenerate fit") == 3
+
+
+def test_weibull_shows_the_first_classes_of_many_and_any_that_are_asked_for(open_app, tmp_path):
+    classes = tuple(f"class_{number:02d}" for number in range(14))
+    workspace = make_workspace(tmp_path / "many", classes=classes, n_train=4, n_test=1, n_reject=3)
+    app = open_app(workspace.folder, "weibull", tail_size="3")
+    assert len(app.get("plotly_chart")) == 4
+    app.multiselect(key="classes").set_value(["class_13"]).run()
+    assert len(app.get("plotly_chart")) == 1
+    assert len(app.dataframe[0].value) == 14
+
+
+def test_upload_without_pictures_says_what_to_do(open_app, trees):
+    app = open_app(trees.folder, "upload")
+    assert "Drop pictures here" in texts(app.info)
+    assert not app.metric
+
+
+def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):
+    workspace = make_workspace(tmp_path / "trees", stored=False)
+    for page in ("overview", "threshold", "weibull", "upload"):
+        app = open_app(workspace.folder, page)
+        assert "have not been through the network yet" in texts(app.info)
+        assert not app.metric
+    app = open_app(workspace.folder, "workspace")
+    assert app.dataframe[0].value["state"].tolist() == ["to be run"] * 3
+    assert app.dataframe[0].value["files in the folder"].tolist() == [120, 90, 60]
+
+
+def test_pictures_that_changed_since_the_extraction_are_announced(open_app, trees):
+    (trees.folder / "reject" / "oak" / "000.png").unlink()
+    app = open_app(trees.folder)
+    assert "The pictures in reject have changed since the extraction (59 files now, 60 then)" in (
+        texts(app.warning)
+    )
+    assert metric(app, "Reject pictures") == "60"
+
+
+def test_a_typo_in_the_workspace_file_is_named_on_every_page(open_app, trees):
+    path = trees.folder / "workspace.toml"
+    path.write_text(path.read_text().replace("architecture", "archtecture"))
+    for page in ("overview", "threshold", "weibull", "upload", "workspace"):
+        shown = texts(open_app(trees.folder, page).error)
+        assert "classifier.archtecture is no setting; did you mean 'architecture'?" in shown
+
+
+def test_a_damaged_operating_point_is_named_and_the_page_goes_on(open_app, trees):
+    trees.operating_point_path.write_text("{")
+    app = open_app(trees.folder)
+    assert "cannot read the operating point" in texts(app.error)
+    assert metric(app, "Test pictures") == "89"
+
+
+def test_a_class_that_gives_no_weibull_is_named(open_app, tmp_path):
+    workspace = make_workspace(tmp_path / "trees", n_train=1)
+    app = open_app(workspace.folder, "threshold")
+    assert "class 'ash' has 1 correctly classified pictures" in texts(app.error)
+
+
+def test_a_folder_outside_the_allowed_roots_is_not_opened(open_app, trees, tmp_path):
+    other = make_workspace(tmp_path / "other", n_train=2, n_test=1, n_reject=1, name="Other")
+    app = open_app(trees.folder, "workspace")
+    app.text_input[0].set_value(str(other.folder))
+    next(item for item in app.button if item.label == "Open").click().run()
+    assert "is not under an allowed folder" in texts(app.error)
+    assert f"OPENMAX_ROOTS={tmp_path}" in texts(app.error)
+    assert app.selectbox(key="workspace").value == "Trees"
+
+
+def test_another_workspace_under_a_root_is_opened(open_app, trees, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    other = make_workspace(tmp_path / "a" / "b" / "deep", n_train=3, n_test=2, name="Deep")
+    app = open_app(trees.folder, "workspace")
+    assert "Deep" not in app.selectbox(key="workspace").options
+    app.text_input[0].set_value(str(other.folder))
+    next(item for item in app.button if item.label == "Open").click().run()
+    assert app.selectbox(key="workspace").value == "Deep"
+    assert str(other.folder) in texts(app.markdown)
+
+
+def test_a_workspace_that_names_a_folder_outside_the_roots_is_refused(
+    open_app, trees, tmp_path, monkeypatch
+):
+    allowed = tmp_path / "allowed"
+    monkeypatch.setenv("OPENMAX_ROOTS", str(allowed))
+    sly = make_workspace(allowed / "sly", n_train=2, n_test=1, name="Sly")
+    folders = {**sly.settings.folders, "reject": str(Path(tmp_path / "trees" / "reject"))}
+    sly.save_settings(replace(sly.settings, folders=folders))
+    app = open_app(trees.folder)
+    app.selectbox(key="workspace").set_value("Sly").run()
+    # The workspace that the server was started with is allowed, with its folders.
+    assert not app.error
+    folders["reject"] = str(tmp_path)
+    sly.save_settings(replace(sly.settings, folders=folders))
+    app.run()
+    assert "is not under an allowed folder" in texts(app.error)
+
+
+def test_creating_says_what_is_left_empty(open_app, trees):
+    app = open_app(trees.folder, "workspace")
+    next(item for item in app.button if item.label == "Create").click().run()
+    assert "Fill in folder and weights and train and test." in texts(app.error)
+
+
+def test_a_workspace_is_created_from_folders_and_weights(open_app, trees, tmp_path, monkeypatch):
+    import torch
+    import torchvision
+
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    network = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=3)
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    app = open_app(trees.folder, "workspace")
+    values = {
+        "Folder of the new workspace": tmp_path / "made",
+        "Architecture": "shufflenet_v2_x0_5",
+        "Weights file": tmp_path / "weights.pth",
+        "Train folder": trees.folder / "train",
+        "Test folder": trees.folder / "test",
+        "Reject folder": trees.folder / "reject",
+    }
+    for label, value in values.items():
+        next(item for item in app.text_input if item.label == label).set_value(str(value))
+    next(item for item in app.button if item.label == "Create").click().run()
+    assert not app.error, texts(app.error)
+    made = Workspace.open(tmp_path / "made")
+    assert made.classes == ("ash", "birch", "cedar")
+    assert app.selectbox(key="workspace").value == "made"

@@ -1,0 +1,85 @@
+"""Workspaces with made-up activations, for tests that run no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from openmax_core.images import PictureFiles
+from openmax_core.settings import (
+    FILE_NAME,
+    ClassifierSettings,
+    Defaults,
+    WorkspaceSettings,
+    write_settings,
+)
+from openmax_core.workspace import Workspace
+
+CLASSES = ("ash", "birch", "cedar")
+
+
+def made_up_logits(
+    labels: NDArray[np.int64], n_classes: int, seed: int, signal: float = 9.0
+) -> NDArray[np.float32]:
+    """Logits that are mostly right; small and without direction for unknowns (label −1)."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 1.2, (len(labels), n_classes))
+    known = labels >= 0
+    logits[known, labels[known]] += signal
+    return logits.astype(np.float32)
+
+
+def make_workspace(
+    folder: Path,
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    n_train: int = 40,
+    n_test: int = 30,
+    n_reject: int = 60,
+    stored: bool = True,
+    preset: str = "bendale",
+    name: str = "Trees",
+) -> Workspace:
+    """Write a workspace with tiny pictures and, if ``stored``, made-up activations.
+
+    ``n_train`` and ``n_test`` count pictures of each class; with ``n_reject`` 0 there is no
+    reject set. The weights file is no network: nothing may be run.
+    """
+    folders = {"train": "train", "test": "test"} | ({"reject": "reject"} if n_reject else {})
+    for split, count in (("train", n_train), ("test", n_test)):
+        for number, label in enumerate(classes):
+            _write_pictures(folder / split / label, count, shade=40 * number)
+    if n_reject:
+        _write_pictures(folder / "reject" / "oak", n_reject, shade=230)
+    (folder / "weights.safetensors").write_bytes(b"made up")
+    settings = WorkspaceSettings(
+        name=name,
+        classifier=ClassifierSettings("resnet18", classes, "weights.safetensors"),
+        folders=folders,
+        defaults=Defaults(preset=preset),
+    )
+    write_settings(folder / FILE_NAME, settings)
+    workspace = Workspace.open(folder)
+    if stored:
+        for seed, split in enumerate(workspace.splits):
+            store_made_up(workspace, split, workspace.find_pictures(split), seed)
+    return workspace
+
+
+def store_made_up(workspace: Workspace, split: str, files: PictureFiles, seed: int) -> None:
+    """Store made-up activations of a split; the last file of test counts as unreadable."""
+    logits = made_up_logits(files.labels, len(workspace.classes), seed)
+    rows: dict[int, NDArray[np.float32] | str] = dict(enumerate(logits))
+    if split == "test":
+        rows[len(files) - 1] = "damaged picture (made up)"
+    workspace.store.save(split, files, rows, len(workspace.classes))
+
+
+def _write_pictures(folder: Path, count: int, shade: int) -> None:
+    folder.mkdir(parents=True)
+    for number in range(count):
+        picture = Image.new("RGB", (8, 8), (shade, number % 256, 120))
+        picture.save(folder / f"{number:03d}.png")
