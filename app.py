@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._shared import sidebar
-from pages._shared.registry import PAGES, find_page
+from pages._shared.registry import navigate, routed
 from pages._shared.start import freeze_imports
 
 st.set_page_config(
@@ -15,6 +15,7 @@ st.set_page_config(
 )
 st.logo("assets/logo.svg", size="large", icon_image="assets/icon.svg")
 freeze_imports()
-page = st.navigation([find_page(item.name) for item in PAGES])
+page = navigate()
 sidebar.show()
-page.run()
+with routed():
+    page.run()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.openmax import OpenMax
@@ -54,14 +55,15 @@ def tradeoff_figure(
             showlegend=False,
             hovertemplate=f"{name} %{{y:.4f}} at the threshold %{{x:.4f}}<extra></extra>",
         )
-    _mark_threshold(figure, threshold)
+    _mark_threshold(figure, threshold, score_range)
     if floor is not None:
-        figure.add_hline(
-            y=floor,
-            line={"color": TEST, "width": 1, "dash": "dot"},
-            annotation_text=f"floor {floor:g}",
-            annotation_position="bottom left",
-            annotation_font={"size": 12},
+        figure.add_scatter(
+            x=_padded(score_range),
+            y=[floor, floor],
+            name=f"Floor {floor:g}",
+            mode="lines",
+            line={"color": TEST, "width": 1.5, "dash": "dot"},
+            hoverinfo="skip",
         )
     _lay_out(figure, "Threshold", "Accuracy", HEIGHT)
     figure.update_xaxes(range=_padded(score_range))
@@ -92,7 +94,7 @@ def score_figure(
             opacity=0.6,
             hovertemplate="%{customdata:,} pictures (%{y:.1%}) around %{x:.3f}<extra></extra>",
         )
-    _mark_threshold(figure, threshold)
+    _mark_threshold(figure, threshold, score_range)
     _lay_out(figure, "Score that is compared with the threshold", "Share of the set", HEIGHT)
     figure.update_layout(barmode="overlay", bargap=0)
     figure.update_xaxes(range=_padded(score_range))
@@ -116,8 +118,6 @@ def confusion_figure(table: pd.DataFrame, most: int = 30) -> go.Figure:
             x=[str(name) for name in table.columns],
             y=[str(name) for name in table.index],
             customdata=counts,
-            text=counts if len(table) <= most else None,
-            texttemplate="%{text:,}" if len(table) <= most else None,
             colorscale=[[0, "rgba(59, 130, 246, 0.04)"], [1, TEST]],
             zmin=0,
             zmax=1,
@@ -127,10 +127,27 @@ def confusion_figure(table: pd.DataFrame, most: int = 30) -> go.Figure:
             hovertemplate="%{y} decided as %{x}: %{customdata:,} (%{z:.1%})<extra></extra>",
         )
     )
+    if len(table) <= most:
+        _write_counts(figure, table, shares)
     _lay_out(figure, "Decided", "True", max(HEIGHT, 40 * min(len(table), most) + 90))
     figure.update_xaxes(type="category", side="bottom", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     return figure
+
+
+def _write_counts(figure: go.Figure, table: pd.DataFrame, shares: NDArray[np.float64]) -> None:
+    """Counts on the cells: white on dark cells, in the page's own colour on light ones."""
+    for is_dark, font in ((True, {"color": "white"}), (False, {})):
+        rows, columns = np.nonzero((shares > 0.5) == is_dark)
+        figure.add_scatter(
+            x=[str(table.columns[column]) for column in columns],
+            y=[str(table.index[row]) for row in rows],
+            text=[f"{table.iat[row, column]:,}" for row, column in zip(rows, columns, strict=True)],
+            mode="text",
+            textfont={"size": 13, **font},
+            hoverinfo="skip",
+            showlegend=False,
+        )
 
 
 def weibull_figure(openmax: OpenMax, index: int) -> go.Figure:
@@ -208,12 +225,12 @@ def _distance_in_words(openmax: OpenMax) -> str:
     }[openmax.settings_["distance"]]
 
 
-def _mark_threshold(figure: go.Figure, threshold: float) -> None:
+def _mark_threshold(figure: go.Figure, threshold: float, score_range: tuple[float, float]) -> None:
     figure.add_vline(
         x=threshold,
         line={"color": CHOSEN, "width": 2, "dash": "dash"},
         annotation_text=f"threshold {threshold:.6g}",
-        annotation_position="top left" if threshold > 0.5 else "top right",
+        annotation_position="top left" if threshold > sum(score_range) / 2 else "top right",
         annotation_font={"size": 12, "color": CHOSEN},
     )
 

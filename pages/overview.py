@@ -12,7 +12,7 @@ from openmax_core.samples import sample_pictures
 from openmax_core.workspace import Evaluation, Workspace
 from pages._shared.format import interval, percent
 from pages._shared.guards import require_evaluation, require_workspace, show_provenance
-from pages._shared.registry import link_to
+from pages._shared.registry import ensure_routed, link_to
 
 
 def main() -> None:
@@ -151,4 +151,5 @@ def _listed(names: tuple[str, ...], most: int = 8) -> str:
     return shown if len(names) <= most else f"{shown}, and {len(names) - most} more"
 
 
+ensure_routed()
 main()

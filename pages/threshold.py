@@ -18,9 +18,11 @@ from openmax_core.workspace import Evaluation, Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent
 from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.registry import ensure_routed
 from pages._shared.threshold_control import threshold_control
 
 FEW = 30
+MOST_ROWS = 15
 PLOT = {"displayModeBar": False}
 
 
@@ -47,7 +49,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
         st.subheader("Scores of both sets")
         figure = figures.score_figure(curve, threshold, score_range)
         st.plotly_chart(figure, key="scores", config=PLOT)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         st.subheader("Confusion at this threshold")
         table = confusion_table(curve, workspace.classes, threshold)
@@ -174,7 +176,7 @@ def _show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
         table,
         hide_index=True,
         width="stretch",
-        height=min(38 * (len(table) + 1), 430),
+        height="content" if len(table) <= MOST_ROWS else 430,
         column_order=[
             "threshold",
             "test_accuracy",
@@ -223,4 +225,5 @@ def _warn_if_few(evaluation: Evaluation) -> None:
         )
 
 
+ensure_routed()
 main()

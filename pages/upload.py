@@ -23,6 +23,7 @@ from openmax_core.uploads import Upload, within_limits
 from openmax_core.workspace import Evaluation, Workspace
 from pages._shared import state
 from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.registry import ensure_routed
 from pages._shared.threshold_control import threshold_control
 
 MOST_CARDS = 24
@@ -168,4 +169,5 @@ def _plain(text: str) -> str:
     return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~:$" else sign for sign in text)
 
 
+ensure_routed()
 main()

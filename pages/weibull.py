@@ -8,6 +8,7 @@ from openmax_core import figures
 from openmax_core.tables import class_table, class_warnings
 from openmax_core.workspace import Evaluation
 from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.registry import ensure_routed
 
 MOST_PLOTS = 12
 N_COLUMNS = 2
@@ -74,7 +75,7 @@ def _show_plots(evaluation: Evaluation) -> None:
         ):
             index = names.index(name)
             with column.container(border=True, height="stretch"):
-                st.markdown(f"**{name}**")
+                st.markdown(f"**Class {name}**")
                 figure = figures.weibull_figure(evaluation.openmax, index)
                 st.plotly_chart(figure, key=f"weibull_{index}", config={"displayModeBar": False})
                 if warnings[index]:
@@ -85,4 +86,5 @@ def _warnings(evaluation: Evaluation) -> list[str]:
     return class_warnings(evaluation.openmax)
 
 
+ensure_routed()
 main()

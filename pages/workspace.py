@@ -9,6 +9,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.workspace import Workspace
 from pages._shared import start, state
 from pages._shared.progress import show_extraction
+from pages._shared.registry import ensure_routed
 
 ICONS = {True: "stored", False: "to be run"}
 
@@ -154,4 +155,5 @@ def _show(workspace: Workspace) -> None:
     st.rerun()
 
 
+ensure_routed()
 main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import streamlit as st
@@ -32,6 +34,32 @@ def find_page(name: str) -> StreamlitPage:
     return st.Page(
         f"pages/{name}.py", title=entry.title, icon=entry.icon, default=entry is PAGES[0]
     )
+
+
+def navigate() -> StreamlitPage:
+    """Register all pages; returns the one that the address asks for."""
+    return st.navigation([find_page(item.name) for item in PAGES])
+
+
+@contextmanager
+def routed() -> Iterator[None]:
+    """Mark that pages run inside ``app.py``."""
+    st.session_state["is_routed"] = True
+    try:
+        yield
+    finally:
+        st.session_state["is_routed"] = False
+
+
+def ensure_routed() -> None:
+    """Run a page through ``app.py`` if Streamlit started it alone.
+
+    Until a server has seen ``st.navigation`` once, Streamlit takes a ``pages`` folder for its older
+    kind of app and runs a deep link's page without ``app.py``. Registering the pages ends that.
+    """
+    if not st.session_state.get("is_routed"):
+        navigate()
+        st.rerun()
 
 
 def link_to(name: str, label: str) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from openmax_core.workspace import Workspace
@@ -14,6 +16,7 @@ from tests.helpers import make_workspace
 
 APP = Path(__file__).parents[2] / "app.py"
 SECONDS = 60
+ORIGINAL_START = PagesManager.__init__
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +29,21 @@ def fresh_server(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """What is cached for a server belongs to one test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.setenv("OPENMAX_ROOTS", str(cache_home / "nothing"))
+    monkeypatch.setattr(PagesManager, "__init__", _as_after_the_first_visit)
     st.cache_resource.clear()
     st.cache_data.clear()
     yield
     st.cache_resource.clear()
     st.cache_data.clear()
+
+
+def _as_after_the_first_visit(manager: PagesManager, *arguments: Any, **named: Any) -> None:
+    """Be a server that has seen st.navigation: AppTest forgets it before every run.
+
+    What a server does at its first visit is tested in the browser.
+    """
+    PagesManager.uses_pages_directory = False
+    ORIGINAL_START(manager, *arguments, **named)
 
 
 @pytest.fixture

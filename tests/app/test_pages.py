@@ -97,10 +97,10 @@ def test_a_link_with_a_wrong_threshold_shows_the_recommended_one(open_app, trees
 def test_each_method_keeps_its_own_threshold(open_app, trees):
     app = open_app(trees.folder, "threshold")
     app.number_input(key="threshold_number").set_value(0.7).run()
-    app.selectbox(key="method").set_value("notebook").run()
+    app.sidebar.selectbox(key="method").set_value("notebook").run()
     recommended = trees.evaluate("notebook").recommend(0.85).threshold
     assert app.number_input(key="threshold_number").value == recommended
-    app.selectbox(key="method").set_value("bendale").run()
+    app.sidebar.selectbox(key="method").set_value("bendale").run()
     assert app.number_input(key="threshold_number").value == 0.7
 
 
@@ -237,17 +237,17 @@ def test_a_folder_outside_the_allowed_roots_is_not_opened(open_app, trees, tmp_p
     next(item for item in app.button if item.label == "Open").click().run()
     assert "is not under an allowed folder" in texts(app.error)
     assert f"OPENMAX_ROOTS={tmp_path}" in texts(app.error)
-    assert app.selectbox(key="workspace").value == "Trees"
+    assert app.sidebar.selectbox(key="workspace").value == "Trees"
 
 
 def test_another_workspace_under_a_root_is_opened(open_app, trees, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
     other = make_workspace(tmp_path / "a" / "b" / "deep", n_train=3, n_test=2, name="Deep")
     app = open_app(trees.folder, "workspace")
-    assert "Deep" not in app.selectbox(key="workspace").options
+    assert "Deep" not in app.sidebar.selectbox(key="workspace").options
     app.text_input[0].set_value(str(other.folder))
     next(item for item in app.button if item.label == "Open").click().run()
-    assert app.selectbox(key="workspace").value == "Deep"
+    assert app.sidebar.selectbox(key="workspace").value == "Deep"
     assert str(other.folder) in texts(app.markdown)
 
 
@@ -260,7 +260,7 @@ def test_a_workspace_that_names_a_folder_outside_the_roots_is_refused(
     folders = {**sly.settings.folders, "reject": str(Path(tmp_path / "trees" / "reject"))}
     sly.save_settings(replace(sly.settings, folders=folders))
     app = open_app(trees.folder)
-    app.selectbox(key="workspace").set_value("Sly").run()
+    app.sidebar.selectbox(key="workspace").set_value("Sly").run()
     # The workspace that the server was started with is allowed, with its folders.
     assert not app.error
     folders["reject"] = str(tmp_path)
@@ -297,4 +297,4 @@ def test_a_workspace_is_created_from_folders_and_weights(open_app, trees, tmp_pa
     assert not app.error, texts(app.error)
     made = Workspace.open(tmp_path / "made")
     assert made.classes == ("ash", "birch", "cedar")
-    assert app.selectbox(key="workspace").value == "made"
+    assert app.sidebar.selectbox(key="workspace").value == "made"

@@ -212,7 +212,7 @@ def prefixed(prefix: str) -> Callable[[State], dict[str, Any]]:
 
 
 WRAPPINGS: dict[str, Callable[[State], dict[str, Any]]] = {
-    "bare": lambda state: dict(state),
+    "bare": dict,
     "state_dict": lambda state: {"epoch": 3, "state_dict": state},
     "model": lambda state: {"model": state, "optimizer": {"lr": 0.1}},
     "model_state_dict": lambda state: {"model_state_dict": state, "loss": 0.5},
@@ -396,7 +396,8 @@ def test_a_torn_or_empty_file_is_damaged(
 
 
 @pytest.mark.parametrize(
-    "content", [b"<html>not found</html>", b"\x89PNG\r\n\x1a\n" + bytes(64), b"version https://git-lfs"]
+    "content",
+    [b"<html>not found</html>", b"\x89PNG\r\n\x1a\n" + bytes(64), b"version https://git-lfs"],
 )
 def test_a_file_of_another_kind_is_not_taken_for_pickled_objects(
     tmp_path: Path, content: bytes

@@ -245,7 +245,7 @@ def test_invalid_toml_is_named_with_its_place(tmp_path: Path, text: str) -> None
 def test_bytes_that_are_no_text_are_an_error_that_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "workspace.toml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(WorkspaceError, match="cannot read .*workspace.toml"):
+    with pytest.raises(WorkspaceError, match=r"cannot read .*workspace\.toml"):
         read_settings(path)
 
 
