@@ -4,16 +4,16 @@ import streamlit as st
 
 from pages._shared import sidebar
 from pages._shared.registry import navigate, routed
-from pages._shared.start import freeze_imports
+from pages._shared.start import ASSETS, freeze_imports
 
 st.set_page_config(
     page_title="OpenMax",
-    page_icon="assets/icon.svg",
+    page_icon=str(ASSETS / "icon.svg"),
     layout="wide",
     initial_sidebar_state="expanded",
     menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
 )
-st.logo("assets/logo.svg", size="large", icon_image="assets/icon.svg")
+st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.svg"))
 freeze_imports()
 page = navigate()
 sidebar.show()

@@ -112,6 +112,14 @@ class Activations:
                 "run the extraction again"
             ) from error
         activations = cls(logits, pictures, key)
+        absent = {"path", "size", "mtime", "label", "prediction", "status", "error"} - {
+            *pictures.columns
+        }
+        if absent:
+            raise ActivationsError(
+                f"the stored activations in {folder} are damaged (no column {min(absent)}); delete "
+                "that folder and run the extraction again"
+            )
         if len(activations.readable) != len(logits):
             raise ActivationsError(
                 f"the stored activations in {folder} do not fit together; delete that folder and "

@@ -123,7 +123,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     if not path.is_file():
         raise ClassifierError(f"the weights file {path} does not exist")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    content = (
+        _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
+    )
     for _ in range(len(WRAPPINGS)):
         inner = next((content[key] for key in WRAPPINGS if _is_mapping(content, key)), None)
         if inner is None:
@@ -172,7 +174,9 @@ def load_state(
     different = [
         k
         for k in own
-        if k in state and own[k].shape != state[k].shape and not k.startswith((head, *AUXILIARY))
+        if k in state
+        and own[k].shape != state[k].shape
+        and not k.startswith((head + ".", *AUXILIARY))
     ]
     if missing or surplus or different:
         example = (missing or surplus or different)[0]
@@ -182,6 +186,17 @@ def load_state(
             f"classes: {len(missing)} of its tensors are missing, {len(surplus)} are not its own, "
             f"{len(different)} have another shape ('{example}'). The file holds "
             f"{len(state)} tensors{count}; set the architecture that it was trained with"
+        )
+    misshapen = [
+        k
+        for k in own
+        if k in state and own[k].shape != state[k].shape and not k.startswith(AUXILIARY)
+    ]
+    if misshapen and found in {None, n_classes}:
+        raise ClassifierError(
+            f"the weights in {path} do not fit the last layer of {architecture}: "
+            f"'{misshapen[0]}' has the shape {tuple(state[misshapen[0]].shape)}, not "
+            f"{tuple(own[misshapen[0]].shape)}; they are of another architecture"
         )
     if found != n_classes:
         raise ClassifierError(
@@ -218,7 +233,7 @@ def load_backbone(network: nn.Module, state: Mapping[str, torch.Tensor], path: P
 def head_classes(network: nn.Module, state: Mapping[str, torch.Tensor]) -> int | None:
     """Count the outputs of the head in a state dict; None if it has no such layer."""
     weight = state.get(head_name(network) + ".weight")
-    return None if weight is None else int(weight.shape[0])
+    return int(weight.shape[0]) if weight is not None and weight.ndim else None
 
 
 def _is_optional(name: str) -> bool:
@@ -243,6 +258,13 @@ def _read_safetensors(path: Path) -> Any:
 def _read_torch(path: Path) -> Any:
     import torch
 
+    with path.open("rb") as stream:
+        head = stream.read(2)
+    if head != b"PK" and head[:1] != b"\x80":  # a zip archive, or a pickle of protocol 2 or later
+        raise ClassifierError(
+            f"{path} is no weights file that torch can read: "
+            + ("it is empty" if not head else "torch.save did not write it")
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -253,5 +275,6 @@ def _read_torch(path: Path) -> Any:
     # A damaged archive shows in many kinds of errors.
     except Exception as error:
         raise ClassifierError(
-            f"{path} is no weights file that torch can read: {str(error).splitlines()[0]}"
+            f"{path} is no weights file that torch can read: "
+            f"{(str(error) or repr(error)).splitlines()[0]}"
         ) from error

@@ -66,7 +66,7 @@ def extract(
     for split, files in listings.items():
         folder = store.folder_of(split, files)
         missing: list[int] = []
-        if not folder.exists():
+        if not store.holds(split, files):
             rows = store.reusable(split, files)
             missing = [index for index in range(len(files)) if index not in rows]
             if missing:

@@ -138,11 +138,11 @@ def confusion_figure(table: pd.DataFrame, most: int = 30) -> go.Figure:
 def _write_counts(figure: go.Figure, table: pd.DataFrame, shares: NDArray[np.float64]) -> None:
     """Counts on the cells: white on dark cells, in the page's own colour on light ones."""
     for is_dark, font in ((True, {"color": "white"}), (False, {})):
-        rows, columns = np.nonzero((shares > 0.5) == is_dark)
+        cells = np.argwhere((shares > 0.5) == is_dark).tolist()
         figure.add_scatter(
-            x=[str(table.columns[column]) for column in columns],
-            y=[str(table.index[row]) for row in rows],
-            text=[f"{table.iat[row, column]:,}" for row, column in zip(rows, columns, strict=True)],
+            x=[str(table.columns[column]) for _, column in cells],
+            y=[str(table.index[row]) for row, _ in cells],
+            text=[f"{table.iat[row, column]:,}" for row, column in cells],
             mode="text",
             textfont={"size": 13, **font},
             hoverinfo="skip",

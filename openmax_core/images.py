@@ -25,7 +25,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_PIXELS = 80_000_000
 # Formats that Pillow decodes by itself; none that starts another program.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO", "AVIF", "JPEG2000", "TGA")
+# MPO comes with JPEG: Pillow registers no reader of its own for it.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA")
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -65,6 +66,11 @@ class Transform:
             size = (self.resize[1], self.resize[0])
         if size == picture.size:
             return picture
+        if size[0] * size[1] > MAX_PIXELS:
+            raise PictureError(
+                f"{width} × {height} pixels are too narrow: resized, they would be "
+                f"{size[0]} × {size[1]}"
+            )
         return picture.resize(size, INTERPOLATIONS[self.interpolation])
 
     def pixels(self, picture: Image.Image) -> Pixels:
@@ -215,12 +221,14 @@ def decode(source: Path | bytes, name: str | None = None) -> Image.Image:
     """
     name = name or (str(source) if isinstance(source, Path) else "picture")
     try:
+        # A stream, not a path: Pillow maps the files of paths into memory, and then turns
+        # uncompressed grey TIFFs wrongly.
         with (
             warnings.catch_warnings(),
-            Image.open(
-                source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS
-            ) as picture,
+            source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream,
         ):
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(stream, formats=FORMATS)
             if picture.width * picture.height > MAX_PIXELS:
                 raise PictureError(
                     f"{name}: {picture.width} × {picture.height} pixels are more than the "
@@ -230,6 +238,8 @@ def decode(source: Path | bytes, name: str | None = None) -> Image.Image:
             return _to_rgb(_upright(picture))
     except PictureError:
         raise
+    except FileNotFoundError:
+        raise PictureError(f"{name}: the file does not exist") from None
     except UnidentifiedImageError:
         raise PictureError(f"{name}: {_why_unidentified(source)}") from None
     except Image.DecompressionBombError:
@@ -251,11 +261,11 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode == "RGB":
+    if picture.mode == "RGB" and not picture.has_transparency_data:
         # A copy where nothing was decoded yet, so that the file can be closed.
         return picture.copy() if hasattr(picture, "fp") else picture
     if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture, dtype=np.float64)
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
         largest = values.max(initial=0.0)
         if picture.mode.startswith("I;16") or largest > 255:
             values = values / 257.0
@@ -272,8 +282,6 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 def _why_unidentified(source: Path | bytes) -> str:
     if isinstance(source, Path):
-        if not source.exists():
-            return "the file does not exist"
         with source.open("rb") as stream:
             head = stream.read(16)
     else:
@@ -317,6 +325,13 @@ def _walk(folder: Path) -> Iterator[tuple[str, int, int]]:
             if name[0] == "." or name.lower() in SYSTEM_FILES:
                 continue
             path = os.path.join(parent, name)
+            try:
+                path.encode("utf-8")
+            except UnicodeEncodeError:
+                shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
+                raise WorkspaceError(
+                    f"the name of the file {shown} is no valid text; rename it"
+                ) from None
             try:
                 stat = os.stat(path)
             except OSError:

@@ -33,6 +33,7 @@ min_test_accuracy = 0.85
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -89,7 +90,7 @@ def read_settings(path: Path) -> WorkspaceSettings:
         the message names the setting, and for a misspelt one its likely name.
     """
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8")).unwrap()
+        document = tomlkit.parse(path.read_text(encoding="utf-8-sig")).unwrap()
     except FileNotFoundError:
         raise WorkspaceError(
             f"{path.parent} is no workspace: it has no {FILE_NAME}; make one with 'openmax init'"
@@ -104,9 +105,15 @@ def read_settings(path: Path) -> WorkspaceSettings:
 def write_settings(path: Path, settings: WorkspaceSettings) -> None:
     """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
     values = _plain(settings)
-    document = (
-        tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
-    )
+    _Reader(path).settings(_plain(settings))
+    try:
+        document = (
+            tomlkit.parse(path.read_text(encoding="utf-8-sig"))
+            if path.exists()
+            else tomlkit.document()
+        )
+    except TOMLKitError as error:
+        raise WorkspaceError(f"{path} is not valid TOML: {error}") from error
     _update(document, values)
     write_text_atomically(path, tomlkit.dumps(document))
 
@@ -182,6 +189,9 @@ class _Reader:
         folders = {
             name: self.text(table, "folders", name) for name in FOLDER_NAMES if name in table
         }
+        for name, folder in folders.items():
+            if not folder:
+                raise self.error(f"folders.{name}", "is empty; name a folder or take the line out")
         for name in ("train", "test"):
             folders.setdefault(name, name)
         return folders
@@ -193,7 +203,9 @@ class _Reader:
             shorter = table["resize"]
             resize = (
                 shorter
-                if isinstance(shorter, int) and not isinstance(shorter, bool) and shorter > 0
+                if isinstance(shorter, int)
+                and not isinstance(shorter, bool)
+                and 0 < shorter <= 4096
                 else self.height_width(table, "resize")
             )
         interpolation = self.text(table, "transform", "interpolation", default.interpolation)
@@ -250,7 +262,7 @@ class _Reader:
         if (
             not isinstance(values, list)
             or len(values) != 3
-            or not all(isinstance(value, (int, float)) for value in values)
+            or not all(type(value) in {int, float} and math.isfinite(value) for value in values)
         ):
             raise self.error(f"transform.{key}", "must be three numbers, for red, green and blue")
         red, green, blue = map(float, values)

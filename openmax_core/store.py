@@ -50,7 +50,7 @@ class ActivationStore:
     def folder_of(self, split: str, files: PictureFiles) -> Path:
         """Where activations of exactly these files lie or would lie."""
         listing = [files.paths, files.labels.tolist(), files.sizes.tolist(), files.mtimes.tolist()]
-        key = fingerprint(self.classifier_key, str(files.folder), listing)
+        key = fingerprint(self.classifier_key, listing)
         return self.folder / f"{split}-{key}"
 
     def newest(self, split: str) -> Path | None:
@@ -62,10 +62,14 @@ class ActivationStore:
         ]
         return max(own)[1] if own else None
 
+    def holds(self, split: str, files: PictureFiles) -> bool:
+        """Tell whether activations of exactly these files are stored, whole."""
+        return "created" in _read_key(self.folder_of(split, files))
+
     def reusable(self, split: str, files: PictureFiles) -> Rows:
         """Rows of earlier activations for files that have not changed, by index into ``files``."""
         folder = self.newest(split)
-        if folder is None or _read_key(folder).get("folder") != str(files.folder):
+        if folder is None:
             return {}
         earlier = Activations.load(folder)
         known: dict[tuple[str, int, int], NDArray[np.float32] | str] = {}
@@ -99,6 +103,8 @@ class ActivationStore:
                 f"none of the {len(files)} files in {files.folder} gave logits; the first, "
                 f"{first['path']}: {first['error']}"
             )
+        if folder.exists():  # what is left of a damaged one
+            shutil.rmtree(folder)
         activations.save(folder)
 
     def remove_others(self, split: str, keep: Path) -> None:

@@ -2,7 +2,8 @@
 
 1. Hold out a stratified, seeded part of the pictures.
 2. With backbone weights: train the new last layer alone, the rest frozen.
-3. Train all layers, with the train transform, AdamW and a cosine-falling learning rate.
+3. Train all layers with the train transform, AdamW and a cosine-falling learning rate; a
+   backbone's batch statistics stay as they are.
 4. Stop when the loss on the held-out part has not fallen for ``patience`` epochs; keep the best.
 5. Write the weights as safetensors, the held-out accuracy in the name, and set them in
    ``workspace.toml``.
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from openmax_core.classifier import build_network, head_name, load_backbone, read_weights
 from openmax_core.errors import ClassifierError, PictureError, WorkspaceError
 from openmax_core.files import write_bytes_atomically
-from openmax_core.images import PictureFiles, Pixels, decode
+from openmax_core.images import PictureFiles, Pixels, Transform, decode
 from openmax_core.inference import choose_device, normalise
 from openmax_core.workspace import Workspace
 
@@ -137,7 +138,7 @@ def train(
 
     settings = settings or TrainingSettings()
     files = workspace.find_pictures("train")
-    usable, unreadable = _usable(files)
+    usable, unreadable = _usable(files, workspace.settings.transform)
     train_rows, held_out_rows = _split(files.labels, usable, workspace.classes, settings)
     torch.manual_seed(settings.seed)
     architecture = workspace.settings.classifier.architecture
@@ -173,11 +174,13 @@ def train(
     )
 
 
-def _usable(files: PictureFiles) -> tuple[NDArray[np.intp], tuple[str, ...]]:
+def _usable(files: PictureFiles, transform: Transform) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     """Rows of files that decode, and 'path: reason' of the others."""
     rows, unreadable = [], []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for row, reason in enumerate(pool.map(_why_unreadable, _paths(files))):
+        for row, reason in enumerate(
+            pool.map(lambda path: _why_unreadable(path, transform), _paths(files))
+        ):
             if reason is None:
                 rows.append(row)
             else:
@@ -189,9 +192,9 @@ def _paths(files: PictureFiles) -> list[Path]:
     return [files.folder / path for path in files.paths]
 
 
-def _why_unreadable(path: Path) -> str | None:
+def _why_unreadable(path: Path, transform: Transform) -> str | None:
     try:
-        decode(path)
+        transform.pixels(decode(path))
     except PictureError as error:
         return str(error)
     return None
@@ -260,13 +263,14 @@ def _phase(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=rate / 50)
     waited = 0
     for number in range(1, epochs + 1):
-        # A frozen backbone keeps its batch statistics as well.
         run.network.train(not frozen)
+        if from_backbone:
+            _keep_batch_statistics(run.network)
         generator = np.random.default_rng([settings.seed, frozen, number])
         rows = generator.permutation(train_rows)
         losses = []
         for done, images, labels in _batches(run, rows, [settings.seed, frozen, number]):
-            if len(labels) == 1 and not frozen:
+            if len(labels) == 1 and not from_backbone:
                 continue  # batch normalisation has no statistics of one picture
             optimiser.zero_grad()
             loss = torch.nn.functional.cross_entropy(_logits(run.network(images)), labels)
@@ -290,6 +294,18 @@ def _phase(
     assert best is not None  # noqa: S101 - epochs is at least 1
     run.network.load_state_dict(best[1])
     return best
+
+
+def _keep_batch_statistics(network: nn.Module) -> None:
+    """Leave batch normalisation as the backbone has it: small batches would only disturb it.
+
+    In weights whose normalisation is folded into the convolutions they would destroy it.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
 
 
 def _evaluate(run: _Run, rows: NDArray[np.intp]) -> tuple[float, float]:

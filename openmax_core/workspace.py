@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,7 +269,6 @@ class Workspace:
         """Change ``workspace.toml``, comments kept."""
         write_settings(self.folder / FILE_NAME, settings)
         self.settings = settings
-        self.__dict__.pop("classifier_key", None)
 
     def state(self) -> str:
         """Fingerprint of settings, weights file and stored activations, from their dates alone.
@@ -314,7 +313,7 @@ class Workspace:
                 )
         return files
 
-    @cached_property
+    @property
     def classifier_key(self) -> str:
         """Fingerprint of weights, architecture, classes and transform."""
         path = self.weights_path
@@ -323,8 +322,9 @@ class Workspace:
                 f"the weights file {path} does not exist; correct weights under [classifier] in "
                 f"{self.folder / FILE_NAME}"
             )
+        stat = path.stat()
         return fingerprint(
-            sha256_of_file(path),
+            _sha256(path, stat.st_size, stat.st_mtime_ns),
             self.settings.classifier.architecture,
             self.classes,
             asdict(self.settings.transform),
@@ -332,16 +332,19 @@ class Workspace:
 
     def status(self, split: str) -> SplitStatus:
         """Compare a split's folder with what is stored; reads no picture."""
+        files = wanted = stored = n_stored = problem = None
         try:
             files = self.find_pictures(split)
-            n_files, problem = len(files), None
-            wanted = (
-                self.store.folder_of(split, files) if self.settings.classifier.weights else None
-            )
         except OpenMaxError as error:
-            n_files, problem, wanted = 0, str(error), None
-        stored = self.store.newest(split) if self.settings.classifier.weights else None
-        n_stored = None if stored is None else len(Activations.load(stored).pictures)
+            problem = str(error)
+        try:
+            if self.settings.classifier.weights:
+                wanted = self.store.folder_of(split, files) if files is not None else None
+                stored = self.store.newest(split)
+                n_stored = None if stored is None else len(Activations.load(stored).pictures)
+        except OpenMaxError as error:
+            problem = problem or str(error)
+        n_files = 0 if files is None else len(files)
         return SplitStatus(n_files, n_stored, stored is not None and stored == wanted, problem)
 
     def extract(
@@ -400,7 +403,7 @@ class Workspace:
         """
         calibrated_on = self.calibration_split
         train, test = self._required(calibrated_on), self._required("test")
-        reject = self.activations("reject") if "reject" in self.splits else None
+        reject = self._required("reject") if "reject" in self.splits else None
         openmax = OpenMax(preset or self.settings.defaults.preset, **settings)
         openmax.fit(train.logits, train.labels, self.classes)
         tested = openmax.decide(test.logits)
@@ -454,6 +457,12 @@ class Workspace:
                 f"could be read; the first: {activations.pictures['error'].iloc[0]}"
             )
         return activations
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, size: int, mtime: int) -> str:
+    """Fingerprint of a file that is read again only when its size or date change."""
+    return sha256_of_file(path)
 
 
 def _absolute(path: str | Path, folder: Path) -> Path:

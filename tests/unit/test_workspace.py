@@ -831,7 +831,17 @@ def overwrite(path: Path) -> None:
     path.write_bytes(b"\xff" * 500)
 
 
-@pytest.mark.parametrize("name", ["logits.npy", "pictures.parquet", "key.json"])
+@pytest.mark.parametrize("damage", [empty, tear, overwrite, Path.unlink])
+def test_a_store_without_its_key_is_made_again(
+    extracted: Workspace, damage: Callable[[Path], None]
+) -> None:
+    (folder,) = (extracted.folder / "activations").glob("test-*")
+    damage(folder / "key.json")
+    assert extracted.extract("cpu").n_run == {"train": 0, "test": TEST * 3, "reject": 0}
+    assert extracted.evaluate("bendale").curve.n_test == TEST * 3
+
+
+@pytest.mark.parametrize("name", ["logits.npy", "pictures.parquet"])
 @pytest.mark.parametrize("damage", [empty, tear, overwrite, Path.unlink])
 def test_damaged_activations_are_named_with_the_way_out(
     extracted: Workspace, name: str, damage: Callable[[Path], None]
@@ -841,9 +851,8 @@ def test_damaged_activations_are_named_with_the_way_out(
     with pytest.raises(ActivationsError, match=r"are damaged .*; delete that folder and run") as e:
         extracted.extract("cpu")
     assert str(folder) in str(e.value)
-    if name != "key.json":  # without its key nobody knows what a folder was made of
-        with pytest.raises(ActivationsError, match="are damaged"):
-            extracted.evaluate("bendale")
+    with pytest.raises(ActivationsError, match="are damaged"):
+        extracted.evaluate("bendale")
     shutil.rmtree(folder)
     assert extracted.extract("cpu").n_run == {"train": 0, "test": TEST * 3, "reject": 0}
     assert extracted.evaluate("bendale").curve.n_test == TEST * 3

@@ -1,0 +1,200 @@
+"""What a visitor sees and does, in Chromium, from the very first start of a server."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from openmax_core.workspace import Evaluation, Workspace
+from tests.browser.pages import Dashboard
+
+
+@pytest.fixture(scope="session")
+def demo_folder(server: str, server_folder: Path) -> Path:
+    return server_folder / "cache" / "openmax" / "digits"
+
+
+def demo(folder: Path) -> tuple[Workspace, Evaluation]:
+    workspace = Workspace.open(folder)
+    return workspace, workspace.evaluate()
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+# The first test of this module is the first visit of the server: keep it first.
+def test_the_first_start_extracts_the_demo_and_shows_its_progress(dashboard, demo_folder):
+    page: Page = dashboard.page
+    # A deep link: a server's first visitor may come from one.
+    page.goto(f"{dashboard.address}/threshold?method=notebook")
+    progress = page.get_by_text(re.compile(r"pictures · .* left"))
+    expect(progress.first).to_be_visible(timeout=180_000)
+    expect(progress.first).to_contain_text("pictures/s")
+    expect(dashboard.metric("Reject accuracy")).to_be_visible(timeout=180_000)
+    workspace, _ = demo(demo_folder)
+    evaluation = workspace.evaluate("notebook")
+    assert evaluation.curve.n_test == 325
+    best = evaluation.curve.best(0.85)
+    expect(dashboard.metric("Test accuracy")).to_have_text(percent(best.test_accuracy))
+    expect(dashboard.metric("Reject accuracy")).to_have_text(percent(best.reject_accuracy))
+    expect(page.get_by_role("heading", name="Threshold", exact=True)).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_a_second_visit_runs_no_extraction(dashboard, demo_folder):
+    stored = {path: path.stat().st_mtime_ns for path in demo_folder.rglob("*") if path.is_file()}
+    dashboard.open()
+    expect(dashboard.metric("Test pictures")).to_have_text("325")
+    expect(dashboard.metric("Reject pictures")).to_have_text("714")
+    assert stored == {
+        path: path.stat().st_mtime_ns for path in demo_folder.rglob("*") if path.is_file()
+    }
+
+
+def test_moving_the_slider_changes_the_numbers_and_the_address(dashboard, demo_folder):
+    _, evaluation = demo(demo_folder)
+    dashboard.open("threshold")
+    before = dashboard.metric("Test accuracy").inner_text()
+    dashboard.move_threshold(60)
+    expect(dashboard.metric("Test accuracy")).not_to_have_text(before)
+    dashboard.wait_until_idle()
+    threshold = float(dashboard.address_value("threshold") or "nan")
+    outcome = evaluation.curve.outcome(threshold)
+    assert threshold == pytest.approx(evaluation.curve.best(0.85).threshold + 0.06)
+    expect(dashboard.metric("Test accuracy")).to_have_text(percent(outcome.test_accuracy))
+    expect(dashboard.metric("Reject accuracy")).to_have_text(percent(outcome.reject_accuracy))
+
+
+def test_a_link_reproduces_the_view_in_another_browser(dashboard, demo_folder, browser):
+    workspace, _ = demo(demo_folder)
+    dashboard.open("threshold")
+    dashboard.choose("Method", "notebook")
+    dashboard.type_threshold(0.3005)
+    expected = percent(workspace.evaluate("notebook").curve.outcome(0.3005).reject_accuracy)
+    expect(dashboard.metric("Reject accuracy")).to_have_text(expected)
+    dashboard.wait_until_idle()
+    other = browser.new_context()
+    visitor = Dashboard(other.new_page(), dashboard.address)
+    visitor.open(dashboard.page.url.removeprefix(f"{dashboard.address}/"))
+    expect(visitor.metric("Reject accuracy")).to_have_text(expected)
+    expect(visitor.page.get_by_label("Exact threshold")).to_have_value("0.300500")
+    other.close()
+
+
+def test_method_and_threshold_stay_when_one_goes_to_another_page(dashboard, demo_folder):
+    dashboard.open("threshold?method=notebook&threshold=0.25")
+    dashboard.page.get_by_test_id("stSidebarNavLink").filter(has_text="Weibull").click()
+    expect(dashboard.page.get_by_role("heading", name="Weibull", exact=True)).to_be_visible()
+    dashboard.wait_until_idle()
+    assert dashboard.address_value("method") == "notebook"
+    dashboard.page.get_by_test_id("stSidebarNavLink").filter(has_text="Threshold").click()
+    expect(dashboard.page.get_by_label("Exact threshold")).to_have_value("0.250000")
+    dashboard.wait_until_idle()
+    assert dashboard.address_value("threshold") == "0.25"
+
+
+def test_use_recommended_and_save_as_chosen(dashboard, demo_folder):
+    workspace, evaluation = demo(demo_folder)
+    dashboard.open("threshold?threshold=0.95")
+    dashboard.page.get_by_role("button", name="Use recommended").click()
+    best = evaluation.curve.best(0.85)
+    expect(dashboard.metric("Test accuracy")).to_have_text(percent(best.test_accuracy))
+    dashboard.page.get_by_role("button", name="Save as chosen").click()
+    expect(dashboard.page.get_by_text("is now the operating point")).to_be_visible()
+    point = workspace.operating_point()
+    assert point is not None
+    assert point.threshold == best.threshold
+    dashboard.open()
+    expect(dashboard.page.get_by_text("Chosen operating point:")).to_be_visible()
+    workspace.operating_point_path.unlink()
+
+
+def test_the_weibull_page_shows_one_plot_a_class(dashboard, demo_folder):
+    dashboard.open("weibull")
+    plots = dashboard.page.locator('[data-testid="stPlotlyChart"]')
+    expect(plots).to_have_count(6)
+    for number in range(6):
+        plots.nth(number).scroll_into_view_if_needed()
+        expect(plots.nth(number).locator(".scatterlayer .trace")).to_have_count(2)
+
+
+def test_three_uploads_get_three_honest_answers(dashboard, demo_folder, tmp_path):
+    workspace, evaluation = demo(demo_folder)
+    known, unknown = pick_sure_pictures(workspace, evaluation)
+    corrupt = tmp_path / "corrupt.jpg"
+    corrupt.write_text("this is no picture")
+    dashboard.open("upload")
+    page = dashboard.page
+    page.locator('input[type="file"]').set_input_files([known, unknown, corrupt])
+    expect(page.get_by_text("1 accepted")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("1 rejected")).to_be_visible()
+    expect(page.get_by_text("1 unreadable")).to_be_visible()
+    expect(card(page, known.name)).to_contain_text(known.parent.name)
+    expect(card(page, unknown.name)).to_contain_text("rejected")
+    expect(card(page, "corrupt.jpg")).to_contain_text("not a picture of a known format")
+    # The threshold decides anew at once: at 1 nothing passes.
+    dashboard.type_threshold(1.0)
+    expect(page.get_by_text("0 accepted")).to_be_visible()
+    expect(page.get_by_text("2 rejected")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Results as CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert lines[0].startswith("file,verdict,decision,score")
+    assert [line.split(",")[1] for line in lines[1:]] == ["rejected", "rejected", "unreadable"]
+
+
+def test_the_workspace_page_extracts_again_without_work(dashboard, demo_folder):
+    dashboard.open("workspace")
+    page = dashboard.page
+    page.get_by_role("button", name="Run extraction").click()
+    dashboard.wait_until_idle()
+    expect(page.get_by_text("Everything is stored")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 800])
+def test_no_page_is_wider_than_the_window(browser, server, demo_folder, scheme, width):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    dashboard = Dashboard(context.new_page(), server)
+    for name in ("", "threshold", "weibull", "upload", "workspace"):
+        dashboard.open(name)
+        overflow = dashboard.page.evaluate(
+            "(() => { const main = document.querySelector('[data-testid=\"stMain\"]');"
+            " return main.scrollWidth - main.clientWidth; })()"
+        )
+        assert overflow <= 0, f"{name or 'overview'} is {overflow} pixels wider than the window"
+    context.close()
+
+
+def test_nothing_is_asked_of_other_hosts(dashboard, demo_folder):
+    asked: list[str] = []
+    dashboard.page.on("request", lambda request: asked.append(request.url))
+    for name in ("", "threshold", "weibull", "upload", "workspace"):
+        dashboard.open(name)
+    foreign = [url for url in asked if not url.startswith((dashboard.address, "data:", "blob:"))]
+    assert foreign == []
+
+
+def card(page: Page, name: str):
+    boxes = page.locator('[data-testid="stVerticalBlock"]')
+    return boxes.filter(has=page.get_by_text(name, exact=True)).last.locator("xpath=../..")
+
+
+def pick_sure_pictures(workspace: Workspace, evaluation: Evaluation) -> tuple[Path, Path]:
+    """A test picture that is accepted in its class, and a reject picture that is rejected."""
+    openmax, reject = evaluation.openmax, evaluation.reject
+    assert reject is not None
+    threshold = evaluation.recommend(0.85).threshold
+    accepted = openmax.predict(evaluation.test.logits, threshold) == evaluation.test.labels
+    rejected = openmax.predict(reject.logits, threshold) == openmax.n_classes
+    known = evaluation.test.readable["path"][int(np.argmax(accepted))]
+    unknown = reject.readable["path"][int(np.argmax(rejected))]
+    return (
+        workspace.picture_folder("test") / known,
+        workspace.picture_folder("reject") / unknown,
+    )
