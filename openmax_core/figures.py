@@ -128,21 +128,23 @@ def confusion_figure(table: pd.DataFrame, most: int = 30) -> go.Figure:
         )
     )
     if len(table) <= most:
-        _write_counts(figure, table, shares)
+        _write_counts(figure, table, counts, shares)
     _lay_out(figure, "Decided", "True", max(HEIGHT, 40 * min(len(table), most) + 90))
     figure.update_xaxes(type="category", side="bottom", showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     return figure
 
 
-def _write_counts(figure: go.Figure, table: pd.DataFrame, shares: NDArray[np.float64]) -> None:
+def _write_counts(
+    figure: go.Figure, table: pd.DataFrame, counts: NDArray[Any], shares: NDArray[np.float64]
+) -> None:
     """Counts on the cells: white on dark cells, in the page's own colour on light ones."""
     for is_dark, font in ((True, {"color": "white"}), (False, {})):
         cells = np.argwhere((shares > 0.5) == is_dark).tolist()
         figure.add_scatter(
             x=[str(table.columns[column]) for _, column in cells],
             y=[str(table.index[row]) for row, _ in cells],
-            text=[f"{table.iat[row, column]:,}" for row, column in cells],
+            text=[f"{counts[row, column]:,}" for row, column in cells],
             mode="text",
             textfont={"size": 13, **font},
             hoverinfo="skip",

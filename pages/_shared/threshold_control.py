@@ -15,24 +15,31 @@ SLIDER_STEPS = 200
 def threshold_control(workspace: Workspace, evaluation: Evaluation) -> float:
     """Draw slider and number, and return the threshold; its range is what the method can score."""
     low, high = evaluation.openmax.score_range()
-    step = 10.0 ** math.floor(math.log10((high - low) / SLIDER_STEPS))
+    digits = math.ceil(-math.log10((high - low) / SLIDER_STEPS))
+    step = 10.0**-digits
+    first, last = (
+        round(math.floor(low / step) * step, digits),
+        round(math.ceil(high / step) * step, digits),
+    )
     threshold = state.threshold(workspace, evaluation)
-    st.session_state["threshold_slider"] = min(max(threshold, low), high)
-    st.session_state["threshold_number"] = threshold
+    _set("threshold_slider", min(max(threshold, first), last))
+    _set("threshold_number", threshold)
 
-    def take(key: str) -> None:
-        state.set_threshold(workspace, st.session_state[key])
+    def take_slider() -> None:
+        state.set_threshold(workspace, round(st.session_state["threshold_slider"], digits))
+
+    def take_number() -> None:
+        state.set_threshold(workspace, st.session_state["threshold_number"])
 
     slider, number = st.columns([5, 1], vertical_alignment="bottom")
     slider.slider(
         "Threshold",
-        min_value=low,
-        max_value=high,
+        min_value=first,
+        max_value=last,
         step=step,
-        format=f"%.{max(0, -math.floor(math.log10(step)))}f",
+        format=f"%.{digits}f",
         key="threshold_slider",
-        on_change=take,
-        args=("threshold_slider",),
+        on_change=take_slider,
         help="A picture is rejected where its score is below the threshold, or where 'unknown' is "
         f"the most probable. With this method and {evaluation.openmax.n_classes} classes scores "
         f"lie between {low:.3f} and {high:.3f}.",
@@ -44,8 +51,17 @@ def threshold_control(workspace: Workspace, evaluation: Evaluation) -> float:
         step=step,
         format="%.6f",
         key="threshold_number",
-        on_change=take,
-        args=("threshold_number",),
+        on_change=take_number,
         label_visibility="collapsed",
     )
     return threshold
+
+
+def _set(key: str, value: float) -> None:
+    """Give a widget a value that was set elsewhere; one that the visitor moves is left alone.
+
+    Writing it back would pull the slider to where it was when this run began.
+    """
+    held = st.session_state.get(key)
+    if held is None or not math.isclose(held, value, abs_tol=1e-9):
+        st.session_state[key] = value

@@ -49,15 +49,19 @@ def test_overview_recommends_until_a_point_is_chosen(open_app, trees):
     assert "another method" in texts(app.success)
 
 
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_the_threshold_slider_shows_the_exact_accuracies(open_app, trees, preset):
+@pytest.mark.parametrize(
+    ("preset", "ends"),
+    [("bendale", (0.25, 1.0)), ("notebook", (0.25, 0.476))],  # 1/4 and e/(e + 3) for 3 classes
+)
+def test_the_threshold_slider_shows_the_exact_accuracies(open_app, trees, preset, ends):
     app = open_app(trees.folder, "threshold", method=preset)
     curve = trees.evaluate(preset).curve
     low, high = trees.evaluate(preset).openmax.score_range()
     slider = app.slider(key="threshold_slider")
-    assert (slider.min, slider.max) == (low, high)
+    assert (slider.min, slider.max) == ends
+    assert ends[0] <= low < high <= ends[1]
     for share in (0.0, 0.4, 0.9, 1.0):
-        threshold = low + share * (high - low)
+        threshold = round(low + share * (high - low), 3)
         app.slider(key="threshold_slider").set_value(threshold).run()
         outcome = curve.outcome(threshold)
         assert metric(app, "Test accuracy") == percent(outcome.test_accuracy)

@@ -23,7 +23,8 @@ def demo(folder: Path) -> tuple[Workspace, Evaluation]:
     return workspace, workspace.evaluate()
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
+    assert share is not None
     return f"{100 * share:.1f} %"
 
 
