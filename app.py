@@ -14,6 +14,7 @@ st.set_page_config(
     menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
 )
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.svg"))
+st.html(ASSETS / "style.css")
 freeze_imports()
 page = navigate()
 sidebar.show()

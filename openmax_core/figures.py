@@ -182,7 +182,7 @@ def weibull_figure(openmax: OpenMax, index: int) -> go.Figure:
         marker={"color": REJECT, "size": 7, "opacity": 0.7},
         hovertemplate="training picture at distance %{x:.4g}, CDF %{y:.4f}<extra></extra>",
     )
-    _lay_out(figure, f"Distance to the mean ({_distance_in_words(openmax)})", "CDF", 280)
+    _lay_out(figure, f"Distance ({_distance_in_words(openmax)})", "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])
     return figure
 
@@ -214,7 +214,9 @@ def probability_figure(
     figure.update_xaxes(range=[0, 1], tickformat=".0%")
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     if threshold is not None:
-        figure.add_vline(x=threshold, line={"color": CHOSEN, "width": 2, "dash": "dash"})
+        figure.add_vline(
+            x=threshold, line={"color": CHOSEN, "width": 2, "dash": "dash"}, layer="below"
+        )
     return figure
 
 

@@ -40,7 +40,8 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     _show_outcome(curve.outcome(threshold))
     floor = _show_recommendation(workspace, evaluation, threshold)
     score_range = evaluation.openmax.score_range()
-    left, right = st.columns(2, gap="medium")
+    rows = st.container(key="stack")
+    left, right = rows.columns(2, gap="medium")
     with left:
         st.subheader("What the threshold trades")
         figure = figures.tradeoff_figure(curve, threshold, score_range, floor)
@@ -49,7 +50,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
         st.subheader("Scores of both sets")
         figure = figures.score_figure(curve, threshold, score_range)
         st.plotly_chart(figure, key="scores", config=PLOT)
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = rows.columns([2, 3], gap="medium")
     with left:
         st.subheader("Confusion at this threshold")
         table = confusion_table(curve, workspace.classes, threshold)
@@ -106,8 +107,9 @@ def _show_outcome(outcome: Outcome) -> None:
 
 def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold: float) -> float:
     with st.container(border=True):
-        text, floor_column, use, choose = st.columns([5, 2, 2, 2], vertical_alignment="bottom")
-        floor = floor_column.number_input(
+        text = st.container()
+        controls = st.container(horizontal=True, vertical_alignment="bottom")
+        floor = controls.number_input(
             "Test accuracy at least",
             min_value=0.0,
             max_value=1.0,
@@ -116,6 +118,7 @@ def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold
             format="%.3f",
             key="floor",
             bind="query-params",
+            width=190,
         )
         point = None
         try:
@@ -132,20 +135,18 @@ def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold
             )
         except NoFeasibleThresholdError as error:
             text.markdown(f"**No recommendation:** {error}.")
-        use.button(
+        controls.button(
             "Use recommended",
             icon=":material/my_location:",
             disabled=point is None or point.threshold == threshold,
             on_click=lambda: state.set_threshold(workspace, point.threshold) if point else None,
-            width="stretch",
         )
-        if choose.button(
+        if controls.button(
             "Save as chosen",
             icon=":material/flag:",
             type="primary",
             help="Make this method and threshold the workspace's operating point: Upload and "
             "'openmax predict' then use it.",
-            width="stretch",
         ):
             _choose(workspace, evaluation.point_at(threshold))
     return float(floor)

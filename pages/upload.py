@@ -105,8 +105,9 @@ def _decide(
     if n_pages > 1:
         first = MOST_CARDS * (st.pagination(n_pages, key="cards") - 1)
     shown = range(first, min(first + MOST_CARDS, len(table)))
+    rows = st.container(key="cards")
     for start in range(shown.start, shown.stop, N_COLUMNS):
-        columns = st.columns(N_COLUMNS, gap="small")
+        columns = rows.columns(N_COLUMNS, gap="small")
         for column, row in zip(
             columns, range(start, min(start + N_COLUMNS, shown.stop)), strict=False
         ):
@@ -130,7 +131,8 @@ def _show_card(
         picture.image(_thumbnail(file.digest, file.content), width="stretch")
     text.badge(str(row["decision"] or row["verdict"]), icon=icon, color=colour)
     text.markdown(f"**{_plain(file.name)}**")
-    text.caption(_plain(str(row["reason"])).capitalize() + ".")
+    reason = str(row["reason"])
+    text.caption(f"{_plain(reason[:1].upper() + reason[1:])}.")
     if row["verdict"] == "unreadable":
         return
     names = evaluation.openmax.class_names_

@@ -69,9 +69,10 @@ def _show_plots(evaluation: Evaluation) -> None:
             bind="query-params",
             help="Those with a warning come first.",
         )
+    rows = st.container(key="stack")
     for start in range(0, len(chosen), N_COLUMNS):
         for column, name in zip(
-            st.columns(N_COLUMNS, gap="medium"), chosen[start : start + N_COLUMNS], strict=False
+            rows.columns(N_COLUMNS, gap="medium"), chosen[start : start + N_COLUMNS], strict=False
         ):
             index = names.index(name)
             with column.container(border=True, height="stretch"):

@@ -21,7 +21,7 @@ def main() -> None:
         st.error(state.workspace_problem(), icon=":material/error:")
     else:
         _show_workspace(workspace)
-    left, right = st.columns(2, gap="medium")
+    left, right = st.container(key="stack").columns(2, gap="medium")
     with left.container(border=True, height="stretch"):
         _open_another()
     with right.container(border=True, height="stretch"):

@@ -80,13 +80,18 @@ def _require_activations(workspace: Workspace) -> None:
 
 
 def _warn_if_stale(workspace: Workspace) -> None:
-    for split, status in state.status(str(workspace.folder), workspace.state()).items():
+    statuses = state.status(str(workspace.folder), workspace.state())
+    for status in statuses.values():
         if status.problem:
             st.warning(status.problem, icon=":material/warning:")
-        elif not status.is_current:
-            st.warning(
-                f"The pictures in {split} have changed since the extraction ({status.n_files:,} "
-                f"files now, {status.n_stored or 0:,} then). The figures are those of the "
-                "extraction; run it again on the Workspace page.",
-                icon=":material/warning:",
-            )
+    changed = [
+        f"{split} ({status.n_files:,} files now, {status.n_stored or 0:,} then)"
+        for split, status in statuses.items()
+        if not status.is_current and not status.problem
+    ]
+    if changed:
+        st.warning(
+            f"The pictures in {', '.join(changed)} have changed since the extraction. The figures "
+            "are those of the extraction; run it again on the Workspace page.",
+            icon=":material/warning:",
+        )

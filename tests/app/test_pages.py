@@ -207,7 +207,7 @@ def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):
 def test_pictures_that_changed_since_the_extraction_are_announced(open_app, trees):
     (trees.folder / "reject" / "oak" / "000.png").unlink()
     app = open_app(trees.folder)
-    assert "The pictures in reject have changed since the extraction (59 files now, 60 then)" in (
+    assert "The pictures in reject (59 files now, 60 then) have changed since" in (
         texts(app.warning)
     )
     assert metric(app, "Reject pictures") == "60"
