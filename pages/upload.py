@@ -27,7 +27,6 @@ from pages._shared.registry import ensure_routed
 from pages._shared.threshold_control import threshold_control
 
 MOST_CARDS = 24
-N_COLUMNS = 3
 BADGES: dict[str, tuple[str, Literal["blue", "orange", "gray"]]] = {
     ACCEPTED: (":material/check_circle:", "blue"),
     REJECTED: (":material/block:", "orange"),
@@ -103,16 +102,12 @@ def _decide(
     n_pages = -(-len(table) // MOST_CARDS)
     first = 0
     if n_pages > 1:
-        first = MOST_CARDS * (st.pagination(n_pages, key="cards") - 1)
+        first = MOST_CARDS * (st.pagination(n_pages, key="card_page") - 1)
     shown = range(first, min(first + MOST_CARDS, len(table)))
-    rows = st.container(key="cards")
-    for start in range(shown.start, shown.stop, N_COLUMNS):
-        columns = rows.columns(N_COLUMNS, gap="small")
-        for column, row in zip(
-            columns, range(start, min(start + N_COLUMNS, shown.stop)), strict=False
-        ):
-            card = column.container(border=True, height="stretch")
-            _show_card(card, evaluation, files[row], table.iloc[row], threshold, row)
+    columns = st.container(key="cards").columns(len(shown), gap="small")
+    for column, row in zip(columns, shown, strict=True):
+        card = column.container(border=True, height="stretch")
+        _show_card(card, evaluation, files[row], table.iloc[row], threshold, row)
 
 
 def _show_card(
@@ -129,7 +124,8 @@ def _show_card(
         picture.markdown("## :material/broken_image:")
     else:
         picture.image(_thumbnail(file.digest, file.content), width="stretch")
-    text.badge(str(row["decision"] or row["verdict"]), icon=icon, color=colour)
+    verdict = f"accepted as {row['decision']}" if row["verdict"] == ACCEPTED else row["verdict"]
+    text.badge(_plain(verdict), icon=icon, color=colour)
     text.markdown(f"**{_plain(file.name)}**")
     reason = str(row["reason"])
     text.caption(f"{_plain(reason[:1].upper() + reason[1:])}.")

@@ -25,14 +25,18 @@ CHROMIUM_FLAGS = [
 ]
 
 
+def find_chromium() -> str | None:
+    """Path of an installed Chromium; None leaves it to Playwright's own."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    installed = next((path for name in names if (path := shutil.which(name))), None)
     # Chromium refuses its sandbox to root, which is what containers run as.
     flags = [*CHROMIUM_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else CHROMIUM_FLAGS
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=installed, args=flags)
+        started = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
         yield started
         started.close()
 
