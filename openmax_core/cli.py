@@ -262,8 +262,13 @@ def _extract(options: argparse.Namespace) -> int:
         print(f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored", end="")
         print(f"   {report.n_unreadable[split]:,} unreadable")
         n_unreadable += report.n_unreadable[split]
-    rate = sum(report.n_run.values()) / report.seconds if report.seconds else 0.0
-    print(f"done in {report.seconds:.1f} s, {rate:.1f} pictures/s with the network's loading")
+    if n_pictures := sum(report.n_run.values()):
+        print(
+            f"done in {report.seconds:.1f} s, {n_pictures / report.seconds:.1f} pictures/s with "
+            "the network's loading"
+        )
+    else:
+        print("nothing to do: everything is stored")
     if n_unreadable:
         _print_unreadable(workspace)
     return EXIT_UNREADABLE if n_unreadable else 0

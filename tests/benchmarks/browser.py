@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,19 +10,16 @@ import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.benchmarks.measure import Row
-from tests.browser.conftest import CHROMIUM_FLAGS, find_chromium
-from tests.browser.pages import Dashboard, wait_until_healthy
+from tests.browser.pages import Dashboard
+from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
 
-ROOT = Path(__file__).parents[2]
 N_TOUCHES = 100
 
 
 def rows() -> list[Row]:
     """First page of a second start, and a typed threshold to its numbers."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_chromium(), args=[*CHROMIUM_FLAGS, "--no-sandbox"]
-        )
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         try:
             first_start, _ = _visit(browser.new_page(), Path(folder), 0)
             second_start, touches = _visit(browser.new_page(), Path(folder), N_TOUCHES)
@@ -53,38 +46,13 @@ def rows() -> list[Row]:
 def _visit(page: Page, folder: Path, n_touches: int) -> tuple[float, list[float]]:
     """Seconds from starting the server to the first figures, and of each touch of the threshold."""
     page.set_default_timeout(180_000)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "OPENMAX_ROOTS": str(folder)}
     started = time.perf_counter()
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            str(ROOT / "app.py"),
-            "--server.headless",
-            "true",
-            "--server.port",
-            str(port),
-        ],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_until_healthy(address, process)
+    with serve(folder) as address:
         dashboard = Dashboard(page, address)
         page.goto(f"{address}/threshold")
         expect(dashboard.metric("Reject accuracy")).to_be_visible(timeout=180_000)
         first = time.perf_counter() - started
         return first, _touch(dashboard, n_touches)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
 
 
 def _touch(dashboard: Dashboard, count: int) -> list[float]:

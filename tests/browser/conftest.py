@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.pages import Dashboard, wait_until_healthy
-
-ROOT = Path(__file__).parents[2]
-CHROMIUM_FLAGS = [
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def find_chromium() -> str | None:
-    """Path of an installed Chromium; None leaves it to Playwright's own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+from tests.browser.pages import Dashboard
+from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    # Chromium refuses its sandbox to root, which is what containers run as.
-    flags = [*CHROMIUM_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else CHROMIUM_FLAGS
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=find_chromium(), args=flags)
+        started = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         yield started
         started.close()
 
@@ -49,32 +29,10 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(server_folder: Path) -> Iterator[str]:
     """Address of a server that has never run: an empty cache folder, a free port."""
-    folder = server_folder
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "OPENMAX_ROOTS": str(folder),
-    }
-    environment.pop("OPENMAX_WORKSPACE", None)
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
-    log = folder / "server.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [*command, "--server.port", str(port), "--server.headless", "true"],
-            cwd=folder,
-            env=environment,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
-        address = f"http://127.0.0.1:{port}"
-        wait_until_healthy(address, process)
+    with serve(server_folder) as address:
         yield address
-        process.terminate()
-        process.wait(timeout=20)
-    assert "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")
+    log = (server_folder / "server.log").read_text(errors="replace")
+    assert "Traceback" not in log, log
 
 
 @pytest.fixture

@@ -3,30 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Locator, Page, expect
-
-START_SECONDS = 90
-
-
-def wait_until_healthy(address: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers; an error if it ends or never does."""
-    limit = time.monotonic() + START_SECONDS
-    while time.monotonic() < limit:
-        assert process.poll() is None, "the server ended at its start"
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            continue
-    raise AssertionError(f"the server did not answer within {START_SECONDS} s")
 
 
 @dataclass

@@ -1,0 +1,340 @@
+"""Fine-tuning: what is trained, what stays, what is written, and what happens when it fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Never
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from openmax_core import files
+from openmax_core.classifier import build_network
+from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
+from openmax_core.images import TrainTransform, Transform
+from openmax_core.settings import FILE_NAME
+from openmax_core.training import Epoch, TrainingReport, TrainingSettings, train
+from openmax_core.workspace import Workspace
+
+torch.set_num_threads(1)  # sums in one order: the same weights bit for bit
+
+ARCHITECTURE = "shufflenet_v2_x0_5"
+CLASSES = ("blue", "red")
+COUNT, HELD_OUT = 14, 2  # of each class; 0.15 · 14 rounds to 2
+SIDE = 32
+Weights = dict[str, torch.Tensor]
+
+
+def put(folder: Path, colour: str, count: int = COUNT) -> None:
+    """Write dark noise, bright in the channel of its class."""
+    folder.mkdir(parents=True)
+    for index in range(count):
+        rng = np.random.default_rng([index, *colour.encode()])
+        pixels = rng.integers(0, 90, (SIDE, SIDE, 3))
+        pixels[..., ("red", "green", "blue").index(colour)] += rng.integers(100, 160)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index:02d}.png")
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures, and backbone weights of 7 classes whose batch normalisation has seen noise."""
+    folder = tmp_path_factory.mktemp("material")
+    for name in CLASSES:
+        put(folder / "train" / name, name)
+        shutil.copytree(folder / "train" / name, folder / "test" / name)
+    torch.manual_seed(1)
+    network = build_network(ARCHITECTURE, 7).train()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _ in range(20):
+            colour = 1.5 * torch.randn(24, 3, 1, 1, generator=generator)
+            network(colour + 0.3 * torch.randn(24, 3, SIDE, SIDE, generator=generator))
+    safetensors.torch.save_file(network.state_dict(), folder / "backbone.safetensors")
+    return folder
+
+
+@pytest.fixture
+def workspace(material: Path, tmp_path: Path) -> Workspace:
+    folder = Path(shutil.copytree(material, tmp_path / "colours"))
+    return Workspace.create(
+        folder,
+        ARCHITECTURE,
+        transform=Transform(resize=(SIDE, SIDE), crop=(SIDE, SIDE)),
+        train_transform=TrainTransform(brightness=0.1),
+    )
+
+
+def fine_tune(
+    workspace: Workspace, backbone: bool = True, on_epoch: Any = None, **settings: Any
+) -> TrainingReport:
+    chosen = TrainingSettings(**{"epochs": 1, "head_epochs": 1, "batch_size": 8, **settings})
+    source = str(workspace.folder / "backbone.safetensors") if backbone else None
+    return train(workspace, source, chosen, "cpu", on_epoch or (lambda epoch: None))
+
+
+def read(path: Path) -> Weights:
+    weights: Weights = safetensors.torch.load_file(path)
+    return weights
+
+
+def is_statistic(name: str) -> bool:
+    return name.endswith(("running_mean", "running_var"))
+
+
+# --- what is trained -------------------------------------------------------------------------
+
+
+def test_a_toy_problem_is_learned(workspace: Workspace) -> None:
+    report = fine_tune(workspace, epochs=8, learning_rate=3e-3)
+    assert report.held_out_accuracy > 0.9
+    assert (report.n_train, report.n_held_out) == (2 * (COUNT - HELD_OUT), 2 * HELD_OUT)
+    workspace.extract("cpu")
+    activations = workspace.activations("test")
+    assert activations is not None
+    assert np.mean(activations.pictures["prediction"] == activations.pictures["label"]) > 0.9
+
+
+@pytest.mark.parametrize("backbone", [True, False], ids=["backbone", "random"])
+def test_a_seed_gives_the_same_weights_bit_for_bit(workspace: Workspace, backbone: bool) -> None:
+    first = read(fine_tune(workspace, backbone, seed=3, batch_size=7).weights)
+    second = read(fine_tune(workspace, backbone, seed=3, batch_size=7).weights)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_seed_gives_other_weights(workspace: Workspace) -> None:
+    first = read(fine_tune(workspace, seed=1).weights)
+    second = read(fine_tune(workspace, seed=2).weights)
+    assert not torch.equal(first["fc.weight"], second["fc.weight"])
+
+
+def test_the_last_layer_alone_leaves_the_backbone_as_it_was(workspace: Workspace) -> None:
+    before = read(workspace.folder / "backbone.safetensors")
+    after = read(fine_tune(workspace, epochs=0, head_epochs=1).weights)
+    counters = {name for name in before if name.endswith("num_batches_tracked")}
+    for name in before.keys() - {"fc.weight", "fc.bias"} - counters:
+        assert torch.equal(before[name], after[name]), name
+    assert before["fc.weight"].shape == (7, 1024)
+    assert after["fc.weight"].shape == (2, 1024)
+
+
+@pytest.mark.parametrize("head_epochs", [0, 1])
+def test_batch_statistics_stay_those_of_the_backbone(
+    workspace: Workspace, head_epochs: int
+) -> None:
+    before = read(workspace.folder / "backbone.safetensors")
+    after = read(fine_tune(workspace, epochs=1, head_epochs=head_epochs).weights)
+    changed = [name for name in before if is_statistic(name) and not before[name].equal(after[name])]
+    assert changed == []
+    assert not torch.equal(before["conv1.0.weight"], after["conv1.0.weight"])  # was trained
+
+
+def test_a_backbone_is_trained_with_the_small_learning_rate(workspace: Workspace) -> None:
+    # 1e-4 where none is given: AdamW moves no weight by more than about that in a step.
+    before = read(workspace.folder / "backbone.safetensors")["conv1.0.weight"]
+    after = read(fine_tune(workspace, epochs=1, head_epochs=0, batch_size=99).weights)
+    moved = (after["conv1.0.weight"] - before).abs().max().item()
+    assert 5e-5 < moved < 1.1e-4
+
+
+def test_random_weights_learn_their_own_batch_statistics(workspace: Workspace) -> None:
+    after = read(fine_tune(workspace, backbone=False).weights)
+    assert not torch.equal(after["conv1.1.running_mean"], torch.zeros(24))
+
+
+def test_random_weights_have_no_phase_of_the_last_layer_alone(workspace: Workspace) -> None:
+    epochs: list[Epoch] = []
+    fine_tune(workspace, backbone=False, on_epoch=epochs.append, epochs=2, head_epochs=5)
+    assert [(epoch.phase, epoch.number) for epoch in epochs] == [("all", 1), ("all", 2)]
+
+
+def test_it_stops_when_the_held_out_loss_no_longer_falls(workspace: Workspace) -> None:
+    epochs: list[Epoch] = []
+    # A rate at which the loss jumps about: two epochs in a row without a better one come soon.
+    fine_tune(
+        workspace, on_epoch=epochs.append, epochs=40, head_epochs=0, learning_rate=0.3, patience=2
+    )
+    losses = [epoch.held_out_loss for epoch in epochs]
+    assert 3 <= len(epochs) < 40
+    assert min(losses[-2:]) >= min(losses[:-2])
+    assert losses[-3] == min(losses)
+
+
+def test_the_weights_of_the_best_epoch_are_kept(workspace: Workspace) -> None:
+    epochs: list[Epoch] = []
+    report = fine_tune(
+        workspace, on_epoch=epochs.append, epochs=12, head_epochs=1, learning_rate=0.1, patience=3
+    )
+    best = min(epochs, key=lambda epoch: epoch.held_out_loss)
+    assert report.held_out_accuracy == best.held_out_accuracy
+
+
+def test_progress_counts_the_pictures_of_every_epoch(workspace: Workspace) -> None:
+    seen: list[tuple[str, int, int]] = []
+    settings = TrainingSettings(epochs=1, head_epochs=1, batch_size=10)
+    train(
+        workspace,
+        str(workspace.folder / "backbone.safetensors"),
+        settings,
+        "cpu",
+        on_batch=lambda *values: seen.append(values),
+    )
+    assert seen == [(phase, done, 24) for phase in ("head", "all") for done in (10, 20, 24)]
+
+
+# --- what is written -------------------------------------------------------------------------
+
+
+def test_the_file_s_name_carries_the_held_out_accuracy(workspace: Workspace) -> None:
+    report = fine_tune(workspace)
+    name = f"{ARCHITECTURE}-{report.held_out_accuracy:.4f}.safetensors"
+    assert report.weights == workspace.folder / name
+    assert workspace.settings.classifier.weights == name
+    assert Workspace.open(workspace.folder).load_classifier().classes == CLASSES
+
+
+def test_the_settings_file_keeps_its_comments(workspace: Workspace) -> None:
+    path = workspace.folder / FILE_NAME
+    text = "# the colours of 2024\n" + path.read_text(encoding="utf-8")
+    text = text.replace('preset = "bendale"', 'preset = "bendale"  # agreed on')
+    path.write_text(text, encoding="utf-8")
+    report = fine_tune(Workspace.open(workspace.folder))
+    written = path.read_text(encoding="utf-8")
+    assert written.splitlines()[0] == "# the colours of 2024"
+    assert 'preset = "bendale"  # agreed on' in written
+    lines = [line for line in written.splitlines() if line not in text.splitlines()]
+    assert lines == [f'weights = "{report.weights.name}"']
+
+
+def full_disk(*arguments: object, **options: object) -> Never:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_leaves_the_workspace_as_it_was(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {
+        path: path.read_bytes() for path in sorted(workspace.folder.rglob("*")) if path.is_file()
+    }
+    monkeypatch.setattr(files.os, "fsync", full_disk)
+    with pytest.raises(OpenMaxError, match=r"cannot write .*safetensors: No space left on device"):
+        fine_tune(workspace)
+    monkeypatch.undo()
+    after = {
+        path: path.read_bytes() for path in sorted(workspace.folder.rglob("*")) if path.is_file()
+    }
+    assert after == before
+    assert workspace.settings.classifier.weights is None
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+
+def test_unreadable_files_are_reported_and_left_out(workspace: Workspace) -> None:
+    broken = workspace.picture_folder("train") / "red" / "broken.png"
+    broken.write_bytes(b"no picture")
+    report = fine_tune(workspace)
+    assert len(report.unreadable) == 1
+    assert report.unreadable[0].startswith(f"{broken}: the content is not a picture")
+    assert report.n_train + report.n_held_out == 2 * COUNT
+
+
+@pytest.mark.parametrize("readable", [0, 1])
+def test_a_class_with_too_few_pictures_is_named(workspace: Workspace, readable: int) -> None:
+    pictures = sorted((workspace.picture_folder("train") / "red").iterdir())
+    for path in pictures[readable:]:
+        path.write_bytes(b"no picture")
+    with pytest.raises(
+        WorkspaceError, match=f"class 'red' has {readable} readable training pictures"
+    ):
+        fine_tune(workspace)
+    assert workspace.settings.classifier.weights is None
+
+
+def test_two_pictures_a_class_are_enough(workspace: Workspace) -> None:
+    for name in CLASSES:
+        for path in sorted((workspace.picture_folder("train") / name).iterdir())[2:]:
+            path.unlink()
+    report = fine_tune(workspace, batch_size=1)
+    assert (report.n_train, report.n_held_out) == (2, 2)
+
+
+# --- weights to start from -------------------------------------------------------------------
+
+
+def test_backbone_weights_of_another_architecture(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "squeezenet.safetensors"
+    safetensors.torch.save_file(build_network("squeezenet1_1", 2).state_dict(), path)
+    settings = TrainingSettings(epochs=1)
+    with pytest.raises(ClassifierError, match="squeezenet.safetensors are of another architecture"):
+        train(workspace, str(path), settings, "cpu")
+
+
+def test_backbone_weights_that_do_not_exist(workspace: Workspace) -> None:
+    with pytest.raises(ClassifierError, match="gone.pth does not exist"):
+        train(workspace, "gone.pth", TrainingSettings(epochs=1), "cpu")
+
+
+def test_weights_that_cannot_be_downloaded_say_to_give_a_file(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    with pytest.raises(
+        ClassifierError, match="cannot be downloaded .*give a file with --backbone-weights FILE"
+    ):
+        train(workspace, "DEFAULT", TrainingSettings(epochs=1), "cpu")
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+def test_nothing_to_train_is_an_error(workspace: Workspace) -> None:
+    with pytest.raises(OpenMaxError, match="nothing to train: set --epochs or --head-epochs"):
+        fine_tune(workspace, epochs=0, head_epochs=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", -1),
+        ("head_epochs", -1),
+        ("batch_size", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("held_out", 0.0),
+        ("held_out", 1.0),
+        ("patience", 0),
+        ("seed", -1),
+    ],
+)
+def test_settings_out_of_range_are_named_before_any_work(
+    workspace: Workspace, name: str, value: float
+) -> None:
+    with pytest.raises(OpenMaxError, match=name):
+        fine_tune(workspace, **{name: value})
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_diverging_weights_are_an_error_and_never_written(
+    workspace: Workspace, epochs: int
+) -> None:
+    # One batch an epoch: its loss is still that of the start, only the held-out one shows it.
+    with pytest.raises(ClassifierError, match="diverged in epoch 1; use a smaller --learning-rate"):
+        fine_tune(workspace, False, epochs=epochs, batch_size=99, learning_rate=1e30)
+    assert workspace.settings.classifier.weights is None
+    assert not list(workspace.folder.glob(f"{ARCHITECTURE}-*"))
+
+
+def test_batches_of_one_picture_from_random_weights_are_refused_by_name(
+    workspace: Workspace,
+) -> None:
+    with pytest.raises(OpenMaxError, match="batch"):
+        fine_tune(workspace, backbone=False, batch_size=1)
