@@ -32,14 +32,13 @@ def squared_euclidean(a: Array, b: Array) -> Array:
 def euclidean(a: Array, b: Array) -> Array:
     """Square root of the sum of squared differences."""
     difference = a - b
-    return np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    return np.sqrt(np.vecdot(difference, difference))
 
 
 def cosine(a: Array, b: Array) -> Array:
     """1 − cosine of the angle, in [0, 2]; 1 where a vector is all zeros."""
-    pairs = "ij,ij->i" if b.ndim == 2 else "ij,j->i"
-    dot = np.einsum(pairs, a, b)
-    length = np.sqrt(np.einsum("ij,ij->i", a, a) * np.einsum("...j,...j->...", b, b))
+    dot = np.vecdot(a, b)
+    length = np.sqrt(np.vecdot(a, a) * np.vecdot(b, b))
     return 1.0 - np.divide(dot, length, out=np.zeros_like(dot), where=length > 0)
 
 
