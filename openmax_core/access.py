@@ -28,23 +28,26 @@ class AllowedRoots:
     Attributes
     ----------
     roots : tuple of absolute Paths, links resolved
+    searched : tuple of those roots in which :meth:`find` looks for workspaces
     """
 
     roots: tuple[Path, ...]
+    searched: tuple[Path, ...] = ()
 
     @classmethod
     def from_environment(cls, *further: Path) -> AllowedRoots:
         """Roots of ``OPENMAX_ROOTS``, or the present folder, and ``further`` ones."""
         named = [item for item in os.environ.get(VARIABLE, "").split(os.pathsep) if item]
         paths = [*map(Path, named or ["."]), *further]
-        return cls(tuple(dict.fromkeys(path.expanduser().resolve() for path in paths)))
+        roots = tuple(dict.fromkeys(path.expanduser().resolve() for path in paths))
+        return cls(roots, roots)
 
     def including(self, workspace: Workspace) -> AllowedRoots:
         """Return these and the folders of a workspace that the server was started with."""
         folders = [workspace.folder, *map(workspace.picture_folder, workspace.splits)]
         if workspace.settings.classifier.weights is not None:
             folders.append(workspace.weights_path)
-        return AllowedRoots(tuple(dict.fromkeys([*self.roots, *folders])))
+        return AllowedRoots(tuple(dict.fromkeys([*self.roots, *folders])), self.searched)
 
     def check(self, path: str | Path) -> Path:
         """Return the absolute path, links resolved, if it lies under a root.
@@ -82,12 +85,16 @@ class AllowedRoots:
         return workspace
 
     def find(self) -> list[Path]:
-        """Workspace folders up to two levels below the roots, at most 200."""
+        """Workspace folders up to two levels below the searched roots, at most 200."""
         found: dict[Path, None] = {}
-        for root in self.roots:
+        for root in self.searched:
             for folder in _folders(root, MAX_DEPTH):
-                if (folder / FILE_NAME).is_file() and len(found) < MAX_FOUND:
-                    found[folder] = None
+                resolved = folder.resolve()
+                inside = any(resolved.is_relative_to(item) for item in self.roots)
+                if inside and (folder / FILE_NAME).is_file():
+                    found[resolved] = None
+                if len(found) >= MAX_FOUND:
+                    return list(found)
         return list(found)
 
 

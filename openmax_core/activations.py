@@ -40,7 +40,7 @@ class Activations:
     pictures : DataFrame of all files found
         Columns path, size, mtime, label (−1: unknown), prediction (−1: unreadable), status, error.
     key : dict
-        Fingerprints of the classifier and of the files, the device, and when.
+        Fingerprints of the classifier and of the files, the folder, and when.
     """
 
     logits: NDArray[np.float32]

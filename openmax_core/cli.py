@@ -310,7 +310,12 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
+    from openmax_core.tables import (
+        default_thresholds,
+        parse_thresholds,
+        sweep_table,
+        threshold_text,
+    )
 
     workspace = _open(options)
     evaluation = workspace.evaluate(options.preset)
@@ -341,7 +346,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         for row in rows:
             test = _share(row, "test")
             reject = _share(row, "reject")
-            print(f"{row['threshold']:10g}  {test:^24}  {reject:^24}")
+            print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
         print(f"\nrecommended: {problem or _point_in_words(point, floor)}")
     return EXIT_INFEASIBLE if problem else 0
 
@@ -397,12 +402,15 @@ def _share(row: dict[Any, Any], name: str) -> str:
 
 
 def _point_in_words(point: OperatingPoint | None, floor: float) -> str:
+    from openmax_core.tables import threshold_text
+
     if point is None:
         return "none"
     reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.4f}"
     return (
-        f"threshold {point.threshold:g} gives Test accuracy {point.test_accuracy:.4f} with Reject "
-        f"accuracy {reject}: the best Reject accuracy with Test accuracy ≥ {floor:g}. Chosen and "
+        f"threshold {threshold_text(point.threshold)} gives Test accuracy "
+        f"{point.test_accuracy:.4f} with Reject accuracy {reject}: the best Reject accuracy with "
+        f"Test accuracy ≥ {floor:g}. Chosen and "
         "counted on the same pictures, so it flatters a little"
     )
 
@@ -436,6 +444,7 @@ def _predict(options: argparse.Namespace) -> int:
         run_network,
         verdict_table,
     )
+    from openmax_core.tables import threshold_text
 
     workspace = _open(options)
     paths = expand_paths(options.paths)
@@ -444,7 +453,9 @@ def _predict(options: argparse.Namespace) -> int:
     results = run_network(workspace.load_classifier(), paths, options.device)
     pictures = PictureLogits(tuple(map(str, paths)), tuple(results))
     table = verdict_table(openmax, pictures, choice.threshold)
-    print(f"method {openmax.preset_}, threshold {choice.threshold:g} ({choice.source})")
+    print(
+        f"method {openmax.preset_}, threshold {threshold_text(choice.threshold)} ({choice.source})"
+    )
     for row in table.to_dict(orient="records"):
         print(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
     if options.csv:

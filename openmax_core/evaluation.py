@@ -138,6 +138,16 @@ class TradeoffCurve:
         """M, pictures of the reject set."""
         return len(self.reject_scores)
 
+    @property
+    def n_test_unknown_won(self) -> int:
+        """Test pictures that are rejected at every threshold, because 'unknown' won."""
+        return int((self.test_predictions == self.n_classes).sum())
+
+    @property
+    def n_reject_unknown_won(self) -> int:
+        """Reject pictures that are rejected at every threshold, because 'unknown' won."""
+        return self.n_reject - len(self._unknown)
+
     def test_accuracy(self, threshold: float | Float) -> float | Float:
         """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0."""
         count = len(self._correct) - np.searchsorted(self._correct, threshold, side="left")

@@ -180,7 +180,7 @@ def weibull_figure(openmax: OpenMax, index: int) -> go.Figure:
         name=f"Tail ({len(tail)} pictures)",
         mode="markers",
         marker={"color": REJECT, "size": 7, "opacity": 0.7},
-        hovertemplate="training picture at distance %{x:.4g}, CDF %{y:.4f}<extra></extra>",
+        hovertemplate="picture of the tail at distance %{x:.4g}, CDF %{y:.4f}<extra></extra>",
     )
     _lay_out(figure, f"Distance ({_distance_in_words(openmax)})", "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])

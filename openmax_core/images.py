@@ -24,6 +24,7 @@ Pixels = NDArray[np.uint8]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_PIXELS = 80_000_000
+MAX_UPLOAD_PIXELS = 25_000_000
 # Formats that Pillow decodes by itself; none that starts another program.
 # MPO comes with JPEG: Pillow registers no reader of its own for it.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA")
@@ -35,6 +36,7 @@ INTERPOLATIONS = {
 }
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 UNKNOWN = -1
+SIXTEEN_TO_EIGHT = np.rint(np.arange(1 << 16) / 257.0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,9 @@ def find_unknown_pictures(folder: Path) -> PictureFiles:
     )
 
 
-def decode(source: Path | bytes, name: str | None = None) -> Image.Image:
+def decode(
+    source: Path | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Decode a picture to RGB as a person would expect to see it.
 
     Turned as its EXIF orientation says; transparency on white; 16-bit and floating-point greys
@@ -213,6 +217,7 @@ def decode(source: Path | bytes, name: str | None = None) -> Image.Image:
     ----------
     source : path, or the file's bytes
     name : what messages call it; the path without
+    max_pixels : width × height that is still decoded
 
     Raises
     ------
@@ -227,12 +232,13 @@ def decode(source: Path | bytes, name: str | None = None) -> Image.Image:
             warnings.catch_warnings(),
             source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream,
         ):
+            # Our own limit follows, with words of its own.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             picture = Image.open(stream, formats=FORMATS)
-            if picture.width * picture.height > MAX_PIXELS:
+            if picture.width * picture.height > max_pixels:
                 raise PictureError(
                     f"{name}: {picture.width} × {picture.height} pixels are more than the "
-                    f"{MAX_PIXELS // 1_000_000} million that are allowed; make it smaller"
+                    f"{max_pixels // 1_000_000} million that are allowed; make it smaller"
                 )
             picture.load()
             return _to_rgb(_upright(picture))
@@ -244,7 +250,7 @@ def decode(source: Path | bytes, name: str | None = None) -> Image.Image:
         raise PictureError(f"{name}: {_why_unidentified(source)}") from None
     except Image.DecompressionBombError:
         raise PictureError(
-            f"{name}: more than the {MAX_PIXELS // 1_000_000} million pixels that are allowed"
+            f"{name}: more than the {max_pixels // 1_000_000} million pixels that are allowed"
         ) from None
     except MemoryError:
         raise PictureError(f"{name}: too large for this machine's memory") from None
@@ -264,13 +270,15 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode == "RGB" and not picture.has_transparency_data:
         # A copy where nothing was decoded yet, so that the file can be closed.
         return picture.copy() if hasattr(picture, "fp") else picture
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray(SIXTEEN_TO_EIGHT[np.asarray(picture)]).convert("RGB")
+    if picture.mode in {"I", "F"}:
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0.0, neginf=0.0)
         largest = values.max(initial=0.0)
-        if picture.mode.startswith("I;16") or largest > 255:
-            values = values / 257.0
+        if largest > 255:
+            values /= 257.0
         elif picture.mode == "F" and largest <= 1:
-            values = values * 255.0
+            values *= 255.0
         grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
     if picture.has_transparency_data:

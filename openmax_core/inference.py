@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from openmax_core.classifier import Classifier
 from openmax_core.errors import ClassifierError, PictureError
-from openmax_core.images import Pixels, Transform, decode
+from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 
 if TYPE_CHECKING:
     import torch
@@ -209,7 +209,8 @@ def _forward(classifier: Classifier, batch: torch.Tensor) -> NDArray[np.float32]
 def _load(source: Source, transform: Transform) -> Pixels | str:
     """Pixels of a picture, or why there are none, without its name: that stands beside it."""
     try:
-        return transform.pixels(decode(source))
+        most = MAX_UPLOAD_PIXELS if isinstance(source, bytes) else MAX_PIXELS
+        return transform.pixels(decode(source, max_pixels=most))
     except PictureError as error:
         name = str(source) if isinstance(source, Path) else "picture"
         return str(error).removeprefix(f"{name}: ")

@@ -10,6 +10,7 @@ from typing import Any
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.files import write_text_atomically
+from openmax_core.presets import SETTING_NAMES
 
 FORMAT = "openmax-operating-point"
 FORMAT_VERSION = 1
@@ -75,8 +76,16 @@ class OperatingPoint:
             if unknown:
                 raise ValueError(f"unknown entries {sorted(unknown)}")
             point = cls(**values)
-            if not isinstance(point.threshold, (int, float)) or math.isnan(point.threshold):
-                raise ValueError("the threshold is no number")
+            numbers = [point.threshold, point.test_accuracy, point.n_test, point.n_reject]
+            numbers += [
+                value
+                for value in (point.reject_accuracy, point.min_test_accuracy)
+                if value is not None
+            ]
+            if not all(type(n) in {int, float} and math.isfinite(n) for n in numbers):
+                raise ValueError("a figure is no number")
+            if not isinstance(point.settings, dict) or not set(point.settings) <= SETTING_NAMES:
+                raise ValueError("the method's settings are unknown")
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise OpenMaxError(
                 f"cannot read the operating point {path} ({error}); choose the threshold again"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from openmax_core.errors import OpenMaxError
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.tables import threshold_text
 from openmax_core.workspace import Evaluation, Workspace
 
 if TYPE_CHECKING:
@@ -102,10 +103,10 @@ def verdict_table(openmax: OpenMax, pictures: PictureLogits, threshold: float) -
             )
             rows.append((name, REJECTED, REJECTED, scores[i], nearest, reason))
         elif scores[i] < threshold:
-            reason = f"score {scores[i]:.4f} is under the threshold {threshold:g}"
+            reason = f"score {scores[i]:.4f} is under the threshold {threshold_text(threshold)}"
             rows.append((name, REJECTED, REJECTED, scores[i], nearest, reason))
         else:
-            reason = f"score {scores[i]:.4f} reaches the threshold {threshold:g}"
+            reason = f"score {scores[i]:.4f} reaches the threshold {threshold_text(threshold)}"
             rows.append((name, ACCEPTED, names[predictions[i]], scores[i], nearest, reason))
     columns = ["file", "verdict", "decision", "score", "nearest_class", "reason"]
     numbers = {f"p_{name}": probabilities[:, j] for j, name in enumerate((*names, "unknown"))}
@@ -128,7 +129,7 @@ def choose_method(
         No threshold keeps the floor and none was given, or there are no activations.
     """
     point = workspace.operating_point()
-    if point is not None and preset in (None, point.preset):
+    if point is not None and preset is None:
         return _from_point(workspace, point, threshold)
     evaluation = workspace.evaluate(preset)
     if threshold is not None:

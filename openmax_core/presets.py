@@ -37,6 +37,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 DEFAULT_PRESET = "bendale"
+SETTING_NAMES = frozenset(PRESETS[DEFAULT_PRESET])
 CHOICES: dict[str, tuple[str, ...]] = {
     "distance": tuple(DISTANCES),
     "weighting": ("code", "paper", "all"),

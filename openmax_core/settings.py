@@ -180,6 +180,11 @@ class _Reader:
             or len(set(classes)) < len(classes)
         ):
             raise self.error("classifier.classes", "must be a list of two or more different names")
+        if taken := {"unknown", "rejected"}.intersection(classes):
+            raise self.error(
+                "classifier.classes",
+                f"must not hold '{min(taken)}', which means something else here; rename the class",
+            )
         weights = self.text(table, "classifier", "weights", "")
         return ClassifierSettings(
             self.text(table, "classifier", "architecture"), tuple(classes), weights or None
@@ -192,7 +197,8 @@ class _Reader:
         for name, folder in folders.items():
             if not folder:
                 raise self.error(f"folders.{name}", "is empty; name a folder or take the line out")
-        for name in ("train", "test"):
+        # Held-out pictures to calibrate on stand in for training pictures.
+        for name in ("test",) if "calibration" in folders else ("train", "test"):
             folders.setdefault(name, name)
         return folders
 

@@ -103,9 +103,13 @@ class ActivationStore:
                 f"none of the {len(files)} files in {files.folder} gave logits; the first, "
                 f"{first['path']}: {first['error']}"
             )
-        if folder.exists():  # what is left of a damaged one
+        if folder.exists() and not self.holds(split, files):  # what is left of a damaged one
             shutil.rmtree(folder)
-        activations.save(folder)
+        try:
+            activations.save(folder)
+        except ActivationsError:
+            if not self.holds(split, files):  # else another run stored the same a moment before
+                raise
 
     def remove_others(self, split: str, keep: Path) -> None:
         """Remove a split's stored folders but one."""

@@ -20,6 +20,11 @@ MIN_TAIL = 10
 MAX_SHAPE = 1000.0
 
 
+def threshold_text(threshold: float) -> str:
+    """Shortest text that is exactly this threshold: typed again, it decides the same."""
+    return repr(float(threshold)).removesuffix(".0")
+
+
 def parse_thresholds(text: str) -> Float:
     """Thresholds of ``start:stop:step``, both ends included, or of a list with commas.
 
@@ -122,6 +127,25 @@ def class_table(openmax: OpenMax) -> pd.DataFrame:
             "warning": class_warnings(openmax),
         }
     )
+
+
+def worst_confusions(
+    curve: TradeoffCurve, class_names: tuple[str, ...], threshold: float, most: int = 50
+) -> pd.DataFrame:
+    """Most frequent wrong outcomes: true class, what was decided, count; for many classes."""
+    counts = confusion_table(curve, class_names, threshold)
+    cells = counts.to_numpy().copy()
+    np.fill_diagonal(cells, 0)
+    order = np.argsort(-cells, axis=None, kind="stable")[:most]
+    rows, columns = np.unravel_index(order, cells.shape)
+    table = pd.DataFrame(
+        {
+            "true": counts.index[rows],
+            "decided": counts.columns[columns],
+            "pictures": cells[rows, columns],
+        }
+    )
+    return table[table["pictures"] > 0]
 
 
 def confusion_table(

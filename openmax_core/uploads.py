@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 MAX_FILES = 200
 MAX_FILE_BYTES = 20_000_000
@@ -18,7 +19,7 @@ class Upload:
     name: str
     content: bytes
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(self.content).hexdigest()

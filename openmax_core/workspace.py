@@ -95,9 +95,14 @@ class Evaluation:
     data: str
 
     @property
+    def n_right_before_rejection(self) -> int:
+        """Test pictures that the classifier alone gets right."""
+        return int((self.test.readable["prediction"] == self.test.labels).sum())
+
+    @property
     def accuracy_before_rejection(self) -> float:
         """Share of the test set that the classifier alone gets right."""
-        return float(np.mean(self.test.logits.argmax(axis=1) == self.test.labels))
+        return self.n_right_before_rejection / len(self.test)
 
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:
         """Best point under the floor, with method and data recorded.
@@ -246,6 +251,11 @@ class Workspace:
 
     def picture_folder(self, split: str) -> Path:
         """Absolute folder of a split's pictures."""
+        if split not in self.settings.folders:
+            raise WorkspaceError(
+                f'{self.folder / FILE_NAME} names no folder for {split}; add {split} = "…" under '
+                "[folders]"
+            )
         return (self.folder / self.settings.folders[split]).resolve()
 
     @property
@@ -278,8 +288,7 @@ class Workspace:
         paths = [self.folder / FILE_NAME, *self._stored()]
         if self.settings.classifier.weights is not None:
             paths.append(self.weights_path)
-        stats = [(str(path), path.stat().st_mtime_ns) for path in paths if path.exists()]
-        return fingerprint(stats)
+        return fingerprint([(str(path), _mtime(path)) for path in paths])
 
     def load_classifier(self) -> Classifier:
         """Build the network and load its weights. Imports torch."""
@@ -378,6 +387,10 @@ class Workspace:
             progress=progress,
         )
 
+    def has_activations(self, split: str) -> bool:
+        """Tell whether activations of a split are stored, without opening them."""
+        return self.store.newest(split) is not None
+
     def activations(self, split: str) -> Activations | None:
         """Stored activations of a split made with this classifier; None if there are none.
 
@@ -422,8 +435,7 @@ class Workspace:
         return Evaluation(openmax, curve, train, test, reject, calibrated_on, data)
 
     def _stored(self) -> list[Path]:
-        folder = self.folder / "activations"
-        return sorted(folder.iterdir()) if folder.is_dir() else []
+        return sorted((self.folder / "activations").glob("[!.]*-*"))
 
     @property
     def store(self) -> ActivationStore:
@@ -441,7 +453,7 @@ class Workspace:
         return OperatingPoint.load(path) if path.exists() else None
 
     def choose(self, point: OperatingPoint) -> None:
-        """Make a point the workspace's own: Upload and ``openmax predict`` then use it."""
+        """Make a point the workspace's own: ``openmax predict`` and new visits start with it."""
         point.save(self.operating_point_path)
 
     def _required(self, split: str) -> Activations:
@@ -457,6 +469,14 @@ class Workspace:
                 f"could be read; the first: {activations.pictures['error'].iloc[0]}"
             )
         return activations
+
+
+def _mtime(path: Path) -> int | None:
+    """Nanoseconds; None for a file that is not there, or no longer."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=32)

@@ -8,19 +8,23 @@ import streamlit as st
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.evaluation import wilson_interval
 from openmax_core.operating_point import OperatingPoint
-from openmax_core.samples import sample_pictures
+from openmax_core.tables import threshold_text
 from openmax_core.workspace import Evaluation, Workspace
-from pages._shared.format import interval, percent
+from pages._shared import state
+from pages._shared.format import interval, percent, plain
 from pages._shared.guards import require_evaluation, require_workspace, show_provenance
+from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed, link_to
+
+N_SAMPLES = 6
 
 
 def main() -> None:
     workspace = require_workspace()
-    st.title(workspace.settings.name)
+    st.title(plain(workspace.settings.name))
     st.markdown(
         "A classifier knows "
-        f"**{len(workspace.classes)} classes** ({_listed(workspace.classes)}). Pictures of "
+        f"**{len(workspace.classes)} classes** ({plain(_listed(workspace.classes))}). Pictures of "
         "anything else must be **rejected**, not forced into a class. OpenMax gives each picture a "
         "score; the **threshold** decides what is rejected, and what that costs."
     )
@@ -33,8 +37,7 @@ def main() -> None:
 
 
 def _show_figures(evaluation: Evaluation) -> None:
-    n_right = round(evaluation.accuracy_before_rejection * evaluation.curve.n_test)
-    right = wilson_interval(n_right, evaluation.curve.n_test)
+    right = wilson_interval(evaluation.n_right_before_rejection, evaluation.curve.n_test)
     with st.container(horizontal=True):
         st.metric(
             "Accuracy before rejection",
@@ -53,7 +56,8 @@ def _show_figures(evaluation: Evaluation) -> None:
             delta_arrow="off",
             border=True,
             help="Probability that a test picture scores higher than a reject picture: how well "
-            "this method separates the two, whatever the threshold.",
+            "this method separates the two, whatever the threshold. A picture "
+            "for which 'unknown' won counts as lowest.",
         )
         for split, item in (("Test pictures", evaluation.test), ("Reject", evaluation.reject)):
             n_lost = len(item.unreadable) if item is not None else 0
@@ -71,7 +75,7 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
     try:
         point = workspace.operating_point()
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return
     if point is not None:
         fresh = point.data == evaluation.data and point.settings == evaluation.openmax.settings_
@@ -94,22 +98,23 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
 def _in_words(point: OperatingPoint) -> str:
     reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.3f}"
     return (
-        f"method {point.preset}, threshold {point.threshold:g}: Test accuracy "
+        f"method {point.preset}, threshold {threshold_text(point.threshold)}: Test accuracy "
         f"{point.test_accuracy:.3f} on {point.n_test:,} pictures, Reject accuracy {reject} on "
         f"{point.n_reject:,}."
     )
 
 
 def _show_pictures(workspace: Workspace, evaluation: Evaluation) -> None:
-    known = sample_pictures(workspace, evaluation.test, 6)
-    unknown = sample_pictures(workspace, evaluation.reject, 6) if evaluation.reject else []
+    at = (str(workspace.folder), workspace.state())
+    known = state.samples(*at, "test", N_SAMPLES)
+    unknown = state.samples(*at, "reject", N_SAMPLES) if evaluation.reject else []
     st.subheader("The pictures")
     for title, samples in (("Known classes", known), ("Unknown: to be rejected", unknown)):
         if not samples:
             continue
         st.markdown(f"**{title}**")
-        for column, sample in zip(st.columns(6), samples, strict=False):
-            column.image(sample.picture, caption=sample.caption, width="stretch")
+        for column, sample in zip(st.columns(N_SAMPLES), samples, strict=False):
+            column.image(sample.picture, caption=plain(sample.caption), width="stretch")
 
 
 def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
@@ -130,9 +135,9 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
     classifier = workspace.settings.classifier
     transform = workspace.settings.transform
     st.caption(
-        f"Network {classifier.architecture}, weights {classifier.weights} · resized to "
-        f"{transform.resize} ({transform.interpolation}), cropped to {transform.crop} · "
-        f"workspace {workspace.folder}"
+        f"Network {classifier.architecture}, weights {plain(classifier.weights or 'none')} · "
+        f"resized to {transform.resize} ({transform.interpolation}), cropped to {transform.crop} · "
+        f"workspace {plain(str(workspace.folder))}"
     )
     lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])
     if len(lost):

@@ -13,16 +13,20 @@ from openmax_core.tables import (
     default_thresholds,
     parse_thresholds,
     sweep_table,
+    threshold_text,
+    worst_confusions,
 )
 from openmax_core.workspace import Evaluation, Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent
 from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed
 from pages._shared.threshold_control import threshold_control
 
 FEW = 30
 MOST_ROWS = 15
+MOST_CONFUSION_CLASSES = 40
 PLOT = {"displayModeBar": False}
 
 
@@ -53,8 +57,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     left, right = rows.columns([2, 3], gap="medium")
     with left:
         st.subheader("Confusion at this threshold")
-        table = confusion_table(curve, workspace.classes, threshold)
-        st.plotly_chart(figures.confusion_figure(table), key="confusion", config=PLOT)
+        _show_confusion(workspace, evaluation, threshold)
     with right:
         st.subheader("Table of thresholds")
         _show_sweep(workspace, evaluation)
@@ -120,7 +123,7 @@ def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold
             bind="query-params",
             width=190,
         )
-        point = None
+        point, curve = None, evaluation.curve
         try:
             point = evaluation.recommend(floor)
             reject = (
@@ -129,12 +132,17 @@ def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold
                 else "Reject accuracy not measured"
             )
             text.markdown(
-                f"**Recommended: threshold {point.threshold:g}**  \nTest accuracy "
+                f"**Recommended: threshold {threshold_text(point.threshold)}**  \nTest accuracy "
                 f"**{point.test_accuracy:.4f}** with {reject}. Chosen and counted on the same "
                 "pictures, so it flatters a little."
             )
         except NoFeasibleThresholdError as error:
             text.markdown(f"**No recommendation:** {error}.")
+        text.caption(
+            f"'Unknown' is the most probable for {curve.n_test_unknown_won:,} of "
+            f"{curve.n_test:,} test and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} "
+            "reject pictures: these are rejected at every threshold."
+        )
         controls.button(
             "Use recommended",
             icon=":material/my_location:",
@@ -145,8 +153,8 @@ def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold
             "Save as chosen",
             icon=":material/flag:",
             type="primary",
-            help="Make this method and threshold the workspace's operating point: Upload and "
-            "'openmax predict' then use it.",
+            help="Make this method and threshold the workspace's operating point: 'openmax "
+            "predict' decides with it, and new visits begin with it.",
         ):
             _choose(workspace, evaluation.point_at(threshold))
     return float(floor)
@@ -155,9 +163,21 @@ def _show_recommendation(workspace: Workspace, evaluation: Evaluation, threshold
 def _choose(workspace: Workspace, point: OperatingPoint) -> None:
     try:
         workspace.choose(point)
-        st.toast(f"Threshold {point.threshold:g} is now the operating point.", icon="🚩")
+        st.toast(
+            f"Threshold {threshold_text(point.threshold)} is now the operating point.", icon="🚩"
+        )
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
+
+
+def _show_confusion(workspace: Workspace, evaluation: Evaluation, threshold: float) -> None:
+    if len(workspace.classes) > MOST_CONFUSION_CLASSES:
+        table = worst_confusions(evaluation.curve, workspace.classes, threshold)
+        st.caption(f"The {len(table)} most frequent of all that went wrong.")
+        st.dataframe(table, hide_index=True, width="stretch", height=430)
+        return
+    table = confusion_table(evaluation.curve, workspace.classes, threshold)
+    st.plotly_chart(figures.confusion_figure(table), key="confusion", config=PLOT)
 
 
 def _show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
@@ -170,7 +190,7 @@ def _show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
     try:
         table = sweep_table(evaluation.curve, parse_thresholds(text))
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return
     share = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(
@@ -189,7 +209,7 @@ def _show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
             "accepted_unknown",
         ],
         column_config={
-            "threshold": st.column_config.NumberColumn("Threshold", format="%.4g", pinned=True),
+            "threshold": st.column_config.NumberColumn("Threshold", format="%.15g", pinned=True),
             "test_accuracy": share | {"label": "Test accuracy"},
             "reject_accuracy": share | {"label": "Reject accuracy"},
             "correct": "Correct",

@@ -22,7 +22,9 @@ from openmax_core.samples import thumbnail_of
 from openmax_core.uploads import Upload, within_limits
 from openmax_core.workspace import Evaluation, Workspace
 from pages._shared import state
+from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.messages import show_error, show_warning
 from pages._shared.registry import ensure_routed
 from pages._shared.threshold_control import threshold_control
 
@@ -49,18 +51,19 @@ def main() -> None:
     if not sent:
         st.info(
             "Drop pictures here, several at once if you like: of the known classes "
-            f"({', '.join(workspace.classes[:8])}) and of something else. Each is decided on with "
-            "the threshold below, which you can move afterwards.",
+            f"({plain(', '.join(workspace.classes[:8]))}) and of something else. "
+            "Each is decided on with the threshold below, which you can move afterwards.",
             icon=":material/add_photo_alternate:",
         )
         return
     accepted = within_limits(Upload(item.name, item.getvalue()) for item in sent)
     for problem in accepted.problems:
-        st.warning(problem, icon=":material/warning:")
+        show_warning(problem)
+    _forget_others(accepted.files)
     try:
         pictures = _logits(workspace, accepted.files)
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return
     st.fragment(_decide)(workspace, evaluation, accepted.files, pictures)
 
@@ -123,12 +126,12 @@ def _show_card(
     if row["verdict"] == "unreadable":
         picture.markdown("## :material/broken_image:")
     else:
-        picture.image(_thumbnail(file.digest, file.content), width="stretch")
+        picture.image(_thumbnail(file), width="stretch")
     verdict = f"accepted as {row['decision']}" if row["verdict"] == ACCEPTED else row["verdict"]
-    text.badge(_plain(verdict), icon=icon, color=colour)
-    text.markdown(f"**{_plain(file.name)}**")
+    text.badge(plain(verdict), icon=icon, color=colour)
+    text.markdown(f"**{plain(file.name)}**")
     reason = str(row["reason"])
-    text.caption(f"{_plain(reason[:1].upper() + reason[1:])}.")
+    text.caption(f"{plain(reason[:1].upper() + reason[1:])}.")
     if row["verdict"] == "unreadable":
         return
     names = evaluation.openmax.class_names_
@@ -157,14 +160,21 @@ def _show_card(
         )
 
 
-@st.cache_data(show_spinner=False, max_entries=400)
-def _thumbnail(digest: str, _content: bytes) -> bytes:
-    return thumbnail_of(_content)
+def _thumbnail(file: Upload) -> bytes:
+    """Thumbnail of a picture of this session, made once; it goes with the session."""
+    made: dict[str, bytes] = st.session_state.setdefault("thumbnails", {})
+    if file.digest not in made:
+        made[file.digest] = thumbnail_of(file.content)
+    return made[file.digest]
 
 
-def _plain(text: str) -> str:
-    """Text that Markdown leaves as it is: names come from strangers."""
-    return "".join(f"\\{sign}" if sign in r"\`*_{}[]()<>#+-.!|~:$" else sign for sign in text)
+def _forget_others(files: tuple[Upload, ...]) -> None:
+    """Keep nothing of pictures that have been taken away."""
+    kept = {file.digest for file in files}
+    for digest in set(st.session_state.get("thumbnails", {})) - kept:
+        del st.session_state["thumbnails"][digest]
+    for key in [key for key in st.session_state.get("logits", {}) if key[1] not in kept]:
+        del st.session_state["logits"][key]
 
 
 ensure_routed()

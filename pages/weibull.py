@@ -7,6 +7,7 @@ import streamlit as st
 from openmax_core import figures
 from openmax_core.tables import class_table, class_warnings
 from openmax_core.workspace import Evaluation
+from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_provenance
 from pages._shared.registry import ensure_routed
 
@@ -20,9 +21,9 @@ def main() -> None:
     show_provenance(evaluation)
     st.markdown(
         "For each class a Weibull is fitted to the largest distances between its correctly "
-        "classified training pictures and their mean. The CDF at a new picture's distance says how "
-        "far out it lies: near **0** it is like the training pictures, near **1** it is farther "
-        "than almost all of them, and its logit moves to 'unknown'."
+        f"classified *{evaluation.calibrated_on}* pictures and their mean. The CDF at a new "
+        "picture's distance says how far out it lies: near **0** it is like them, near **1** it is "
+        "farther than almost all of them, and its logit moves to 'unknown'."
     )
     _show_warnings(evaluation)
     _show_plots(evaluation)
@@ -76,11 +77,11 @@ def _show_plots(evaluation: Evaluation) -> None:
         ):
             index = names.index(name)
             with column.container(border=True, height="stretch"):
-                st.markdown(f"**Class {name}**")
+                st.markdown(f"**Class {plain(name)}**")
                 figure = figures.weibull_figure(evaluation.openmax, index)
                 st.plotly_chart(figure, key=f"weibull_{index}", config={"displayModeBar": False})
                 if warnings[index]:
-                    st.caption(f":material/warning: {warnings[index]}")
+                    st.caption(f":material/warning: {plain(warnings[index])}")
 
 
 def _warnings(evaluation: Evaluation) -> list[str]:

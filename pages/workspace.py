@@ -8,6 +8,8 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace import Workspace
 from pages._shared import start, state
+from pages._shared.format import plain
+from pages._shared.messages import show_error
 from pages._shared.progress import show_extraction
 from pages._shared.registry import ensure_routed
 
@@ -18,7 +20,7 @@ def main() -> None:
     st.title("Workspace")
     workspace = state.workspace()
     if workspace is None:
-        st.error(state.workspace_problem(), icon=":material/error:")
+        show_error(state.workspace_problem())
     else:
         _show_workspace(workspace)
     left, right = st.container(key="stack").columns(2, gap="medium")
@@ -31,8 +33,8 @@ def main() -> None:
 def _show_workspace(workspace: Workspace) -> None:
     classifier = workspace.settings.classifier
     st.markdown(
-        f"**{workspace.settings.name}** · {classifier.architecture} · "
-        f"{len(workspace.classes)} classes · `{workspace.folder}`"
+        f"**{plain(workspace.settings.name)}** · {classifier.architecture} · "
+        f"{len(workspace.classes)} classes · {plain(str(workspace.folder))}"
     )
     job = state.extraction(workspace)
     if job is not None and job.is_running:
@@ -40,7 +42,7 @@ def _show_workspace(workspace: Workspace) -> None:
         show_extraction(job)
         return
     if job is not None and job.problem:
-        st.error(job.problem, icon=":material/error:")
+        show_error(job.problem)
     statuses = state.status(str(workspace.folder), workspace.state())
     rows = [
         {
@@ -80,7 +82,7 @@ def _show_unreadable(workspace: Workspace) -> None:
     try:
         items = {split: workspace.activations(split) for split in workspace.splits}
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         return
     lost = [item.unreadable.assign(set=split) for split, item in items.items() if item is not None]
     table = pd.concat(lost) if lost else pd.DataFrame()
@@ -94,7 +96,7 @@ def _show_unreadable(workspace: Workspace) -> None:
 
 def _open_another() -> None:
     st.subheader("Open another")
-    allowed = ", ".join(f"`{root}`" for root in start.roots().roots)
+    allowed = plain(", ".join(map(str, start.roots().roots)))
     st.caption(f"Folders under {allowed} may be opened; others through the variable OPENMAX_ROOTS.")
     with st.form("open", border=False):
         folder = st.text_input(
@@ -104,7 +106,7 @@ def _open_another() -> None:
             try:
                 _show(start.roots().open(folder))
             except OpenMaxError as error:
-                st.error(str(error), icon=":material/error:")
+                show_error(error)
 
 
 def _create() -> None:
@@ -146,7 +148,7 @@ def _create() -> None:
                     )
                 _show(workspace)
             except OpenMaxError as error:
-                st.error(str(error), icon=":material/error:")
+                show_error(error)
 
 
 def _show(workspace: Workspace) -> None:

@@ -6,6 +6,8 @@ import math
 
 from openmax_core.evaluation import Interval
 
+MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
+
 
 def percent(share: float) -> str:
     """Return 0.8512 as '85.1 %'."""
@@ -17,3 +19,8 @@ def interval(item: Interval) -> str:
     if math.isnan(item.low):
         return "no pictures"
     return f"{100 * item.low:.1f}–{100 * item.high:.1f} %"
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is: names of files, classes and folders may hold anything."""
+    return "".join(f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in text)

@@ -7,6 +7,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace import Evaluation, Workspace
 from pages._shared import state
+from pages._shared.messages import show_error, show_warning
 from pages._shared.progress import show_extraction
 from pages._shared.registry import link_to
 
@@ -15,7 +16,7 @@ def require_workspace() -> Workspace:
     """Return the session's workspace, or say what is wrong and stop the page."""
     workspace = state.workspace()
     if workspace is None:
-        st.error(state.workspace_problem(), icon=":material/error:")
+        show_error(state.workspace_problem())
         link_to("workspace", "Open or create another workspace")
         st.stop()
     return workspace
@@ -28,7 +29,7 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
     try:
         evaluation = state.evaluation(workspace)
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         link_to("workspace", "Go to the workspace")
         st.stop()
     _warn_if_stale(workspace)
@@ -39,21 +40,24 @@ def show_provenance(evaluation: Evaluation) -> None:
     """One line that says what the page's numbers rest on."""
     openmax = evaluation.openmax
     settings = openmax.settings_
-    alpha = "all classes" if settings["weighting"] == "all" else f"α {settings['alpha_rank']}"
+    alpha = "all classes"
+    if settings["weighting"] != "all":
+        alpha = f"α {min(settings['alpha_rank'] or openmax.n_classes, openmax.n_classes)}"
     n_reject = f"{evaluation.curve.n_reject:,}" if evaluation.reject is not None else "no"
     st.caption(
         f"Method **{openmax.preset_}** ({settings['distance'].replace('_', ' ')}, "
-        f"η {settings['tail_size']}, {alpha}) · calibrated on {len(evaluation.train):,} pictures "
-        f"of *{evaluation.calibrated_on}* · {evaluation.curve.n_test:,} test and "
-        f"{n_reject} reject pictures · data {evaluation.data[:8]}"
+        f"η {settings['tail_size']}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
+        f"correctly classified of {len(evaluation.train):,} *{evaluation.calibrated_on}* pictures "
+        f"· {evaluation.curve.n_test:,} test and {n_reject} reject pictures · "
+        f"data {evaluation.data[:8]}"
     )
 
 
 def _require_activations(workspace: Workspace) -> None:
     try:
-        missing = [split for split in workspace.splits if workspace.activations(split) is None]
+        missing = [split for split in workspace.splits if not workspace.has_activations(split)]
     except OpenMaxError as error:
-        st.error(str(error), icon=":material/error:")
+        show_error(error)
         link_to("workspace", "Go to the workspace")
         st.stop()
     job = state.extraction(workspace)
@@ -64,7 +68,7 @@ def _require_activations(workspace: Workspace) -> None:
     if not missing:
         return
     if job is not None and job.problem:
-        st.error(job.problem, icon=":material/error:")
+        show_error(job.problem)
         link_to("workspace", "Go to the workspace")
         st.stop()
     if state.is_demo(workspace):
@@ -83,7 +87,7 @@ def _warn_if_stale(workspace: Workspace) -> None:
     statuses = state.status(str(workspace.folder), workspace.state())
     for status in statuses.values():
         if status.problem:
-            st.warning(status.problem, icon=":material/warning:")
+            show_warning(status.problem)
     changed = [
         f"{split} ({status.n_files:,} files now, {status.n_stored or 0:,} then)"
         for split, status in statuses.items()

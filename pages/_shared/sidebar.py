@@ -6,8 +6,9 @@ import streamlit as st
 
 from openmax_core.access import workspace_names
 from openmax_core.errors import OpenMaxError
-from openmax_core.presets import PRESETS
+from openmax_core.presets import DEFAULT_PRESET, PRESETS
 from pages._shared import start, state
+from pages._shared.messages import show_warning
 
 DESCRIPTIONS = {
     "bendale": "The published method (Bendale & Boult, CVPR 2016).",
@@ -19,58 +20,107 @@ def show() -> None:
     """Draw the sidebar and make its choices the session's."""
     with st.sidebar:
         _choose_workspace()
-        workspace = state.workspace()
-        default = workspace.settings.defaults.preset if workspace else "bendale"
-        presets = list(PRESETS)
-        preset = st.selectbox(
-            "Method",
-            presets,
-            index=presets.index(default),
-            key="method",
-            bind="query-params",
-            help="How logits become C + 1 probabilities. "
-            + " ".join(f"**{name}**: {text}" for name, text in DESCRIPTIONS.items()),
-        )
+        preset = _choose_preset()
         st.caption(DESCRIPTIONS[preset])
         with st.expander("Method settings", icon=":material/settings:"):
-            standard = PRESETS[preset]
-            st.number_input(
-                "Tail size η",
-                min_value=2,
-                max_value=100_000,
-                value=None,
-                placeholder=f"{standard['tail_size']} (preset)",
-                key="tail_size",
-                bind="query-params",
-                help="How many of the largest distances of each class its Weibull is fitted to.",
-            )
-            if standard["weighting"] != "all":
-                st.number_input(
-                    "Alpha rank α",
-                    min_value=1,
-                    max_value=100_000,
-                    value=None,
-                    placeholder=f"{standard['alpha_rank']} (preset)",
-                    key="alpha_rank",
-                    bind="query-params",
-                    help="How many top-ranked classes are re-weighted; at most all of them.",
-                )
+            _choose_settings(preset)
 
 
 def _choose_workspace() -> None:
-    folders = [start.demo().folder, *start.roots().find()]
+    folders = start.found_workspaces().copy()
+    if (demo := start.demo_folder()) is not None:
+        folders.insert(0, demo)
     if (own := start.started_with()) is not None:
         folders.insert(0, own)
     if (opened := st.session_state.get("opened_folder")) is not None:
         folders.append(opened)
+    if not folders:
+        state.set_workspace(None, "There is no workspace under the allowed folders.")
+        return
     named = workspace_names(dict.fromkeys(folders))
     if (wanted := st.session_state.pop("show_folder", None)) is not None:
         name = next((name for name, folder in named.items() if folder == wanted), None)
         if name is not None:
             st.session_state["workspace"] = name
-    names = list(named)
-    name = st.selectbox("Workspace", names, key="workspace", bind="query-params")
+    _warn_of_unknown_name(list(named))
+    name = st.selectbox("Workspace", list(named), key="workspace", bind="query-params")
     try:
         state.set_workspace(start.roots().open(named[name]))
     except OpenMaxError as error:
         state.set_workspace(None, str(error))
+    _take_defaults()
+
+
+def _warn_of_unknown_name(names: list[str]) -> None:
+    """Say that a link's workspace is not here, instead of showing another under its threshold."""
+    if "linked" not in st.session_state:
+        asked = st.query_params.get("workspace")
+        st.session_state["linked"] = asked if asked not in names else None
+    if (unknown := st.session_state["linked"]) is not None:
+        show_warning(
+            f"The link asks for the workspace '{unknown}', which is not under the allowed folders. "
+            "Open it by its folder on the Workspace page."
+        )
+
+
+def _take_defaults() -> None:
+    """Begin with the method of the workspace's operating point, or with its default preset.
+
+    At the start of a session the address comes first: the widgets' own defaults leave that to it.
+    After a change of workspace the widgets are set anew.
+    """
+    workspace = state.workspace()
+    if workspace is None:
+        return
+    before = st.session_state.get("defaults_of")
+    if before == workspace.folder:
+        return
+    defaults = state.first_method(workspace)
+    st.session_state["defaults_of"] = workspace.folder
+    st.session_state["first_method"] = defaults
+    if before is not None:
+        st.session_state["linked"] = None
+        st.session_state["method"] = defaults["method"]
+        st.session_state["tail_size"] = defaults["tail_size"]
+        st.session_state["alpha_rank"] = defaults["alpha_rank"]
+        st.session_state["floor"] = workspace.settings.defaults.min_test_accuracy
+
+
+def _choose_preset() -> str:
+    presets = list(PRESETS)
+    first = st.session_state.get("first_method", {}).get("method", DEFAULT_PRESET)
+    return st.selectbox(
+        "Method",
+        presets,
+        index=presets.index(first),
+        key="method",
+        bind="query-params",
+        help="How logits become C + 1 probabilities. "
+        + " ".join(f"**{name}**: {text}" for name, text in DESCRIPTIONS.items()),
+    )
+
+
+def _choose_settings(preset: str) -> None:
+    standard = PRESETS[preset]
+    first = st.session_state.get("first_method", {})
+    st.number_input(
+        "Tail size η",
+        min_value=2,
+        max_value=100_000,
+        value=first.get("tail_size"),
+        placeholder=f"{standard['tail_size']} (preset)",
+        key="tail_size",
+        bind="query-params",
+        help="How many of the largest distances of each class its Weibull is fitted to.",
+    )
+    if standard["weighting"] != "all":
+        st.number_input(
+            "Alpha rank α",
+            min_value=1,
+            max_value=100_000,
+            value=first.get("alpha_rank"),
+            placeholder=f"{standard['alpha_rank']} (preset)",
+            key="alpha_rank",
+            bind="query-params",
+            help="How many top-ranked classes are re-weighted; at most all of them.",
+        )

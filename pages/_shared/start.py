@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from pathlib import Path
@@ -19,9 +20,13 @@ WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"
 
 
 @st.cache_resource(show_spinner="Writing the demo's pictures …")
-def demo() -> Workspace:
-    """Open the embedded demo; its pictures are written at the first start."""
-    return open_digits_demo(ASSETS / "demo" / "digits.safetensors")
+def demo_folder() -> Path | None:
+    """Folder of the embedded demo, written at the first start; None where it cannot be."""
+    try:
+        return open_digits_demo(ASSETS / "demo" / "digits.safetensors").folder
+    except OpenMaxError as error:
+        logging.getLogger(__name__).warning("no demo: %s", error)
+        return None
 
 
 @st.cache_resource(show_spinner=False)
@@ -34,14 +39,21 @@ def started_with() -> Path | None:
 @st.cache_resource(show_spinner=False)
 def roots() -> AllowedRoots:
     """Return the folders that may be opened."""
-    allowed = AllowedRoots.from_environment(demo().folder)
+    demo = demo_folder()
+    allowed = AllowedRoots.from_environment(*([demo] if demo else []))
     if (folder := started_with()) is not None:
         try:
             return allowed.including(Workspace.open(folder))
         except OpenMaxError:
             # The page that opens it says what is wrong with it.
-            return AllowedRoots((*allowed.roots, folder))
+            return AllowedRoots((*allowed.roots, folder), allowed.searched)
     return allowed
+
+
+@st.cache_data(show_spinner=False, ttl=30)
+def found_workspaces() -> list[Path]:
+    """Workspace folders under the roots, looked for at most every 30 seconds."""
+    return roots().find()
 
 
 def freeze_imports() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+import threading
 from typing import Any
 
 import streamlit as st
@@ -13,10 +13,15 @@ from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.extraction import ExtractionReport
 from openmax_core.inference import Progress
 from openmax_core.jobs import Job
+from openmax_core.presets import PRESETS
+from openmax_core.samples import Sample, sample_pictures
+from openmax_core.tables import threshold_text
 from openmax_core.workspace import Evaluation, SplitStatus, Workspace
 from pages._shared import start
 
+OVERRIDABLE = ("tail_size", "alpha_rank")
 ExtractionJob = Job[tuple[str, Progress], ExtractionReport]
+_LOCK = threading.Lock()
 
 
 def set_workspace(workspace: Workspace | None, problem: str = "") -> None:
@@ -38,17 +43,31 @@ def workspace_problem() -> str:
 
 def is_demo(item: Workspace) -> bool:
     """Tell whether a workspace is the embedded demo."""
-    return item.folder == start.demo().folder
+    return item.folder == start.demo_folder()
 
 
 def method() -> tuple[str, dict[str, Any]]:
     """Return preset and the settings that differ from it."""
-    overrides = {
-        name: st.session_state[name]
-        for name in ("tail_size", "alpha_rank")
-        if st.session_state.get(name) is not None
+    preset = st.session_state["method"]
+    names = ("tail_size",) if PRESETS[preset]["weighting"] == "all" else OVERRIDABLE
+    values = {name: st.session_state.get(name) for name in names}
+    return preset, {name: value for name, value in values.items() if value is not None}
+
+
+def first_method(item: Workspace) -> dict[str, Any]:
+    """Method that a visit begins with: the operating point's, else the workspace's default."""
+    try:
+        point = item.operating_point()
+    except OpenMaxError:
+        point = None
+    if point is None or point.preset not in PRESETS:
+        return {"method": item.settings.defaults.preset, "tail_size": None, "alpha_rank": None}
+    standard = PRESETS[point.preset]
+    chosen = {
+        name: point.settings.get(name) if point.settings.get(name) != standard[name] else None
+        for name in OVERRIDABLE
     }
-    return st.session_state["method"], overrides
+    return {"method": point.preset, **chosen}
 
 
 def evaluation(item: Workspace) -> Evaluation:
@@ -92,7 +111,8 @@ def threshold(item: Workspace, evaluated: Evaluation) -> float:
     thresholds = st.session_state.setdefault("thresholds", {})
     key = method_key(item)
     if key not in thresholds:
-        given = None if thresholds else _number(st.query_params.get("threshold"))
+        is_link = not thresholds and st.session_state.get("linked") is None
+        given = _number(st.query_params.get("threshold")) if is_link else None
         thresholds[key] = _first_threshold(item, evaluated) if given is None else given
     value = float(thresholds[key])
     show_in_address(value)
@@ -106,7 +126,7 @@ def set_threshold(item: Workspace, value: float) -> None:
 
 def show_in_address(value: float) -> None:
     """Write the threshold into the address, so that a link reproduces the view."""
-    text = f"{value:.15g}"
+    text = threshold_text(value)
     if st.query_params.get("threshold") != text:
         st.query_params["threshold"] = text
 
@@ -119,15 +139,29 @@ def extraction(item: Workspace) -> ExtractionJob | None:
 def start_extraction(item: Workspace) -> ExtractionJob:
     """Start an extraction, or return the one that runs."""
     jobs, key = _jobs(), str(item.folder)
-    if key not in jobs or not jobs[key].is_running:
-        job: ExtractionJob = Job(lambda report: item.extract(progress=lambda *where: report(where)))
-        jobs[key] = job.start()
-    return jobs[key]
+    with _LOCK:
+        if key not in jobs or not jobs[key].is_running:
+            job: ExtractionJob = Job(
+                lambda report: item.extract(progress=lambda *where: report(where))
+            )
+            jobs[key] = job.start()
+        return jobs[key]
 
 
 def classifier_job(item: Workspace) -> Job[None, Classifier]:
     """Start loading the network in the background, once a state for everybody."""
-    return _classifier_job(str(item.folder), item.classifier_key)
+    job = _classifier_job(str(item.folder), item.classifier_key)
+    if job.problem:  # the next visit tries again: memory or a drive may be there by then
+        _classifier_job.clear(str(item.folder), item.classifier_key)
+    return job
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def samples(folder: str, state: str, split: str, most: int) -> list[Sample]:
+    """Thumbnails of a few pictures of a split; decoded once a state for everybody."""
+    item = Workspace.open(folder)
+    activations = item.activations(split)
+    return sample_pictures(item, split, activations, most) if activations else []
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
@@ -161,8 +195,3 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if 0 <= value <= 1 else None
-
-
-def thumbnail_path(item: Workspace, split: str, path: str) -> Path:
-    """Path of a picture of a split."""
-    return item.picture_folder(split) / path

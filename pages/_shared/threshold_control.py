@@ -49,7 +49,7 @@ def threshold_control(workspace: Workspace, evaluation: Evaluation) -> float:
         min_value=0.0,
         max_value=1.0,
         step=step,
-        format="%.6f",
+        format="%.15g",
         key="threshold_number",
         on_change=take_number,
         label_visibility="collapsed",

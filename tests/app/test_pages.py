@@ -22,7 +22,8 @@ def metric_note(app, label: str) -> str:
 
 
 def texts(items) -> str:
-    return "\n".join(str(item.value) for item in items)
+    """What a visitor reads: a backslash only keeps Markdown from changing the sign after it."""
+    return "\n".join(str(item.value) for item in items).replace("\\", "")
 
 
 def percent(share: float) -> str:
@@ -44,9 +45,73 @@ def test_overview_recommends_until_a_point_is_chosen(open_app, trees):
     recommended = trees.evaluate("bendale").recommend(0.85)
     assert f"threshold {recommended.threshold:g}" in texts(open_app(trees.folder).info)
     trees.choose(trees.evaluate("notebook").point_at(0.3))
-    app = open_app(trees.folder)
+    app = open_app(trees.folder, method="bendale")
     assert "method notebook, threshold 0.3" in texts(app.success)
+    app.sidebar.selectbox(key="method").set_value("bendale").run()
     assert "another method" in texts(app.success)
+
+
+def test_a_visit_begins_with_the_method_and_threshold_of_the_operating_point(open_app, trees):
+    trees.choose(trees.evaluate("notebook", tail_size=30).point_at(0.3))
+    app = open_app(trees.folder, "upload")
+    assert app.sidebar.selectbox(key="method").value == "notebook"
+    assert app.sidebar.number_input(key="tail_size").value == 30
+    assert "η 30" in texts(app.caption)
+    app = open_app(trees.folder, "threshold")
+    assert app.number_input(key="threshold_number").value == 0.3
+
+
+def test_another_workspace_brings_its_own_defaults(open_app, trees, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    make_workspace(tmp_path / "other", preset="notebook", name="Other", n_test=5)
+    app = open_app(trees.folder, "threshold", tail_size="30")
+    app.sidebar.selectbox(key="workspace").set_value("Other").run()
+    assert app.sidebar.selectbox(key="method").value == "notebook"
+    assert app.sidebar.number_input(key="tail_size").value is None
+    assert "η 100" in texts(app.caption)
+
+
+def test_a_link_to_a_workspace_that_is_not_here_says_so(open_app, trees):
+    app = open_app(trees.folder, "threshold", workspace="Elsewhere", threshold="0.4321")
+    assert "The link asks for the workspace 'Elsewhere'" in texts(app.warning)
+    assert app.number_input(key="threshold_number").value != 0.4321
+
+
+def test_alpha_of_another_method_does_not_reach_the_notebook(open_app, trees):
+    app = open_app(trees.folder, "threshold", alpha_rank="2")
+    assert "α 2" in texts(app.caption)
+    app.sidebar.selectbox(key="method").set_value("notebook").run()
+    assert "all classes" in texts(app.caption)
+    next(item for item in app.button if item.label == "Save as chosen").click().run()
+    point = trees.operating_point()
+    assert point is not None
+    assert point.settings == trees.evaluate("notebook").openmax.settings_
+
+
+def test_names_are_shown_as_they_are_and_not_as_markdown(open_app, tmp_path):
+    classes = ("![ash](http:--example.org-x)", "*birch*", "cedar")
+    workspace = make_workspace(tmp_path / "trees", classes=classes, name="$x$ _trees_")
+    app = open_app(workspace.folder)
+    assert app.title[0].value == "\\$x\\$ \\_trees\\_"
+    app = open_app(workspace.folder, "weibull")
+    assert "**Class \\*birch\\***" in [item.value for item in app.markdown]
+    assert "**Class \\!\\[ash\\](http\\:--example.org-x)**" in [item.value for item in app.markdown]
+
+
+def test_the_demo_is_left_out_where_no_cache_can_be_written(open_app, trees, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    app = open_app(trees.folder)
+    assert app.sidebar.selectbox(key="workspace").options == ["Trees"]
+    assert metric(app, "Test pictures") == "89"
+
+
+def test_many_classes_show_the_worst_confusions_as_a_table(open_app, tmp_path):
+    classes = tuple(f"class_{number:02d}" for number in range(45))
+    workspace = make_workspace(tmp_path / "many", classes=classes, n_train=4, n_test=1, n_reject=3)
+    app = open_app(workspace.folder, "threshold", tail_size="3", threshold="0.9999")
+    shown = app.dataframe[0].value
+    assert shown.columns.tolist() == ["true", "decided", "pictures"]
+    assert (shown["true"] != shown["decided"]).all()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,242 @@
+"""Which folders the dashboard opens, and which it refuses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from openmax_core.access import MAX_FOUND, VARIABLE, AllowedRoots, workspace_names
+from openmax_core.errors import WorkspaceError
+from openmax_core.settings import FILE_NAME
+from openmax_core.workspace import Workspace
+from tests.helpers import make_workspace
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root" / "inner").mkdir(parents=True)
+    (tmp_path / "outside").mkdir()
+    return tmp_path / "root"
+
+
+def small(folder: Path, name: str = "Trees") -> Workspace:
+    return make_workspace(folder, n_train=1, n_test=1, n_reject=1, stored=False, name=name)
+
+
+# --- checking a path -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inside", [".", "inner", "inner/../inner", "not/yet/there"])
+def test_what_lies_under_a_root_is_allowed_and_resolved(root: Path, inside: str) -> None:
+    allowed = AllowedRoots((root,))
+    assert allowed.check(root / inside) == (root / inside).resolve()
+    assert allowed.check(str(root / inside)) == (root / inside).resolve()
+
+
+@pytest.mark.parametrize(
+    "outside", ["..", "../outside", "inner/../../outside", "../root-of-another", "/", "/etc/passwd"]
+)
+def test_what_lies_elsewhere_is_refused_and_the_way_out_is_said(root: Path, outside: str) -> None:
+    resolved = (root / outside).resolve()
+    with pytest.raises(WorkspaceError) as caught:
+        AllowedRoots((root,)).check(root / outside)
+    assert str(caught.value) == (
+        f"{resolved} is not under an allowed folder ({root}). Start the dashboard with "
+        f"{VARIABLE}={resolved.parent} to allow it"
+    )
+
+
+def test_a_link_out_of_a_root_is_refused(root: Path) -> None:
+    (root / "link").symlink_to(root.parent / "outside")
+    with pytest.raises(WorkspaceError, match="outside is not under an allowed folder"):
+        AllowedRoots((root,)).check(root / "link")
+
+
+def test_a_link_into_a_root_is_allowed(root: Path) -> None:
+    (root.parent / "outside" / "link").symlink_to(root / "inner")
+    assert AllowedRoots((root,)).check(root.parent / "outside" / "link") == root / "inner"
+
+
+@pytest.mark.parametrize("path", ["a\0b", "~nobody-of-this-name/x"])
+def test_what_is_no_path_is_an_error_of_ours(root: Path, path: str) -> None:
+    with pytest.raises(WorkspaceError):
+        AllowedRoots((root,)).check(path)
+
+
+def test_a_link_that_leads_to_itself_is_an_error_of_ours(root: Path) -> None:
+    (root / "loop").symlink_to(root / "loop")
+    with pytest.raises(WorkspaceError):
+        AllowedRoots((root,)).open(root / "loop")
+
+
+# --- roots -----------------------------------------------------------------------------------
+
+
+def test_roots_come_from_the_environment(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(root)
+    monkeypatch.setenv(VARIABLE, os.pathsep.join([str(tmp_path / "link"), "", str(root), "/srv"]))
+    monkeypatch.chdir(tmp_path / "outside")
+    assert AllowedRoots.from_environment(tmp_path).roots == (root, Path("/srv").resolve(), tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_the_variable_it_is_the_present_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if value is not None:
+        monkeypatch.setenv(VARIABLE, value)
+    monkeypatch.chdir(root)
+    assert AllowedRoots.from_environment().roots == (root,)
+
+
+def test_a_home_folder_may_be_written_with_a_tilde(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.setenv(VARIABLE, "~/inner")
+    assert AllowedRoots.from_environment().roots == (root / "inner",)
+
+
+# --- opening a workspace ---------------------------------------------------------------------
+
+
+def test_a_workspace_under_a_root_is_opened(root: Path) -> None:
+    small(root / "trees")
+    assert AllowedRoots((root,)).open(root / "trees").settings.name == "Trees"
+
+
+def test_a_workspace_elsewhere_is_refused_unread(root: Path) -> None:
+    small(root.parent / "outside" / "trees")
+    with pytest.raises(WorkspaceError, match="not under an allowed folder"):
+        AllowedRoots((root,)).open(root.parent / "outside" / "trees")
+
+
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ('reject = "reject"', 'reject = "../../outside"'),
+        ('train = "train"', 'train = "/etc"'),
+        ('weights = "weights.safetensors"', 'weights = "../../outside/w.pth"'),
+    ],
+)
+def test_a_workspace_that_names_what_lies_elsewhere_is_refused(
+    root: Path, line: str, instead: str
+) -> None:
+    path = small(root / "trees").folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    assert line in text
+    path.write_text(text.replace(line, instead), encoding="utf-8")
+    with pytest.raises(WorkspaceError, match="is not under an allowed folder"):
+        AllowedRoots((root,)).open(root / "trees")
+
+
+def test_a_picture_folder_that_links_elsewhere_is_refused(root: Path) -> None:
+    workspace = small(root / "trees")
+    moved = workspace.picture_folder("reject").rename(root.parent / "outside" / "reject")
+    (workspace.folder / "reject").symlink_to(moved)
+    with pytest.raises(WorkspaceError, match="outside/reject is not under an allowed folder"):
+        AllowedRoots((root,)).open(workspace.folder)
+
+
+def test_a_workspace_without_weights_is_opened(root: Path) -> None:
+    path = small(root / "trees").folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('weights = "weights.safetensors"\n', ""), encoding="utf-8")
+    assert AllowedRoots((root,)).open(root / "trees").settings.classifier.weights is None
+
+
+def test_a_workspace_of_the_start_is_allowed_with_all_that_it_names(root: Path) -> None:
+    outside = root.parent / "outside"
+    workspace = small(outside / "trees")
+    workspace.picture_folder("reject").rename(outside / "oaks")
+    (workspace.folder / "weights.safetensors").rename(outside / "w.safetensors")
+    path = workspace.folder / FILE_NAME
+    text = path.read_text(encoding="utf-8").replace('reject = "reject"', 'reject = "../oaks"')
+    text = text.replace('"weights.safetensors"', '"../w.safetensors"')
+    path.write_text(text, encoding="utf-8")
+    allowed = AllowedRoots((root,)).including(Workspace.open(workspace.folder))
+    assert allowed.open(workspace.folder).picture_folder("reject") == outside / "oaks"
+    assert set(allowed.roots) >= {root, outside / "trees", outside / "oaks"}
+    for other in (outside, outside / "w2.safetensors"):
+        with pytest.raises(WorkspaceError, match="not under an allowed folder"):
+            allowed.check(other)
+
+
+# --- finding workspaces ----------------------------------------------------------------------
+
+
+def searching(*roots: Path) -> AllowedRoots:
+    return AllowedRoots(roots, roots)
+
+
+def put_settings(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / FILE_NAME).touch()
+
+
+def test_workspaces_are_found_up_to_two_levels_down(root: Path) -> None:
+    put_settings(root / "b", root / "a" / "y", root / "a" / "x", root / "a" / "x" / "deep")
+    put_settings(root / ".hidden", root / "a" / ".hidden")
+    assert searching(root).find() == [root / "a" / "x", root / "a" / "y", root / "b"]
+
+
+def test_what_a_workspace_of_the_start_names_is_allowed_but_not_searched(root: Path) -> None:
+    workspace = small(root.parent / "outside" / "trees")
+    put_settings(workspace.picture_folder("reject"), root / "own")
+    assert searching(root).including(workspace).find() == [root / "own"]
+
+
+def test_a_root_that_is_a_workspace_is_found(root: Path) -> None:
+    put_settings(root)
+    assert searching(root).find() == [root]
+
+
+def test_overlapping_roots_give_each_workspace_once(root: Path) -> None:
+    put_settings(root / "inner", root / "inner" / "x")
+    found = searching(root, root / "inner").find()
+    assert found == [root / "inner", root / "inner" / "x"]
+
+
+def test_roots_that_do_not_exist_hold_nothing(root: Path) -> None:
+    (root / "file").touch()
+    assert searching(root / "gone", root / "file").find() == []
+
+
+def test_no_more_than_the_limit_are_listed(root: Path) -> None:
+    put_settings(*(root / f"{index:03d}" for index in range(MAX_FOUND + 5)))
+    found = searching(root).find()
+    assert len(found) == MAX_FOUND == 200
+    assert found[-1] == root / "199"
+
+
+def test_a_link_out_of_the_roots_is_not_listed(root: Path) -> None:
+    put_settings(root.parent / "outside" / "secret", root / "own")
+    (root / "link").symlink_to(root.parent / "outside" / "secret")
+    (root / "further").symlink_to(root.parent / "outside")
+    assert searching(root).find() == [root / "own"]
+
+
+# --- names -----------------------------------------------------------------------------------
+
+
+def test_names_are_those_of_the_settings_and_distinct(root: Path) -> None:
+    folders = [small(root / name, shown).folder for name, shown in (("a", "Trees"), ("b", "Oaks"))]
+    folders += [small(root / name).folder for name in ("c", "d")]
+    assert workspace_names(folders) == {
+        "Trees": root / "a",
+        "Oaks": root / "b",
+        f"Trees ({root / 'c'})": root / "c",
+        f"Trees ({root / 'd'})": root / "d",
+    }
+
+
+def test_a_workspace_that_cannot_be_read_goes_by_its_folder(root: Path) -> None:
+    put_settings(root / "broken")
+    (root / "broken" / FILE_NAME).write_text("name = ", encoding="utf-8")
+    assert workspace_names([root / "broken"]) == {"broken": root / "broken"}

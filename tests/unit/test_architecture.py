@@ -1,0 +1,172 @@
+"""The house rules, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CORE = sorted((REPOSITORY / "openmax_core").rglob("*.py"))
+PAGES = [*sorted((REPOSITORY / "pages").rglob("*.py")), REPOSITORY / "app.py"]
+HEAVY = {"torch", "torchvision"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPOSITORY).as_posix()
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), name_of(path))
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes that run when a module is imported: no bodies of functions, no type checking."""
+    for child in ast.iter_child_nodes(node):
+        if is_for_types_only(child):
+            continue
+        yield child
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield from run_at_import(child)
+
+
+def modules_of(nodes: Iterator[ast.AST]) -> set[str]:
+    """Full names of the modules that import statements among the nodes name."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            found.add(str(node.module))
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def packages_of(nodes: Iterator[ast.AST]) -> set[str]:
+    return {module.split(".")[0] for module in modules_of(nodes)}
+
+
+def public_without_docstring(node: ast.AST, inside: str = "") -> list[str]:
+    found = []
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            continue
+        if child.name.startswith("_"):
+            continue
+        if not ast.get_docstring(child):
+            found.append(f"{inside}{child.name}")
+        if isinstance(child, ast.ClassDef):
+            found += public_without_docstring(child, f"{child.name}.")
+    return found
+
+
+def unsafe_loads(module: ast.Module) -> list[str]:
+    """Calls that could run code out of a data file."""
+    found = []
+    for node in ast.walk(module):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
+        if called.split(".")[0] in {"pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"}:
+            found.append(called)
+        if called.endswith(("np.load", "numpy.load")) and keywords.get("allow_pickle") != "False":
+            found.append(called)
+        if called in {"eval", "exec", "pd.read_pickle", "pandas.read_pickle"}:
+            found.append(called)
+        if called == "torch.load" and keywords.get("weights_only") != "True":
+            found.append(called)
+        if keywords.get("allow_pickle", "False") != "False":
+            found.append(called)
+        if keywords.get("weights_only", "True") != "True":
+            found.append(called)
+    return found
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_the_core_never_imports_streamlit_or_the_pages(path: Path) -> None:
+    assert not packages_of(ast.walk(parse(path))) & {"streamlit", "pages", "app"}
+
+
+@pytest.mark.parametrize("path", [*CORE, *PAGES], ids=name_of)
+def test_no_module_imports_torch_when_it_is_imported(path: Path) -> None:
+    assert not packages_of(run_at_import(parse(path))) & HEAVY
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_pages_do_no_arithmetic_of_their_own(path: Path) -> None:
+    forbidden = {"numpy", "scipy", "sklearn", "PIL", "plotly", *HEAVY}
+    assert not packages_of(ast.walk(parse(path))) & forbidden
+
+
+@pytest.mark.parametrize("path", [*CORE, *PAGES], ids=name_of)
+def test_nothing_is_unpickled(path: Path) -> None:
+    assert unsafe_loads(parse(path)) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pickle.load(f)",
+        "pickle.loads(b)",
+        "np.load(p)",
+        "np.load(p, allow_pickle=True)",
+        "torch.load(p)",
+        "torch.load(p, weights_only=False)",
+        "pd.read_pickle(p)",
+    ],
+)
+def test_the_rule_on_unpickling_sees_what_it_forbids(source: str) -> None:
+    assert unsafe_loads(ast.parse(source)) != []
+
+
+@pytest.mark.parametrize("path", CORE, ids=name_of)
+def test_everything_public_in_the_core_has_a_docstring(path: Path) -> None:
+    module = parse(path)
+    assert ast.get_docstring(module)
+    assert public_without_docstring(module) == []
+
+
+def test_modules_of_the_core_import_each_other_in_one_direction() -> None:
+    names = {f"openmax_core.{path.stem}" for path in CORE if path.stem != "__init__"}
+    graph = {
+        f"openmax_core.{path.stem}": modules_of(run_at_import(parse(path))) & names
+        for path in CORE
+        if path.stem != "__init__"
+    }
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError for a circle
+    assert set(order) == names
+    assert order.index("openmax_core.openmax") < order.index("openmax_core.workspace")
+
+
+def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
+    modules = "workspace tables figures prediction access samples uploads jobs demo evaluation cli"
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules.split()!r}:\n"
+        "    importlib.import_module('openmax_core.' + name)\n"
+        "print(sorted({'torch', 'torchvision', 'streamlit', 'sklearn'} & set(sys.modules)))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "[]\n")

@@ -1,0 +1,272 @@
+"""Tables against the curve, independent formulae and counts worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from openmax_core import OpenMax, OpenMaxError, TradeoffCurve
+from openmax_core.tables import (
+    class_table,
+    class_warnings,
+    confusion_table,
+    default_thresholds,
+    parse_thresholds,
+    sweep_table,
+)
+
+
+def fitted(n_classes: int, per_class: int = 30, seed: int = 0, **settings: Any) -> OpenMax:
+    labels = np.repeat(np.arange(n_classes), per_class)
+    logits = np.random.default_rng(seed).normal(size=(len(labels), n_classes))
+    logits[np.arange(len(labels)), labels] += 15
+    return OpenMax(**settings).fit(logits, labels)
+
+
+@pytest.fixture
+def curve() -> TradeoffCurve:
+    """Three classes; every kind of picture once or twice, worked out by hand below."""
+    return TradeoffCurve(
+        test_scores=[0.9, 0.6, 0.7, 0.4, 0.8],
+        test_predictions=[0, 1, 2, 2, 3],
+        test_labels=[0, 1, 1, 2, 0],
+        reject_scores=[0.3, 0.65, 0.95, 0.5],
+        reject_predictions=[0, 1, 3, 2],
+        n_classes=3,
+    )
+
+
+@pytest.fixture
+def without_reject() -> TradeoffCurve:
+    return TradeoffCurve([0.9, 0.6], [0, 1], [0, 0], [], [], 2)
+
+
+# --- thresholds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "0.30:0.40:0.01",
+            [0.30, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37, 0.38, 0.39, 0.40],
+        ),
+        ("0.1:0.7:0.1", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
+        ("0:1:0.3", [0.0, 0.3, 0.6, 0.9]),
+        ("0.5:0.5:0.1", [0.5]),
+        ("0.5:0.55:0.1", [0.5]),
+        ("-0.1:0.1:0.1", [-0.1, 0.0, 0.1]),
+        ("0.123456:0.123458:0.000001", [0.123456, 0.123457, 0.123458]),
+        ("0.35", [0.35]),
+        ("0.4, 0.35,0.9", [0.4, 0.35, 0.9]),
+        ("0.12345678901234567", [0.12345678901234567]),
+    ],
+)
+def test_thresholds_are_exactly_the_decimals_as_written(text: str, expected: list[float]) -> None:
+    assert parse_thresholds(text).tolist() == expected
+
+
+def test_up_to_a_thousand_thresholds_are_taken() -> None:
+    assert len(parse_thresholds("0:0.999:0.001")) == 1000
+    assert len(parse_thresholds(",".join(["0.5"] * 1000))) == 1000
+    for text in ("0:1.1:0.001", ",".join(["0.5"] * 1001), "0:1:1e-300"):
+        with pytest.raises(OpenMaxError, match="at most 1000"):
+            parse_thresholds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ":", "0.3:0.4", "0.3:0.4:0.1:0.1", "0.4:0.3:0.01", "0.3:0.4:0", "0.3:0.4:-0.01"),
+        *("a:b:c", "0.3,", "0.3;0.4", "nan", "inf", "0.3,nan", "nan:1:0.1", "0:nan:0.1"),
+        *("0:1:nan", "0:inf:1", "-inf:0:1", "0:1:inf"),
+    ],
+)
+def test_what_is_no_list_of_thresholds_says_the_form(text: str) -> None:
+    with pytest.raises(OpenMaxError) as caught:
+        parse_thresholds(text)
+    assert str(caught.value) == (
+        f"thresholds '{text}': write start:stop:step as in 0.30:0.40:0.01 (at most 1000 of them), "
+        "or a list as in 0.3,0.35"
+    )
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 5, 6, 9, 10, 21, 64])
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_default_thresholds_lie_in_the_method_s_range(preset: str, n_classes: int) -> None:
+    # The libMR form: three-parameter fits take long, and the range does not depend on them.
+    openmax = fitted(n_classes, per_class=4, preset=preset, weibull="libmr")
+    low, high = openmax.score_range()
+    thresholds = parse_thresholds(default_thresholds(openmax))
+    assert low <= thresholds[0] < thresholds[-1] <= high
+    assert 5 <= len(thresholds) <= 11
+    # They reach across: no more than one step is left at either end.
+    step = thresholds[1] - thresholds[0]
+    assert default_thresholds(openmax) == "0.30:0.40:0.01" or (
+        thresholds[0] - low < step and high - thresholds[-1] < step
+    )
+
+
+@pytest.mark.parametrize(
+    ("preset", "n_classes", "expected"),
+    [
+        ("notebook", 4, "0.30:0.40:0.01"),  # the range is 0.2 … 0.4046
+        ("notebook", 3, "0.30:0.40:0.01"),
+        ("notebook", 2, "0.35:0.55:0.05"),  # 0.333 … 0.576: 0.30 cannot be reached
+        ("notebook", 6, "0.16:0.30:0.02"),  # 0.143 … 0.3118
+        ("bendale", 4, "0.2:1.0:0.1"),
+        ("bendale", 9, "0.1:1.0:0.1"),
+    ],
+)
+def test_default_thresholds_follow_method_and_class_count(
+    preset: str, n_classes: int, expected: str
+) -> None:
+    openmax = fitted(n_classes, per_class=4, preset=preset, weibull="libmr")
+    assert default_thresholds(openmax) == expected
+
+
+# --- sweep -----------------------------------------------------------------------------------
+
+
+def test_a_row_is_what_the_curve_says_at_its_threshold(curve: TradeoffCurve) -> None:
+    thresholds = [0.0, 0.35, 0.5, 0.6, 0.61, 1.0]
+    table = sweep_table(curve, thresholds)
+    assert table["threshold"].tolist() == thresholds
+    np.testing.assert_array_equal(table["test_accuracy"], curve.test_accuracy(np.array(thresholds)))
+    np.testing.assert_array_equal(
+        table["reject_accuracy"], curve.reject_accuracy(np.array(thresholds))
+    )
+
+
+def test_counts_of_a_row_worked_out_by_hand(curve: TradeoffCurve) -> None:
+    # At 0.6: 0.9 and 0.6 right, 0.7 wrong, 0.4 below, 0.8 'unknown' won.
+    # Unknowns: 0.3 and 0.5 below, 0.95 'unknown' won, 0.65 taken for a class.
+    row = sweep_table(curve, [0.6]).iloc[0]
+    counts = ["correct", "wrong", "rejected_known", "rejected_unknown", "accepted_unknown"]
+    assert row[counts].tolist() == [2, 1, 2, 3, 1]
+    assert (row["test_accuracy"], row["reject_accuracy"]) == (0.4, 0.75)
+
+
+def test_intervals_are_wilson_s(curve: TradeoffCurve) -> None:
+    row = sweep_table(curve, [0.6]).iloc[0]
+    for name, successes, trials in (("test", 2, 5), ("reject", 3, 4)):
+        expected = stats.binomtest(successes, trials).proportion_ci(0.95, "wilson")
+        assert row[f"{name}_low"] == pytest.approx(expected.low, abs=1e-12)
+        assert row[f"{name}_high"] == pytest.approx(expected.high, abs=1e-12)
+
+
+def test_without_a_reject_set_its_share_is_nan_and_its_counts_are_0(
+    without_reject: TradeoffCurve,
+) -> None:
+    row = sweep_table(without_reject, [0.5]).iloc[0]
+    assert all(math.isnan(row[f"reject_{part}"]) for part in ("accuracy", "low", "high"))
+    assert (row["rejected_unknown"], row["accepted_unknown"]) == (0, 0)
+    assert row["test_accuracy"] == 0.5
+
+
+# --- classes ---------------------------------------------------------------------------------
+
+
+def test_enough_pictures_and_a_sound_fit_give_no_warning() -> None:
+    assert class_warnings(fitted(3, per_class=40, preset="bendale")) == ["", "", ""]
+
+
+def test_a_degenerate_fit_of_the_notebook_names_the_step() -> None:
+    openmax = fitted(3, per_class=150, preset="notebook")
+    texts = class_warnings(openmax)
+    assert (openmax.weibull_.parameters()["shape"] < 1).any()
+    for shape, tail, text in zip(
+        openmax.weibull_.parameters()["shape"], openmax.tails_, texts, strict=True
+    ):
+        expected = (
+            f"degenerate fit (shape {shape:.2f} < 1): the CDF is close to a step at the largest "
+            f"training distance, {tail[-1]:.4g}"
+        )
+        assert text == (expected if shape < 1 else "")
+
+
+@pytest.mark.parametrize(
+    ("per_class", "expected"),
+    [
+        (20, ""),
+        (15, "only 15 correctly classified pictures for a tail of 20: all of them are used"),
+        (
+            6,
+            "only 6 correctly classified pictures for a tail of 20: all of them are used; "
+            "6 distances are too few to trust a fit",
+        ),
+    ],
+)
+def test_too_few_pictures_are_said(per_class: int, expected: str) -> None:
+    assert class_warnings(fitted(2, per_class=per_class, preset="bendale")) == [expected] * 2
+
+
+def test_a_short_tail_that_was_asked_for_is_still_too_few() -> None:
+    openmax = fitted(2, per_class=40, preset="bendale", tail_size=9)
+    assert class_warnings(openmax) == ["9 distances are too few to trust a fit"] * 2
+
+
+def test_a_nearly_constant_tail_is_a_step() -> None:
+    labels = np.repeat([0, 1], 20)
+    logits = np.zeros((40, 2))
+    # Class 0 lies on a circle, but for a millionth: all distances to its mean are nearly 1.
+    angle = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+    logits[:20] = [9, 0] + (1 + 1e-6 * np.cos(7 * angle))[:, None] * np.stack(
+        [np.cos(angle), np.sin(angle)], axis=1
+    )
+    logits[20:] = np.random.default_rng(0).normal((0, 9), size=(20, 2))
+    openmax = OpenMax("bendale", distance="euclidean").fit(logits, labels)
+    assert class_warnings(openmax) == ["nearly constant tail: the CDF is a step", ""]
+
+
+def test_the_table_of_classes_has_counts_and_parameters() -> None:
+    openmax = fitted(3, per_class=25, preset="bendale")
+    table = class_table(openmax)
+    assert table.columns.tolist() == [
+        *("class", "training pictures", "correct", "tail size"),
+        *("shape", "scale", "smallest tail value", "warning"),
+    ]
+    assert table["class"].tolist() == ["0", "1", "2"]
+    assert table["training pictures"].tolist() == [25] * 3
+    assert table["tail size"].tolist() == [20] * 3
+    assert table["smallest tail value"].tolist() == [tail[0] for tail in openmax.tails_]
+
+
+# --- confusion -------------------------------------------------------------------------------
+
+
+def test_confusion_has_the_unknown_as_last_row_and_the_rejected_as_last_column(
+    curve: TradeoffCurve,
+) -> None:
+    table = confusion_table(curve, ("ash", "birch", "cedar"), 0.6)
+    assert table.index.tolist() == ["ash", "birch", "cedar", "unknown"]
+    assert table.columns.tolist() == ["ash", "birch", "cedar", "rejected"]
+    assert (table.index.name, table.columns.name) == ("true", "decided")
+    assert table.to_numpy().tolist() == [
+        [1, 0, 0, 1],  # 0.9 right; 0.8 'unknown' won
+        [0, 1, 1, 0],  # 0.6 right; 0.7 taken for cedar
+        [0, 0, 0, 1],  # 0.4 below
+        [0, 1, 0, 3],
+    ]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.35, 0.6, 0.95, 2.0])
+def test_confusion_sums_to_the_counts_of_the_sweep(curve: TradeoffCurve, threshold: float) -> None:
+    table = confusion_table(curve, ("ash", "birch", "cedar"), threshold)
+    row = sweep_table(curve, [threshold]).iloc[0]
+    assert np.trace(table.to_numpy()[:3, :3]) == row["correct"]
+    assert table["rejected"].iloc[:3].sum() == row["rejected_known"]
+    assert table.loc["unknown", "rejected"] == row["rejected_unknown"]
+    assert table.sum(axis=1).tolist() == [2, 2, 1, 4]
+
+
+def test_confusion_without_a_reject_set_has_no_row_of_unknowns(
+    without_reject: TradeoffCurve,
+) -> None:
+    table = confusion_table(without_reject, ("ash", "birch"), 0.7)
+    assert table.index.tolist() == ["ash", "birch"]
+    assert table.to_numpy().tolist() == [[1, 0, 1], [0, 0, 0]]
