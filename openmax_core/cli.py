@@ -7,6 +7,7 @@ pictures could not be read; 4 evaluated, but no threshold keeps the floor.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -36,9 +37,11 @@ exit codes:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shell command; returns the exit code."""
+    _never_fail_on_a_sign()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
+        sys.stdout.flush()  # here, where a reader that has gone can be dealt with
     except OpenMaxError as error:
         print(f"openmax: {error}", file=sys.stderr)
         return EXIT_ERROR
@@ -50,6 +53,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     return code
+
+
+def _never_fail_on_a_sign() -> None:
+    """Write signs that a terminal's encoding lacks, and names that are no text, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no finite number")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,7 +144,8 @@ def _add_init(commands: Any) -> None:
 def _init(options: argparse.Namespace) -> int:
     from openmax_core.workspace import Workspace
 
-    classes = options.classes.split(",") if options.classes else None
+    names = options.classes.split(",") if options.classes else None
+    classes = None if names is None else [name.strip() for name in names]
     workspace = Workspace.create(
         options.folder,
         options.architecture,
@@ -301,7 +319,7 @@ def _add_evaluate(commands: Any) -> None:
     )
     parser.add_argument(
         "--min-test-accuracy",
-        type=float,
+        type=_finite,
         metavar="X",
         help="floor for the recommended threshold; default: the workspace's, 0.85",
     )
@@ -339,7 +357,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             "recommended": None if point is None else json.loads(point.to_json()),
             "problem": problem or None,
         }
-        print(json.dumps(values, indent=2, ensure_ascii=False))
+        print(json.dumps(values, indent=2))
     else:
         _print_evaluation(workspace, evaluation)
         print(f"\n{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
@@ -426,7 +444,7 @@ def _add_predict(commands: Any) -> None:
     _add_workspace(parser)
     parser.add_argument("paths", nargs="+", metavar="PATH", help="picture files or folders")
     _add_preset(parser)
-    parser.add_argument("--threshold", type=float, metavar="T", help="reject where the score < T")
+    parser.add_argument("--threshold", type=_finite, metavar="T", help="reject where the score < T")
     parser.add_argument("--csv", metavar="FILE", help="write all figures of every picture")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(command=_predict)
@@ -451,7 +469,9 @@ def _predict(options: argparse.Namespace) -> int:
     choice = choose_method(workspace, options.preset, options.threshold)
     openmax = choice.evaluation.openmax
     results = run_network(workspace.load_classifier(), paths, options.device)
-    pictures = PictureLogits(tuple(map(str, paths)), tuple(results))
+    # A name that is no text can neither be printed nor written to a CSV file.
+    names = (str(path).encode("utf-8", "backslashreplace").decode("utf-8") for path in paths)
+    pictures = PictureLogits(tuple(names), tuple(results))
     table = verdict_table(openmax, pictures, choice.threshold)
     print(
         f"method {openmax.preset_}, threshold {threshold_text(choice.threshold)} ({choice.source})"

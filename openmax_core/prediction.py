@@ -167,7 +167,13 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
 
 
 def _from_point(workspace: Workspace, point: OperatingPoint, threshold: float | None) -> Choice:
-    evaluation = workspace.evaluate(point.preset, **point.settings)
+    try:
+        evaluation = workspace.evaluate(point.preset, **point.settings)
+    except TypeError as error:
+        raise OpenMaxError(
+            f"{workspace.operating_point_path} has settings that do not exist or are of the wrong "
+            f"kind ({point.settings}); choose the threshold again"
+        ) from error
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
     current = "" if point.data == evaluation.data else ", on activations that have changed since"

@@ -36,7 +36,9 @@ def parse_thresholds(text: str) -> Float:
     try:
         if ":" in text:
             start, stop, step = (float(part) for part in text.split(":"))
-            if not (step > 0 and stop >= start and (stop - start) / step < MOST_THRESHOLDS):
+            if not (
+                0 < step < math.inf and stop >= start and (stop - start) / step < MOST_THRESHOLDS
+            ):
                 raise ValueError
             count = math.floor((stop - start) / step + 1e-9) + 1
             # Rounded as written, so that 0.30:0.40:0.01 gives 0.35 and not 0.35000000000000003.

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.classifier import build_network, head_name, load_backbone, read_weights
-from openmax_core.errors import ClassifierError, PictureError, WorkspaceError
+from openmax_core.errors import ClassifierError, OpenMaxError, PictureError, WorkspaceError
 from openmax_core.files import write_bytes_atomically
 from openmax_core.images import PictureFiles, Pixels, Transform, decode
 from openmax_core.inference import choose_device, normalise
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 DEFAULT_WEIGHTS = "DEFAULT"
 MIN_PER_CLASS = 2
+SMALLEST = {"epochs": 0, "head_epochs": 0, "batch_size": 1, "patience": 1, "seed": 0}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,22 @@ class TrainingSettings:
     held_out: float = 0.15
     patience: int = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises
+        ------
+        OpenMaxError
+            A setting is out of range; it is named.
+        """
+        for name, smallest in SMALLEST.items():
+            if getattr(self, name) < smallest:
+                raise OpenMaxError(f"{name} must be at least {smallest}, not {getattr(self, name)}")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise OpenMaxError(f"learning_rate must be larger than 0, not {self.learning_rate}")
+        if not 0 < self.held_out < 1:
+            raise OpenMaxError(f"held_out must lie between 0 and 1, not {self.held_out}")
 
 
 @dataclass(frozen=True)
@@ -106,6 +123,7 @@ class _Run:
     network: nn.Module
     device: str
     settings: TrainingSettings
+    from_backbone: bool
     mean: torch.Tensor
     std: torch.Tensor
     pool: ThreadPoolExecutor
@@ -155,6 +173,7 @@ def train(
             network.to(device),
             device,
             settings,
+            bool(backbone_weights),
             torch.tensor(transform.mean, device=device).view(3, 1, 1),
             torch.tensor(transform.std, device=device).view(3, 1, 1),
             pool,
@@ -253,8 +272,7 @@ def _phase(
     settings = run.settings
     frozen = phase == "head"
     epochs = settings.head_epochs if frozen else settings.epochs
-    from_backbone = best is not None or frozen
-    rate = 1e-3 if frozen else settings.learning_rate or (1e-4 if from_backbone else 1e-3)
+    rate = 1e-3 if frozen else settings.learning_rate or (1e-4 if run.from_backbone else 1e-3)
     head = head_name(run.network) + "."
     for name, parameter in run.network.named_parameters():
         parameter.requires_grad = not frozen or name.startswith(head)
@@ -264,13 +282,13 @@ def _phase(
     waited = 0
     for number in range(1, epochs + 1):
         run.network.train(not frozen)
-        if from_backbone:
+        if run.from_backbone:
             _keep_batch_statistics(run.network)
         generator = np.random.default_rng([settings.seed, frozen, number])
         rows = generator.permutation(train_rows)
         losses = []
         for done, images, labels in _batches(run, rows, [settings.seed, frozen, number]):
-            if len(labels) == 1 and not from_backbone:
+            if len(labels) == 1 and not run.from_backbone:
                 continue  # batch normalisation has no statistics of one picture
             optimiser.zero_grad()
             loss = torch.nn.functional.cross_entropy(_logits(run.network(images)), labels)
@@ -278,10 +296,15 @@ def _phase(
             optimiser.step()
             losses.append(loss.item())
             run.on_batch(phase, done, len(rows))
+        if not losses:
+            raise ClassifierError(
+                "every batch holds a single picture, of which batch normalisation can learn "
+                "nothing; use a larger --batch-size"
+            )
         schedule.step()
         loss_held_out, accuracy = _evaluate(run, held_out_rows)
         epoch = Epoch(phase, number, float(np.mean(losses)), loss_held_out, accuracy)
-        if not math.isfinite(epoch.train_loss):
+        if not math.isfinite(epoch.train_loss + loss_held_out):
             raise ClassifierError(
                 f"training diverged in epoch {number}; use a smaller --learning-rate than {rate:g}"
             )

@@ -86,9 +86,9 @@ def changed(**values: Any) -> str:
         (changed(threshold=...), "threshold"),
         (changed(n_test=...), "n_test"),
         (changed(colour="red"), "unknown entries"),
-        (changed(threshold="0.3"), "the threshold is no number"),
-        (changed(threshold=None), "the threshold is no number"),
-        (changed(threshold=math.nan), "the threshold is no number"),
+        (changed(threshold="0.3"), "a figure is no number"),
+        (changed(threshold=None), "a figure is no number"),
+        (changed(threshold=math.nan), "a figure is no number"),
     ],
     ids=[
         "empty",

@@ -340,7 +340,8 @@ def test_stored_logits_are_those_of_the_network_on_torchvisions_transform(
     paths = [material.folder / split / path for path in activations.pictures["path"]]
     expected = material.logits_of(paths)
     assert activations.logits.dtype == np.float32
-    np.testing.assert_allclose(activations.logits, expected, rtol=1e-5, atol=1e-5)
+    # float32 through other convolutions: channels last, and batches of another size
+    np.testing.assert_allclose(activations.logits, expected, rtol=1e-3, atol=1e-3)
     assert activations.pictures["prediction"].tolist() == expected.argmax(axis=1).tolist()
 
 
