@@ -35,6 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 from openmax_core.distances import DISTANCES
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.files import write_text_atomically
+from openmax_core.fitting import check_fit_input, training_distances
 from openmax_core.presets import DEFAULT_PRESET, PRESETS, resolve_settings
 from openmax_core.reweighting import rank_weights, softmax, top_ranked
 from openmax_core.weibull import (
@@ -169,12 +170,12 @@ class OpenMax:
             Shapes do not fit, logits are not finite, or a class gives no Weibull; named.
         """
         settings = self.settings()
-        logits, labels = _check_fit_input(logits, labels)
+        logits, labels = check_fit_input(logits, labels)
         n_classes = logits.shape[1]
         names = tuple(map(str, range(n_classes) if class_names is None else class_names))
         if len(names) != n_classes:
             raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
-        means, distances, n_correct, n_training = _training_distances(
+        means, distances, n_correct, n_training = training_distances(
             logits, labels, DISTANCES[settings["distance"]], np.dtype(settings["fit_precision"])
         )
         tails = select_tails(distances, settings["tail_size"], names)
@@ -407,46 +408,3 @@ class OpenMax:
     def _require_fit(self) -> None:
         if not hasattr(self, "weibull_"):
             raise OpenMaxError("this OpenMax is not fitted; call fit(logits, labels) first")
-
-
-def _check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
-    logits, labels = np.asarray(logits), np.asarray(labels)
-    if logits.ndim != 2 or labels.shape != (len(logits),):
-        raise FitError(
-            f"logits must be (N, C) and labels (N,); they are {logits.shape} and {labels.shape}"
-        )
-    if logits.shape[1] < 2:
-        raise FitError("OpenMax needs at least 2 known classes")
-    if len(labels) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
-        raise FitError(f"labels must lie in 0..{logits.shape[1] - 1}")
-    whole = labels.astype(np.int64)
-    if not np.array_equal(whole, labels):
-        raise FitError("labels must be whole numbers")
-    return logits, whole
-
-
-def _training_distances(
-    logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any]
-) -> tuple[Float, list[NDArray[Any]], Int, Int]:
-    """MAVs, distances of correct AVs to their own, counts; one class in memory at a time."""
-    n_classes = logits.shape[1]
-    means = np.empty((n_classes, n_classes))
-    distances = []
-    n_correct = np.empty(n_classes, dtype=np.int64)
-    order = np.argsort(labels, kind="stable")
-    bounds = np.searchsorted(labels[order], np.arange(n_classes + 1))
-    for index in range(n_classes):
-        rows = order[bounds[index] : bounds[index + 1]]
-        vectors = np.asarray(logits[rows], dtype=precision)
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
-            raise FitError(
-                f"row {rows[np.argmin(finite)]} of the training logits is not finite (NaN or "
-                "Inf); the picture or the weights are damaged"
-            )
-        vectors = vectors[vectors.argmax(axis=1) == index]
-        n_correct[index] = len(vectors)
-        mean = vectors.mean(axis=0) if len(vectors) else np.zeros(n_classes, dtype=precision)
-        means[index] = mean
-        distances.append(distance(vectors, mean))
-    return means, distances, n_correct, np.diff(bounds).astype(np.int64)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.tables import threshold_text
-from openmax_core.workspace import Evaluation, Workspace
+from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier

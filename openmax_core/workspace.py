@@ -12,7 +12,7 @@ weights, the classes, the transform, and each picture's path, size and mtime.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openmax_core.activations import Activations
+from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.files import sha256_of_file
@@ -70,70 +71,6 @@ class SplitStatus:
     n_stored: int | None
     is_current: bool
     problem: str | None = None
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A method calibrated and scored on a workspace.
-
-    Attributes
-    ----------
-    openmax : OpenMax, fitted
-    curve : TradeoffCurve
-    train, test : Activations; ``train`` is what the calibration was fitted on
-    reject : Activations or None
-    calibrated_on : 'train' or 'calibration'
-    data : str, fingerprint of all activations used
-    """
-
-    openmax: OpenMax
-    curve: TradeoffCurve
-    train: Activations
-    test: Activations
-    reject: Activations | None
-    calibrated_on: str
-    data: str
-
-    @property
-    def n_right_before_rejection(self) -> int:
-        """Test pictures that the classifier alone gets right."""
-        return int((self.test.readable["prediction"] == self.test.labels).sum())
-
-    @property
-    def accuracy_before_rejection(self) -> float:
-        """Share of the test set that the classifier alone gets right."""
-        return self.n_right_before_rejection / len(self.test)
-
-    def recommend(self, min_test_accuracy: float) -> OperatingPoint:
-        """Best point under the floor, with method and data recorded.
-
-        Raises
-        ------
-        NoFeasibleThresholdError
-            No threshold keeps the floor.
-        """
-        return self._described(self.curve.best(min_test_accuracy))
-
-    def point_at(self, threshold: float) -> OperatingPoint:
-        """Operating point at a threshold that somebody set."""
-        outcome = self.curve.outcome(threshold)
-        return self._described(
-            OperatingPoint(
-                threshold=float(threshold),
-                test_accuracy=outcome.test_accuracy,
-                reject_accuracy=outcome.reject_accuracy if self.curve.n_reject else None,
-                n_test=self.curve.n_test,
-                n_reject=self.curve.n_reject,
-            )
-        )
-
-    def _described(self, point: OperatingPoint) -> OperatingPoint:
-        return replace(
-            point,
-            preset=self.openmax.preset_,
-            settings=self.openmax.settings_,
-            data=self.data,
-        )
 
 
 class Workspace:

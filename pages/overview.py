@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from openmax_core.assessment import Evaluation
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.evaluation import wilson_interval
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.tables import threshold_text
-from openmax_core.workspace import Evaluation, Workspace
+from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent, plain
 from pages._shared.guards import require_evaluation, require_workspace, show_provenance

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from openmax_core import figures
+from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import (
     ACCEPTED,
@@ -20,7 +21,7 @@ from openmax_core.prediction import (
 )
 from openmax_core.samples import thumbnail_of
 from openmax_core.uploads import Upload, within_limits
-from openmax_core.workspace import Evaluation, Workspace
+from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_provenance

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core import figures
+from openmax_core.assessment import Evaluation
 from openmax_core.tables import class_table, class_warnings
-from openmax_core.workspace import Evaluation
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_provenance
 from pages._shared.registry import ensure_routed

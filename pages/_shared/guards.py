@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
-from openmax_core.workspace import Evaluation, Workspace
+from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error, show_warning
 from pages._shared.progress import show_extraction

@@ -6,7 +6,8 @@ import math
 
 import streamlit as st
 
-from openmax_core.workspace import Evaluation, Workspace
+from openmax_core.assessment import Evaluation
+from openmax_core.workspace import Workspace
 from pages._shared import state
 
 SLIDER_STEPS = 200

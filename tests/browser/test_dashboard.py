@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from openmax_core.workspace import Evaluation, Workspace
+from openmax_core.assessment import Evaluation
+from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 
 

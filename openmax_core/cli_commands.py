@@ -1,0 +1,283 @@
+"""What the shell's five commands do; their arguments are in :mod:`openmax_core.cli`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+from openmax_core.errors import NoFeasibleThresholdError
+
+if TYPE_CHECKING:
+    from openmax_core.assessment import Evaluation
+    from openmax_core.inference import Progress
+    from openmax_core.operating_point import OperatingPoint
+    from openmax_core.workspace import Workspace
+
+EXIT_UNREADABLE, EXIT_INFEASIBLE = 3, 4
+
+
+def run_init(options: argparse.Namespace) -> int:
+    """Make a workspace and say what it holds."""
+    from openmax_core.workspace import Workspace
+
+    names = options.classes.split(",") if options.classes else None
+    classes = None if names is None else [name.strip() for name in names]
+    workspace = Workspace.create(
+        options.folder,
+        options.architecture,
+        weights=options.weights,
+        train=options.train,
+        test=options.test,
+        reject=options.reject,
+        calibration=options.calibration,
+        classes=classes,
+        name=options.name,
+    )
+    print(f"made {workspace.folder}/workspace.toml")
+    for split in workspace.splits:
+        print(f"  {split:12} {len(workspace.find_pictures(split)):7,} files")
+    print(f"  classes      {', '.join(workspace.classes)}")
+    step = "extract" if options.weights else "train"
+    print(f"next: openmax {step} {options.folder}")
+    return 0
+
+
+def run_train(options: argparse.Namespace) -> int:
+    """Fine-tune the network; an epoch a line."""
+    from tqdm import tqdm
+
+    from openmax_core.training import Epoch, TrainingSettings, train
+
+    settings = TrainingSettings(
+        epochs=options.epochs,
+        head_epochs=options.head_epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        patience=options.patience,
+        seed=options.seed,
+    )
+    with tqdm(unit=" pictures", leave=False) as bar:
+
+        def on_batch(phase: str, done: int, total: int) -> None:
+            if bar.total != total or done < bar.n:
+                bar.reset(total)
+            bar.update(done - bar.n)
+
+        def on_epoch(epoch: Epoch) -> None:
+            bar.write(
+                f"{epoch.phase:4} epoch {epoch.number:3}   loss {epoch.train_loss:.4f}   "
+                f"held-out loss {epoch.held_out_loss:.4f}   "
+                f"held-out accuracy {epoch.held_out_accuracy:.4f}",
+                file=sys.stdout,
+            )
+
+        report = train(
+            _open(options),
+            options.backbone_weights,
+            settings,
+            options.device,
+            on_epoch=on_epoch,
+            on_batch=on_batch,
+        )
+    print(
+        f"wrote {report.weights}: accuracy {report.held_out_accuracy:.4f} on "
+        f"{report.n_held_out:,} held-out pictures, trained on {report.n_train:,}"
+    )
+    print(f"next: openmax extract {options.workspace}")
+    for line in report.unreadable:
+        print(f"unreadable: {line}", file=sys.stderr)
+    return EXIT_UNREADABLE if report.unreadable else 0
+
+
+def run_extract(options: argparse.Namespace) -> int:
+    """Bring the stored activations up to date, with a progress bar a split."""
+    from tqdm import tqdm
+
+    workspace = _open(options)
+    bars: dict[str, Any] = {}
+
+    def on_progress(split: str, progress: Progress) -> None:
+        if split not in bars:
+            bars[split] = tqdm(total=progress.total, desc=f"{split:11}", unit=" pictures")
+        bars[split].update(progress.done - bars[split].n)
+
+    try:
+        report = workspace.extract(options.device, options.batch_size, on_progress)
+    finally:
+        for bar in bars.values():
+            bar.close()
+    n_unreadable = 0
+    for split, n_run in report.n_run.items():
+        print(f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored", end="")
+        print(f"   {report.n_unreadable[split]:,} unreadable")
+        n_unreadable += report.n_unreadable[split]
+    if n_pictures := sum(report.n_run.values()):
+        print(
+            f"done in {report.seconds:.1f} s, {n_pictures / report.seconds:.1f} pictures/s with "
+            "the network's loading"
+        )
+    else:
+        print("nothing to do: everything is stored")
+    if n_unreadable:
+        _print_unreadable(workspace)
+    return EXIT_UNREADABLE if n_unreadable else 0
+
+
+def _print_unreadable(workspace: Workspace) -> None:
+    for split in workspace.splits:
+        activations = workspace.activations(split)
+        if activations is None:
+            continue
+        for path, error in activations.unreadable[["path", "error"]].itertuples(index=False):
+            print(f"unreadable: {split}/{path}: {error}", file=sys.stderr)
+
+
+def run_evaluate(options: argparse.Namespace) -> int:
+    """Print the table of thresholds and the recommended point."""
+    from openmax_core.tables import (
+        default_thresholds,
+        parse_thresholds,
+        sweep_table,
+        threshold_text,
+    )
+
+    workspace = _open(options)
+    evaluation = workspace.evaluate(options.preset)
+    floor = options.min_test_accuracy
+    floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
+    thresholds = options.thresholds or default_thresholds(evaluation.openmax)
+    table = sweep_table(evaluation.curve, parse_thresholds(thresholds))
+    rows = table.to_dict(orient="records")
+    point, problem = None, ""
+    try:
+        point = evaluation.recommend(floor)
+    except NoFeasibleThresholdError as error:
+        problem = str(error)
+    if options.json:
+        auroc = evaluation.curve.auroc
+        values = {
+            **_facts(workspace, evaluation),
+            "auroc": None if math.isnan(auroc) else auroc,
+            "table": [_without_nan(row) for row in rows],
+            "min_test_accuracy": floor,
+            "recommended": None if point is None else json.loads(point.to_json()),
+            "problem": problem or None,
+        }
+        print(json.dumps(values, indent=2))
+    else:
+        _print_evaluation(workspace, evaluation)
+        print(f"\n{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
+        for row in rows:
+            test = _share(row, "test")
+            reject = _share(row, "reject")
+            print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
+        print(f"\nrecommended: {problem or _point_in_words(point, floor)}")
+    return EXIT_INFEASIBLE if problem else 0
+
+
+def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
+    used = {evaluation.calibrated_on: evaluation.train, "test": evaluation.test}
+    if evaluation.reject is not None:
+        used["reject"] = evaluation.reject
+    return {
+        "workspace": workspace.settings.name,
+        "preset": evaluation.openmax.preset_,
+        "settings": evaluation.openmax.settings_,
+        "classes": list(workspace.classes),
+        "calibrated_on": evaluation.calibrated_on,
+        "pictures": {split: len(item) for split, item in used.items()},
+        "unreadable": {split: len(item.unreadable) for split, item in used.items()},
+        "accuracy_before_rejection": evaluation.accuracy_before_rejection,
+        "data": evaluation.data,
+    }
+
+
+def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
+    from openmax_core.tables import class_warnings
+
+    facts = _facts(workspace, evaluation)
+    settings = ", ".join(f"{name} {value}" for name, value in facts["settings"].items())
+    pictures = ", ".join(
+        f"{count:,} {split}" + (f" ({lost:,} unreadable)" if lost else "")
+        for (split, count), lost in zip(
+            facts["pictures"].items(), facts["unreadable"].values(), strict=True
+        )
+    )
+    print(f"workspace   {facts['workspace']} ({len(facts['classes'])} known classes)")
+    print(f"method      {facts['preset']}: {settings}")
+    print(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
+    print(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
+    if evaluation.reject is None:
+        print("reject set  none: Reject accuracy cannot be measured")
+    else:
+        print(f"AUROC       {evaluation.curve.auroc:.4f} of test against reject")
+    for name, text in zip(facts["classes"], class_warnings(evaluation.openmax), strict=True):
+        if text:
+            print(f"warning     class {name}: {text}")
+
+
+def _without_nan(row: dict[Any, Any]) -> dict[str, float | None]:
+    return {str(name): None if math.isnan(value) else value for name, value in row.items()}
+
+
+def _share(row: dict[Any, Any], name: str) -> str:
+    value, low, high = (row[f"{name}_{part}"] for part in ("accuracy", "low", "high"))
+    return "not measured" if math.isnan(value) else f"{value:.4f} [{low:.3f}, {high:.3f}]"
+
+
+def _point_in_words(point: OperatingPoint | None, floor: float) -> str:
+    from openmax_core.tables import threshold_text
+
+    if point is None:
+        return "none"
+    reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.4f}"
+    return (
+        f"threshold {threshold_text(point.threshold)} gives Test accuracy "
+        f"{point.test_accuracy:.4f} with Reject accuracy {reject}: the best Reject accuracy with "
+        f"Test accuracy ≥ {floor:g}. Chosen and "
+        "counted on the same pictures, so it flatters a little"
+    )
+
+
+def run_predict(options: argparse.Namespace) -> int:
+    """Decide on pictures; a line each."""
+    from pathlib import Path
+
+    from openmax_core.files import write_text_atomically
+    from openmax_core.prediction import (
+        UNREADABLE,
+        PictureLogits,
+        choose_method,
+        expand_paths,
+        run_network,
+        verdict_table,
+    )
+    from openmax_core.tables import threshold_text
+
+    workspace = _open(options)
+    paths = expand_paths(options.paths)
+    choice = choose_method(workspace, options.preset, options.threshold)
+    openmax = choice.evaluation.openmax
+    results = run_network(workspace.load_classifier(), paths, options.device)
+    # A name that is no text can neither be printed nor written to a CSV file.
+    names = (str(path).encode("utf-8", "backslashreplace").decode("utf-8") for path in paths)
+    pictures = PictureLogits(tuple(names), tuple(results))
+    table = verdict_table(openmax, pictures, choice.threshold)
+    print(
+        f"method {openmax.preset_}, threshold {threshold_text(choice.threshold)} ({choice.source})"
+    )
+    for row in table.to_dict(orient="records"):
+        print(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
+    if options.csv:
+        write_text_atomically(Path(options.csv), table.to_csv(index=False))
+        print(f"wrote {options.csv}")
+    return EXIT_UNREADABLE if (table["verdict"] == UNREADABLE).any() else 0
+
+
+def _open(options: argparse.Namespace) -> Workspace:
+    from openmax_core.workspace import Workspace
+
+    return Workspace.open(options.workspace)

@@ -1,0 +1,64 @@
+"""The table of thresholds: the notebook's own, or the method's range."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.errors import OpenMaxError
+from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
+from openmax_core.workspace import Workspace
+from pages._shared import state
+from pages._shared.messages import show_error
+
+MOST_ROWS = 15
+
+
+def show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
+    """Draw the table, sortable, for thresholds that can be typed, with its CSV."""
+    text = st.text_input(
+        "Thresholds",
+        value=default_thresholds(evaluation.openmax),
+        key=f"sweep_{state.method_key(workspace)}",
+        help="start:stop:step, or a list with commas",
+    )
+    try:
+        table = sweep_table(evaluation.curve, parse_thresholds(text))
+    except OpenMaxError as error:
+        show_error(error)
+        return
+    share = st.column_config.NumberColumn(format="%.4f")
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        height="content" if len(table) <= MOST_ROWS else 430,
+        column_order=[
+            "threshold",
+            "test_accuracy",
+            "reject_accuracy",
+            "correct",
+            "wrong",
+            "rejected_known",
+            "rejected_unknown",
+            "accepted_unknown",
+        ],
+        column_config={
+            "threshold": st.column_config.NumberColumn("Threshold", format="%.15g", pinned=True),
+            "test_accuracy": share | {"label": "Test accuracy"},
+            "reject_accuracy": share | {"label": "Reject accuracy"},
+            "correct": "Correct",
+            "wrong": "Wrong",
+            "rejected_known": "Known rejected",
+            "rejected_unknown": "Unknown rejected",
+            "accepted_unknown": "Unknown accepted",
+        },
+    )
+    st.download_button(
+        "Table as CSV",
+        table.to_csv(index=False),
+        file_name=f"thresholds-{evaluation.openmax.preset_}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
