@@ -33,6 +33,7 @@ def main() -> None:
     show_provenance(evaluation)
     _show_figures(evaluation)
     _show_point(workspace, evaluation)
+    _show_next_steps()
     _show_pictures(workspace, evaluation)
     _show_data(workspace, evaluation)
 
@@ -82,7 +83,6 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
         fresh = point.data == evaluation.data and point.settings == evaluation.openmax.settings_
         note = "" if fresh else " It was chosen with another method or other data than shown above."
         st.success(f"**Chosen operating point:** {_in_words(point)}{note}", icon=":material/flag:")
-        link_to("threshold", "Look at the trade-off")
         return
     floor = workspace.settings.defaults.min_test_accuracy
     try:
@@ -93,7 +93,14 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
         )
     except NoFeasibleThresholdError as error:
         st.warning(f"**No operating point is chosen yet**, and {error}.", icon=":material/flag:")
-    link_to("threshold", "Choose the threshold")
+
+
+def _show_next_steps() -> None:
+    with st.container(horizontal=True):
+        link_to("threshold", "Choose the threshold")
+        link_to("weibull", "See how far is too far")
+        link_to("upload", "Try your own pictures")
+        link_to("workspace", "Bring your own classifier")
 
 
 def _in_words(point: OperatingPoint) -> str:

@@ -39,12 +39,21 @@ class Dashboard:
         values = parse_qs(urlparse(self.page.url).query).get(name)
         return values[0] if values else None
 
+    def expect_address_value(self, name: str, value: str) -> None:
+        """Wait until a parameter in the address has a value: it follows the page a moment later."""
+        self.page.wait_for_function(
+            "([name, value]) => new URLSearchParams(location.search).get(name) === value",
+            arg=[name, value],
+        )
+
     def move_threshold(self, presses: int) -> None:
         """Move the slider by arrow keys, to the right or, negative, to the left."""
         thumb = self.page.get_by_role("slider", name="Threshold")
         thumb.focus()
         for _ in range(abs(presses)):
+            before = thumb.input_value()
             thumb.press("ArrowRight" if presses > 0 else "ArrowLeft")
+            expect(thumb).not_to_have_value(before)
 
     def type_threshold(self, value: float) -> None:
         """Type the exact threshold."""

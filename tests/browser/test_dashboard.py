@@ -64,10 +64,9 @@ def test_moving_the_slider_changes_the_numbers_and_the_address(dashboard, demo_f
     before = dashboard.metric("Test accuracy").inner_text()
     dashboard.move_threshold(60)
     expect(dashboard.metric("Test accuracy")).not_to_have_text(before)
-    dashboard.wait_until_idle()
-    threshold = float(dashboard.address_value("threshold") or "nan")
-    outcome = evaluation.curve.outcome(threshold)
-    assert threshold == pytest.approx(evaluation.curve.best(0.85).threshold + 0.06)
+    moved = round(evaluation.curve.best(0.85).threshold + 0.06, 3)
+    dashboard.expect_address_value("threshold", str(moved))
+    outcome = evaluation.curve.outcome(moved)
     expect(dashboard.metric("Test accuracy")).to_have_text(percent(outcome.test_accuracy))
     expect(dashboard.metric("Reject accuracy")).to_have_text(percent(outcome.reject_accuracy))
 
@@ -79,12 +78,12 @@ def test_a_link_reproduces_the_view_in_another_browser(dashboard, demo_folder, b
     dashboard.type_threshold(0.3005)
     expected = percent(workspace.evaluate("notebook").curve.outcome(0.3005).reject_accuracy)
     expect(dashboard.metric("Reject accuracy")).to_have_text(expected)
-    dashboard.wait_until_idle()
+    dashboard.expect_address_value("threshold", "0.3005")
     other = browser.new_context()
     visitor = Dashboard(other.new_page(), dashboard.address)
     visitor.open(dashboard.page.url.removeprefix(f"{dashboard.address}/"))
     expect(visitor.metric("Reject accuracy")).to_have_text(expected)
-    expect(visitor.page.get_by_label("Exact threshold")).to_have_value("0.300500")
+    expect(visitor.page.get_by_label("Exact threshold")).to_have_value("0.3005")
     other.close()
 
 
@@ -92,12 +91,11 @@ def test_method_and_threshold_stay_when_one_goes_to_another_page(dashboard, demo
     dashboard.open("threshold?method=notebook&threshold=0.25")
     dashboard.page.get_by_test_id("stSidebarNavLink").filter(has_text="Weibull").click()
     expect(dashboard.page.get_by_role("heading", name="Weibull", exact=True)).to_be_visible()
-    dashboard.wait_until_idle()
-    assert dashboard.address_value("method") == "notebook"
+    dashboard.expect_address_value("method", "notebook")
     dashboard.page.get_by_test_id("stSidebarNavLink").filter(has_text="Threshold").click()
-    expect(dashboard.page.get_by_label("Exact threshold")).to_have_value("0.250000")
-    dashboard.wait_until_idle()
-    assert dashboard.address_value("threshold") == "0.25"
+    expect(dashboard.page.get_by_label("Exact threshold")).to_have_value("0.25")
+    dashboard.expect_address_value("threshold", "0.25")
+    dashboard.expect_address_value("method", "notebook")
 
 
 def test_use_recommended_and_save_as_chosen(dashboard, demo_folder):
