@@ -19,8 +19,10 @@ class Dashboard:
     def open(self, path: str = "", timeout: float = 120_000) -> None:
         """Open a page and wait until it is drawn; the first start extracts the demo."""
         self.page.goto(f"{self.address}/{path}")
-        expect(self.page.locator("h1").first).to_be_visible(timeout=timeout)
+        # The sidebar is drawn before the page: a script that is idle after it has drawn both.
+        expect(self.page.get_by_role("combobox", name="Method")).to_be_visible(timeout=timeout)
         self.wait_until_idle(timeout)
+        expect(self.page.locator("h1").first).to_be_visible(timeout=timeout)
 
     def wait_until_idle(self, timeout: float = 60_000) -> None:
         """Wait until no script runs."""
