@@ -16,6 +16,7 @@ from pages._shared.format import interval, percent, plain
 from pages._shared.guards import require_evaluation, require_workspace, show_provenance
 from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed, link_to
+from pages._shared.widgets import figure_card
 
 N_SAMPLES = 6
 
@@ -41,35 +42,26 @@ def main() -> None:
 def _show_figures(evaluation: Evaluation) -> None:
     right = wilson_interval(evaluation.n_right_before_rejection, evaluation.curve.n_test)
     with st.container(horizontal=True):
-        st.metric(
+        figure_card(
             "Accuracy before rejection",
             percent(evaluation.accuracy_before_rejection),
-            delta=f"95 % {interval(right)}",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="Share of the test pictures that the classifier alone gets right.",
+            note=f"95 % {interval(right)}",
+            explanation="Share of the test pictures that the classifier alone gets right.",
         )
-        st.metric(
+        figure_card(
             "Known against unknown (AUROC)",
             f"{evaluation.curve.auroc:.3f}" if evaluation.curve.n_reject else "not measured",
-            delta="1 is perfect, 0.5 is chance",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="Probability that a test picture scores higher than a reject picture: how well "
-            "this method separates the two, whatever the threshold. A picture "
+            note="1 is perfect, 0.5 is chance",
+            explanation="Probability that a test picture scores higher than a reject picture: "
+            "how well this method separates the two, whatever the threshold. A picture "
             "for which 'unknown' won counts as lowest.",
         )
         for split, item in (("Test pictures", evaluation.test), ("Reject", evaluation.reject)):
             n_lost = len(item.unreadable) if item is not None else 0
-            st.metric(
+            figure_card(
                 "Reject pictures" if split == "Reject" else split,
                 f"{len(item):,}" if item is not None else "none",
-                delta=f"{n_lost:,} unreadable" if item is not None else "no reject set",
-                delta_color="off",
-                delta_arrow="off",
-                border=True,
+                note=f"{n_lost:,} unreadable" if item is not None else "no reject set",
             )
 
 

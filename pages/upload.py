@@ -28,6 +28,7 @@ from pages._shared.guards import require_evaluation, show_provenance
 from pages._shared.messages import show_error, show_warning
 from pages._shared.registry import ensure_routed
 from pages._shared.threshold_control import threshold_control
+from pages._shared.widgets import csv_button
 
 MOST_CARDS = 24
 BADGES: dict[str, tuple[str, Literal["blue", "orange", "gray"]]] = {
@@ -95,14 +96,7 @@ def _decide(
         for verdict, (icon, colour) in BADGES.items():
             st.badge(f"{counts.get(verdict, 0)} {verdict}", icon=icon, color=colour)
         st.space("stretch")
-        st.download_button(
-            "Results as CSV",
-            table.to_csv(index=False),
-            file_name=f"decisions-{evaluation.openmax.preset_}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        csv_button("Results as CSV", table, f"decisions-{evaluation.openmax.preset_}.csv")
     n_pages = -(-len(table) // MOST_CARDS)
     first = 0
     if n_pages > 1:

@@ -10,6 +10,7 @@ from openmax_core.tables import class_table, class_warnings
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_provenance
 from pages._shared.registry import ensure_routed
+from pages._shared.widgets import csv_button
 
 MOST_PLOTS = 12
 N_COLUMNS = 2
@@ -35,14 +36,7 @@ def main() -> None:
         width="stretch",
         column_config={"warning": st.column_config.TextColumn("warning", width="large")},
     )
-    st.download_button(
-        "Parameters as CSV",
-        table.to_csv(index=False),
-        file_name=f"weibull-{evaluation.openmax.preset_}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    csv_button("Parameters as CSV", table, f"weibull-{evaluation.openmax.preset_}.csv")
 
 
 def _show_warnings(evaluation: Evaluation) -> None:

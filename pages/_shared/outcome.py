@@ -6,49 +6,39 @@ import streamlit as st
 
 from openmax_core.evaluation import Outcome
 from pages._shared.format import interval, percent
+from pages._shared.widgets import figure_card
 
 
 def show_outcome(outcome: Outcome) -> None:
     """Draw Test and Reject accuracy and what they cost."""
     reject = outcome.n_reject > 0
     with st.container(horizontal=True):
-        st.metric(
+        figure_card(
             "Test accuracy",
             percent(outcome.test_accuracy),
-            delta=f"{outcome.correct:,} of {outcome.n_test:,} · {interval(outcome.test_interval)}",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="Share of the test set given its right class; a rejected picture counts as "
+            note=f"{outcome.correct:,} of {outcome.n_test:,} · {interval(outcome.test_interval)}",
+            explanation="Share of the test set given its right class; a rejected picture counts as "
             "wrong. With the 95 % Wilson interval.",
         )
-        st.metric(
+        figure_card(
             "Reject accuracy",
             percent(outcome.reject_accuracy) if reject else "not measured",
-            delta=f"{outcome.rejected_unknown:,} of {outcome.n_reject:,} · "
+            note=f"{outcome.rejected_unknown:,} of {outcome.n_reject:,} · "
             f"{interval(outcome.reject_interval)}"
             if reject
             else "no reject set",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="Share of the reject set that is rejected. With the 95 % Wilson interval.",
+            explanation="Share of the reject set that is rejected. With the 95 % Wilson interval.",
         )
-        st.metric(
+        figure_card(
             "Known, rejected",
             f"{outcome.rejected_known:,}",
-            delta=f"and {outcome.wrong:,} in a wrong class",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="Test pictures that the threshold turns away, and those it lets pass wrongly.",
+            note=f"and {outcome.wrong:,} in a wrong class",
+            explanation="Test pictures that the threshold turns away, and those it lets pass "
+            "wrongly.",
         )
-        st.metric(
+        figure_card(
             "Unknown, accepted",
             f"{outcome.accepted_unknown:,}" if reject else "–",
-            delta=f"of {outcome.n_reject:,} unknowns",
-            delta_color="off",
-            delta_arrow="off",
-            border=True,
-            help="Reject pictures that are taken for a known class.",
+            note=f"of {outcome.n_reject:,} unknowns",
+            explanation="Reject pictures that are taken for a known class.",
         )

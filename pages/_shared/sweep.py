@@ -10,6 +10,7 @@ from openmax_core.tables import default_thresholds, parse_thresholds, sweep_tabl
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error
+from pages._shared.widgets import csv_button
 
 MOST_ROWS = 15
 
@@ -54,11 +55,4 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
             "accepted_unknown": "Unknown accepted",
         },
     )
-    st.download_button(
-        "Table as CSV",
-        table.to_csv(index=False),
-        file_name=f"thresholds-{evaluation.openmax.preset_}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    csv_button("Table as CSV", table, f"thresholds-{evaluation.openmax.preset_}.csv")

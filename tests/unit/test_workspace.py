@@ -341,7 +341,7 @@ def test_stored_logits_are_those_of_the_network_on_torchvisions_transform(
     expected = material.logits_of(paths)
     assert activations.logits.dtype == np.float32
     # float32 through other convolutions: channels last, and batches of another size
-    np.testing.assert_allclose(activations.logits, expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(activations.logits, expected, rtol=1e-4, atol=1e-4)
     assert activations.pictures["prediction"].tolist() == expected.argmax(axis=1).tolist()
 
 
