@@ -25,12 +25,17 @@ def threshold_control(workspace: Workspace, evaluation: Evaluation) -> float:
     threshold = state.threshold(workspace, evaluation)
     _set("threshold_slider", min(max(threshold, first), last))
     _set("threshold_number", threshold)
+    st.session_state["slider_moved"] = False
 
     def take_slider() -> None:
+        st.session_state["slider_moved"] = True
         state.set_threshold(workspace, round(st.session_state["threshold_slider"], digits))
 
     def take_number() -> None:
-        state.set_threshold(workspace, st.session_state["threshold_number"])
+        # A slider that moves fast sends its value beside a number that the browser has not yet
+        # been told to change: that old number is nobody's wish.
+        if not st.session_state["slider_moved"]:
+            state.set_threshold(workspace, st.session_state["threshold_number"])
 
     slider, number = st.columns([5, 1], vertical_alignment="bottom")
     slider.slider(

@@ -148,6 +148,15 @@ def test_the_exact_threshold_moves_the_slider(open_app, trees):
     )
 
 
+def test_a_number_that_lags_behind_a_fast_slider_does_not_pull_it_back(open_app, trees):
+    app = open_app(trees.folder, "threshold", threshold="0.5")
+    # The browser sends the number that it still shows beside the slider's newest value.
+    app.number_input(key="threshold_number").set_value(0.49)
+    app.slider(key="threshold_slider").set_value(0.505).run()
+    assert app.slider(key="threshold_slider").value == 0.505
+    assert app.number_input(key="threshold_number").value == 0.505
+
+
 def test_a_link_reproduces_method_and_threshold(open_app, trees):
     app = open_app(trees.folder, "threshold", method="notebook", threshold="0.3125", tail_size="30")
     outcome = trees.evaluate("notebook", tail_size=30).curve.outcome(0.3125)

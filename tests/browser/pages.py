@@ -58,13 +58,17 @@ class Dashboard:
             expect(thumb).not_to_have_value(before)
 
     def type_threshold(self, value: float) -> None:
-        """Type the exact threshold."""
+        """Type the exact threshold into a page that is still: a redraw would mix the digits."""
+        self.wait_until_idle()
         box = self.page.get_by_label("Exact threshold")
         box.fill(str(value))
+        expect(box).to_have_value(str(value))
         box.press("Enter")
 
     def choose(self, label: str, option: str) -> None:
-        """Choose an option of a select box."""
+        """Choose an option of a select box.
+
+        The page follows a moment later: wait for what shows it before acting on.
+        """
         self.page.get_by_role("combobox", name=label).click()
         self.page.get_by_role("option", name=option, exact=True).click()
-        self.wait_until_idle()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from openmax_core.assessment import Evaluation
+from openmax_core.tables import threshold_text
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 
@@ -74,9 +75,12 @@ def test_moving_the_slider_changes_the_numbers_and_the_address(dashboard, demo_f
 def test_a_link_reproduces_the_view_in_another_browser(dashboard, demo_folder, browser):
     workspace, _ = demo(demo_folder)
     dashboard.open("threshold")
+    evaluation = workspace.evaluate("notebook")
+    recommended = evaluation.recommend(0.85).threshold
     dashboard.choose("Method", "notebook")
+    dashboard.expect_address_value("threshold", threshold_text(recommended))
     dashboard.type_threshold(0.3005)
-    expected = percent(workspace.evaluate("notebook").curve.outcome(0.3005).reject_accuracy)
+    expected = percent(evaluation.curve.outcome(0.3005).reject_accuracy)
     expect(dashboard.metric("Reject accuracy")).to_have_text(expected)
     dashboard.expect_address_value("threshold", "0.3005")
     other = browser.new_context()
