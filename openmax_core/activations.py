@@ -24,9 +24,12 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError
 from openmax_core.images import PictureFiles
+from openmax_core.shards import Rows
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
 OK, UNREADABLE = "ok", "unreadable"
+WRITING = ".writing-"
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -65,33 +68,6 @@ class Activations:
     def __len__(self) -> int:
         return len(self.logits)
 
-    def save(self, folder: Path) -> None:
-        """Write to ``folder``, which must not exist yet, in one step.
-
-        Raises
-        ------
-        ActivationsError
-            The disk is full or the folder cannot be written; nothing stays behind.
-        """
-        temporary = None
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".writing-"))
-            np.save(temporary / LOGITS, np.asarray(self.logits, dtype=np.float32))
-            self.pictures.to_parquet(temporary / PICTURES, index=False)
-            (temporary / KEY).write_text(json.dumps(self.key, indent=2), encoding="utf-8")
-            for name in (LOGITS, PICTURES, KEY):
-                with (temporary / name).open("rb") as stream:
-                    os.fsync(stream.fileno())
-            temporary.chmod(0o755)
-            temporary.rename(folder)
-        except OSError as error:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
-            raise ActivationsError(
-                f"cannot store activations in {folder}: {error.strerror or error}"
-            ) from error
-
     @classmethod
     def load(cls, folder: Path) -> Activations:
         """Open a stored folder; the logits stay on disk until they are used.
@@ -128,35 +104,75 @@ class Activations:
         return activations
 
 
-def assemble(
-    files: PictureFiles,
-    rows: dict[int, NDArray[np.float32] | str],
-    n_classes: int,
-    key: dict[str, Any],
-) -> Activations:
-    """Put together what became of every file.
+def write_activations(
+    folder: Path, files: PictureFiles, rows: Rows, n_classes: int, key: dict[str, Any]
+) -> None:
+    """Write what became of every file to ``folder``, which must not exist yet, in one step.
+
+    A few rows at a time: what is needed of memory does not grow with N × C.
 
     Parameters
     ----------
     files : the split's N files
     rows : per index into ``files``, the (C,) logits or the reason why there are none
+    key : what the folder was made of
+
+    Raises
+    ------
+    ActivationsError
+        The disk is full or the folder cannot be written; nothing stays behind.
     """
-    order = range(len(files))
-    vectors = [rows[index] for index in order if not isinstance(rows[index], str)]
-    logits = np.array(vectors, dtype=np.float32).reshape(-1, n_classes)
-    errors = [row if isinstance(row := rows[index], str) else "" for index in order]
-    is_ok = np.array([not error for error in errors], dtype=bool)
-    predictions = np.full(len(files), -1, dtype=np.int64)
-    predictions[is_ok] = logits.argmax(axis=1)
-    pictures = pd.DataFrame(
-        {
-            "path": list(files.paths),
-            "size": files.sizes,
-            "mtime": files.mtimes,
-            "label": files.labels,
-            "prediction": predictions,
-            "status": np.where(is_ok, OK, UNREADABLE),
-            "error": errors,
+    temporary = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=WRITING))
+        errors = [row if isinstance(row := rows[i], str) else "" for i in range(len(files))]
+        ok = np.array([not error for error in errors], dtype=bool)
+        predictions = np.full(len(files), -1, dtype=np.int64)
+        predictions[ok] = _write_logits(temporary / LOGITS, rows, np.flatnonzero(ok), n_classes)
+        pictures = pd.DataFrame(
+            {
+                "path": list(files.paths),
+                "size": files.sizes,
+                "mtime": files.mtimes,
+                "label": files.labels,
+                "prediction": predictions,
+                "status": np.where(ok, OK, UNREADABLE),
+                "error": errors,
+            }
+        )
+        pictures.to_parquet(temporary / PICTURES, index=False)
+        (temporary / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
+        for name in (LOGITS, PICTURES, KEY):
+            with (temporary / name).open("rb") as stream:
+                os.fsync(stream.fileno())
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    except OSError as error:
+        raise ActivationsError(
+            f"cannot store activations in {folder}: {error.strerror or error}. What was stored "
+            "before stays: make room, and run the extraction again to go on"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_logits(
+    path: Path, rows: Rows, readable: NDArray[np.intp], n_classes: int
+) -> NDArray[np.int64]:
+    """Write the logits of the readable files; returns the class of each with the largest."""
+    predictions = np.empty(len(readable), dtype=np.int64)
+    with path.open("wb") as stream:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+            "fortran_order": False,
+            "shape": (len(readable), n_classes),
         }
-    )
-    return Activations(logits, pictures, key)
+        np.lib.format.write_array_header_1_0(stream, header)
+        for start in range(0, len(readable), ROWS_AT_ONCE):
+            part = readable[start : start + ROWS_AT_ONCE].tolist()
+            logits = np.array([rows[index] for index in part], dtype=np.float32)
+            predictions[start : start + len(part)] = logits.argmax(axis=1)
+            stream.write(logits.tobytes())
+    return predictions

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from openmax_core import cli_commands as commands
+from openmax_core.devices import DEVICES
 from openmax_core.errors import OpenMaxError
 from openmax_core.presets import PRESETS
 
 EXIT_ERROR = 1
-DEVICES = ("auto", "cpu", "cuda", "mps")
 EXIT_CODES = """
 exit codes:
   0  done
@@ -175,7 +175,8 @@ def _add_extract(subparsers: Any) -> None:
         "extract",
         "run the network once over all pictures and store the activations",
         "Run the network once over train, calibration, test and reject, and store the logits in\n"
-        "the workspace. Only pictures that are new or changed are run again.",
+        "the workspace. Only pictures that are new or changed are run again. Results are stored\n"
+        "as they come: after a run that was stopped, the next one goes on where it ended.",
     )
     _add_workspace(parser)
     parser.add_argument("--device", choices=DEVICES, default="auto")

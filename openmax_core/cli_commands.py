@@ -98,8 +98,14 @@ def run_extract(options: argparse.Namespace) -> int:
 
     workspace = _open(options)
     bars: dict[str, Any] = {}
+    told: set[str] = set()
 
     def on_progress(split: str, progress: Progress) -> None:
+        if progress.waiting_for:
+            if progress.waiting_for not in told:
+                print(f"waiting for {progress.waiting_for} …", file=sys.stderr, flush=True)
+                told.add(progress.waiting_for)
+            return
         if split not in bars:
             bars[split] = tqdm(total=progress.total, desc=f"{split:11}", unit=" pictures")
         bars[split].update(progress.done - bars[split].n)
@@ -114,13 +120,7 @@ def run_extract(options: argparse.Namespace) -> int:
         print(f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored", end="")
         print(f"   {report.n_unreadable[split]:,} unreadable")
         n_unreadable += report.n_unreadable[split]
-    if n_pictures := sum(report.n_run.values()):
-        print(
-            f"done in {report.seconds:.1f} s, {n_pictures / report.seconds:.1f} pictures/s with "
-            "the network's loading"
-        )
-    else:
-        print("nothing to do: everything is stored")
+    print(report.in_words)
     if n_unreadable:
         _print_unreadable(workspace)
     return EXIT_UNREADABLE if n_unreadable else 0
@@ -261,7 +261,7 @@ def run_predict(options: argparse.Namespace) -> int:
     paths = expand_paths(options.paths)
     choice = choose_method(workspace, options.preset, options.threshold)
     openmax = choice.evaluation.openmax
-    results = run_network(workspace.load_classifier(), paths, options.device)
+    results = run_network(workspace.load_engine(options.device), paths)
     # A name that is no text can neither be printed nor written to a CSV file.
     names = (str(path).encode("utf-8", "backslashreplace").decode("utf-8") for path in paths)
     pictures = PictureLogits(tuple(names), tuple(results))

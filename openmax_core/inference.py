@@ -1,42 +1,35 @@
-"""Running a classifier over pictures: threads that each decode a batch and run the network on it.
+"""Running a network over pictures: decoding on all cores, whole batches through an engine.
 
-1. A thread decodes and transforms the pictures of one batch to uint8.
-2. The batch goes to the device as uint8 and is normalised there in float32, as ``ToTensor`` and
-   ``Normalize`` of torchvision do it.
-3. The network runs under ``torch.inference_mode``; logits come back as float32.
-
-On a CPU every thread keeps to its own core: threads inside the network would wait for each other,
-and for those that decode.
+On a CPU every core decodes a batch and runs the network on it. On a GPU the cores decode ahead,
+and one batch is on the device while the next is made ready. Others who want the same device get
+their turn between batches.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.classifier import Classifier
-from openmax_core.errors import ClassifierError, PictureError
+from openmax_core.devices import Turns, WaitCallback, n_cores, turns_on
+from openmax_core.engines import Engine, Logits
+from openmax_core.errors import PictureError
 from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 
-if TYPE_CHECKING:
-    import torch
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-# On a CPU larger batches fall out of its cache: ResNet50 was slower with 16 than one by one.
-BATCH_SIZES = {"cpu": 8, "cuda": 64, "mps": 32}
-MOST_THREADS = 16
+MOST_THREADS = 32
+# Pictures that one core decodes at a time for a GPU.
+CHUNK = 8
 NOT_FINITE = "the network's output is not finite (NaN or Inf)"
 
 Source = Path | bytes
 Result = NDArray[np.float32] | str
+Loaded = Pixels | str
 
 
 @dataclass(frozen=True)
@@ -50,12 +43,15 @@ class Progress:
     unreadable : int
     seconds : float
         Since the first picture was asked for.
+    waiting_for : str
+        What it waits for at the moment; empty while it runs.
     """
 
     done: int
     total: int
     unreadable: int
     seconds: float
+    waiting_for: str = ""
 
     @property
     def per_second(self) -> float:
@@ -70,6 +66,8 @@ class Progress:
     @property
     def in_words(self) -> str:
         """One line for a progress bar."""
+        if self.waiting_for:
+            return f"{self.done:,} of {self.total:,} pictures · waiting for {self.waiting_for}"
         if not self.done:
             return f"0 of {self.total:,} pictures · loading the network"
         left = self.seconds_left or 0.0
@@ -81,43 +79,17 @@ class Progress:
         )
 
 
-def choose_device(device: str = "auto") -> str:
-    """Return 'cuda', 'mps' or 'cpu' for a wish.
-
-    Raises
-    ------
-    ClassifierError
-        The device does not exist on this machine.
-    """
-    import torch
-
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    if device == "auto":
-        return next(name for name, there in available.items() if there)
-    if device not in available:
-        raise ClassifierError(f"no device '{device}'; use one of {', '.join(DEVICES)}")
-    if not available[device]:
-        raise ClassifierError(f"this machine has no {device} device; use --device auto or cpu")
-    return device
-
-
 def run(
-    classifier: Classifier,
-    sources: Sequence[Source],
-    device: str = "auto",
-    batch_size: int | None = None,
-) -> Iterator[tuple[int, Result]]:
-    """Run the network over pictures.
+    engine: Engine, sources: Sequence[Source], on_wait: WaitCallback | None = None
+) -> Generator[tuple[int, Result], None, None]:
+    """Run a network over pictures.
+
+    The device is held from one result to the next: read to the end, or close the iterator.
 
     Parameters
     ----------
     sources : N paths, or bytes of picture files
-    device : 'auto', 'cpu', 'cuda' or 'mps'
-    batch_size : pictures in one pass; by device without
+    on_wait : called with how many others are before, whenever the device is busy with them
 
     Yields
     ------
@@ -126,87 +98,100 @@ def run(
     Raises
     ------
     ClassifierError
-        The device is missing, or the network refuses pictures of the transform's size.
+        The network refuses pictures of the transform's size, or the device fails.
     """
-    import torch
+    turns = turns_on(engine.device)
+    threads = min(max(engine.n_parallel, n_cores()), MOST_THREADS)
+    work = _side_by_side if engine.device == "cpu" else _one_behind
+    pool = ThreadPoolExecutor(threads, "inference")
+    done = 0
+    try:
+        while done < len(sources):
+            with turns.taken(on_wait):
+                for result in work(engine, sources, done, pool, turns):
+                    yield done, result
+                    done += 1
+    finally:
+        pool.shutdown(cancel_futures=True)
 
-    device = choose_device(device)
-    size = batch_size or BATCH_SIZES[device]
-    if size < 1:
-        raise ClassifierError(f"the batch size must be at least 1, not {size}")
-    # Channels last, as pixels come from a picture: up to twice as fast on CPU and GPU.
-    classifier.network.to(device).to(memory_format=torch.channels_last)
-    batches = [sources[start : start + size] for start in range(0, len(sources), size)]
-    yield from enumerate(_results(classifier, batches, device))
 
-
-def _results(
-    classifier: Classifier, batches: Sequence[Sequence[Source]], device: str
+def _side_by_side(
+    engine: Engine, sources: Sequence[Source], first: int, pool: ThreadPoolExecutor, turns: Turns
 ) -> Iterator[Result]:
-    """Results of all batches in order; two batches a thread at most are under way."""
-    threads = min(os.cpu_count() or 1, MOST_THREADS)
+    """Every thread decodes a batch and runs it; two batches a thread at most are under way."""
+    window = 2 * engine.n_parallel
     waiting: deque[Future[list[Result]]] = deque()
-    with ThreadPoolExecutor(threads, "inference", lambda: _keep_to_one_core(device)) as pool:
-        for batch in batches:
-            if len(waiting) == 2 * threads:
-                yield from waiting.popleft().result()
-            waiting.append(pool.submit(_run_batch, classifier, batch, device))
-        while waiting:
+    for position in range(first, len(sources), engine.batch_size):
+        if turns.n_waiting and position >= first + window * engine.batch_size:
+            break
+        if len(waiting) == window:
             yield from waiting.popleft().result()
+        batch = sources[position : position + engine.batch_size]
+        waiting.append(pool.submit(_decode_and_run, engine, batch))
+    while waiting:
+        yield from waiting.popleft().result()
 
 
-def _keep_to_one_core(device: str) -> None:
-    import torch
-
-    if device == "cpu":
-        torch.set_num_threads(1)
+def _decode_and_run(engine: Engine, sources: Sequence[Source]) -> list[Result]:
+    loaded = _decode(sources, engine.transform)
+    return list(_results(loaded, _start(engine, loaded)))
 
 
-def _run_batch(classifier: Classifier, sources: Sequence[Source], device: str) -> list[Result]:
-    import torch
+def _one_behind(
+    engine: Engine, sources: Sequence[Source], first: int, pool: ThreadPoolExecutor, turns: Turns
+) -> Iterator[Result]:
+    """Start a batch before waiting for the one before it."""
+    decoded = _decoded_ahead(engine, sources, first, pool, turns)
+    behind: tuple[list[Loaded], Callable[[], Logits]] | None = None
+    while batch := list(islice(decoded, engine.batch_size)):
+        started = _start(engine, batch)
+        if behind:
+            yield from _results(*behind)
+        behind = batch, started
+    if behind:
+        yield from _results(*behind)
 
-    loaded = [_load(source, classifier.transform) for source in sources]
+
+def _decoded_ahead(
+    engine: Engine, sources: Sequence[Source], first: int, pool: ThreadPoolExecutor, turns: Turns
+) -> Iterator[Loaded]:
+    """Pictures in order, two batches decoded ahead; ends between batches when others wait."""
+    waiting: deque[Future[list[Loaded]]] = deque()
+    for position in range(first, len(sources), CHUNK):
+        whole_batches, rest = divmod(position - first, engine.batch_size)
+        if turns.n_waiting and whole_batches >= 2 and not rest:
+            break
+        if len(waiting) * CHUNK >= 2 * engine.batch_size + CHUNK * n_cores():
+            yield from waiting.popleft().result()
+        chunk = sources[position : position + CHUNK]
+        waiting.append(pool.submit(_decode, chunk, engine.transform))
+    while waiting:
+        yield from waiting.popleft().result()
+
+
+def _start(engine: Engine, loaded: Sequence[Loaded]) -> Callable[[], Logits]:
     pixels = [item for item in loaded if not isinstance(item, str)]
     if not pixels:
-        return [item for item in loaded if isinstance(item, str)]
-    transform = classifier.transform
-    with torch.inference_mode():
-        mean = torch.tensor(transform.mean, device=device).view(3, 1, 1)
-        std = torch.tensor(transform.std, device=device).view(3, 1, 1)
-        batch = torch.from_numpy(np.stack(pixels)).to(device).permute(0, 3, 1, 2)
-        logits = iter(_forward(classifier, normalise(batch, mean, std)))
-    results: list[Result] = []
+        return lambda: np.empty((0, 0), dtype=np.float32)
+    return engine.start(np.stack(pixels))
+
+
+def _results(loaded: Sequence[Loaded], wait: Callable[[], Logits]) -> Iterator[Result]:
+    """Logits of the pictures that could be read, reasons of the others, in order."""
+    logits = iter(wait())
     for item in loaded:
         if isinstance(item, str):
-            results.append(item)
+            yield item
         else:
             row = next(logits)
-            results.append(row if np.isfinite(row).all() else NOT_FINITE)
-    return results
+            yield row if np.isfinite(row).all() else NOT_FINITE
 
 
-def normalise(batch: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
-    """(N, 3, H, W) uint8 to float32 as torchvision's ``ToTensor`` and ``Normalize`` do."""
-    import torch
-
-    scaled = batch.to(torch.float32).div_(255)
-    return scaled.sub_(mean).div_(std)
+def _decode(sources: Sequence[Source], transform: Transform) -> list[Loaded]:
+    return [_load(source, transform) for source in sources]
 
 
-def _forward(classifier: Classifier, batch: torch.Tensor) -> NDArray[np.float32]:
-    try:
-        logits: NDArray[np.float32] = classifier.network(batch).float().cpu().numpy()
-    except (RuntimeError, AssertionError, ValueError) as error:
-        height, width = batch.shape[2:]
-        raise ClassifierError(
-            f"{classifier.architecture} failed on {len(batch)} pictures of {height} × {width}: "
-            f"{str(error).splitlines()[0]}. Check [transform] crop in workspace.toml, or use a "
-            "smaller batch size"
-        ) from error
-    return logits
-
-
-def _load(source: Source, transform: Transform) -> Pixels | str:
+def _load(source: Source, transform: Transform) -> Loaded:
     """Pixels of a picture, or why there are none, without its name: that stands beside it."""
     try:
         most = MAX_UPLOAD_PIXELS if isinstance(source, bytes) else MAX_PIXELS

@@ -13,12 +13,17 @@ Progress = TypeVar("Progress")
 Result = TypeVar("Result")
 
 
+class CancelledError(Exception):
+    """The work was told to stop."""
+
+
 class Job(Generic[Progress, Result]):
     """One piece of work in a thread of its own.
 
     Parameters
     ----------
-    work : called with a function that takes the latest progress; returns the result
+    work : called with a function that takes the latest progress; returns the result. That
+        function raises :class:`CancelledError` where the work is to stop
     """
 
     def __init__(self, work: Callable[[Callable[[Progress], None]], Result]) -> None:
@@ -26,6 +31,7 @@ class Job(Generic[Progress, Result]):
         self._work = work
         self._result: Result | None = None
         self._error: BaseException | None = None
+        self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> Job[Progress, Result]:
@@ -38,10 +44,24 @@ class Job(Generic[Progress, Result]):
         """Begun and not yet ended."""
         return self._thread.is_alive()
 
+    def cancel(self) -> None:
+        """Have the work stop at its next progress; returns at once."""
+        self._cancelled.set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Told to stop; it may still be about to."""
+        return self._cancelled.is_set()
+
+    @property
+    def has_result(self) -> bool:
+        """Ended well."""
+        return not self.is_running and self._result is not None
+
     @property
     def problem(self) -> str | None:
-        """What went wrong, in words; None while it runs or if all went well."""
-        if self._error is None:
+        """What went wrong, in words; None while it runs, if all went well or it was cancelled."""
+        if self._error is None or isinstance(self._error, CancelledError):
             return None
         if isinstance(self._error, OpenMaxError):
             return str(self._error)
@@ -61,7 +81,7 @@ class Job(Generic[Progress, Result]):
         if self.is_running:
             raise TimeoutError("the work is still running")
         if self._error is not None:
-            raise OpenMaxError(self.problem) from self._error
+            raise OpenMaxError(self.problem or "the work was cancelled") from self._error
         return self._result  # type: ignore[return-value]
 
     def _run(self) -> None:
@@ -69,8 +89,10 @@ class Job(Generic[Progress, Result]):
             self._result = self._work(self._report)
         except BaseException as error:  # kept for whoever asks for the result
             self._error = error
-            if not isinstance(error, OpenMaxError):
+            if not isinstance(error, (OpenMaxError, CancelledError)):
                 traceback.print_exc()
 
     def _report(self, progress: Progress) -> None:
         self.progress = progress
+        if self._cancelled.is_set():
+            raise CancelledError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ from openmax_core.tables import threshold_text
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from openmax_core.classifier import Classifier
+    from openmax_core.devices import WaitCallback
+    from openmax_core.engines import Engine
 
 ACCEPTED, REJECTED, UNREADABLE = "accepted", "rejected", "unreadable"
 
@@ -51,19 +53,23 @@ class Choice:
 
 
 def run_network(
-    classifier: Classifier, sources: Sequence[Path | bytes], device: str = "auto"
+    engine: Engine, sources: Sequence[Path | bytes], on_wait: WaitCallback | None = None
 ) -> list[Logits]:
     """Run pictures through the network; one that cannot be read gets its reason, not an error.
+
+    Parameters
+    ----------
+    on_wait : called with how many others are before, whenever the device is busy with them
 
     Raises
     ------
     ClassifierError
-        The device is missing, or the network refuses pictures of the transform's size.
+        The network refuses pictures of the transform's size, or the device fails.
     """
     from openmax_core.inference import run
 
-    results = dict(run(classifier, sources, device))
-    return [results[index] for index in range(len(sources))]
+    with closing(run(engine, sources, on_wait)) as results:
+        return [result for _, result in results]
 
 
 def verdict_table(openmax: OpenMax, pictures: PictureLogits, threshold: float) -> pd.DataFrame:

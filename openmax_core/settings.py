@@ -6,6 +6,7 @@ name = "parking"
 architecture = "resnet50"
 weights = "weights.safetensors"
 classes = ["garage_a", "garage_b"]
+precision = "float32"            # or "half": faster on a GPU, logits differ in the third digit
 
 [transform]                      # the notebook's, if left out
 resize = [320, 320]              # [height, width], or one number for the shorter side
@@ -42,6 +43,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from openmax_core.devices import PRECISIONS
 from openmax_core.errors import WorkspaceError
 from openmax_core.files import write_text_atomically
 from openmax_core.images import INTERPOLATIONS, TrainTransform, Transform
@@ -53,11 +55,16 @@ FOLDER_NAMES = ("train", "test", "reject", "calibration")
 
 @dataclass(frozen=True)
 class ClassifierSettings:
-    """Which network; ``weights`` is None until there are some."""
+    """Which network; ``weights`` is None until there are some.
+
+    ``precision`` is 'float32', what calibration and decisions are exact in on every device, or
+    'half', which only a GPU has.
+    """
 
     architecture: str
     classes: tuple[str, ...]
     weights: str | None = None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class _Reader:
 
     def settings(self, document: dict[str, Any]) -> WorkspaceSettings:
         tables = {
-            "classifier": ("architecture", "weights", "classes"),
+            "classifier": ("architecture", "weights", "classes", "precision"),
             "transform": ("resize", "crop", "interpolation", "mean", "std"),
             "train_transform": ("random_crop", "horizontal_flip", "brightness"),
             "folders": FOLDER_NAMES,
@@ -185,9 +192,14 @@ class _Reader:
                 "classifier.classes",
                 f"must not hold '{min(taken)}', which means something else here; rename the class",
             )
-        weights = self.text(table, "classifier", "weights", "")
+        precision = self.text(table, "classifier", "precision", PRECISIONS[0])
+        if precision not in PRECISIONS:
+            raise self.error("classifier.precision", f"must be one of {', '.join(PRECISIONS)}")
         return ClassifierSettings(
-            self.text(table, "classifier", "architecture"), tuple(classes), weights or None
+            self.text(table, "classifier", "architecture"),
+            tuple(classes),
+            self.text(table, "classifier", "weights", "") or None,
+            precision,
         )
 
     def folders(self, table: dict[str, Any]) -> dict[str, str]:

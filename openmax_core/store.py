@@ -1,35 +1,33 @@
 """Where a classifier's activations lie: keys, finding what is stored, re-using what still holds.
 
-The key of a stored split covers the classifier (weights, architecture, classes, transform) and
-each picture's path, label, size and mtime. Folders are called ``<split>-<key>``.
+The key of a stored split covers the classifier (weights, architecture, classes, transform,
+precision) and each picture's path, label, size and mtime. Folders are called ``<split>-<key>``;
+``.unfinished-<split>-<key of the classifier>`` holds the shards of a run that is under way.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
-from numpy.typing import NDArray
 
-from openmax_core.activations import KEY, Activations, assemble
+from openmax_core.activations import KEY, WRITING, Activations, write_activations
 from openmax_core.errors import ActivationsError
+from openmax_core.files import KEY_LENGTH, fingerprint
 from openmax_core.images import PictureFiles
+from openmax_core.shards import Identity, LocatedRows, Rows, Shards
 
-KEY_LENGTH = 16
-Rows = dict[int, NDArray[np.float32] | str]
-
-
-def fingerprint(*values: Any) -> str:
-    """Short hash of values that JSON can hold."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:KEY_LENGTH]
+UNFINISHED, LOCK = ".unfinished-", ".lock"
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,18 @@ class ActivationStore:
     ----------
     folder : Path
         Holds the splits' folders.
-    classifier_key : str
-        Fingerprint of the classifier; activations of others are not seen.
+    made_with : dict
+        What makes the classifier: 'weights' (a fingerprint), 'architecture', 'classes',
+        'transform', 'precision'. Activations of others are not seen.
     """
 
     folder: Path
-    classifier_key: str
+    made_with: dict[str, Any]
+
+    @cached_property
+    def classifier_key(self) -> str:
+        """Fingerprint of what makes the classifier."""
+        return fingerprint(self.made_with)
 
     def folder_of(self, split: str, files: PictureFiles) -> Path:
         """Where activations of exactly these files lie or would lie."""
@@ -57,8 +61,8 @@ class ActivationStore:
         """Newest stored folder of a split that this classifier made."""
         own = [
             (str(key["created"]), folder)
-            for folder in self._all(split)
-            if (key := _read_key(folder)).get("classifier") == self.classifier_key
+            for folder, key in self._all(split)
+            if key.get("classifier") == self.classifier_key
         ]
         return max(own)[1] if own else None
 
@@ -66,23 +70,78 @@ class ActivationStore:
         """Tell whether activations of exactly these files are stored, whole."""
         return "created" in _read_key(self.folder_of(split, files))
 
-    def reusable(self, split: str, files: PictureFiles) -> Rows:
-        """Rows of earlier activations for files that have not changed, by index into ``files``."""
-        folder = self.newest(split)
-        if folder is None:
-            return {}
-        earlier = Activations.load(folder)
-        known: dict[tuple[str, int, int], NDArray[np.float32] | str] = {}
-        row = 0
-        columns = (earlier.pictures[name].tolist() for name in ("path", "size", "mtime", "error"))
-        for path, size, mtime, error in zip(*columns, strict=True):
-            known[path, size, mtime] = error or earlier.logits[row]
-            row += not error
-        identities = zip(files.paths, files.sizes.tolist(), files.mtimes.tolist(), strict=True)
-        return {i: known[identity] for i, identity in enumerate(identities) if identity in known}
+    def changes(self, split: str) -> list[str]:
+        """Name what is stored of a split was made with other than this: 'weights', 'transform', …
 
-    def save(self, split: str, files: PictureFiles, rows: Rows, n_classes: int) -> None:
+        Empty where there is something of this classifier, or nothing at all.
+        """
+        if self.newest(split) is not None or not (others := list(self._all(split))):
+            return []
+        _, key = max(others, key=lambda item: str(item[1].get("created")))
+        before = key.get("made_with", {})
+        return [name for name, value in self.made_with.items() if before.get(name) != value]
+
+    @contextmanager
+    def locked(self, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+        """Be the only process that extracts into this store.
+
+        Parameters
+        ----------
+        on_wait : called again and again while another process does
+
+        Raises
+        ------
+        ActivationsError
+            The folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / LOCK)
+            while True:
+                try:
+                    lock.acquire(timeout=POLL_SECONDS)
+                    break
+                except filelock.Timeout:
+                    if on_wait:
+                        on_wait()
+        except (OSError, NotImplementedError) as error:
+            raise ActivationsError(
+                f"cannot store activations in {self.folder}: "
+                f"{getattr(error, 'strerror', None) or error}"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def shards(self, split: str) -> Shards:
+        """Results of a run over a split that is under way, or was interrupted."""
+        return Shards(self.folder / f"{UNFINISHED}{split}-{self.classifier_key}")
+
+    def rows(self, split: str, files: PictureFiles) -> LocatedRows:
+        """Results for files that have not changed, of the newest store and of an unfinished run."""
+        rows = LocatedRows()
+        folder = self.newest(split)
+        if folder is not None:
+            earlier = Activations.load(folder)
+            columns = [earlier.pictures[n].tolist() for n in ("path", "size", "mtime", "error")]
+            stored = zip(*columns, strict=True)
+            pictures = (((path, size, mtime), error) for path, size, mtime, error in stored)
+            rows.add_source(pictures, lambda: np.asarray(earlier.logits))
+        for path in self.shards(split).paths():
+            rows.add_shard(path)
+        rows.locate(identities(files))
+        return rows
+
+    def save(
+        self, split: str, files: PictureFiles, rows: Rows, n_classes: int, engine: str = ""
+    ) -> None:
         """Store what became of every file.
+
+        Parameters
+        ----------
+        rows : by index into ``files``, (C,) logits or the reason why there are none
+        engine : what ran the network, for the record
 
         Raises
         ------
@@ -93,33 +152,50 @@ class ActivationStore:
         key = {
             "store": folder.name,
             "classifier": self.classifier_key,
+            "made_with": self.made_with,
+            "engine": engine,
             "folder": str(files.folder),
             "created": datetime.now(UTC).isoformat(timespec="microseconds"),
         }
-        activations = assemble(files, rows, n_classes, key)
-        if not len(activations):
-            first = activations.pictures.iloc[0]
+        if all(isinstance(rows[index], str) for index in range(len(files))):
             raise ActivationsError(
                 f"none of the {len(files)} files in {files.folder} gave logits; the first, "
-                f"{first['path']}: {first['error']}"
+                f"{files.paths[0]}: {rows[0]}"
             )
         if folder.exists() and not self.holds(split, files):  # what is left of a damaged one
             shutil.rmtree(folder)
         try:
-            activations.save(folder)
+            write_activations(folder, files, rows, n_classes, key)
         except ActivationsError:
             if not self.holds(split, files):  # else another run stored the same a moment before
                 raise
 
     def remove_others(self, split: str, keep: Path) -> None:
-        """Remove a split's stored folders but one."""
-        for folder in self._all(split):
-            if folder != keep:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Remove a split's stored folders but one, and all that unfinished runs left."""
+        others = [folder for folder, _ in self._all(split) if folder != keep]
+        for folder in [*others, *self.folder.glob(f"{UNFINISHED}{split}-*")]:
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _all(self, split: str) -> Iterator[Path]:
+    def remove_leftovers(self) -> None:
+        """Remove what killed runs were writing, and shards of other classifiers."""
+        for folder in self.folder.glob(f"{WRITING}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in self.folder.glob(f"{UNFINISHED}*"):
+            if not folder.name.endswith(f"-{self.classifier_key}"):
+                shutil.rmtree(folder, ignore_errors=True)
+            for path in folder.glob(".*"):
+                path.unlink(missing_ok=True)
+
+    def _all(self, split: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Stored folders of a split, whoever made them, and what their keys say."""
         if self.folder.is_dir():
-            yield from sorted(self.folder.glob(f"{split}-{'?' * KEY_LENGTH}"))
+            for folder in sorted(self.folder.glob(f"{split}-{'?' * KEY_LENGTH}")):
+                yield folder, _read_key(folder)
+
+
+def identities(files: PictureFiles) -> list[Identity]:
+    """Path, size and mtime of every file: one of them changes, and it is another picture."""
+    return list(zip(files.paths, files.sizes.tolist(), files.mtimes.tolist(), strict=True))
 
 
 def _read_key(folder: Path) -> dict[str, Any]:

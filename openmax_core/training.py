@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.classifier import build_network, head_name, load_backbone, read_weights
+from openmax_core.devices import choose_device
+from openmax_core.engines import normalise
 from openmax_core.errors import ClassifierError, OpenMaxError, PictureError, WorkspaceError
 from openmax_core.files import write_bytes_atomically
 from openmax_core.images import PictureFiles, Pixels, Transform, decode
-from openmax_core.inference import choose_device, normalise
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@
     operating_point.json               the chosen threshold
 
 This is the one place that knows folders and cache keys. The key of stored activations covers the
-weights, the classes, the transform, and each picture's path, size and mtime.
+weights, the architecture, the classes, the transform, the precision, and each picture's path, size
+and mtime.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation import TradeoffCurve
-from openmax_core.files import sha256_of_file
+from openmax_core.files import fingerprint, sha256_of_file
 from openmax_core.images import (
     PictureFiles,
     TrainTransform,
@@ -42,10 +43,11 @@ from openmax_core.settings import (
     read_settings,
     write_settings,
 )
-from openmax_core.store import ActivationStore, fingerprint
+from openmax_core.store import ActivationStore
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
+    from openmax_core.engines import Engine
     from openmax_core.extraction import ExtractionReport, ProgressCallback
 
 SPLITS = ("train", "calibration", "test", "reject")
@@ -259,9 +261,28 @@ class Workspace:
                 )
         return files
 
+    def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
+        """Make the network ready to run, see :func:`openmax_core.loading.load_engine`."""
+        from openmax_core.loading import load_engine
+
+        classifier = self.settings.classifier
+        return load_engine(
+            classifier.architecture,
+            self.weights_path,
+            self._weights_key(),
+            self.classes,
+            self.settings.transform,
+            device=device,
+            batch_size=batch_size,
+            precision=classifier.precision,
+        )
+
     @property
     def classifier_key(self) -> str:
-        """Fingerprint of weights, architecture, classes and transform."""
+        """Fingerprint of weights, architecture, classes, transform and precision."""
+        return self.store.classifier_key
+
+    def _weights_key(self) -> str:
         path = self.weights_path
         if not path.is_file():
             raise WorkspaceError(
@@ -269,12 +290,7 @@ class Workspace:
                 f"{self.folder / FILE_NAME}"
             )
         stat = path.stat()
-        return fingerprint(
-            _sha256(path, stat.st_size, stat.st_mtime_ns),
-            self.settings.classifier.architecture,
-            self.classes,
-            asdict(self.settings.transform),
-        )
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)
 
     def status(self, split: str) -> SplitStatus:
         """Compare a split's folder with what is stored; reads no picture."""
@@ -305,7 +321,8 @@ class Workspace:
         ----------
         device : 'auto', 'cpu', 'cuda' or 'mps'
         batch_size : pictures in one pass; by device without
-        progress : called with the split and the :class:`~openmax_core.inference.Progress`
+        progress : called with the split and the :class:`~openmax_core.inference.Progress`; what
+            it raises ends the run, and the next one goes on from there
 
         Raises
         ------
@@ -317,11 +334,9 @@ class Workspace:
         return extract(
             {split: self.find_pictures(split) for split in self.splits},
             self.store,
-            self.load_classifier,
+            lambda: self.load_engine(device, batch_size),
             len(self.classes),
-            device=device,
-            batch_size=batch_size,
-            progress=progress,
+            progress,
         )
 
     def has_activations(self, split: str) -> bool:
@@ -377,7 +392,15 @@ class Workspace:
     @property
     def store(self) -> ActivationStore:
         """Stored activations of this workspace's classifier."""
-        return ActivationStore(self.folder / "activations", self.classifier_key)
+        classifier = self.settings.classifier
+        made_with = {
+            "weights": self._weights_key(),
+            "architecture": classifier.architecture,
+            "classes": list(classifier.classes),
+            "transform": asdict(self.settings.transform),
+            "precision": classifier.precision,
+        }
+        return ActivationStore(self.folder / "activations", made_with)
 
     @property
     def operating_point_path(self) -> Path:

@@ -1,0 +1,70 @@
+"""From a weights file to an engine: the exported network on a CPU, torch on other devices."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openmax_core.devices import choose_device
+from openmax_core.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.errors import ClassifierError
+from openmax_core.images import Transform
+from openmax_core.onnx_export import ExportError, export, export_paths
+
+if TYPE_CHECKING:
+    from openmax_core.classifier import Classifier
+
+LOG = logging.getLogger(__name__)
+
+
+def load_engine(
+    architecture: str,
+    weights: Path,
+    weights_key: str,
+    classes: tuple[str, ...],
+    transform: Transform,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    precision: str = "float32",
+) -> Engine:
+    """Make a network ready to run; torch is imported on a GPU, or to export the network once.
+
+    A network that cannot be exported runs through torch on a CPU too: slower, with a warning in
+    the log.
+
+    Parameters
+    ----------
+    weights_key : fingerprint of the weights' content
+    device : 'auto', 'cpu', 'cuda' or 'mps'
+    batch_size : pictures in one pass; by device without
+    precision : 'float32' or 'half'
+
+    Raises
+    ------
+    ClassifierError
+        The device does not exist, or the weights do not fit.
+    """
+
+    def load() -> Classifier:
+        from openmax_core.classifier import load_classifier
+
+        return load_classifier(architecture, weights, classes, transform)
+
+    device = choose_device(device)
+    if device != "cpu":
+        return TorchEngine(load(), device, batch_size, precision)
+    paths = export_paths(weights, weights_key, architecture, len(classes), transform.crop)
+    for path in paths:
+        if path.is_file():
+            try:
+                return OnnxEngine(path, transform, batch_size)
+            except ClassifierError as error:
+                LOG.warning("%s; it is exported again", error)
+    classifier = load()
+    try:
+        return OnnxEngine(export(classifier, paths, weights.stem), transform, batch_size)
+    except ExportError as error:
+        LOG.warning("%s; it runs through torch, which is slower", error)
+        return TorchEngine(classifier, "cpu", batch_size)

@@ -1,0 +1,165 @@
+"""Results of an extraction that is under way: small files, each whole or not there.
+
+One folder a split; ``00000012.safetensors`` holds the logits of the readable pictures, and as
+metadata path, size, mtime and error of every picture, in order. They are numbered as they were
+written. A run that was interrupted leaves them, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.files import write_bytes_atomically
+
+LOG = logging.getLogger(__name__)
+SUFFIX = ".safetensors"
+MOST_OPEN = 4
+
+Identity = tuple[str, int, int]
+Result = NDArray[np.float32] | str
+Rows = Mapping[int, Result]
+# Number of the source, row of its logits, and why there is none.
+_Place = tuple[int, int, str]
+
+
+class Shards:
+    """The shards of one split and one classifier.
+
+    Parameters
+    ----------
+    folder : made when the first shard is written
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def paths(self) -> list[Path]:
+        """Shards in the order in which they were written."""
+        return sorted(self.folder.glob(f"[0-9]*{SUFFIX}"))
+
+    def write(
+        self, pictures: Sequence[Identity], results: Sequence[Result], n_classes: int
+    ) -> None:
+        """Store results for good.
+
+        Parameters
+        ----------
+        pictures : N of (path, size, mtime)
+        results : N of (C,) float32 logits or the reason why there are none
+
+        Raises
+        ------
+        ActivationsError
+            The disk is full or the folder cannot be written; earlier shards stay.
+        """
+        from safetensors.numpy import save
+
+        vectors = [result for result in results if not isinstance(result, str)]
+        errors = [result if isinstance(result, str) else "" for result in results]
+        rows = [[*picture, error] for picture, error in zip(pictures, errors, strict=True)]
+        content = save(
+            {"logits": np.array(vectors, dtype=np.float32).reshape(-1, n_classes)},
+            metadata={"pictures": json.dumps(rows)},
+        )
+        number = int(paths[-1].stem) + 1 if (paths := self.paths()) else 0
+        try:
+            write_bytes_atomically(self.folder / f"{number:08d}{SUFFIX}", content)
+        except OpenMaxError as error:
+            raise ActivationsError(
+                f"cannot store activations: {error}. What was stored before stays: make room, and "
+                "run the extraction again to go on"
+            ) from error
+
+    def remove(self) -> None:
+        """Remove all shards."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class LocatedRows(Rows):
+    """Results by index into a listing, read from where they lie when they are asked for.
+
+    What is known of each picture is a number or two; a few shards at most are in memory.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Identity, _Place] = {}
+        self._places: dict[int, _Place] = {}
+        self._sources: list[Callable[[], NDArray[np.float32]]] = []
+        self._shards: set[int] = set()
+        self._open = lru_cache(MOST_OPEN)(lambda number: self._sources[number]())
+
+    def add_source(
+        self, pictures: Iterable[tuple[Identity, str]], read: Callable[[], NDArray[np.float32]]
+    ) -> None:
+        """Know of stored results; later sources win.
+
+        Parameters
+        ----------
+        pictures : identity and error of every picture, in order
+        read : returns the logits of those without error
+        """
+        number, row = len(self._sources), 0
+        self._sources.append(read)
+        for identity, error in pictures:
+            self._known[identity] = number, row, error
+            row += not error
+
+    def add_shard(self, path: Path) -> None:
+        """Know of a shard; a damaged one is removed, and its pictures are run again."""
+        from safetensors import SafetensorError, safe_open
+
+        def read() -> NDArray[np.float32]:
+            with safe_open(path, framework="np") as stored:
+                return np.array(stored.get_tensor("logits"))
+
+        try:
+            with safe_open(path, framework="np") as stored:
+                rows = json.loads(stored.metadata()["pictures"])
+                n_stored = stored.get_slice("logits").get_shape()[0]
+            pictures = [
+                ((str(name), int(size), int(mtime)), str(error))
+                for name, size, mtime, error in rows
+            ]
+            if n_stored != sum(not error for _, error in pictures):
+                raise ValueError("rows and pictures do not fit together")
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            LOG.warning("the shard %s is damaged (%s); its pictures are run again", path, error)
+            path.unlink(missing_ok=True)
+            return
+        self._shards.add(len(self._sources))
+        self.add_source(pictures, read)
+
+    def locate(self, identities: Sequence[Identity]) -> None:
+        """Make the results of a listing's pictures those of this mapping."""
+        self._places = {
+            index: self._known[identity]
+            for index, identity in enumerate(identities)
+            if identity in self._known
+        }
+
+    @property
+    def n_resumed(self) -> int:
+        """How many of the results come from shards."""
+        return sum(source in self._shards for source, _, _ in self._places.values())
+
+    def __getitem__(self, index: int) -> Result:
+        source, row, error = self._places[index]
+        return error or self._open(source)[row]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, index: object) -> bool:
+        return index in self._places
