@@ -109,12 +109,16 @@ class OnnxEngine:
 
     def start(self, pixels: Pixels) -> Callable[[], Logits]:
         """Run at once: on a CPU there is nothing to wait for."""
-        batch = normalised(pixels, self.transform)
         try:
-            (logits,) = self._session.run(None, {"pictures": batch})
+            logits = self.forward(normalised(pixels, self.transform))
         except Exception as error:
             raise ClassifierError(_refusal("the exported network", pixels, error)) from error
         return lambda: logits
+
+    def forward(self, batch: NDArray[np.float32]) -> Logits:
+        """Run normalised pictures, (N, 3, H, W), through the network alone: (N, C)."""
+        (logits,) = self._session.run(None, {"pictures": batch})
+        return logits
 
 
 class TorchEngine:

@@ -79,7 +79,8 @@ class ActivationStore:
             return []
         _, key = max(others, key=lambda item: str(item[1].get("created")))
         before = key.get("made_with", {})
-        return [name for name, value in self.made_with.items() if before.get(name) != value]
+        now = json.loads(json.dumps(self.made_with))  # as it would be read: lists for tuples
+        return [name for name, value in now.items() if before.get(name) != value]
 
     @contextmanager
     def locked(self, on_wait: Callable[[], None] | None = None) -> Iterator[None]:

@@ -43,7 +43,7 @@ def main() -> None:
     workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
     # The network loads while the visitor looks for pictures.
-    state.classifier_job(workspace)
+    state.engine_job(workspace)
     sent = st.file_uploader(
         "Pictures to decide on",
         accept_multiple_files=True,
@@ -76,10 +76,20 @@ def _logits(workspace: Workspace, files: tuple[Upload, ...]) -> PictureLogits:
     keys = [(workspace.classifier_key, file.digest) for file in files]
     fresh = {key: file for key, file in zip(keys, files, strict=True) if key not in known}
     if fresh:
+        queue = st.empty()
+
+        def on_wait(before: int) -> None:
+            queue.info(
+                f"The network is busy with {before} other{'s' * (before > 1)} before you; "
+                "your pictures get their turn between theirs.",
+                icon=":material/hourglass_top:",
+            )
+
         with st.spinner(f"{len(fresh)} pictures go through the network …", show_time=True):
-            classifier = state.classifier_job(workspace).result()
-            results = run_network(classifier, [file.content for file in fresh.values()])
+            engine = state.engine_job(workspace).result()
+            results = run_network(engine, [file.content for file in fresh.values()], on_wait)
             known.update(zip(fresh, results, strict=True))
+        queue.empty()
     return PictureLogits(tuple(file.name for file in files), tuple(known[key] for key in keys))
 
 

@@ -38,11 +38,10 @@ def _show_workspace(workspace: Workspace) -> None:
     )
     job = state.extraction(workspace)
     if job is not None and job.is_running:
-        st.info("The pictures are going through the network, once. It is stored after that.")
         show_extraction(job)
         return
-    if job is not None and job.problem:
-        show_error(job.problem)
+    if job is not None:
+        _show_outcome(job)
     statuses = state.status(str(workspace.folder), workspace.state())
     rows = [
         {
@@ -76,6 +75,19 @@ def _show_workspace(workspace: Workspace) -> None:
         if is_current:
             st.caption("Everything is stored; running it again does no work.")
     _show_unreadable(workspace)
+
+
+def _show_outcome(job: state.ExtractionJob) -> None:
+    """How the last extraction ended."""
+    if job.problem:
+        show_error(job.problem)
+    elif job.has_result:
+        st.success(plain(job.result().in_words), icon=":material/check:")
+    else:
+        st.warning(
+            "The extraction was stopped. What was done is kept: it goes on from there.",
+            icon=":material/stop_circle:",
+        )
 
 
 def _show_unreadable(workspace: Workspace) -> None:

@@ -63,7 +63,6 @@ def _require_activations(workspace: Workspace) -> None:
         st.stop()
     job = state.extraction(workspace)
     if job is not None and job.is_running:
-        st.info("The pictures are going through the network, once. It is stored after that.")
         show_extraction(job)
         st.stop()
     if not missing:
@@ -72,7 +71,7 @@ def _require_activations(workspace: Workspace) -> None:
         show_error(job.problem)
         link_to("workspace", "Go to the workspace")
         st.stop()
-    if state.is_demo(workspace):
+    if state.is_demo(workspace) and (job is None or not job.is_cancelled):
         state.start_extraction(workspace)
         st.rerun()
     st.info(

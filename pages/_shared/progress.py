@@ -1,4 +1,7 @@
-"""Progress of an extraction, polled while it runs."""
+"""Progress of an extraction, polled while it runs.
+
+It is a job of the server: every tab shows the same one, and closing a tab does not end it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,11 @@ POLL_SECONDS = 0.4
 
 def show_extraction(job: ExtractionJob) -> None:
     """Draw a running extraction's progress until it ends, then run the page again."""
+    st.info(
+        "The pictures are going through the network, once. It goes on when you leave this page or "
+        "close it, and what is done is kept when it is stopped.",
+        icon=":material/memory:",
+    )
 
     def poll() -> None:
         if not job.is_running:
@@ -21,5 +29,9 @@ def show_extraction(job: ExtractionJob) -> None:
         split, progress = job.progress
         share = progress.done / progress.total if progress.total else 1.0
         st.progress(share, text=f"**{split}** · {progress.in_words}")
+        if job.is_cancelled:
+            st.caption("Stopping …")
+        elif st.button("Stop", icon=":material/stop:", key="stop_extraction"):
+            job.cancel()
 
     st.fragment(poll, run_every=POLL_SECONDS)()

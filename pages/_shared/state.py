@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.classifier import Classifier
+from openmax_core.engines import Engine
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.extraction import ExtractionReport
 from openmax_core.inference import Progress
@@ -142,18 +143,23 @@ def start_extraction(item: Workspace) -> ExtractionJob:
     jobs, key = _jobs(), str(item.folder)
     with _LOCK:
         if key not in jobs or not jobs[key].is_running:
-            job: ExtractionJob = Job(
-                lambda report: item.extract(progress=lambda *where: report(where))
-            )
+
+            def work(report: Callable[[tuple[str, Progress]], None]) -> ExtractionReport:
+                try:
+                    return item.extract(progress=lambda *where: report(where))
+                finally:
+                    start.freeze_imports()
+
+            job: ExtractionJob = Job(work)
             jobs[key] = job.start()
         return jobs[key]
 
 
-def classifier_job(item: Workspace) -> Job[None, Classifier]:
+def engine_job(item: Workspace) -> Job[None, Engine]:
     """Start loading the network in the background, once a state for everybody."""
-    job = _classifier_job(str(item.folder), item.classifier_key)
+    job = _engine_job(str(item.folder), item.classifier_key)
     if job.problem:  # the next visit tries again: memory or a drive may be there by then
-        _classifier_job.clear(str(item.folder), item.classifier_key)
+        _engine_job.clear(str(item.folder), item.classifier_key)
     return job
 
 
@@ -166,8 +172,14 @@ def samples(folder: str, state: str, split: str, most: int) -> list[Sample]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _classifier_job(folder: str, classifier_key: str) -> Job[None, Classifier]:
-    job: Job[None, Classifier] = Job(lambda report: Workspace.open(folder).load_classifier())
+def _engine_job(folder: str, classifier_key: str) -> Job[None, Engine]:
+    def load(report: object) -> Engine:
+        # On the CPU: a few pictures are through it before torch would be imported for a GPU.
+        engine = Workspace.open(folder).load_engine("cpu")
+        start.freeze_imports()
+        return engine
+
+    job: Job[None, Engine] = Job(load)
     return job.start()
 
 

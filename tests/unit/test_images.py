@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
-from openmax_core.classifier import Classifier
+from openmax_core.engines import normalise, normalised
 from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.images import (
     IMAGENET_MEAN,
@@ -31,7 +31,6 @@ from openmax_core.images import (
     find_known_pictures,
     find_unknown_pictures,
 )
-from openmax_core.inference import NOT_FINITE, normalise, run
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 
@@ -132,6 +131,17 @@ def test_pixels_are_bit_identical_to_torchvision(
             )
 
 
+def test_the_notebooks_resize_is_bit_identical_at_every_width() -> None:
+    # Other ways to pick the nearest pixel differ at 256, 512, 1024 and some thirty more.
+    resize = transforms.Resize((320, 320), transforms.InterpolationMode.NEAREST)
+    crop = transforms.CenterCrop(224)
+    wide = noise(1200, 40)
+    for width in range(1, 1200):
+        picture = wide.crop((0, 0, width, 40))
+        expected = np.asarray(crop(resize(picture)))
+        assert np.array_equal(Transform().pixels(picture), expected), width
+
+
 def test_the_default_transform_is_the_notebooks() -> None:
     assert Transform() == Transform(
         resize=(320, 320),
@@ -164,6 +174,10 @@ def test_normalise_is_bit_identical_to_torchvision(
     result = normalise(batch, torch.tensor(mean).view(3, 1, 1), torch.tensor(std).view(3, 1, 1))
     assert result.dtype == torch.float32
     assert torch.equal(result, expected)
+    pixels = np.stack([np.asarray(item) for item in pictures])
+    without_torch = normalised(pixels, Transform(mean=mean, std=std))
+    assert without_torch.dtype == np.float32
+    np.testing.assert_array_equal(without_torch, expected.numpy())
 
 
 def test_normalise_gives_torchvisions_value_for_every_byte() -> None:
@@ -174,71 +188,8 @@ def test_normalise_gives_torchvisions_value_for_every_byte() -> None:
     expected = chain(Image.fromarray(every[0].permute(1, 2, 0).numpy()))
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     assert torch.equal(normalise(every, mean, std)[0], expected)
-
-
-# --- running over pictures -------------------------------------------------------------------
-
-
-class ChannelMeans(torch.nn.Module):
-    """Three logits: the mean of each channel."""
-
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:
-        return batch.mean(dim=(2, 3))
-
-
-def channel_means(resize: int | tuple[int, int] = (4, 4)) -> Classifier:
-    transform = Transform(resize, (4, 4), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    return Classifier("test", ("red", "green", "blue"), transform, ChannelMeans())
-
-
-@pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
-def test_run_gives_every_index_once_with_its_own_logits(tmp_path: Path, batch_size: int) -> None:
-    sources = [
-        saved(Image.new("RGB", (4, 4), colour), tmp_path / f"{index}.png")
-        for index, colour in enumerate([RED, GREEN, BLUE, WHITE])
-    ]
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(encoded(noise(9, 9), "PNG")[:60])
-    sources.insert(2, broken)
-    results = list(run(channel_means(), sources, "cpu", batch_size))
-    assert sorted(index for index, _ in results) == [0, 1, 2, 3, 4]
-    by_index = dict(results)
-    logits = [by_index[index] for index in (0, 1, 3, 4)]
-    assert [np.asarray(row).tolist() for row in logits] == [
-        [1, 0, 0],
-        [0, 1, 0],
-        [0, 0, 1],
-        [1, 1, 1],
-    ]
-    assert all(np.asarray(row).dtype == np.float32 for row in logits)
-    reason = by_index[2]
-    assert isinstance(reason, str)
-    assert reason.startswith("damaged picture")
-    assert str(tmp_path) not in reason
-
-
-def test_run_reads_pictures_from_bytes() -> None:
-    results = dict(run(channel_means(), [encoded(Image.new("RGB", (4, 4), BLUE), "PNG")], "cpu"))
-    assert np.asarray(results[0]).tolist() == [0, 0, 1]
-
-
-def test_run_gives_the_reason_for_an_output_that_is_not_finite() -> None:
-    classifier = Classifier(
-        "test", ("a", "b", "c"), Transform((4, 4), (4, 4), std=(1e-45, 1.0, 1.0)), ChannelMeans()
-    )
-    red = encoded(Image.new("RGB", (4, 4), RED), "PNG")
-    assert list(run(classifier, [red], "cpu")) == [(0, NOT_FINITE)]
-
-
-def test_a_picture_too_narrow_to_be_resized_does_not_stop_the_others(tmp_path: Path) -> None:
-    # the shorter side of 1 pixel to 1,024 would make the longer one 3 thousand million
-    thread = saved(Image.new("1", (1, 3_000_000)), tmp_path / "thread.png")
-    red = saved(Image.new("RGB", (8, 8), RED), tmp_path / "red.png")
-    results = dict(run(channel_means(resize=1024), [thread, red], "cpu"))
-    assert np.asarray(results[1]).tolist() == [1, 0, 0]
-    reason = results[0]
-    assert isinstance(reason, str)
-    assert "3000000" in reason.replace(",", "").replace(" ", "")
+    pixels = every.permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(normalised(pixels, Transform())[0], expected.numpy())
 
 
 # --- decoding --------------------------------------------------------------------------------

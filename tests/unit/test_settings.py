@@ -35,6 +35,7 @@ classes = [
     "daisy",
 ]
 architecture = "resnet50"
+precision = "float32"
 
 [defaults]
 min_test_accuracy = 0.9

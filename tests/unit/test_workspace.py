@@ -383,7 +383,7 @@ def test_a_second_extraction_runs_nothing_and_touches_nothing(
 ) -> None:
     before = store_of(extracted)
     again = Workspace.open(extracted.folder)
-    monkeypatch.setattr(again, "load_classifier", must_not_be_loaded)
+    monkeypatch.setattr(again, "load_engine", must_not_be_loaded)
     report = again.extract("cpu")
     assert report.n_run == {"train": 0, "test": 0, "reject": 0}
     assert report.n_reused == {"train": TRAIN * 3, "test": TEST * 3, "reject": REJECT}
@@ -431,7 +431,7 @@ def test_deleting_pictures_needs_no_network(
     extracted: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delete_a_picture(extracted.picture_folder("test"))
-    monkeypatch.setattr(extracted, "load_classifier", must_not_be_loaded)
+    monkeypatch.setattr(extracted, "load_engine", must_not_be_loaded)
     assert extracted.extract("cpu").n_run == {"train": 0, "test": 0, "reject": 0}
 
 
@@ -503,7 +503,7 @@ def test_other_defaults_run_nothing_again(
     extracted.save_settings(
         replace(extracted.settings, name="other", defaults=Defaults("notebook", 0.5))
     )
-    monkeypatch.setattr(extracted, "load_classifier", must_not_be_loaded)
+    monkeypatch.setattr(extracted, "load_engine", must_not_be_loaded)
     assert extracted.extract("cpu").n_run == {"train": 0, "test": 0, "reject": 0}
 
 

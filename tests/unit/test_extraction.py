@@ -1,0 +1,340 @@
+"""Nothing is lost: killed runs, full disks, two runs at once, what is run again and what is not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from openmax_core import extraction, inference
+from openmax_core.classifier import build_network
+from openmax_core.errors import ActivationsError, ClassifierError
+from openmax_core.extraction import OTHER_PROCESS
+from openmax_core.images import Transform
+from openmax_core.inference import Progress
+from openmax_core.jobs import CancelledError, Job
+from openmax_core.workspace import Workspace
+
+ARCHITECTURE, CLASSES = "shufflenet_v2_x0_5", ("dark", "light")
+N_TRAIN, N_TEST, N_REJECT = 400, 20, 60
+SHARD = 128  # pictures, with batches of 8 on a CPU
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with its exported network, that no picture has been through."""
+    folder = tmp_path_factory.mktemp("material")
+    generator = np.random.default_rng(0)
+    for split, counts in {"train": N_TRAIN, "test": N_TEST, "reject": N_REJECT}.items():
+        for label in CLASSES if split != "reject" else ("other",):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(counts):
+                pixels = generator.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / split / label / f"{number:04d}.png")
+    (folder / "train" / "dark" / "0150.png").write_bytes(b"no picture")
+    torch.manual_seed(0)
+    torch.save(build_network(ARCHITECTURE, 2).state_dict(), folder / "net.pth")
+    workspace = Workspace.create(
+        folder,
+        ARCHITECTURE,
+        weights=folder / "net.pth",
+        reject="reject",
+        transform=Transform((32, 32), (32, 32)),
+    )
+    workspace.load_engine("cpu")
+    return folder
+
+
+@pytest.fixture
+def workspace(material: Path, tmp_path: Path) -> Workspace:
+    # A copy with the same dates: the keys of its activations are the same.
+    return Workspace.open(shutil.copytree(material, tmp_path / "workspace"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(material: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = shutil.copytree(material, tmp_path_factory.mktemp("undisturbed") / "workspace")
+    Workspace.open(folder).extract("cpu")
+    return stored(folder)
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Content of the store by path; without key.json, which says when."""
+    paths = [path for path in (folder / "activations").rglob("*") if path.is_file()]
+    names = {path: path.relative_to(folder / "activations").as_posix() for path in paths}
+    own = {path: name for path, name in names.items() if path.name not in {"key.json", ".lock"}}
+    return {name: path.read_bytes() for path, name in own.items()}
+
+
+def shards(folder: Path, split: str = "train") -> list[Path]:
+    return sorted((folder / "activations").glob(f".unfinished-{split}-*/[0-9]*.safetensors"))
+
+
+def command(folder: Path) -> list[str]:
+    return [sys.executable, "-m", "openmax_core", "extract", str(folder), "--device", "cpu"]
+
+
+# --- killed runs -------------------------------------------------------------------------------
+
+
+def kill_when(folder: Path, holds: Callable[[], bool]) -> bool:
+    """Start an extraction and kill it as soon as something holds; tell whether it came to that."""
+    process = subprocess.Popen(
+        command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    poll = threading.Event()
+    while process.poll() is None:
+        if holds():
+            process.send_signal(signal.SIGKILL)
+            break
+        poll.wait(0.0005)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode in {-signal.SIGKILL, 0, 3}, errors
+    return process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("n_shards", [1, 3, 5])
+def test_a_killed_run_goes_on_after_the_last_whole_shard(
+    workspace: Workspace, undisturbed: dict[str, bytes], n_shards: int
+) -> None:
+    folder = workspace.folder
+    assert kill_when(folder, lambda: len(shards(folder)) >= n_shards)
+    n_kept = SHARD * len(shards(folder))
+    report = workspace.extract("cpu")
+    assert report.n_resumed == n_kept
+    assert report.n_run["train"] == 2 * N_TRAIN - n_kept
+    assert stored(folder) == undisturbed
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
+    workspace: Workspace, undisturbed: dict[str, bytes]
+) -> None:
+    folder = workspace.folder
+    activations = folder / "activations"
+    moments: list[Callable[[], bool]] = [
+        (activations / ".lock").exists,
+        lambda: len(shards(folder)) >= 2,
+        lambda: len(shards(folder)) >= 4,
+        lambda: any(activations.glob(".writing-*")),
+        lambda: any(activations.glob("train-*")),
+        lambda: any(activations.glob("test-*")),
+        lambda: bool(shards(folder, "reject")),
+    ]
+    n_killed = sum(kill_when(folder, moment) for moment in moments)
+    assert n_killed >= 3
+    workspace.extract("cpu")
+    assert stored(folder) == undisturbed
+    assert not list(activations.glob(".writing-*"))
+    assert not list(activations.glob(".unfinished-*"))
+
+
+# --- other ends --------------------------------------------------------------------------------
+
+
+def test_a_full_disk_keeps_what_was_stored(
+    workspace: Workspace, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = iter(range(100))
+    real = os.replace
+
+    def replace(source: str, target: str) -> None:
+        if str(target).endswith(".safetensors") and next(written) >= 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace)
+        with pytest.raises(ActivationsError, match=r"No space left.*make room.*to go on"):
+            workspace.extract("cpu")
+    assert len(shards(workspace.folder)) == 2
+    assert [path.name for path in shards(workspace.folder)[0].parent.glob(".*")] == []
+    assert workspace.extract("cpu").n_resumed == 2 * SHARD
+    assert stored(workspace.folder) == undisturbed
+
+
+def test_a_lost_device_keeps_what_was_stored(
+    workspace: Workspace, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def run(*arguments: object) -> Iterator[object]:
+        for index, result in inference.run(*arguments):  # type: ignore[arg-type]
+            if index == 300:
+                raise ClassifierError("the cuda device failed")
+            yield index, result
+
+    with monkeypatch.context() as patched:
+        patched.setattr(extraction, "run", run)
+        with pytest.raises(ClassifierError, match="cuda device failed"):
+            workspace.extract("cpu")
+    assert workspace.extract("cpu").n_resumed == 2 * SHARD
+    assert stored(workspace.folder) == undisturbed
+
+
+def test_a_cancelled_job_goes_on_where_it_ended(
+    workspace: Workspace, undisturbed: dict[str, bytes]
+) -> None:
+    reached = threading.Event()
+
+    def work(report: Callable[[Progress], None]) -> None:
+        def tell(split: str, progress: Progress) -> None:
+            if progress.done >= 300:
+                reached.set()
+                assert cancelled.wait(SECONDS)
+            report(progress)
+
+        workspace.extract("cpu", progress=tell)
+
+    cancelled = threading.Event()
+    job: Job[Progress, None] = Job(work).start()
+    assert reached.wait(SECONDS)
+    job.cancel()
+    cancelled.set()
+    with pytest.raises(Exception, match="cancelled") as caught:
+        job.result(SECONDS)
+    assert isinstance(caught.value.__cause__, CancelledError)
+    assert (job.is_cancelled, job.problem, job.has_result) == (True, None, False)
+    report = workspace.extract("cpu")
+    assert report.n_resumed == 2 * SHARD
+    assert "going on after 256 of an interrupted run" in report.in_words
+    assert stored(workspace.folder) == undisturbed
+
+
+def test_a_damaged_shard_is_run_again(
+    workspace: Workspace, undisturbed: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert kill_when(workspace.folder, lambda: len(shards(workspace.folder)) >= 3)
+    first, second, *_ = shards(workspace.folder)
+    first.write_bytes(first.read_bytes()[:-1])
+    second.write_bytes(b"")
+    n_kept = SHARD * (len(shards(workspace.folder)) - 2)
+    assert workspace.extract("cpu").n_resumed == n_kept
+    assert stored(workspace.folder) == undisturbed
+    assert caplog.text.count("is damaged") == 2
+
+
+# --- two runs at once --------------------------------------------------------------------------
+
+
+def test_a_second_process_waits_and_then_finds_everything(
+    workspace: Workspace, undisturbed: dict[str, bytes]
+) -> None:
+    with workspace.store.locked():
+        process = subprocess.Popen(
+            command(workspace.folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"waiting for {OTHER_PROCESS} …\n"
+        assert not shards(workspace.folder)
+    printed, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 3, errors  # one picture is unreadable
+    assert "pictures run" in printed
+    assert stored(workspace.folder) == undisturbed
+
+
+def test_two_processes_at_once_do_the_work_once(
+    workspace: Workspace, undisturbed: dict[str, bytes]
+) -> None:
+    processes = [
+        subprocess.Popen(command(workspace.folder), stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    printed = [process.communicate(timeout=SECONDS)[0] for process in processes]
+    assert [process.returncode for process in processes] == [3, 3]
+    assert stored(workspace.folder) == undisturbed
+    assert sorted("Nothing to do" in text for text in printed) == [False, True]
+
+
+def test_who_waits_can_be_told_to_stop(workspace: Workspace) -> None:
+    told: list[str] = []
+
+    def tell(split: str, progress: Progress) -> None:
+        told.append(progress.in_words)
+        raise CancelledError
+
+    with workspace.store.locked(), pytest.raises(CancelledError):
+        workspace.extract("cpu", progress=tell)
+    assert told == [f"0 of {2 * N_TRAIN} pictures · waiting for {OTHER_PROCESS}"]
+
+
+def test_a_store_that_cannot_be_written_is_named(workspace: Workspace) -> None:
+    (workspace.folder / "activations").write_text("in the way")
+    with pytest.raises(ActivationsError, match=r"cannot store activations in .*activations"):
+        workspace.extract("cpu")
+
+
+# --- what is run again -------------------------------------------------------------------------
+
+
+def test_pictures_that_change_while_a_run_is_interrupted_are_run_again(
+    workspace: Workspace,
+) -> None:
+    assert kill_when(workspace.folder, lambda: len(shards(workspace.folder)) >= 3)
+    n_kept = SHARD * len(shards(workspace.folder))
+    train = workspace.picture_folder("train")
+    Image.new("RGB", (12, 12), "red").save(train / "dark" / "0003.png")
+    (train / "dark" / "0004.png").unlink()
+    Image.new("RGB", (12, 12), "blue").save(train / "dark" / "0003b.png")
+    report = workspace.extract("cpu")
+    assert report.n_resumed == n_kept - 2
+    activations = workspace.activations("train")
+    assert activations is not None
+    assert activations.pictures["path"].tolist() == list(workspace.find_pictures("train").paths)
+    fresh = Workspace.open(workspace.folder)
+    shutil.rmtree(workspace.folder / "activations")
+    fresh.extract("cpu")
+    again = fresh.activations("train")
+    assert again is not None
+    np.testing.assert_array_equal(again.logits, activations.logits)
+
+
+def test_an_unreadable_picture_is_tried_again_only_when_it_changes(workspace: Workspace) -> None:
+    workspace.extract("cpu")
+    assert workspace.extract("cpu").n_unreadable["train"] == 1
+    (workspace.picture_folder("train") / "light" / "0000.png").touch()
+    report = workspace.extract("cpu")
+    assert (report.n_run["train"], report.n_unreadable["train"]) == (1, 1)
+    Image.new("RGB", (12, 12)).save(workspace.picture_folder("train") / "dark" / "0150.png")
+    report = workspace.extract("cpu")
+    assert (report.n_run["train"], report.n_unreadable["train"]) == (1, 0)
+
+
+def test_other_weights_start_a_new_store_and_it_says_so(workspace: Workspace) -> None:
+    report = workspace.extract("cpu")
+    assert report.changes == []
+    torch.manual_seed(1)
+    torch.save(build_network(ARCHITECTURE, 2).state_dict(), workspace.folder / "net.pth")
+    report = workspace.extract("cpu")
+    assert report.changes == ["weights"]
+    assert report.n_reused["train"] == 0
+    assert "The weights had changed since the last extraction, so every" in report.in_words
+    assert len(list((workspace.folder / "activations").glob("train-*"))) == 1
+
+
+def test_another_transform_leaves_no_shards_of_the_old_one(workspace: Workspace) -> None:
+    assert kill_when(workspace.folder, lambda: len(shards(workspace.folder)) >= 2)
+    path = workspace.folder / "workspace.toml"
+    path.write_text(path.read_text().replace('"nearest"', '"bilinear"'))
+    report = Workspace.open(workspace.folder).extract("cpu")
+    assert report.n_resumed == 0
+    assert not list((workspace.folder / "activations").glob(".unfinished-*"))
+
+
+def test_nothing_to_do_touches_nothing_and_needs_no_lock(workspace: Workspace) -> None:
+    workspace.extract("cpu")
+    before = {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")}
+    with workspace.store.locked():
+        report = workspace.extract("cpu")
+    assert report.in_words == "Nothing to do: everything is stored."
+    assert {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")} == before
