@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError
 from openmax_core.images import PictureFiles
-from openmax_core.shards import Rows
+from openmax_core.shards import Rows, cannot_store
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
 OK, UNREADABLE = "ok", "unreadable"
@@ -149,10 +149,7 @@ def write_activations(
         temporary.chmod(0o755)
         temporary.rename(folder)
     except OSError as error:
-        raise ActivationsError(
-            f"cannot store activations in {folder}: {error.strerror or error}. What was stored "
-            "before stays: make room, and run the extraction again to go on"
-        ) from error
+        raise cannot_store(folder, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.files import write_bytes_atomically
+from openmax_core.files import sha256_of_file, write_bytes_atomically
 from openmax_core.images import TrainTransform, Transform
+from openmax_core.onnx_export import export_paths
 from openmax_core.settings import (
     FILE_NAME,
     ClassifierSettings,
@@ -47,12 +48,29 @@ def demo_folder() -> Path:
     return platformdirs.user_cache_path("openmax") / "digits"
 
 
+def exported_network(weights: Path) -> Path:
+    """Where the demo's exported network lies or would lie: beside its weights."""
+    key = sha256_of_file(weights)
+    crop = SETTINGS.transform.crop
+    return export_paths(weights, key, SETTINGS.classifier.architecture, len(KNOWN), crop)[0]
+
+
+def export_network(weights: Path) -> Path:
+    """Export the demo's network beside its weights, as it is shipped; imports torch."""
+    from openmax_core.classifier import load_classifier
+    from openmax_core.onnx_export import export
+
+    architecture = SETTINGS.classifier.architecture
+    classifier = load_classifier(architecture, weights, KNOWN, SETTINGS.transform)
+    return export(classifier, (exported_network(weights),), weights.stem)
+
+
 def open_digits_demo(weights: Path, folder: Path | None = None) -> Workspace:
     """Open the demo workspace, and make it first where it does not exist.
 
     Parameters
     ----------
-    weights : trained weights to copy into the workspace
+    weights : trained weights to copy into the workspace, with the exported network beside them
     folder : :func:`demo_folder` without
 
     Raises
@@ -66,6 +84,9 @@ def open_digits_demo(weights: Path, folder: Path | None = None) -> Workspace:
     own = folder / WEIGHTS_NAME
     if not own.exists() or own.read_bytes() != weights.read_bytes():
         write_bytes_atomically(own, weights.read_bytes())
+    exported = exported_network(weights)
+    if exported.is_file() and not (copy := folder / exported.name).exists():
+        write_bytes_atomically(copy, exported.read_bytes())
     return Workspace.open(folder)
 
 

@@ -98,13 +98,25 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
                 raise ExportError(f"{classifier.architecture} cannot be exported to ONNX")
             path = Path(folder) / "network.onnx"
             program.save(path, external_data=False)
-            return path.read_bytes()
+            return _without_traces(path)
     # The exporter's errors are of many kinds; what it cannot do, torch does.
     except Exception as error:
         raise ExportError(
             f"{classifier.architecture} cannot be exported to ONNX: "
             f"{(str(error) or repr(error)).splitlines()[0]}"
         ) from error
+
+
+def _without_traces(path: Path) -> bytes:
+    """Take out where in whose source code each node comes from: a quarter of a small file."""
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    return bytes(model.SerializeToString())
 
 
 def _check(classifier: Classifier, content: bytes) -> None:
@@ -121,7 +133,8 @@ def _check(classifier: Classifier, content: bytes) -> None:
     parts = [session.run(None, {"pictures": part})[0] for part in (batch[:1], batch[1:])]
     logits = np.concatenate(parts)
     largest = np.abs(expected).max()
-    error = np.abs(logits - expected).max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        error = np.abs(logits - expected).max(initial=0.0)
     if logits.shape != expected.shape or not error <= TOLERANCE * largest:
         raise ExportError(
             f"the export of {classifier.architecture} to ONNX differs from torch by {error:.2g} "

@@ -74,14 +74,20 @@ class Shards:
         try:
             write_bytes_atomically(self.folder / f"{number:08d}{SUFFIX}", content)
         except OpenMaxError as error:
-            raise ActivationsError(
-                f"cannot store activations: {error}. What was stored before stays: make room, and "
-                "run the extraction again to go on"
-            ) from error
+            raise cannot_store(self.folder, error.__cause__ or error) from error
 
     def remove(self) -> None:
         """Remove all shards."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def cannot_store(folder: Path, error: BaseException) -> ActivationsError:
+    """What to say of a folder that cannot be written, or of a full disk."""
+    reason = getattr(error, "strerror", None) or error
+    return ActivationsError(
+        f"cannot store activations in {folder}: {reason}. What was stored before stays: mend that, "
+        "and run the extraction again to go on"
+    )
 
 
 class LocatedRows(Rows):

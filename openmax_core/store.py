@@ -24,7 +24,7 @@ from openmax_core.activations import KEY, WRITING, Activations, write_activation
 from openmax_core.errors import ActivationsError
 from openmax_core.files import KEY_LENGTH, fingerprint
 from openmax_core.images import PictureFiles
-from openmax_core.shards import Identity, LocatedRows, Rows, Shards
+from openmax_core.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 
 UNFINISHED, LOCK = ".unfinished-", ".lock"
 POLL_SECONDS = 0.2
@@ -106,10 +106,7 @@ class ActivationStore:
                     if on_wait:
                         on_wait()
         except (OSError, NotImplementedError) as error:
-            raise ActivationsError(
-                f"cannot store activations in {self.folder}: "
-                f"{getattr(error, 'strerror', None) or error}"
-            ) from error
+            raise cannot_store(self.folder, error) from error
         try:
             yield
         finally:

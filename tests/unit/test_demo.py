@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,16 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from openmax_core.classifier import read_weights
-from openmax_core.demo import KNOWN, SETTINGS, open_digits_demo, write_digit_pictures
+from openmax_core.demo import (
+    KNOWN,
+    SETTINGS,
+    exported_network,
+    open_digits_demo,
+    write_digit_pictures,
+)
+from openmax_core.engines import OnnxEngine, TorchEngine
 from openmax_core.errors import WorkspaceError
+from openmax_core.inference import run
 from openmax_core.settings import FILE_NAME
 from openmax_core.workspace import Workspace
 
@@ -178,3 +188,41 @@ def test_the_notebook_s_method_keeps_the_floor_and_rejects_the_unknown(
 def test_the_default_method_has_a_recommended_point(extracted: Workspace) -> None:
     floor = extracted.settings.defaults.min_test_accuracy
     assert extracted.evaluate().recommend(floor).test_accuracy >= floor == 0.85
+
+
+# --- the shipped network -----------------------------------------------------------------------
+
+
+def test_the_exported_network_is_that_of_the_weights(demo: Workspace) -> None:
+    shipped = exported_network(WEIGHTS)
+    assert shipped.is_file(), "make it with openmax_core.demo.export_network, and commit it"
+    assert [path.name for path in WEIGHTS.parent.glob("*.onnx")] == [shipped.name]
+    assert (demo.folder / shipped.name).read_bytes() == shipped.read_bytes()
+    files = demo.find_pictures("reject")
+    sources = [files.folder / path for path in files.paths[:40]]
+    exported = OnnxEngine(shipped, demo.settings.transform)
+    by_torch = TorchEngine(demo.load_classifier())
+    logits, expected = (
+        np.array([result for _, result in run(engine, sources)]) for engine in (exported, by_torch)
+    )
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_demo_is_extracted_without_importing_torch(tmp_path: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from openmax_core.demo import open_digits_demo
+workspace = open_digits_demo(Path({str(WEIGHTS)!r}), Path({str(tmp_path / "digits")!r}))
+assert workspace.extract("cpu").n_run["test"] == 325
+assert "torch" not in sys.modules and "torchvision" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_shipped_tells_where_it_was_made() -> None:
+    content = exported_network(WEIGHTS).read_bytes()
+    assert not [sign for sign in (b"site-packages", b".py", b"torch/nn") if sign in content]

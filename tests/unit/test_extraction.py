@@ -156,7 +156,7 @@ def test_a_full_disk_keeps_what_was_stored(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", replace)
-        with pytest.raises(ActivationsError, match=r"No space left.*make room.*to go on"):
+        with pytest.raises(ActivationsError, match=r"No space left.*to go on"):
             workspace.extract("cpu")
     assert len(shards(workspace.folder)) == 2
     assert [path.name for path in shards(workspace.folder)[0].parent.glob(".*")] == []
