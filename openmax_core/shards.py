@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -68,7 +67,7 @@ class Shards:
         rows = [[*picture, error] for picture, error in zip(pictures, errors, strict=True)]
         content = save(
             {"logits": np.array(vectors, dtype=np.float32).reshape(-1, n_classes)},
-            metadata={"pictures": json.dumps(rows)},
+            metadata={"pictures": json.dumps(rows), "count": str(len(rows))},
         )
         number = int(paths[-1].stem) + 1 if (paths := self.paths()) else 0
         try:
@@ -76,9 +75,19 @@ class Shards:
         except OpenMaxError as error:
             raise cannot_store(self.folder, error.__cause__ or error) from error
 
-    def remove(self) -> None:
-        """Remove all shards."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def n_pictures(self) -> int:
+        """Count the pictures that the shards cover; reads no logits."""
+        return sum(_count(path) for path in self.paths())
+
+
+def _count(path: Path) -> int:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as stored:
+            return int(stored.metadata()["count"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return 0
 
 
 def cannot_store(folder: Path, error: BaseException) -> ActivationsError:
@@ -145,12 +154,13 @@ class LocatedRows(Rows):
         self.add_source(pictures, read)
 
     def locate(self, identities: Sequence[Identity]) -> None:
-        """Make the results of a listing's pictures those of this mapping."""
+        """Make the results of a listing's pictures those of this mapping; called once, last."""
         self._places = {
             index: self._known[identity]
             for index, identity in enumerate(identities)
             if identity in self._known
         }
+        self._known = {}
 
     @property
     def n_resumed(self) -> int:

@@ -67,12 +67,15 @@ class SplitStatus:
         The stored activations are those of these files and this classifier.
     problem : str or None
         Why the folder cannot be read.
+    n_unfinished : int
+        Pictures that a run which was interrupted has done; the next one goes on after them.
     """
 
     n_files: int
     n_stored: int | None
     is_current: bool
     problem: str | None = None
+    n_unfinished: int = 0
 
 
 class Workspace:
@@ -295,6 +298,7 @@ class Workspace:
     def status(self, split: str) -> SplitStatus:
         """Compare a split's folder with what is stored; reads no picture."""
         files = wanted = stored = n_stored = problem = None
+        n_unfinished = 0
         try:
             files = self.find_pictures(split)
         except OpenMaxError as error:
@@ -304,10 +308,12 @@ class Workspace:
                 wanted = self.store.folder_of(split, files) if files is not None else None
                 stored = self.store.newest(split)
                 n_stored = None if stored is None else len(Activations.load(stored).pictures)
+                n_unfinished = self.store.shards(split).n_pictures()
         except OpenMaxError as error:
             problem = problem or str(error)
         n_files = 0 if files is None else len(files)
-        return SplitStatus(n_files, n_stored, stored is not None and stored == wanted, problem)
+        is_current = stored is not None and stored == wanted
+        return SplitStatus(n_files, n_stored, is_current, problem, n_unfinished)
 
     def extract(
         self,

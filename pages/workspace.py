@@ -6,14 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.workspace import Workspace
+from openmax_core.workspace import SplitStatus, Workspace
 from pages._shared import start, state
 from pages._shared.format import plain
 from pages._shared.messages import show_error
 from pages._shared.progress import show_extraction
 from pages._shared.registry import ensure_routed
-
-ICONS = {True: "stored", False: "to be run"}
 
 
 def main() -> None:
@@ -38,7 +36,7 @@ def _show_workspace(workspace: Workspace) -> None:
     )
     job = state.extraction(workspace)
     if job is not None and job.is_running:
-        show_extraction(job)
+        show_extraction(job, can_stop=True)
         return
     if job is not None:
         _show_outcome(job)
@@ -48,7 +46,7 @@ def _show_workspace(workspace: Workspace) -> None:
             "set": split,
             "files in the folder": status.n_files,
             "files in the store": status.n_stored or 0,
-            "state": status.problem or ICONS[status.is_current],
+            "state": status.problem or _in_words(status),
             "folder": str(workspace.picture_folder(split)),
         }
         for split, status in statuses.items()
@@ -77,6 +75,12 @@ def _show_workspace(workspace: Workspace) -> None:
     _show_unreadable(workspace)
 
 
+def _in_words(status: SplitStatus) -> str:
+    if status.n_unfinished:
+        return f"unfinished: {status.n_unfinished:,} pictures are done"
+    return "stored" if status.is_current else "to be run"
+
+
 def _show_outcome(job: state.ExtractionJob) -> None:
     """How the last extraction ended."""
     if job.problem:
@@ -85,7 +89,7 @@ def _show_outcome(job: state.ExtractionJob) -> None:
         st.success(plain(job.result().in_words), icon=":material/check:")
     else:
         st.warning(
-            "The extraction was stopped. What was done is kept: it goes on from there.",
+            "The extraction was stopped. What was done is kept: run it again to go on.",
             icon=":material/stop_circle:",
         )
 

@@ -9,7 +9,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error, show_warning
-from pages._shared.progress import show_extraction
+from pages._shared.progress import show_extraction, show_extraction_beside
 from pages._shared.registry import link_to
 
 
@@ -63,6 +63,9 @@ def _require_activations(workspace: Workspace) -> None:
         st.stop()
     job = state.extraction(workspace)
     if job is not None and job.is_running:
+        if not missing:
+            show_extraction_beside(job)
+            return
         show_extraction(job)
         st.stop()
     if not missing:

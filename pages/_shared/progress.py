@@ -7,21 +7,35 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages._shared.state import ExtractionJob
+from pages._shared import state
 
 POLL_SECONDS = 0.4
 
 
-def show_extraction(job: ExtractionJob) -> None:
+def show_extraction(job: state.ExtractionJob, can_stop: bool = False) -> None:
     """Draw a running extraction's progress until it ends, then run the page again."""
     st.info(
         "The pictures are going through the network, once. It goes on when you leave this page or "
         "close it, and what is done is kept when it is stopped.",
         icon=":material/memory:",
     )
+    _show_progress(job, can_stop)
 
+
+def show_extraction_beside(job: state.ExtractionJob) -> None:
+    """Draw a running extraction's progress on a page that shows figures of an earlier one."""
+    st.info(
+        "Pictures that are new or changed are going through the network; the figures are those "
+        "from before until it ends.",
+        icon=":material/memory:",
+    )
+    _show_progress(job, can_stop=False)
+
+
+def _show_progress(job: state.ExtractionJob, can_stop: bool) -> None:
     def poll() -> None:
         if not job.is_running:
+            state.status.clear()
             st.rerun()
         if job.progress is None:
             st.progress(0.0, text="Looking at the folders")
@@ -31,7 +45,7 @@ def show_extraction(job: ExtractionJob) -> None:
         st.progress(share, text=f"**{split}** · {progress.in_words}")
         if job.is_cancelled:
             st.caption("Stopping …")
-        elif st.button("Stop", icon=":material/stop:", key="stop_extraction"):
+        elif can_stop and st.button("Stop", icon=":material/stop:", key="stop_extraction"):
             job.cancel()
 
     st.fragment(poll, run_every=POLL_SECONDS)()

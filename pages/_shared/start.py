@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
@@ -59,6 +60,9 @@ def found_workspaces() -> list[Path]:
 def freeze_imports() -> None:
     """Keep imported modules out of the full collection that Streamlit runs after every rerun."""
     n_modules = len(sys.modules) // 200
+    if not _frozen:
+        # Some extensions complain of objects that outlive the interpreter.
+        atexit.register(gc.unfreeze)
     if _frozen.get("n_modules") != n_modules:
         gc.collect()
         gc.freeze()

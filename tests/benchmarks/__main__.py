@@ -17,12 +17,13 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from tests.benchmarks import browser, extraction, numbers
+from tests.benchmarks import browser, extraction, memory, numbers
 from tests.benchmarks.measure import Row
 
 GROUPS: dict[str, Callable[[], list[Row]]] = {
     "numbers": numbers.rows,
     "extraction": extraction.rows,
+    "memory": memory.rows,
     "browser": browser.rows,
 }
 

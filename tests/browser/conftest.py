@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from openmax_core.classifier import build_network
+from openmax_core.devices import n_cores
+from openmax_core.images import Transform
+from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
 
@@ -27,7 +35,30 @@ def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(server_folder: Path) -> Iterator[str]:
+def large_pictures(server_folder: Path) -> Path:
+    """A workspace whose pictures take long enough to watch; nothing extracted."""
+    folder = server_folder / "large"
+    stream = io.BytesIO()
+    coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((1600, 1200)).save(stream, "JPEG")
+    for split, count in (("train", 250 * n_cores()), ("test", 10)):
+        for label in ("a", "b"):
+            (folder / split / label).mkdir(parents=True)
+            for number in range(count):
+                (folder / split / label / f"{number}.jpg").write_bytes(stream.getvalue())
+    torch.manual_seed(0)
+    weights = folder / "net.pth"
+    torch.save(build_network("shufflenet_v2_x0_5", 2).state_dict(), weights)
+    transform = Transform((32, 32), (32, 32))
+    workspace = Workspace.create(
+        folder, "shufflenet_v2_x0_5", weights=weights, transform=transform, name="Large pictures"
+    )
+    workspace.load_engine("cpu")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(server_folder: Path, large_pictures: Path) -> Iterator[str]:
     """Address of a server that has never run: an empty cache folder, a free port."""
     with serve(server_folder) as address:
         yield address
