@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from openmax_core.inference import Progress
 from openmax_core.tables import sweep_table
 from openmax_core.workspace import Workspace
 from tests.helpers import make_workspace
@@ -376,3 +377,59 @@ def test_a_workspace_is_created_from_folders_and_weights(open_app, trees, tmp_pa
     made = Workspace.open(tmp_path / "made")
     assert made.classes == ("ash", "birch", "cedar")
     assert app.sidebar.selectbox(key="workspace").value == "made"
+
+
+# --- an extraction under way -------------------------------------------------------------------
+
+
+class Running:
+    """A job as pages see it, in the middle of its work."""
+
+    is_running, is_cancelled, has_result, problem = True, False, False, None
+    progress = ("test", Progress(3, 10, 0, 1.5))
+
+
+class Ended(Running):
+    is_running = False
+
+
+class Stopped(Ended):
+    is_cancelled = True
+
+
+def with_job(monkeypatch: pytest.MonkeyPatch, job: type[Running]) -> None:
+    monkeypatch.setattr("pages._shared.state.extraction", lambda workspace: job())
+
+
+@pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload"])
+def test_figures_stay_while_changed_pictures_are_extracted(open_app, trees, monkeypatch, page):
+    with_job(monkeypatch, Running)
+    app = open_app(trees.folder, page)
+    assert "the figures are those from before" in texts(app.info)
+    assert not [button for button in app.button if button.label == "Stop"]
+    assert app.caption
+
+
+@pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload"])
+def test_without_figures_the_progress_stands_alone(open_app, tmp_path, monkeypatch, page):
+    bare = make_workspace(tmp_path / "bare", n_train=2, n_test=2, n_reject=2, stored=False)
+    with_job(monkeypatch, Running)
+    app = open_app(bare.folder, page)
+    assert "going through the network, once" in texts(app.info)
+    assert not app.metric
+
+
+def test_the_workspace_page_can_stop_an_extraction(open_app, trees, monkeypatch):
+    with_job(monkeypatch, Running)
+    app = open_app(trees.folder, "workspace")
+    assert [button.label for button in app.button if button.label == "Stop"] == ["Stop"]
+
+
+def test_an_interrupted_extraction_tells_how_much_is_done(open_app, trees, monkeypatch):
+    trees.store.shards("reject").write([("a", 1, 1), ("b", 1, 1)], ["damaged", "damaged"], 3)
+    with_job(monkeypatch, Stopped)
+    app = open_app(trees.folder, "workspace")
+    assert "What was done is kept" in texts(app.warning)
+    states = dict(app.dataframe[0].value[["set", "state"]].to_numpy().tolist())
+    assert states["reject"] == "unfinished: 2 pictures are done"
+    assert states["train"] == "stored"

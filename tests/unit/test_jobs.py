@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.jobs import Job
+from openmax_core.jobs import CancelledError, Job
 
 LONG = 30.0  # seconds after which a test has failed
 
@@ -90,3 +90,37 @@ def test_an_unexpected_error_names_its_kind_and_is_traced(
         job.result(LONG)
     assert job.problem == f"unexpected {type(error).__name__}: {error}"
     assert "Traceback (most recent call last)" in capfd.readouterr().err
+
+
+def test_work_that_is_cancelled_stops_at_its_next_progress() -> None:
+    started, go_on = threading.Event(), threading.Event()
+    reached: list[int] = []
+
+    def work(report: Callable[[int], None]) -> None:
+        for step in range(3):
+            reached.append(step)
+            report(step)
+            started.set()
+            assert go_on.wait(LONG)
+
+    job: Job[int, None] = Job(work).start()
+    assert started.wait(LONG)
+    assert not job.is_cancelled
+    job.cancel()
+    go_on.set()
+    with pytest.raises(OpenMaxError, match="was cancelled") as caught:
+        job.result(LONG)
+    assert isinstance(caught.value.__cause__, CancelledError)
+    assert reached == [0, 1]
+    assert (job.is_cancelled, job.has_result, job.problem) == (True, False, None)
+
+
+def test_work_that_ends_before_it_sees_the_wish_has_its_result(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job: Job[int, str] = Job(lambda report: "done").start()
+    assert job.result(LONG) == "done"
+    job.cancel()
+    assert job.has_result
+    assert job.result() == "done"
+    assert capsys.readouterr().err == ""
