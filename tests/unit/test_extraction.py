@@ -333,8 +333,8 @@ def test_another_transform_leaves_no_shards_of_the_old_one(workspace: Workspace)
 
 def test_nothing_to_do_touches_nothing_and_needs_no_lock(workspace: Workspace) -> None:
     workspace.extract("cpu")
-    before = {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")}
     with workspace.store.locked():
+        before = {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")}
         report = workspace.extract("cpu")
-    assert report.in_words == "Nothing to do: everything is stored."
-    assert {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")} == before
+        assert report.in_words == "Nothing to do: everything is stored."
+        assert {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")} == before

@@ -178,12 +178,12 @@ def finished(
 
 
 def store_of(workspace: Workspace) -> dict[str, tuple[bytes, int]]:
-    """Content and mtime of every stored file, hidden ones included."""
+    """Content and mtime of every stored file, hidden ones included, but the lock."""
     folder = workspace.folder / "activations"
     return {
         str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
 
 
