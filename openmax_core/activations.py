@@ -144,7 +144,7 @@ def write_activations(
         pictures.to_parquet(temporary / PICTURES, index=False)
         (temporary / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
         for name in (LOGITS, PICTURES, KEY):
-            with (temporary / name).open("rb") as stream:
+            with (temporary / name).open("r+b") as stream:  # Windows flushes no file read only
                 os.fsync(stream.fileno())
         temporary.chmod(0o755)
         temporary.rename(folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import pickle
 import warnings
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,8 +207,14 @@ def load_state(
         )
     if not all(bool(torch.isfinite(value).all()) for value in state.values()):
         raise ClassifierError(f"the weights in {path} hold NaN or Inf; train again")
-    keep = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
-    network.load_state_dict(keep, strict=False)
+    _load(network, {k: v for k, v in state.items() if k in own and own[k].shape == v.shape})
+
+
+def _load(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Load tensors as of today's layout: files without versions, safetensors' too, have that."""
+    versioned = OrderedDict(state)
+    versioned._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
+    network.load_state_dict(versioned, strict=False)
 
 
 def load_backbone(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -227,7 +234,7 @@ def load_backbone(network: nn.Module, state: Mapping[str, torch.Tensor], path: P
             f"the backbone weights in {path} are of another architecture: {len(wrong)} of "
             f"{len(backbone)} tensors are missing or have another shape, '{wrong[0]}' first"
         )
-    network.load_state_dict({k: state[k] for k in backbone}, strict=False)
+    _load(network, {k: state[k] for k in backbone})
 
 
 def head_classes(network: nn.Module, state: Mapping[str, torch.Tensor]) -> int | None:

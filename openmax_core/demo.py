@@ -58,11 +58,12 @@ def exported_network(weights: Path) -> Path:
 def export_network(weights: Path) -> Path:
     """Export the demo's network beside its weights, as it is shipped; imports torch."""
     from openmax_core.classifier import load_classifier
-    from openmax_core.onnx_export import export
+    from openmax_core.onnx_export import export, keep
 
     architecture = SETTINGS.classifier.architecture
     classifier = load_classifier(architecture, weights, KNOWN, SETTINGS.transform)
-    return export(classifier, (exported_network(weights),), weights.stem)
+    keep(export(classifier), (path := exported_network(weights),), weights)
+    return path
 
 
 def open_digits_demo(weights: Path, folder: Path | None = None) -> Workspace:

@@ -18,6 +18,7 @@ from pathlib import Path
 from openmax_core.errors import ClassifierError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+MOST_CORES = 32
 PRECISIONS = ("float32", "half")
 # What the drivers of NVIDIA's and AMD's cards, and Windows for its Linux, put there.
 ACCELERATOR_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -52,10 +53,9 @@ def choose_device(device: str = "auto") -> str:
 
 
 def n_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Count the cores to work on: those that this process may use, 32 at most."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, MOST_CORES)
 
 
 class Turns:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.devices import PRECISIONS, n_cores
+from openmax_core.devices import PRECISIONS, n_cores, turns_on
 from openmax_core.errors import ClassifierError
 from openmax_core.images import Pixels, Transform
 
@@ -66,13 +66,18 @@ class Engine(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Give back what it holds of the device's memory; not to be used after."""
+        ...
+
 
 class OnnxEngine:
     """An exported network on a CPU, through ONNX Runtime.
 
     Parameters
     ----------
-    path : an ONNX file: (N, 3, H, W) float32 'pictures' to (N, C) float32 'logits'
+    source : an ONNX file or its content: (N, 3, H, W) float32 'pictures' to (N, C) float32
+        'logits'
     transform : Transform
     batch_size : pictures in one pass; 8 without
 
@@ -84,7 +89,9 @@ class OnnxEngine:
 
     device = "cpu"
 
-    def __init__(self, path: Path, transform: Transform, batch_size: int | None = None) -> None:
+    def __init__(
+        self, source: Path | bytes, transform: Transform, batch_size: int | None = None
+    ) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -92,16 +99,17 @@ class OnnxEngine:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(
-                path, options, providers=["CPUExecutionProvider"]
+                source, options, providers=["CPUExecutionProvider"]
             )
         # ONNX Runtime's errors have no class in common but this one.
         except Exception as error:
+            name = source if isinstance(source, Path) else "the export"
             raise ClassifierError(
-                f"{path} is no network that ONNX Runtime can read: {str(error).splitlines()[0]}"
+                f"{name} is no network that ONNX Runtime can read: {str(error).splitlines()[0]}"
             ) from error
         self.transform = transform
         self.n_parallel = n_cores()
-        self.batch_size = _checked(batch_size or CPU_BATCH_SIZE)
+        self.batch_size = _checked(CPU_BATCH_SIZE if batch_size is None else batch_size)
         self.in_words = (
             f"ONNX Runtime {onnxruntime.__version__} on {self.n_parallel} "
             f"core{'s' * (self.n_parallel > 1)}"
@@ -119,6 +127,9 @@ class OnnxEngine:
         """Run normalised pictures, (N, 3, H, W), through the network alone: (N, C)."""
         (logits,) = self._session.run(None, {"pictures": batch})
         return logits
+
+    def close(self) -> None:
+        """Nothing to give back before the engine goes."""
 
 
 class TorchEngine:
@@ -172,13 +183,13 @@ class TorchEngine:
 
         try:
             if self.device == "cpu":
-                # Of this thread: there is one a core already.
+                # Of this thread, and of those that are made from now on: there is one a core.
                 torch.set_num_threads(1)
             return self._forward(pixels)
         except (RuntimeError, AssertionError, ValueError) as error:
-            if _is_lost(error):
-                raise ClassifierError(_failure(self.device, error)) from error
             if not _is_out_of_memory(error):
+                if _is_lost(error):
+                    raise ClassifierError(_failure(self.device, error)) from error
                 raise ClassifierError(_refusal(self._name, pixels, error)) from error
             if len(pixels) == 1:
                 raise ClassifierError(
@@ -198,7 +209,9 @@ class TorchEngine:
         host = torch.from_numpy(pixels)
         if self.device == "cuda":
             host = host.pin_memory()
-        with torch.inference_mode(), self._exact(), self._autocast():
+        if self.device == "cuda":
+            self._be_exact()
+        with torch.inference_mode(), self._autocast():
             batch = host.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
             logits: torch.Tensor = self._network(normalise(batch, self._mean, self._std)).float()
         if self.device != "cuda":
@@ -219,14 +232,26 @@ class TorchEngine:
 
         return wait
 
-    def _exact(self) -> Any:
-        """No TensorFloat-32 and no algorithm that differs from run to run, unless half is asked."""
+    def close(self) -> None:
+        """Give back the device's memory: PyTorch keeps what it had once."""
+        import torch
+
+        self._network = torch.nn.Identity()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _be_exact(self) -> None:
+        """No TensorFloat-32 and no algorithm that differs from run to run, unless half is asked.
+
+        Of the whole process: whoever has the device's turn sets it.
+        """
         import torch
 
         exact = self._half is None
-        return torch.backends.cudnn.flags(
-            enabled=True, benchmark=False, deterministic=exact, allow_tf32=not exact
-        )
+        torch.backends.cuda.matmul.allow_tf32 = not exact
+        torch.backends.cudnn.allow_tf32 = not exact
+        torch.backends.cudnn.deterministic = exact
+        torch.backends.cudnn.benchmark = False
 
     def _autocast(self) -> Any:
         import torch
@@ -242,13 +267,14 @@ class TorchEngine:
         self.batch_size = TRIAL_BATCH
         if self.device != "cuda":
             return 4 * TRIAL_BATCH
-        self.start(trial)()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        self.start(trial)()
-        each = max((torch.cuda.max_memory_allocated() - before) / TRIAL_BATCH, 1.0)
-        torch.cuda.empty_cache()
-        free, _ = torch.cuda.mem_get_info()
+        with turns_on(self.device).taken():  # else the memory of others would count
+            self.start(trial)()
+            torch.cuda.reset_peak_memory_stats()
+            before = torch.cuda.memory_allocated()
+            self.start(trial)()
+            each = max((torch.cuda.max_memory_allocated() - before) / TRIAL_BATCH, 1.0)
+            torch.cuda.empty_cache()
+            free, _ = torch.cuda.mem_get_info()
         fitting = max(int(SHARE_OF_FREE_MEMORY * free / each), 1)
         return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1))
 
@@ -299,7 +325,8 @@ def _refusal(name: str, pixels: Pixels, error: Exception) -> str:
 def _is_out_of_memory(error: Exception) -> bool:
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+    signs = ("out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
 
 
 def _is_lost(error: Exception) -> bool:
@@ -310,5 +337,6 @@ def _is_lost(error: Exception) -> bool:
 def _failure(device: str, error: Exception) -> str:
     return (
         f"the {device} device failed: {(str(error) or repr(error)).splitlines()[0]}. What was done "
-        "before is stored; run the extraction again, with --device cpu if the device is gone"
+        "before is stored: start the dashboard or the command anew to go on, or use 'openmax "
+        "extract' with --device cpu"
     )

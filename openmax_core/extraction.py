@@ -2,21 +2,22 @@
 
 1. List the pictures of every split; a mistake in a folder shows before anything is run.
 2. Wait until no other process extracts into the same store.
-3. Per split, take over the logits of files that have not changed, finished or not.
-4. Run the rest through the network. Results are stored in shards as they come, so that whatever
-   ends the run, the next one goes on after the last of them, with the same batches.
-5. Store the split in one step, and remove its shards.
+3. Per split, find the logits of files that have not changed, finished or not, and run the rest
+   through the network. Results are stored in shards as they come, so that whatever ends the run,
+   the next one goes on after the last of them, with the same batches.
+4. Store all splits, and remove the shards.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
 from openmax_core.activations import Activations
 from openmax_core.engines import Engine
+from openmax_core.errors import ActivationsError
 from openmax_core.images import PictureFiles
 from openmax_core.inference import Progress, Result, run
 from openmax_core.store import ActivationStore, identities
@@ -74,17 +75,17 @@ class ExtractionReport:
 
 
 def extract(
-    listings: Mapping[str, PictureFiles],
+    find_pictures: Callable[[], Mapping[str, PictureFiles]],
     store: ActivationStore,
     load_engine: Callable[[], Engine],
     n_classes: int,
     progress: ProgressCallback | None = None,
 ) -> ExtractionReport:
-    """Bring the store up to date with the listed files.
+    """Bring the store up to date with the files that are there.
 
     Parameters
     ----------
-    listings : picture files by split
+    find_pictures : lists the picture files by split; called anew after waiting for another process
     load_engine : called once if there is anything to run
     progress : called with the split and how far it is; what it raises ends the run
 
@@ -96,45 +97,63 @@ def extract(
     started = time.perf_counter()
     report = ExtractionReport()
     tell = progress or (lambda split, progress: None)
-    if all(store.holds(split, files) for split, files in listings.items()):
-        for split, files in listings.items():
-            _count(report, store, split, files, 0)
-        return report
+    listings = find_pictures()
     first = next(iter(listings))
-    waiting = Progress(0, len(listings[first]), 0, 0.0, OTHER_PROCESS)
-    with store.locked(lambda: tell(first, waiting)):
-        store.remove_leftovers()
-        report.changes = store.changes(first)
-        engine: Engine | None = None
-        for split, files in listings.items():
-            n_missing = 0
-            if not store.holds(split, files):
-                rows = store.rows(split, files)
-                missing = [index for index in range(len(files)) if index not in rows]
-                n_missing = len(missing)
-                report.n_resumed += rows.n_resumed
-                if missing:
-                    tell(split, Progress(0, n_missing, 0, 0.0))
-                    engine = engine or load_engine()
-                    report.engine = engine.in_words
-                    _run_missing(engine, store, split, files, missing, n_classes, tell)
+    if not store.holds_all(listings):
+        waiting = Progress(0, len(listings[first]), 0, 0.0, OTHER_PROCESS)
+        has_waited: list[bool] = []
+
+        def on_wait() -> None:
+            has_waited.append(True)
+            tell(first, waiting)
+
+        with store.locked(on_wait):
+            if has_waited:
+                listings = find_pictures()
+            store.remove_leftovers()
+            report.changes = store.changes(first)
+            _run_all(listings, store, load_engine, n_classes, tell, report)
+            # All at once, so that nobody sees one split from before beside another from now.
+            for split, files in listings.items():
+                if not store.holds(split, files):
                     rows = store.rows(split, files)
-                store.save(split, files, rows, n_classes, report.engine)
-            _count(report, store, split, files, n_missing)
-            store.remove_others(split, store.folder_of(split, files))
+                    store.save(split, files, rows, n_classes, report.engine)
+            for split, files in listings.items():
+                store.remove_others(split, store.folder_of(split, files))
+    for split, files in listings.items():
+        n_run = report.n_run.setdefault(split, 0)
+        report.n_reused[split] = len(files) - n_run
+        stored = Activations.load(store.folder_of(split, files))
+        report.n_unreadable[split] = len(stored.unreadable)
     report.seconds = time.perf_counter() - started
     return report
 
 
-def _count(
-    report: ExtractionReport,
+def _run_all(
+    listings: Mapping[str, PictureFiles],
     store: ActivationStore,
-    split: str,
-    files: PictureFiles,
-    n_missing: int,
+    load_engine: Callable[[], Engine],
+    n_classes: int,
+    tell: ProgressCallback,
+    report: ExtractionReport,
 ) -> None:
-    report.n_run[split], report.n_reused[split] = n_missing, len(files) - n_missing
-    report.n_unreadable[split] = len(Activations.load(store.folder_of(split, files)).unreadable)
+    """Run what no store and no shard has, split by split."""
+    with ExitStack() as stack:
+        engine: Engine | None = None
+        for split, files in listings.items():
+            if store.holds(split, files):
+                continue
+            rows = store.rows(split, files)
+            missing = [index for index in range(len(files)) if index not in rows]
+            report.n_resumed += rows.n_resumed
+            report.n_run[split] = len(missing)
+            if missing:
+                tell(split, Progress(0, len(missing), 0, 0.0))
+                if engine is None:
+                    engine = load_engine()
+                    stack.callback(engine.close)
+                    report.engine = engine.in_words
+                _run_missing(engine, store, split, files, missing, n_classes, tell)
 
 
 def _run_missing(
@@ -151,24 +170,38 @@ def _run_missing(
     everything = identities(files)
     pictures = [everything[index] for index in missing]
     shards = store.shards(split)
-    size = engine.batch_size * max(BATCHES_IN_SHARD, -(-SMALLEST_SHARD // engine.batch_size))
-    total, unreadable = len(missing), 0
+    batch = engine.batch_size
+    size = batch * max(BATCHES_IN_SHARD, -(-SMALLEST_SHARD // batch))
+    total, done, unreadable = len(missing), 0, 0
     held: list[Result] = []
     started = time.perf_counter()
 
     def on_wait(before: int) -> None:
-        seconds = time.perf_counter() - started
-        tell(split, Progress(done, total, unreadable, seconds, f"{before} others at the network"))
+        others = f"the network, which {before} other{'s' * (before > 1)} asked for before"
+        tell(split, Progress(done, total, unreadable, time.perf_counter() - started, others))
 
-    done = 0
-    with closing(run(engine, sources, on_wait)) as results:
-        for position, result in results:
-            held.append(result)
-            done, unreadable = position + 1, unreadable + isinstance(result, str)
-            if len(held) == size or done == total:
-                shards.write(pictures[done - len(held) : done], held, n_classes)
-                held = []
-            tell(split, Progress(done, total, unreadable, time.perf_counter() - started))
+    def write(count: int) -> None:
+        first = done - len(held)
+        shards.write(pictures[first : first + count], held[:count], n_classes)
+        del held[:count]
+
+    try:
+        with closing(run(engine, sources, on_wait)) as results:
+            for position, result in results:
+                held.append(result)
+                done, unreadable = position + 1, unreadable + isinstance(result, str)
+                if len(held) == size or done == total:
+                    write(len(held))
+                tell(split, Progress(done, total, unreadable, time.perf_counter() - started))
+    except ActivationsError:
+        raise
+    except BaseException:
+        # Stopped, or the device is lost: whole batches are kept, so that the next ones are as
+        # they would have been.
+        if whole := len(held) // batch * batch:
+            with suppress(ActivationsError):
+                write(whole)
+        raise
 
 
 def _listed(names: list[str]) -> str:

@@ -22,7 +22,6 @@ from openmax_core.engines import Engine, Logits
 from openmax_core.errors import PictureError
 from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 
-MOST_THREADS = 32
 # Pictures that one core decodes at a time for a GPU.
 CHUNK = 8
 NOT_FINITE = "the network's output is not finite (NaN or Inf)"
@@ -101,9 +100,8 @@ def run(
         The network refuses pictures of the transform's size, or the device fails.
     """
     turns = turns_on(engine.device)
-    threads = min(max(engine.n_parallel, n_cores()), MOST_THREADS)
     work = _side_by_side if engine.device == "cpu" else _one_behind
-    pool = ThreadPoolExecutor(threads, "inference")
+    pool = ThreadPoolExecutor(n_cores(), "inference")
     done = 0
     try:
         while done < len(sources):
@@ -119,14 +117,14 @@ def _side_by_side(
     engine: Engine, sources: Sequence[Source], first: int, pool: ThreadPoolExecutor, turns: Turns
 ) -> Iterator[Result]:
     """Every thread decodes a batch and runs it; two batches a thread at most are under way."""
-    window = 2 * engine.n_parallel
+    window, size = 2 * engine.n_parallel, engine.batch_size
     waiting: deque[Future[list[Result]]] = deque()
-    for position in range(first, len(sources), engine.batch_size):
-        if turns.n_waiting and position >= first + window * engine.batch_size:
+    for position in range(first, len(sources), size):
+        if turns.n_waiting and position >= first + window * size:
             break
         if len(waiting) == window:
             yield from waiting.popleft().result()
-        batch = sources[position : position + engine.batch_size]
+        batch = sources[position : position + size]
         waiting.append(pool.submit(_decode_and_run, engine, batch))
     while waiting:
         yield from waiting.popleft().result()

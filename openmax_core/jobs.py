@@ -88,11 +88,21 @@ class Job(Generic[Progress, Result]):
         try:
             self._result = self._work(self._report)
         except BaseException as error:  # kept for whoever asks for the result
-            self._error = error
             if not isinstance(error, (OpenMaxError, CancelledError)):
                 traceback.print_exc()
+            self._error = _without_frames(error)
 
     def _report(self, progress: Progress) -> None:
         self.progress = progress
         if self._cancelled.is_set():
             raise CancelledError
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """Let go of what the work held when it failed: networks, pictures, memory of a GPU."""
+    part: BaseException | None = error
+    while part is not None:
+        traceback.clear_frames(part.__traceback__)
+        part.__traceback__ = None
+        part = part.__cause__ or part.__context__
+    return error

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openmax_core.devices import choose_device
 from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError
+from openmax_core.files import sha256_of_file
 from openmax_core.images import Transform
-from openmax_core.onnx_export import ExportError, export, export_paths
+from openmax_core.onnx_export import ExportError, export, export_paths, keep
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
+_EXPORTING = threading.Lock()
 
 
 def load_engine(
@@ -36,7 +39,7 @@ def load_engine(
 
     Parameters
     ----------
-    weights_key : fingerprint of the weights' content
+    weights_key : SHA-256 of the weights file
     device : 'auto', 'cpu', 'cuda' or 'mps'
     batch_size : pictures in one pass; by device without
     precision : 'float32' or 'half'
@@ -56,15 +59,31 @@ def load_engine(
     if device != "cpu":
         return TorchEngine(load(), device, batch_size, precision)
     paths = export_paths(weights, weights_key, architecture, len(classes), transform.crop)
+    if (engine := _stored(paths, transform, batch_size)) is not None:
+        return engine
+    # PyTorch exports one network at a time.
+    with _EXPORTING:
+        if (engine := _stored(paths, transform, batch_size)) is not None:
+            return engine
+        classifier = load()
+        if sha256_of_file(weights) != weights_key:
+            raise ClassifierError(f"the weights in {weights} were replaced while they were read")
+        try:
+            content = export(classifier)
+        except ExportError as error:
+            LOG.warning("%s; it runs through torch, which is slower", error)
+            return TorchEngine(classifier, "cpu", batch_size)
+        keep(content, paths, weights)
+    return OnnxEngine(content, transform, batch_size)
+
+
+def _stored(
+    paths: tuple[Path, ...], transform: Transform, batch_size: int | None
+) -> OnnxEngine | None:
     for path in paths:
         if path.is_file():
             try:
                 return OnnxEngine(path, transform, batch_size)
             except ClassifierError as error:
                 LOG.warning("%s; it is exported again", error)
-    classifier = load()
-    try:
-        return OnnxEngine(export(classifier, paths, weights.stem), transform, batch_size)
-    except ExportError as error:
-        LOG.warning("%s; it runs through torch, which is slower", error)
-        return TorchEngine(classifier, "cpu", batch_size)
+    return None

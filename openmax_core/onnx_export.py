@@ -6,10 +6,11 @@ size of the pictures; checked against torch's logits before it is kept.
 
 from __future__ import annotations
 
-import glob
 import logging
+import re
 import tempfile
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from openmax_core.files import fingerprint, write_bytes_atomically
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
 
+LOG = logging.getLogger(__name__)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # Counts up when files of before must not be used any more.
 VERSION = 1
 TOLERANCE = 1e-4
@@ -39,7 +42,7 @@ def export_paths(
 
     Parameters
     ----------
-    weights_key : fingerprint of the weights' content
+    weights_key : SHA-256 of the weights file
     crop : height and width of the pictures
     """
     rest = fingerprint(VERSION, architecture, n_classes, list(crop))
@@ -47,33 +50,50 @@ def export_paths(
     return weights.with_name(name), platformdirs.user_cache_path("openmax") / "networks" / name
 
 
-def export(classifier: Classifier, paths: tuple[Path, ...], stem: str) -> Path:
-    """Export a network to the first of the paths that can be written, and check it.
-
-    Exports of earlier weights of the same name in that folder are removed.
+def export(classifier: Classifier) -> bytes:
+    """Content of an ONNX file of a network, checked.
 
     Raises
     ------
     ExportError
         The network cannot be exported, or gives other logits than torch.
-    OpenMaxError
-        No path can be written.
     """
-    content = _onnx_bytes(classifier)
-    _check(classifier, content)
+    try:
+        content = _onnx_bytes(classifier)
+        difference, largest = _difference(classifier, content)
+    # Exporter and ONNX Runtime have errors of many kinds; what they cannot do, torch does.
+    except Exception as error:
+        lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        raise ExportError(
+            f"{classifier.architecture} cannot be exported to ONNX ({type(error).__name__}: "
+            f"{ANSI.sub('', lines[0]).strip()})"
+        ) from error
+    if not difference <= TOLERANCE * largest:
+        raise ExportError(
+            f"the export of {classifier.architecture} to ONNX differs from torch by "
+            f"{difference:.2g} where logits reach {largest:.2g}"
+        )
+    return content
+
+
+def keep(content: bytes, paths: tuple[Path, ...], weights: Path) -> None:
+    """Write an export to the first of the paths that can be written.
+
+    Those of earlier weights of the same file are removed beside it.
+    """
     for path in paths:
         try:
             write_bytes_atomically(path, content)
-        except OpenMaxError:
-            if path == paths[-1]:
-                raise
+        except OpenMaxError as error:
+            LOG.warning("%s", error)
             continue
         break
-    weights_key = path.stem.removeprefix(f"{stem}-").split("-", maxsplit=1)[0]
-    for other in path.parent.glob(f"{glob.escape(stem)}-{'?' * 12}-{'?' * 6}.onnx"):
-        if f"-{weights_key}-" not in other.name:
-            other.unlink(missing_ok=True)
-    return path
+    pattern = re.compile(rf"{re.escape(weights.stem)}-([0-9a-f]{{12}})-[0-9a-f]{{6}}\.onnx")
+    for other in weights.parent.glob("*.onnx"):
+        match = pattern.fullmatch(other.name)
+        if match and f"-{match[1]}-" not in paths[0].name:
+            with suppress(OSError):
+                other.unlink()
 
 
 def _onnx_bytes(classifier: Classifier) -> bytes:
@@ -82,29 +102,22 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
     height, width = classifier.transform.crop
     example = torch.zeros(2, 3, height, width)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                classifier.network.cpu().eval(),
-                (example,),
-                dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-                input_names=["pictures"],
-                output_names=["logits"],
-                verbose=False,
-            )
-            if program is None:
-                raise ExportError(f"{classifier.architecture} cannot be exported to ONNX")
-            path = Path(folder) / "network.onnx"
-            program.save(path, external_data=False)
-            return _without_traces(path)
-    # The exporter's errors are of many kinds; what it cannot do, torch does.
-    except Exception as error:
-        raise ExportError(
-            f"{classifier.architecture} cannot be exported to ONNX: "
-            f"{(str(error) or repr(error)).splitlines()[0]}"
-        ) from error
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            classifier.network.cpu().eval(),
+            (example,),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            input_names=["pictures"],
+            output_names=["logits"],
+            verbose=False,
+        )
+        if program is None:
+            raise RuntimeError("there is no program")
+        path = Path(folder) / "network.onnx"
+        program.save(path, external_data=False)
+        return _without_traces(path)
 
 
 def _without_traces(path: Path) -> bytes:
@@ -119,8 +132,8 @@ def _without_traces(path: Path) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _check(classifier: Classifier, content: bytes) -> None:
-    """Compare logits of pictures of noise with torch's, relative to the largest of them."""
+def _difference(classifier: Classifier, content: bytes) -> tuple[float, float]:
+    """Largest difference from torch's logits over pictures of noise, and the largest of those."""
     import onnxruntime
     import torch
 
@@ -131,12 +144,6 @@ def _check(classifier: Classifier, content: bytes) -> None:
         expected = classifier.network(torch.from_numpy(batch)).numpy()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     parts = [session.run(None, {"pictures": part})[0] for part in (batch[:1], batch[1:])]
-    logits = np.concatenate(parts)
-    largest = np.abs(expected).max()
     with np.errstate(invalid="ignore"):
-        error = np.abs(logits - expected).max(initial=0.0)
-    if logits.shape != expected.shape or not error <= TOLERANCE * largest:
-        raise ExportError(
-            f"the export of {classifier.architecture} to ONNX differs from torch by {error:.2g} "
-            f"where logits reach {largest:.2g}"
-        )
+        difference = np.abs(np.concatenate(parts) - expected)
+    return float(difference.max(initial=0.0)), float(np.abs(expected).max())

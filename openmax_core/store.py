@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,6 +70,11 @@ class ActivationStore:
         """Tell whether activations of exactly these files are stored, whole."""
         return "created" in _read_key(self.folder_of(split, files))
 
+    def holds_all(self, listings: Mapping[str, PictureFiles]) -> bool:
+        """Tell whether there is nothing to run, to store or to remove."""
+        unfinished = [*self.folder.glob(f"{UNFINISHED}*"), *self.folder.glob(f"{WRITING}*")]
+        return not unfinished and all(self.holds(*listing) for listing in listings.items())
+
     def changes(self, split: str) -> list[str]:
         """Name what is stored of a split was made with other than this: 'weights', 'transform', …
 
@@ -78,7 +83,8 @@ class ActivationStore:
         if self.newest(split) is not None or not (others := list(self._all(split))):
             return []
         _, key = max(others, key=lambda item: str(item[1].get("created")))
-        before = key.get("made_with", {})
+        if (before := key.get("made_with")) is None:
+            return []
         now = json.loads(json.dumps(self.made_with))  # as it would be read: lists for tuples
         return [name for name, value in now.items() if before.get(name) != value]
 
@@ -161,7 +167,10 @@ class ActivationStore:
                 f"{files.paths[0]}: {rows[0]}"
             )
         if folder.exists() and not self.holds(split, files):  # what is left of a damaged one
-            shutil.rmtree(folder)
+            try:
+                shutil.rmtree(folder)
+            except OSError as error:
+                raise cannot_store(folder, error) from error
         try:
             write_activations(folder, files, rows, n_classes, key)
         except ActivationsError:

@@ -268,17 +268,26 @@ class Workspace:
         """Make the network ready to run, see :func:`openmax_core.loading.load_engine`."""
         from openmax_core.loading import load_engine
 
-        classifier = self.settings.classifier
-        return load_engine(
+        classifier, key = self.settings.classifier, self._weights_key()
+        engine = load_engine(
             classifier.architecture,
             self.weights_path,
-            self._weights_key(),
+            key,
             self.classes,
             self.settings.transform,
             device=device,
             batch_size=batch_size,
             precision=classifier.precision,
         )
+        self._require_weights(key)
+        return engine
+
+    def _require_weights(self, key: str) -> None:
+        """Raise an error where the weights are others by now than those with this key."""
+        if self._weights_key() != key:
+            raise WorkspaceError(
+                f"the weights in {self.weights_path} were replaced in the meantime; run it again"
+            )
 
     @property
     def classifier_key(self) -> str:
@@ -308,7 +317,8 @@ class Workspace:
                 wanted = self.store.folder_of(split, files) if files is not None else None
                 stored = self.store.newest(split)
                 n_stored = None if stored is None else len(Activations.load(stored).pictures)
-                n_unfinished = self.store.shards(split).n_pictures()
+                if stored is None or stored != wanted:
+                    n_unfinished = self.store.shards(split).n_pictures()
         except OpenMaxError as error:
             problem = problem or str(error)
         n_files = 0 if files is None else len(files)
@@ -337,10 +347,17 @@ class Workspace:
         """
         from openmax_core.extraction import extract
 
+        store = self.store
+
+        def load() -> Engine:
+            engine = self.load_engine(device, batch_size)
+            self._require_weights(store.made_with["weights"])
+            return engine
+
         return extract(
-            {split: self.find_pictures(split) for split in self.splits},
-            self.store,
-            lambda: self.load_engine(device, batch_size),
+            lambda: {split: self.find_pictures(split) for split in self.splits},
+            store,
+            load,
             len(self.classes),
             progress,
         )

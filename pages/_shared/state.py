@@ -145,10 +145,9 @@ def start_extraction(item: Workspace) -> ExtractionJob:
         if key not in jobs or not jobs[key].is_running:
 
             def work(report: Callable[[tuple[str, Progress]], None]) -> ExtractionReport:
-                try:
-                    return item.extract(progress=lambda *where: report(where))
-                finally:
-                    start.freeze_imports()
+                done = item.extract(progress=lambda *where: report(where))
+                start.freeze_imports()
+                return done
 
             job: ExtractionJob = Job(work)
             jobs[key] = job.start()

@@ -44,8 +44,7 @@ def _compare(
     torch.set_num_threads(os.cpu_count() or 1)
     network = build_network(architecture, 4).eval()
     classifier = Classifier(architecture, tuple("abcd"), Transform(), network)
-    exported = export(classifier, (folder / f"{architecture}.onnx",), architecture)
-    engine = OnnxEngine(exported, classifier.transform)
+    engine = OnnxEngine(export(classifier), classifier.transform)
     _ours(engine, paths[:16])
     _notebook(classifier, paths[:16])
     # In turns, so that a machine that slows down slows both.

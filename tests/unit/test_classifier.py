@@ -224,6 +224,20 @@ WRAPPINGS: dict[str, Callable[[State], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_an_architecture_that_numbers_its_layouts_loads_too(tmp_path: Path, suffix: str) -> None:
+    # Its layout's number stands in what torch.save keeps beside the tensors, if at all.
+    network = build_network("mnasnet0_5", 3)
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        torch.save(network.state_dict(), path)
+    else:
+        safetensors.torch.save_file(network.state_dict(), path)
+    loaded = load_classifier("mnasnet0_5", path, ("a", "b", "c")).network
+    for name, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
 @pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS.keys())
 def test_wrappings_of_training_scripts_are_taken_off(
     tmp_path: Path, small: nn.Module, state: State, wrap: Callable[[State], dict[str, Any]]

@@ -19,8 +19,9 @@ from PIL import Image
 
 from openmax_core import extraction, inference
 from openmax_core.classifier import build_network
-from openmax_core.errors import ActivationsError, ClassifierError
-from openmax_core.extraction import OTHER_PROCESS
+from openmax_core.engines import Engine
+from openmax_core.errors import ActivationsError, ClassifierError, WorkspaceError
+from openmax_core.extraction import OTHER_PROCESS, ExtractionReport
 from openmax_core.images import Transform
 from openmax_core.inference import Progress
 from openmax_core.jobs import CancelledError, Job
@@ -28,7 +29,7 @@ from openmax_core.workspace import Workspace
 
 ARCHITECTURE, CLASSES = "shufflenet_v2_x0_5", ("dark", "light")
 N_TRAIN, N_TEST, N_REJECT = 400, 20, 60
-SHARD = 128  # pictures, with batches of 8 on a CPU
+BATCH, SHARD = 8, 128  # pictures, on a CPU
 SECONDS = 120
 
 
@@ -178,7 +179,8 @@ def test_a_lost_device_keeps_what_was_stored(
         patched.setattr(extraction, "run", run)
         with pytest.raises(ClassifierError, match="cuda device failed"):
             workspace.extract("cpu")
-    assert workspace.extract("cpu").n_resumed == 2 * SHARD
+    # Whole batches of what was not yet in a shard are kept too.
+    assert workspace.extract("cpu").n_resumed == 300 // BATCH * BATCH
     assert stored(workspace.folder) == undisturbed
 
 
@@ -206,8 +208,8 @@ def test_a_cancelled_job_goes_on_where_it_ended(
     assert isinstance(caught.value.__cause__, CancelledError)
     assert (job.is_cancelled, job.problem, job.has_result) == (True, None, False)
     report = workspace.extract("cpu")
-    assert report.n_resumed == 2 * SHARD
-    assert "going on after 256 of an interrupted run" in report.in_words
+    assert report.n_resumed == 296
+    assert "going on after 296 of an interrupted run" in report.in_words
     assert stored(workspace.folder) == undisturbed
 
 
@@ -254,6 +256,60 @@ def test_two_processes_at_once_do_the_work_once(
     assert [process.returncode for process in processes] == [3, 3]
     assert stored(workspace.folder) == undisturbed
     assert sorted("Nothing to do" in text for text in printed) == [False, True]
+
+
+def test_what_changes_while_a_run_waits_is_seen(workspace: Workspace) -> None:
+    added = workspace.picture_folder("test") / "dark" / "added.png"
+
+    def tell(split: str, progress: Progress) -> None:
+        if progress.waiting_for and not added.exists():
+            Image.new("RGB", (12, 12)).save(added)
+            release.set()
+
+    release = threading.Event()
+    job: Job[None, ExtractionReport]
+    with workspace.store.locked():
+        job = Job(lambda report: Workspace.open(workspace.folder).extract("cpu", progress=tell))
+        job.start()
+        assert release.wait(SECONDS)
+    assert job.result(SECONDS).n_run["test"] == 2 * N_TEST + 1
+    assert workspace.status("test").is_current
+
+
+def test_nobody_sees_one_split_from_before_beside_another_from_now(workspace: Workspace) -> None:
+    workspace.extract("cpu")
+    state = workspace.state()
+    for split in ("train", "test"):
+        (workspace.picture_folder(split) / "dark" / "0001.png").touch()
+    states: list[str] = []
+    workspace.extract("cpu", progress=lambda split, progress: states.append(workspace.state()))
+    assert set(states) == {state}
+    assert workspace.state() != state
+
+
+def test_leftovers_are_removed_though_there_is_nothing_to_run(workspace: Workspace) -> None:
+    workspace.extract("cpu")
+    workspace.store.shards("test").write([("gone", 1, 1)], ["damaged"], 2)
+    assert workspace.status("test").n_unfinished == 0
+    assert workspace.extract("cpu").n_run == {"train": 0, "test": 0, "reject": 0}
+    assert not list((workspace.folder / "activations").glob(".unfinished-*"))
+
+
+def test_weights_that_are_replaced_meanwhile_are_not_stored_under_the_old_key(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = workspace.load_engine
+
+    def load(device: str, batch_size: int | None) -> Engine:
+        engine = real(device, batch_size)
+        torch.manual_seed(7)
+        torch.save(build_network(ARCHITECTURE, 2).state_dict(), workspace.folder / "net.pth")
+        return engine
+
+    monkeypatch.setattr(workspace, "load_engine", load)
+    with pytest.raises(WorkspaceError, match=r"net\.pth were replaced in the meantime"):
+        workspace.extract("cpu")
+    assert not list((workspace.folder / "activations").glob("[!.]*"))
 
 
 def test_who_waits_can_be_told_to_stop(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,16 +26,25 @@ from openmax_core.classifier import Classifier, build_network
 from openmax_core.devices import Turns, choose_device, turns_on
 from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError
+from openmax_core.files import sha256_of_file
 from openmax_core.images import Pixels, Transform
 from openmax_core.inference import NOT_FINITE, run
 from openmax_core.loading import load_engine
-from openmax_core.onnx_export import ExportError, export, export_paths
+from openmax_core.onnx_export import ExportError, export, export_paths, keep
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SECONDS = 30.0
 SMALL = Transform((40, 40), (32, 32))
+ARCHITECTURE = "shufflenet_v2_x0_5"
+# Beside the weights, and none of ours.
+OTHERS = (
+    "net[1]-production01-mobile.onnx",
+    "net[1]-20260101_v02-int8v1.onnx",
+    "net[1]-0123456789ab-012345-x.onnx",
+    "other-0123456789ab-012345.onnx",
+)
 
 
 class ChannelMeans(torch.nn.Module):
@@ -83,6 +93,9 @@ class Device:
             return pixels.mean(axis=(1, 2), dtype=np.float32) / 255
 
         return wait
+
+    def close(self) -> None:
+        self.under_way.clear()
 
 
 def on_cpu(batch_size: int) -> Engine:
@@ -202,6 +215,27 @@ def test_out_of_memory_halves_the_batch_and_goes_on() -> None:
     assert engine.batch_size == 2
 
 
+def test_a_batch_that_is_halved_mixes_nothing_up() -> None:
+    engine, _ = narrow(largest=5, batch_size=8)
+    shades = [(value, 0, 255 - value) for value in range(200)]
+    results = list(run(engine, [plain(shade) for shade in shades]))
+    assert [round(255 * float(row[0])) for _, row in results] == list(range(200))
+    assert engine.batch_size == 4
+
+
+@pytest.mark.parametrize("sign", ["CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"])
+def test_other_words_for_memory_that_ran_out_halve_the_batch_too(sign: str) -> None:
+    class Narrow(ChannelMeans):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            if len(batch) > 1:
+                raise RuntimeError(sign)
+            return super().forward(batch)
+
+    classifier = Classifier("test", ("a", "b", "c"), channel_means().transform, Narrow())
+    results = list(run(TorchEngine(classifier), [plain(RED)] * 8))
+    assert [np.asarray(row).tolist() for _, row in results] == [[1, 0, 0]] * 8
+
+
 def test_without_memory_for_one_picture_the_way_out_is_named() -> None:
     engine, _ = narrow(largest=0, batch_size=4)
     with pytest.raises(ClassifierError, match=r"no memory for test and one picture.*device"):
@@ -214,7 +248,7 @@ def test_a_lost_device_is_told_from_a_wrong_picture() -> None:
             raise RuntimeError("CUDA error: unspecified launch failure\nmore of it")
 
     classifier = Classifier("test", ("a", "b"), SMALL, Lost())
-    with pytest.raises(ClassifierError, match=r"device failed: CUDA error.*is stored; run the ex"):
+    with pytest.raises(ClassifierError, match=r"device failed: CUDA error.*is stored: start"):
         list(run(TorchEngine(classifier), [plain(RED)]))
 
 
@@ -321,16 +355,25 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network = build_network("shufflenet_v2_x0_5", 4)
     path = tmp_path_factory.mktemp("weights") / "net[1].pth"
-    torch.save(network.state_dict(), path)
+    save_weights(path, seed=0)
     return path
 
 
-def load(weights: Path, key: str = "a" * 64, **options: Any) -> Engine:
+def save_weights(path: Path, seed: int) -> None:
+    torch.manual_seed(seed)
+    torch.save(build_network(ARCHITECTURE, 4).state_dict(), path)
+
+
+def load(weights: Path, **options: Any) -> Engine:
     return load_engine(
-        "shufflenet_v2_x0_5", weights, key, tuple("abcd"), SMALL, device="cpu", **options
+        ARCHITECTURE,
+        weights,
+        sha256_of_file(weights),
+        tuple("abcd"),
+        SMALL,
+        device="cpu",
+        **options,
     )
 
 
@@ -343,9 +386,9 @@ def test_the_export_agrees_with_torch_and_is_bit_equal_for_any_batch(weights: Pa
     engine = load(weights)
     assert isinstance(engine, OnnxEngine)
     assert engine.in_words.startswith("ONNX Runtime")
-    network = build_network("shufflenet_v2_x0_5", 4)
+    network = build_network(ARCHITECTURE, 4)
     network.load_state_dict(torch.load(weights, weights_only=True))
-    classifier = Classifier("shufflenet_v2_x0_5", tuple("abcd"), SMALL, network.eval())
+    classifier = Classifier(ARCHITECTURE, tuple("abcd"), SMALL, network.eval())
     pixels = pixels_of(19)
     expected = TorchEngine(classifier).start(pixels)()
     logits = engine.start(pixels)()
@@ -364,9 +407,17 @@ def test_the_export_is_made_once_and_anew_for_other_weights(
     with monkeypatch.context() as patched:
         patched.setattr("openmax_core.classifier.load_classifier", must_not_be_called)
         load(weights)
-    load(weights, "b" * 64)
-    (second,) = weights.parent.glob("*.onnx")
+    others = {weights.with_name(name) for name in OTHERS}
+    for other in others:
+        other.write_bytes(b"somebody's own")
+    before = weights.read_bytes()
+    save_weights(weights, seed=1)
+    load(weights)
+    (second,) = set(weights.parent.glob("*.onnx")) - others
     assert first != second
+    for other in others:
+        other.unlink()
+    weights.write_bytes(before)
     load(weights)
 
 
@@ -398,10 +449,35 @@ def test_a_damaged_export_is_made_again(weights: Path, caplog: pytest.LogCapture
 
 def test_an_export_that_cannot_lie_beside_the_weights_lies_in_the_cache(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way of a folder")
-    here, there = tmp_path / "file" / "net.onnx", tmp_path / "cache" / "net-aa-bb.onnx"
-    classifier = Classifier("test", ("a", "b", "c"), channel_means().transform, ChannelMeans())
-    assert export(classifier, (here, there), "net") == there
-    assert there.is_file()
+    here, there = tmp_path / "file" / "net.onnx", tmp_path / "cache" / "net.onnx"
+    keep(b"content", (here, there), tmp_path / "net.pth")
+    assert there.read_bytes() == b"content"
+
+
+def test_an_export_that_can_be_kept_nowhere_is_used_all_the_same(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way of a folder")
+    nowhere = tmp_path / "file" / "net.onnx"
+    monkeypatch.setattr(loading, "export_paths", lambda *given: (nowhere, nowhere))
+    assert isinstance(load(weights), OnnxEngine)
+
+
+def test_two_exports_at_once_both_end_well(tmp_path: Path) -> None:
+    paths = [tmp_path / "one.pth", tmp_path / "two.pth"]
+    for seed, path in enumerate(paths):
+        save_weights(path, seed)
+    with ThreadPoolExecutor(2) as pool:
+        engines = list(pool.map(load, paths))
+    assert [type(engine) for engine in engines] == [OnnxEngine, OnnxEngine]
+
+
+def test_weights_that_were_replaced_are_not_exported_under_the_old_key(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    save_weights(path, seed=0)
+    with pytest.raises(ClassifierError, match="were replaced while they were read"):
+        load_engine(ARCHITECTURE, path, "a" * 64, tuple("abcd"), SMALL, device="cpu")
+    assert not list(tmp_path.glob("*.onnx"))
 
 
 class Loop(torch.nn.Module):
@@ -420,8 +496,22 @@ class Pretender(ChannelMeans):
         return super().forward(batch) + 0.01 * torch.compiler.is_exporting()
 
 
+class OneSize(ChannelMeans):
+    """Exports for the batch that it was shown alone."""
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_exporting():
+            return super().forward(batch) + torch.zeros(2, 3)
+        return super().forward(batch)
+
+
 @pytest.mark.parametrize(
-    ("network", "reason"), [(Loop(), "cannot be exported"), (Pretender(), "differs from torch")]
+    ("network", "reason"),
+    [
+        (Loop(), "cannot be exported"),
+        (Pretender(), "differs from torch"),
+        (OneSize(), "cannot be exported"),
+    ],
 )
 def test_a_network_without_a_true_export_runs_through_torch(
     weights: Path,
@@ -433,8 +523,8 @@ def test_a_network_without_a_true_export_runs_through_torch(
 ) -> None:
     classifier = Classifier("test", ("a", "b", "c"), channel_means().transform, network.eval())
     with pytest.raises(ExportError, match=reason):
-        export(classifier, (tmp_path / "net.onnx",), "net")
-    assert list(tmp_path.iterdir()) == []
+        export(classifier)
+    (tmp_path / "net.pth").write_bytes(b"weights")
     monkeypatch.setattr("openmax_core.classifier.load_classifier", lambda *given: classifier)
     with caplog.at_level(logging.WARNING, loading.__name__):
         engine = load(tmp_path / "net.pth")
@@ -453,8 +543,8 @@ from pathlib import Path
 from openmax_core.images import Transform
 from openmax_core.inference import run
 from openmax_core.loading import load_engine
-engine = load_engine("shufflenet_v2_x0_5", Path({str(weights)!r}), "a" * 64, tuple("abcd"),
-                     Transform((40, 40), (32, 32)), device="cpu")
+engine = load_engine({ARCHITECTURE!r}, Path({str(weights)!r}), {sha256_of_file(weights)!r},
+                     tuple("abcd"), Transform((40, 40), (32, 32)), device="cpu")
 ((_, logits),) = run(engine, [{plain(RED)!r}])
 assert logits.shape == (4,)
 assert "torch" not in sys.modules and "torchvision" not in sys.modules

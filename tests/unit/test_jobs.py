@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -124,3 +126,24 @@ def test_work_that_ends_before_it_sees_the_wish_has_its_result(
     assert job.has_result
     assert job.result() == "done"
     assert capsys.readouterr().err == ""
+
+
+def test_a_job_that_failed_holds_nothing_of_what_it_worked_on() -> None:
+    class Network:
+        """Large."""
+
+    held: list[weakref.ref[Network]] = []
+
+    def work(report: Callable[[int], None]) -> None:
+        network = Network()
+        held.append(weakref.ref(network))
+        try:
+            raise ValueError("a cause")
+        except ValueError as error:
+            raise OpenMaxError("failed") from error
+
+    job: Job[int, None] = Job(work).start()
+    with pytest.raises(OpenMaxError, match="failed"):
+        job.result(LONG)
+    gc.collect()
+    assert held[0]() is None
