@@ -58,7 +58,7 @@ class ExtractionReport:
     def in_words(self) -> str:
         """What was done, in sentences."""
         if not any(self.n_run.values()) and not self.n_resumed:
-            return "Nothing to do: everything is stored."
+            return "Nothing to do: no picture is new or changed."
         n = sum(self.n_run.values())
         words = f"{n:,} pictures run in {self.seconds:.1f} s"
         if n:

@@ -154,9 +154,9 @@ def test_three_uploads_get_three_honest_answers(dashboard, demo_folder, tmp_path
 def test_the_workspace_page_extracts_again_without_work(dashboard, demo_folder):
     dashboard.open("workspace")
     page = dashboard.page
-    page.get_by_role("button", name="Run extraction").click()
-    dashboard.wait_until_idle()
     expect(page.get_by_text("Everything is stored")).to_be_visible()
+    page.get_by_role("button", name="Run extraction").click()
+    expect(page.get_by_text("Nothing to do: no picture is new or changed.")).to_be_visible()
 
 
 def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(

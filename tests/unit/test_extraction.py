@@ -392,5 +392,5 @@ def test_nothing_to_do_touches_nothing_and_needs_no_lock(workspace: Workspace) -
     with workspace.store.locked():
         before = {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")}
         report = workspace.extract("cpu")
-        assert report.in_words == "Nothing to do: everything is stored."
+        assert report.in_words == "Nothing to do: no picture is new or changed."
         assert {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")} == before
