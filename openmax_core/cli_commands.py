@@ -96,17 +96,22 @@ def run_extract(options: argparse.Namespace) -> int:
     """Bring the stored activations up to date, with a progress bar a split."""
     from tqdm import tqdm
 
+    from openmax_core.inference import LOADING
+
     workspace = _open(options)
     bars: dict[str, Any] = {}
     told: set[str] = set()
 
     def on_progress(split: str, progress: Progress) -> None:
-        if progress.waiting_for:
-            if progress.waiting_for not in told:
-                print(f"waiting for {progress.waiting_for} …", file=sys.stderr, flush=True)
-                told.add(progress.waiting_for)
+        if progress.waiting_for or not progress.done:
+            words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING
+            if words not in told:
+                print(f"{words} …", file=sys.stderr, flush=True)
+                told.add(words)
             return
         if split not in bars:
+            for bar in bars.values():
+                bar.close()
             bars[split] = tqdm(total=progress.total, desc=f"{split:11}", unit=" pictures")
         bars[split].update(progress.done - bars[split].n)
 

@@ -24,6 +24,7 @@ from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform
 
 # Pictures that one core decodes at a time for a GPU.
 CHUNK = 8
+LOADING = "loading the network; the first time it is exported, which takes up to half a minute"
 NOT_FINITE = "the network's output is not finite (NaN or Inf)"
 
 Source = Path | bytes
@@ -68,7 +69,7 @@ class Progress:
         if self.waiting_for:
             return f"{self.done:,} of {self.total:,} pictures · waiting for {self.waiting_for}"
         if not self.done:
-            return f"0 of {self.total:,} pictures · loading the network"
+            return f"0 of {self.total:,} pictures · {LOADING}"
         left = self.seconds_left or 0.0
         clock = f"{int(left) // 60}:{int(left) % 60:02d}"
         unreadable = f" · {self.unreadable:,} unreadable" if self.unreadable else ""

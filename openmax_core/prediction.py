@@ -13,9 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.assessment import Evaluation
-from openmax_core.errors import OpenMaxError
+from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.settings import FILE_NAME
 from openmax_core.tables import threshold_text
 from openmax_core.workspace import Workspace
 
@@ -142,7 +143,14 @@ def choose_method(
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
     floor = workspace.settings.defaults.min_test_accuracy
-    recommended = evaluation.recommend(floor)
+    try:
+        recommended = evaluation.recommend(floor)
+    except NoFeasibleThresholdError as error:
+        raise NoFeasibleThresholdError(
+            f"{error}. Give a threshold (--threshold), or lower min_test_accuracy under [defaults] "
+            f"in {workspace.folder / FILE_NAME}",
+            error.best_test_accuracy,
+        ) from error
     return Choice(evaluation, recommended.threshold, f"recommended under Test accuracy ≥ {floor:g}")
 
 
