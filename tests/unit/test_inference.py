@@ -78,7 +78,6 @@ class Device:
     n_parallel: int = 1
     in_words: str = "nothing"
     transform: Transform = channel_means().transform
-    largest: int = 1000
     passes: list[int] = field(default_factory=list)
     under_way: list[int] = field(default_factory=list)
     most_under_way: int = 0
