@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from openmax_core.activations import Activations
+from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.evaluation import TradeoffCurve
+from openmax_core.objectives import MostRejected, Objective
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 
@@ -43,27 +45,27 @@ class Evaluation:
         return self.n_right_before_rejection / len(self.test)
 
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:
-        """Best point under the floor, with method and data recorded.
+        """Best Reject accuracy under a floor of Test accuracy, see :meth:`choose`."""
+        return self.choose(MostRejected(min_test_accuracy))
+
+    def choose(self, objective: Objective) -> OperatingPoint:
+        """Best point for an objective, with method and data recorded.
 
         Raises
         ------
         NoFeasibleThresholdError
-            No threshold keeps the floor.
+            No threshold meets the objective's constraint; ``nearest`` is described as well.
         """
-        return self._described(self.curve.best(min_test_accuracy))
+        try:
+            return self._described(self.curve.choose(objective))
+        except NoFeasibleThresholdError as error:
+            if error.nearest is not None:
+                error.nearest = self._described(error.nearest)
+            raise
 
     def point_at(self, threshold: float) -> OperatingPoint:
         """Operating point at a threshold that somebody set."""
-        outcome = self.curve.outcome(threshold)
-        return self._described(
-            OperatingPoint(
-                threshold=float(threshold),
-                test_accuracy=outcome.test_accuracy,
-                reject_accuracy=outcome.reject_accuracy if self.curve.n_reject else None,
-                n_test=self.curve.n_test,
-                n_reject=self.curve.n_reject,
-            )
-        )
+        return self._described(OperatingPoint.of(self.curve.outcome(threshold)))
 
     def _described(self, point: OperatingPoint) -> OperatingPoint:
         return replace(

@@ -142,12 +142,8 @@ def _print_unreadable(workspace: Workspace) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
-    from openmax_core.tables import (
-        default_thresholds,
-        parse_thresholds,
-        sweep_table,
-        threshold_text,
-    )
+    from openmax_core.decimals import threshold_text
+    from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
     evaluation = workspace.evaluate(options.preset)
@@ -234,7 +230,7 @@ def _share(row: dict[Any, Any], name: str) -> str:
 
 
 def _point_in_words(point: OperatingPoint | None, floor: float) -> str:
-    from openmax_core.tables import threshold_text
+    from openmax_core.decimals import threshold_text
 
     if point is None:
         return "none"
@@ -251,6 +247,7 @@ def run_predict(options: argparse.Namespace) -> int:
     """Decide on pictures; a line each."""
     from pathlib import Path
 
+    from openmax_core.decimals import threshold_text
     from openmax_core.files import write_text_atomically
     from openmax_core.prediction import (
         UNREADABLE,
@@ -260,7 +257,6 @@ def run_predict(options: argparse.Namespace) -> int:
         run_network,
         verdict_table,
     )
-    from openmax_core.tables import threshold_text
 
     workspace = _open(options)
     paths = expand_paths(options.paths)

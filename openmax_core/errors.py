@@ -1,5 +1,12 @@
 """Errors that a user can act on: each message names the file, class or setting and the way out."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openmax_core.operating_point import OperatingPoint
+
 
 class OpenMaxError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -22,13 +29,13 @@ class NoFeasibleThresholdError(OpenMaxError):
 
     Attributes
     ----------
-    best_test_accuracy : float
-        The largest Test accuracy that any threshold reaches.
+    nearest : OperatingPoint or None
+        The point that comes nearest to it; None where there is nothing to choose on.
     """
 
-    def __init__(self, message: str, best_test_accuracy: float) -> None:
+    def __init__(self, message: str, nearest: OperatingPoint | None = None) -> None:
         super().__init__(message)
-        self.best_test_accuracy = best_test_accuracy
+        self.nearest = nearest
 
 
 class PictureError(OpenMaxError):

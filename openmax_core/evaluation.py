@@ -12,77 +12,17 @@ scores nothing changes, so the values of ``TradeoffCurve.thresholds`` stand for 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
+from openmax_core.decimals import shortest_decimal, threshold_text
 from openmax_core.errors import ActivationsError, NoFeasibleThresholdError
+from openmax_core.objectives import MostRejected, Objective
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.weibull import Float, Int
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval of a share; both NaN where nothing was counted."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What happens to every picture at one threshold, as counts.
-
-    Attributes
-    ----------
-    n_test, n_reject : int
-        Pictures of the two sets. ``correct + wrong + rejected_known`` is ``n_test``.
-    correct, wrong, rejected_known : int
-        Known pictures given their right class, another class, or rejected.
-    rejected_unknown, accepted_unknown : int
-        Unknown pictures rejected, or taken for a known class.
-    """
-
-    threshold: float
-    correct: int
-    wrong: int
-    rejected_known: int
-    rejected_unknown: int
-    accepted_unknown: int
-
-    @property
-    def n_test(self) -> int:
-        """N."""
-        return self.correct + self.wrong + self.rejected_known
-
-    @property
-    def n_reject(self) -> int:
-        """M."""
-        return self.rejected_unknown + self.accepted_unknown
-
-    @property
-    def test_accuracy(self) -> float:
-        """Share of the test set given its right class; NaN for an empty set."""
-        return _share(self.correct, self.n_test)
-
-    @property
-    def reject_accuracy(self) -> float:
-        """Share of the reject set that is rejected; NaN for an empty set."""
-        return _share(self.rejected_unknown, self.n_reject)
-
-    @property
-    def test_interval(self) -> Interval:
-        """95 % Wilson interval of the Test accuracy."""
-        return wilson_interval(self.correct, self.n_test)
-
-    @property
-    def reject_interval(self) -> Interval:
-        """95 % Wilson interval of the Reject accuracy."""
-        return wilson_interval(self.rejected_unknown, self.n_reject)
 
 
 class TradeoffCurve:
@@ -158,19 +98,53 @@ class TradeoffCurve:
         accepted = len(self._unknown) - np.searchsorted(self._unknown, threshold, side="left")
         return _shares(self.n_reject - accepted, self.n_reject)
 
+    def outcomes(self, thresholds: ArrayLike) -> Outcomes:
+        """Counts of everything that happens at (K,) thresholds."""
+        at = np.asarray(thresholds, dtype=np.float64)
+        return Outcomes(
+            at,
+            len(self._correct) - np.searchsorted(self._correct, at),
+            len(self._wrong) - np.searchsorted(self._wrong, at),
+            len(self._unknown) - np.searchsorted(self._unknown, at),
+            self.n_test,
+            self.n_reject,
+        )
+
     def outcome(self, threshold: float) -> Outcome:
         """Counts of everything that happens at a threshold."""
-        correct = len(self._correct) - int(np.searchsorted(self._correct, threshold))
-        wrong = len(self._wrong) - int(np.searchsorted(self._wrong, threshold))
-        accepted = len(self._unknown) - int(np.searchsorted(self._unknown, threshold))
+        return self.outcomes([threshold]).at(0)
+
+    def outcome_by_class(self, thresholds: Float, threshold: float) -> Outcome:
+        """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for."""
+        limits = np.append(thresholds, np.inf)
+        passed = self.test_scores >= limits[self.test_predictions]
+        right = self.test_predictions == self.test_labels
+        correct, wrong = int((passed & right).sum()), int((passed & ~right).sum())
+        accepted = int((self.reject_scores >= limits[self.reject_predictions]).sum())
         return Outcome(
-            threshold=float(threshold),
+            threshold=threshold,
             correct=correct,
             wrong=wrong,
             rejected_known=self.n_test - correct - wrong,
             rejected_unknown=self.n_reject - accepted,
             accepted_unknown=accepted,
         )
+
+    def subset(self, test: NDArray[np.bool_], reject: NDArray[np.bool_]) -> TradeoffCurve:
+        """Curve of some of the pictures, by (N,) and (M,) masks."""
+        return TradeoffCurve(
+            self.test_scores[test],
+            self.test_predictions[test],
+            self.test_labels[test],
+            self.reject_scores[reject],
+            self.reject_predictions[reject],
+            self.n_classes,
+        )
+
+    @cached_property
+    def all_outcomes(self) -> Outcomes:
+        """Counts at every one of :attr:`thresholds`: all that any threshold can do."""
+        return self.outcomes(self.thresholds)
 
     @cached_property
     def thresholds(self) -> Float:
@@ -187,40 +161,41 @@ class TradeoffCurve:
     def best(self, min_test_accuracy: float = 0.85) -> OperatingPoint:
         """Largest Reject accuracy among thresholds that keep Test accuracy at the floor or above.
 
-        Of thresholds that are equal in this, the one with the largest Test accuracy; of those that
-        change nothing at all, the decimal number with the fewest digits. Without a reject set it
-        is the largest threshold that keeps the floor, which no unknown could make worse.
+        See :meth:`choose`; the objective is :class:`~openmax_core.objectives.MostRejected`.
 
         Raises
         ------
         NoFeasibleThresholdError
             No threshold keeps the floor, or there is no test set.
         """
-        if not self.n_test:
-            raise NoFeasibleThresholdError("there are no test pictures to choose on", math.nan)
-        reachable = _share(len(self._correct), self.n_test)
-        if not reachable >= min_test_accuracy:
+        return self.choose(MostRejected(min_test_accuracy))
+
+    def choose(self, objective: Objective) -> OperatingPoint:
+        """Best threshold of all for an objective.
+
+        Of thresholds that are equal in it, the one that is better in the objective's second
+        figure; of those that change nothing at all, the decimal number with the fewest digits.
+
+        Raises
+        ------
+        NoFeasibleThresholdError
+            No threshold meets the objective's constraint (``nearest`` is the point that comes
+            closest), or a set that it is counted on is empty (``nearest`` is None).
+        """
+        if problem := objective.problem(self.n_test, self.n_reject):
+            raise NoFeasibleThresholdError(problem)
+        outcomes = self.all_outcomes
+        index = int(objective.choose(outcomes))
+        below = outcomes.thresholds[index - 1] if index else -math.inf
+        outcome = self.outcome(shortest_decimal(float(below), float(outcomes.thresholds[index])))
+        point = OperatingPoint.of(outcome, objective=objective.to_dict())
+        if not objective.feasible(outcomes)[index]:
             raise NoFeasibleThresholdError(
-                f"no threshold reaches Test accuracy ≥ {min_test_accuracy:.4g}: without any "
-                f"threshold it is {reachable:.4f} ({len(self._correct)} of {self.n_test})",
-                reachable,
+                f"no threshold reaches {objective.requirement}; the nearest, threshold "
+                f"{threshold_text(point.threshold)}, has {objective.reached(outcome)}",
+                point,
             )
-        thresholds = self.thresholds
-        feasible = np.asarray(self.test_accuracy(thresholds)) >= min_test_accuracy
-        last = int(np.flatnonzero(feasible)[-1])
-        if self.n_reject:
-            reject = np.asarray(self.reject_accuracy(thresholds[: last + 1]))
-            last = int(np.searchsorted(reject, reject[-1], side="left"))
-        below = thresholds[last - 1] if last else -math.inf
-        outcome = self.outcome(shortest_decimal(float(below), float(thresholds[last])))
-        return OperatingPoint(
-            threshold=outcome.threshold,
-            test_accuracy=outcome.test_accuracy,
-            reject_accuracy=outcome.reject_accuracy if self.n_reject else None,
-            n_test=self.n_test,
-            n_reject=self.n_reject,
-            min_test_accuracy=min_test_accuracy,
-        )
+        return point
 
     def confusion(self, threshold: float) -> Int:
         """(C + 1, C + 1) counts: rows the true class, then unknown; columns decided, then rejected.
@@ -262,33 +237,6 @@ class TradeoffCurve:
         return thresholds[np.union1d(by_rank, by_value)]
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson score interval of a share (Wilson, 1927); NaN for no trials."""
-    if not trials:
-        return Interval(math.nan, math.nan)
-    z = float(ndtri(0.5 + confidence / 2))
-    share, spread = successes / trials, z * z / trials
-    centre = (share + spread / 2) / (1 + spread)
-    half = math.sqrt(share * (1 - share) * spread + spread * spread / 4) / (1 + spread)
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
-    return Interval(low, high)
-
-
-def shortest_decimal(above: float, to: float) -> float:
-    """Return the number with the fewest decimals in (above, to], the largest of those.
-
-    ``to`` itself if no number of up to 15 decimals lies in between.
-    """
-    for digits in range(16):
-        whole = math.floor(Fraction(to) * 10**digits)
-        # The float nearest to a decimal may lie below it: 0.3 is 0.29999…, and still 0.3.
-        for candidate in (float(f"{whole + 1}e-{digits}"), float(f"{whole}e-{digits}")):
-            if above < candidate <= to:
-                return candidate
-    return to
-
-
 def _scores(values: ArrayLike, name: str) -> Float:
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1:
@@ -309,10 +257,6 @@ def _indices(values: ArrayLike, length: int, largest: int, name: str) -> Int:
     if length and not (indices.min() >= 0 and indices.max() <= largest):
         raise ActivationsError(f"{name} must lie in 0..{largest}")
     return indices
-
-
-def _share(count: int, total: int) -> float:
-    return count / total if total else math.nan
 
 
 def _shares(count: Int | np.intp, total: int) -> float | Float:

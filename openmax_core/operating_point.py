@@ -10,10 +10,13 @@ from typing import Any
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.files import write_text_atomically
+from openmax_core.objectives import MostRejected, Objective, objective_from_dict
+from openmax_core.outcomes import Outcome
 from openmax_core.presets import SETTING_NAMES
 
 FORMAT = "openmax-operating-point"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+COUNTS = ("correct", "wrong", "rejected_known", "rejected_unknown", "accepted_unknown")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,13 @@ class OperatingPoint:
         Share of the reject set that is rejected; None without a reject set.
     n_test, n_reject : int
         Pictures that the figures were counted on.
-    min_test_accuracy : float or None
-        The floor it was chosen under; None if it was set by hand.
+    counts : dict
+        How many of them were 'correct', 'wrong', 'rejected_known', 'rejected_unknown' and
+        'accepted_unknown'; empty in points of older versions.
+    objective : dict or None
+        What it was chosen for (:mod:`openmax_core.objectives`); None if it was set by hand.
+    class_thresholds : dict or None
+        Thresholds of pictures predicted as a class, by its name; ``threshold`` for all others.
     preset : str or None
         Preset of the method.
     settings : dict
@@ -45,15 +53,38 @@ class OperatingPoint:
     reject_accuracy: float | None
     n_test: int
     n_reject: int
-    min_test_accuracy: float | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    objective: dict[str, Any] | None = None
+    class_thresholds: dict[str, float] | None = None
     preset: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     data: str | None = None
 
+    @classmethod
+    def of(cls, outcome: Outcome, **described: Any) -> OperatingPoint:
+        """Point with an outcome's threshold and figures."""
+        return cls(
+            threshold=outcome.threshold,
+            test_accuracy=outcome.test_accuracy,
+            reject_accuracy=outcome.reject_accuracy if outcome.n_reject else None,
+            n_test=outcome.n_test,
+            n_reject=outcome.n_reject,
+            counts={name: getattr(outcome, name) for name in COUNTS},
+            **described,
+        )
+
+    @property
+    def chosen_for(self) -> Objective | None:
+        """What the point was chosen for; None if it was set by hand."""
+        return None if self.objective is None else objective_from_dict(self.objective)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON; :meth:`from_dict` reads it back."""
+        return {"format": FORMAT, "version": FORMAT_VERSION, **asdict(self)}
+
     def to_json(self) -> str:
         """JSON text; floats come back exactly."""
-        values = {"format": FORMAT, "version": FORMAT_VERSION, **asdict(self)}
-        return json.dumps(values, indent=2, allow_nan=False) + "\n"
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
 
     def save(self, path: Path) -> None:
         """Write as JSON, in one step."""
@@ -61,7 +92,7 @@ class OperatingPoint:
 
     @classmethod
     def load(cls, path: Path) -> OperatingPoint:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, in this version or an older one.
 
         Raises
         ------
@@ -69,25 +100,40 @@ class OperatingPoint:
             The file cannot be read or is no operating point; it is named.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            if values.pop("format") != FORMAT or values.pop("version") != FORMAT_VERSION:
-                raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION}")
-            unknown = set(values) - {item.name for item in fields(cls)}
-            if unknown:
-                raise ValueError(f"unknown entries {sorted(unknown)}")
-            point = cls(**values)
-            numbers = [point.threshold, point.test_accuracy, point.n_test, point.n_reject]
-            numbers += [
-                value
-                for value in (point.reject_accuracy, point.min_test_accuracy)
-                if value is not None
-            ]
-            if not all(type(n) in {int, float} and math.isfinite(n) for n in numbers):
-                raise ValueError("a figure is no number")
-            if not isinstance(point.settings, dict) or not set(point.settings) <= SETTING_NAMES:
-                raise ValueError("the method's settings are unknown")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
             raise OpenMaxError(
                 f"cannot read the operating point {path} ({error}); choose the threshold again"
             ) from error
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> OperatingPoint:
+        """Rebuild a point from :meth:`to_dict`.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, AttributeError, OpenMaxError
+            It is none, or an entry is not what it should be.
+        """
+        values = dict(given)
+        version = values.pop("version")
+        if values.pop("format") != FORMAT or version not in {1, FORMAT_VERSION}:
+            raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION} or older")
+        if version == 1 and (floor := values.pop("min_test_accuracy", None)) is not None:
+            values["objective"] = MostRejected(floor).to_dict()
+        unknown = set(values) - {item.name for item in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown entries {sorted(unknown)}")
+        point = cls(**values)
+        numbers = [point.threshold, point.test_accuracy, point.n_test, point.n_reject]
+        numbers += [] if point.reject_accuracy is None else [point.reject_accuracy]
+        numbers += [*point.counts.values(), *(point.class_thresholds or {}).values()]
+        if not all(type(n) in {int, float} and math.isfinite(n) for n in numbers):
+            raise ValueError("a figure is no number")
+        if not set(point.counts) <= set(COUNTS):
+            raise ValueError("the counts are unknown")
+        if not isinstance(point.settings, dict) or not set(point.settings) <= SETTING_NAMES:
+            raise ValueError("the method's settings are unknown")
+        if point.objective is not None:
+            objective_from_dict(point.objective)
         return point

@@ -13,11 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.assessment import Evaluation
+from openmax_core.decimals import threshold_text
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.settings import FILE_NAME
-from openmax_core.tables import threshold_text
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def choose_method(
         raise NoFeasibleThresholdError(
             f"{error}. Give a threshold (--threshold), or lower min_test_accuracy under [defaults] "
             f"in {workspace.folder / FILE_NAME}",
-            error.best_test_accuracy,
+            error.nearest,
         ) from error
     return Choice(evaluation, recommended.threshold, f"recommended under Test accuracy ≥ {floor:g}")
 

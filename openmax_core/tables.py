@@ -20,11 +20,6 @@ MIN_TAIL = 10
 MAX_SHAPE = 1000.0
 
 
-def threshold_text(threshold: float) -> str:
-    """Shortest text that is exactly this threshold: typed again, it decides the same."""
-    return repr(float(threshold)).removesuffix(".0")
-
-
 def parse_thresholds(text: str) -> Float:
     """Thresholds of ``start:stop:step``, both ends included, or of a list with commas.
 

@@ -4,6 +4,7 @@
     train/ test/ reject/ calibration/  pictures, or wherever [folders] points
     activations/<split>-<key>/         logits and what became of every picture
     operating_point.json               the chosen threshold
+    operating_points.json              others, saved under a name
 
 This is the one place that knows folders and cache keys. The key of stored activations covers the
 weights, the architecture, the classes, the transform, the precision, and each picture's path, size
@@ -35,6 +36,7 @@ from openmax_core.images import (
 )
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.saved_points import SavedPoints
 from openmax_core.settings import (
     FILE_NAME,
     ClassifierSettings,
@@ -438,6 +440,11 @@ class Workspace:
     def choose(self, point: OperatingPoint) -> None:
         """Make a point the workspace's own: ``openmax predict`` and new visits start with it."""
         point.save(self.operating_point_path)
+
+    @property
+    def saved_points(self) -> SavedPoints:
+        """Operating points that were saved under a name."""
+        return SavedPoints(self.folder / "operating_points.json")
 
     def _required(self, split: str) -> Activations:
         activations = self.activations(split)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from openmax_core.evaluation import Interval
+from openmax_core.intervals import Interval
 
 MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
 

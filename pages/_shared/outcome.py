@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.evaluation import Outcome
+from openmax_core.outcomes import Outcome
 from pages._shared.format import interval, percent
 from pages._shared.widgets import figure_card
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
+from openmax_core.decimals import threshold_text
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.operating_point import OperatingPoint
-from openmax_core.tables import threshold_text
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
+from openmax_core.decimals import threshold_text
 from openmax_core.engines import Engine
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.extraction import ExtractionReport
@@ -17,7 +18,6 @@ from openmax_core.inference import Progress
 from openmax_core.jobs import Job
 from openmax_core.presets import PRESETS
 from openmax_core.samples import Sample, sample_pictures
-from openmax_core.tables import threshold_text
 from openmax_core.workspace import SplitStatus, Workspace
 from pages._shared import start
 

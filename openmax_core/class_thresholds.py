@@ -1,0 +1,272 @@
+"""A threshold of its own for every predicted class, chosen under the objective of the single one.
+
+Counts add up over classes, so an objective without a constraint is best for each class alone. With
+one, the thresholds that maximise value + λ · slack are found for each class alone, and λ is the
+smallest that meets the constraint (Lagrange; Everett, 1963). What the last step of λ leaves of the
+constraint is used up class by class.
+
+More thresholds fit the pictures at hand better and new pictures not always. :func:`measure_gain`
+chooses on one half and counts on the other, both ways round.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.decimals import shortest_decimal
+from openmax_core.evaluation import TradeoffCurve
+from openmax_core.intervals import Interval, mean_interval
+from openmax_core.objectives import Objective, Weights
+from openmax_core.outcomes import Outcome, Outcomes
+from openmax_core.resampling import split_in_halves
+from openmax_core.weibull import Float, Int
+
+MOST_CANDIDATES = 1000
+SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER = 1e-9, 1e12
+N_BISECTIONS = 60
+
+
+@dataclass(frozen=True)
+class ClassThresholds:
+    """Chosen thresholds.
+
+    Attributes
+    ----------
+    thresholds : (C,) float64, per predicted class
+    outcome : Outcome
+        What they do to the pictures they were chosen on; its ``threshold`` is the single one.
+    """
+
+    thresholds: Float
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of two figures counted on the same pictures, with its 95 % interval."""
+
+    value: float
+    interval: Interval
+
+    @property
+    def is_within_noise(self) -> bool:
+        """No difference at all is within the interval."""
+        return not (self.interval.low > 0 or self.interval.high < 0)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Thresholds per class against the single one, each chosen on other pictures than counted on.
+
+    Attributes
+    ----------
+    value : Difference in the objective's figure; positive is better
+    test_accuracy, reject_accuracy : Difference
+    """
+
+    value: Difference
+    test_accuracy: Difference
+    reject_accuracy: Difference
+
+    @property
+    def is_worth_it(self) -> bool:
+        """The objective's figure gets better by more than chance explains."""
+        return self.value.interval.low > 0
+
+
+def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> ClassThresholds:
+    """Best threshold for every predicted class, under the constraint on all pictures together.
+
+    Never worse, on these pictures, than the best single threshold, which classes without a
+    predicted picture keep.
+
+    Raises
+    ------
+    NoFeasibleThresholdError
+        No single threshold meets the constraint, or a set that it is counted on is empty.
+    """
+    single = curve.choose(objective)
+    candidates = _Candidates(curve, objective)
+    thresholds = np.full(curve.n_classes, single.threshold)
+    if len(candidates.classes):
+        rows = candidates.best_rows()
+        if rows is not None:
+            thresholds[candidates.classes] = candidates.decimals(rows)
+    outcome = curve.outcome_by_class(thresholds, single.threshold)
+    alone = curve.outcome(single.threshold)
+    if not _is_better(objective, outcome, alone):
+        return ClassThresholds(np.full(curve.n_classes, single.threshold), alone)
+    return ClassThresholds(thresholds, outcome)
+
+
+def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> Gain:
+    """Gain of thresholds per class over the single one, on pictures they were not chosen on.
+
+    Chosen on one half and counted on the other, both ways round; the differences of all pictures
+    together make the interval.
+
+    Raises
+    ------
+    NoFeasibleThresholdError
+        On one half no threshold meets the constraint.
+    """
+    first, second = split_in_halves(curve, seed)
+    weights = objective.value_weights(curve.n_test, curve.n_reject)
+    test_values = curve.n_test * np.array([weights.correct, weights.wrong, 0.0])
+    reject_value = curve.n_reject * weights.accepted_unknown
+    gains, right, accepted = [], [], []
+    for chosen_on, counted_on in ((first, second), (second, first)):
+        chosen = choose_class_thresholds(chosen_on, objective)
+        single = np.full(curve.n_classes, chosen.outcome.threshold)
+        one, many = _states(counted_on, single), _states(counted_on, chosen.thresholds)
+        gains.append(test_values[many[0]] - test_values[one[0]])
+        right.append((many[0] == 0).astype(float) - (one[0] == 0))
+        accepted.append(many[1].astype(float) - one[1])
+    test_gain, test_right = np.concatenate(gains), np.concatenate(right)
+    reject_accepted = np.concatenate(accepted)
+    known = _difference(test_gain, float(np.ptp(test_values)))
+    unknown = _difference(reject_value * reject_accepted, abs(reject_value))
+    return Gain(
+        _sum(known, unknown),
+        _difference(test_right, 1.0),
+        _difference(-reject_accepted, 1.0),
+    )
+
+
+class _Candidates:
+    """Every threshold that could matter, of all predicted classes one after another."""
+
+    def __init__(self, curve: TradeoffCurve, objective: Objective) -> None:
+        parts = []
+        for index in range(curve.n_classes):
+            of_class = curve.subset(
+                curve.test_predictions == index, curve.reject_predictions == index
+            )
+            if of_class.n_test + of_class.n_reject:
+                parts.append((index, of_class.outcomes(of_class.drawn_thresholds(MOST_CANDIDATES))))
+        self.objective = objective
+        self.n_test, self.n_reject = curve.n_test, curve.n_reject
+        self.classes = np.array([index for index, _ in parts], dtype=np.int64)
+        lengths = np.array([len(item.thresholds) for _, item in parts], dtype=np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+        self.lengths = lengths
+        if not parts:
+            return
+        self.thresholds = np.concatenate([item.thresholds for _, item in parts])
+        self.correct = np.concatenate([item.correct for _, item in parts])
+        self.wrong = np.concatenate([item.wrong for _, item in parts])
+        self.accepted = np.concatenate([item.accepted_unknown for _, item in parts])
+        self.value = self._weighted(objective.value_weights(self.n_test, self.n_reject))
+        self.slack = self._weighted(objective.slack_weights(self.n_test, self.n_reject))
+
+    def best_rows(self) -> Int | None:
+        """Row of the chosen candidate per class; None where the constraint cannot be met."""
+        lowest = self._rows_at(SMALLEST_MULTIPLIER)
+        if self._is_feasible(lowest):
+            return lowest
+        highest = self._rows_at(LARGEST_MULTIPLIER)
+        if not self._is_feasible(highest):
+            return None
+        low, high = math.log(SMALLEST_MULTIPLIER), math.log(LARGEST_MULTIPLIER)
+        for _ in range(N_BISECTIONS):
+            middle = (low + high) / 2
+            rows = self._rows_at(math.exp(middle))
+            if self._is_feasible(rows):
+                high, highest = middle, rows
+            else:
+                low, lowest = middle, rows
+        return self._use_up(highest, lowest)
+
+    def decimals(self, rows: Int) -> list[float]:
+        """Shortest number for every chosen candidate."""
+        return [
+            shortest_decimal(
+                float(self.thresholds[row - 1]) if row > start else -math.inf,
+                float(self.thresholds[row]),
+            )
+            for row, start in zip(rows.tolist(), self.starts.tolist(), strict=True)
+        ]
+
+    def _weighted(self, weights: Weights) -> Float:
+        return (
+            weights.correct * self.correct
+            + weights.wrong * self.wrong
+            + weights.accepted_unknown * self.accepted
+        )
+
+    def _rows_at(self, multiplier: float) -> Int:
+        """Per class the first candidate with the largest value + multiplier · slack."""
+        total = self.value + multiplier * self.slack
+        best = np.repeat(np.maximum.reduceat(total, self.starts), self.lengths)
+        rows = np.flatnonzero(total == best)
+        segment = np.searchsorted(self.starts, rows, side="right") - 1
+        return rows[np.unique(segment, return_index=True)[1]]
+
+    def _is_feasible(self, rows: Int) -> bool:
+        return bool(self.objective.feasible(self._outcomes(rows))[0])
+
+    def _outcomes(self, rows: Int) -> Outcomes:
+        return Outcomes(
+            np.zeros(1),
+            self.correct[rows].sum(keepdims=True),
+            self.wrong[rows].sum(keepdims=True),
+            self.accepted[rows].sum(keepdims=True),
+            self.n_test,
+            self.n_reject,
+        )
+
+    def _use_up(self, feasible: Int, infeasible: Int) -> Int:
+        """Move classes from one solution to the other while the constraint holds, best first."""
+        rows = feasible.copy()
+        gain = self.value[infeasible] - self.value[feasible]
+        price = self.slack[feasible] - self.slack[infeasible]
+        worth: NDArray[np.float64] = gain / np.maximum(price, 1e-300)
+        for index in np.argsort(-worth, kind="stable").tolist():
+            if gain[index] <= 0:
+                continue
+            tried = rows.copy()
+            tried[index] = infeasible[index]
+            if self._is_feasible(tried):
+                rows = tried
+        return rows
+
+
+def _is_better(objective: Objective, outcome: Outcome, than: Outcome) -> bool:
+    """Meets the constraint, with a larger value."""
+    both = Outcomes(
+        np.zeros(2),
+        np.array([outcome.correct, than.correct]),
+        np.array([outcome.wrong, than.wrong]),
+        np.array([outcome.accepted_unknown, than.accepted_unknown]),
+        outcome.n_test,
+        outcome.n_reject,
+    )
+    value = objective.value(both)
+    return bool(objective.feasible(both)[0] and value[0] > value[1])
+
+
+def _states(curve: TradeoffCurve, thresholds: Float) -> tuple[Int, NDArray[np.bool_]]:
+    """Per test picture 0 right, 1 wrong, 2 rejected; per reject picture whether it is accepted."""
+    limits = np.append(thresholds, np.inf)
+    rejected = curve.test_scores < limits[curve.test_predictions]
+    state = np.where(curve.test_predictions == curve.test_labels, 0, 1)
+    accepted = curve.reject_scores >= limits[curve.reject_predictions]
+    return np.where(rejected, 2, state), accepted
+
+
+def _difference(values: Float, largest: float) -> Difference:
+    mean = float(values.mean()) if len(values) else math.nan
+    return Difference(mean, mean_interval(values, largest))
+
+
+def _sum(one: Difference, other: Difference) -> Difference:
+    """Sum of independent differences; one on an empty set adds nothing."""
+    parts = [item for item in (one, other) if not math.isnan(item.value)]
+    value = sum(item.value for item in parts)
+    centre = sum((item.interval.low + item.interval.high) / 2 for item in parts)
+    half = math.hypot(*((item.interval.high - item.interval.low) / 2 for item in parts))
+    return Difference(value, Interval(centre - half, centre + half))

@@ -1,0 +1,179 @@
+"""What the threshold explorer needs to follow a finger without asking the server.
+
+Counts at every position of the slider and at the steps of the curve, so few that a browser holds
+them however many pictures are behind: at most ``MOST_POINTS`` thresholds with exact counts and
+their intervals, two histograms, and the confusion at the slider's positions. Arrays travel as
+base64 of little-endian values. Nothing is computed in the browser but look-ups.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.evaluation import TradeoffCurve
+from openmax_core.files import fingerprint
+from openmax_core.intervals import DEFAULT_INTERVAL, INTERVALS
+from openmax_core.weibull import Float, Int
+
+MOST_POINTS = 4000
+MOST_POSITIONS = 1000
+MOST_MATRIX_CLASSES = 15
+N_LISTED = 12
+N_LIST_SAMPLES = 40
+N_BINS = 60
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """Counts of (truth, decision) pairs at the slider's positions.
+
+    Attributes
+    ----------
+    cells : list of (true index or C for unknown, decided index or C for rejected)
+    counts : (cells, positions) int
+    is_whole : bool
+        All cells that are ever filled; else only those that are among the most frequent mistakes.
+    """
+
+    cells: list[tuple[int, int]]
+    counts: Int
+    is_whole: bool
+
+
+def slider_positions(score_range: tuple[float, float]) -> Float:
+    """Ascending round thresholds that cover a method's range of scores, at most about 1,000."""
+    low, high = score_range
+    exponent = math.floor(math.log10((high - low) / MOST_POSITIONS))
+    factor = next(m for m in (1, 2, 5, 10) if m * 10.0**exponent * MOST_POSITIONS >= high - low)
+    digits = max(0, -exponent - (factor == 10))
+    step = factor * 10.0**exponent
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return np.round(np.arange(first, last + 1) * step, digits)
+
+
+def explorer_data(
+    curve: TradeoffCurve,
+    class_names: tuple[str, ...],
+    score_range: tuple[float, float],
+    interval: str = DEFAULT_INTERVAL,
+) -> dict[str, Any]:
+    """Everything that does not depend on where the threshold is; plain values for JSON."""
+    positions = slider_positions(score_range)
+    corners = curve.drawn_thresholds(MOST_POINTS - len(positions))
+    outcomes = curve.outcomes(np.union1d(positions, corners))
+    bounds = INTERVALS[interval]
+    test_low, test_high = bounds(outcomes.correct, curve.n_test)
+    n_rejected = curve.n_reject - outcomes.accepted_unknown
+    reject_low, reject_high = bounds(n_rejected, curve.n_reject)
+    edges = np.linspace(*score_range, N_BINS + 1)
+    confusions = confusions_at(curve, positions)
+    data = {
+        "classes": list(class_names),
+        "n_test": curve.n_test,
+        "n_reject": curve.n_reject,
+        "interval": interval,
+        "is_exact": len(corners) == len(curve.thresholds),
+        "positions": _packed(positions, "<f8"),
+        "thresholds": _packed(outcomes.thresholds, "<f8"),
+        "correct": _packed(outcomes.correct, "<u4"),
+        "wrong": _packed(outcomes.wrong, "<u4"),
+        "accepted": _packed(outcomes.accepted_unknown, "<u4"),
+        "test_low": _packed(test_low, "<f8"),
+        "test_high": _packed(test_high, "<f8"),
+        "reject_low": _packed(reject_low, "<f8"),
+        "reject_high": _packed(reject_high, "<f8"),
+        "edges": _packed(edges, "<f8"),
+        "test_histogram": _packed(_histogram(curve.test_scores, edges), "<u4"),
+        "reject_histogram": _packed(_histogram(curve.reject_scores, edges), "<u4"),
+        "totals": [
+            *np.bincount(curve.test_labels, minlength=curve.n_classes).tolist(),
+            curve.n_reject,
+        ],
+        "cells": [list(cell) for cell in confusions.cells],
+        "cell_counts": _packed(confusions.counts, "<u4"),
+        "is_matrix": confusions.is_whole,
+    }
+    return {"id": fingerprint(data), **data}
+
+
+def outcome_data(
+    curve: TradeoffCurve, threshold: float, cells: list[tuple[int, int]], interval: str
+) -> dict[str, Any]:
+    """The exact counts at one threshold, for one that lies between those that were sent."""
+    outcome = curve.outcome(threshold)
+    test_low, test_high = INTERVALS[interval](outcome.correct, outcome.n_test)
+    reject_low, reject_high = INTERVALS[interval](outcome.rejected_unknown, outcome.n_reject)
+    return {
+        "threshold": float(threshold),
+        "correct": outcome.correct,
+        "wrong": outcome.wrong,
+        "accepted": outcome.accepted_unknown,
+        "test": _pair(test_low, test_high),
+        "reject": _pair(reject_low, reject_high),
+        "cells": _counts_of(curve, cells, np.array([threshold]))[:, 0].tolist(),
+    }
+
+
+def confusions_at(curve: TradeoffCurve, thresholds: Float) -> Confusions:
+    """Count (truth, decision) pairs at (K,) ascending thresholds.
+
+    Up to 15 classes all pairs that ever occur; with more, mistakes that are among the 12 most
+    frequent at one of 40 thresholds spread over the range.
+    """
+    n = curve.n_classes + 1
+    if curve.n_classes <= MOST_MATRIX_CLASSES:
+        filled = np.flatnonzero(curve.confusion(-math.inf)[:, :-1])
+        cells = [divmod(int(cell), n - 1) for cell in filled]
+        cells += [(truth, n - 1) for truth in range(n if curve.n_reject else n - 1)]
+        return Confusions(cells, _counts_of(curve, cells, thresholds), is_whole=True)
+    sampled = np.linspace(0, len(thresholds) - 1, min(N_LIST_SAMPLES, len(thresholds)))
+    found: set[int] = set()
+    for index in sampled.round().astype(int).tolist():
+        mistakes = _decided(curve, thresholds[index])
+        codes, counts = np.unique(mistakes[mistakes // n != mistakes % n], return_counts=True)
+        found.update(codes[np.argsort(-counts, kind="stable")[:N_LISTED]].tolist())
+    cells = [divmod(code, n) for code in sorted(found)]
+    return Confusions(cells, _counts_of(curve, cells, thresholds), is_whole=False)
+
+
+def _decided(curve: TradeoffCurve, threshold: float) -> Int:
+    """(N + M,) truth · (C + 1) + decision of every picture; unknown rejected is on the diagonal."""
+    last, n = curve.n_classes, curve.n_classes + 1
+    test = np.where(curve.test_scores < threshold, last, curve.test_predictions)
+    reject = np.where(curve.reject_scores < threshold, last, curve.reject_predictions)
+    return np.concatenate([curve.test_labels * n + test, last * n + reject])
+
+
+def _counts_of(curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: Float) -> Int:
+    """(cells, K) counts; a 'rejected' cell is what is left of its row."""
+    last = curve.n_classes
+    counts = np.zeros((len(cells), len(thresholds)), dtype=np.int64)
+    for index, (truth, decision) in enumerate(cells):
+        if truth == last:
+            scores, predictions = curve.reject_scores, curve.reject_predictions
+            of_truth = np.ones(curve.n_reject, dtype=bool)
+        else:
+            scores, predictions = curve.test_scores, curve.test_predictions
+            of_truth = curve.test_labels == truth
+        kept = of_truth & ((predictions != last) if decision == last else (predictions == decision))
+        accepted = kept.sum() - np.searchsorted(np.sort(scores[kept]), thresholds)
+        counts[index] = of_truth.sum() - accepted if decision == last else accepted
+    return counts
+
+
+def _histogram(scores: Float, edges: Float) -> Int:
+    return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
+
+
+def _packed(values: NDArray[Any], kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")
+
+
+def _pair(low: Float, high: Float) -> list[float] | None:
+    return None if np.isnan(low) else [float(low), float(high)]

@@ -1,0 +1,306 @@
+"""What a threshold is chosen for: what is to be largest, and what must hold.
+
+Every objective is linear in three shares, with N test and M reject pictures:
+
+    Test accuracy = correct / N,   wrong / N,   accepted unknowns / M
+
+so the same objective chooses one threshold (:meth:`Objective.choose`), is repeated over resamples,
+and splits into one small problem a class for thresholds per class
+(:mod:`openmax_core.class_thresholds`).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.outcomes import Outcome, Outcomes
+from openmax_core.weibull import Float, Int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the counts in a linear figure, up to a constant."""
+
+    correct: float = 0.0
+    wrong: float = 0.0
+    accepted_unknown: float = 0.0
+
+
+class Objective(ABC):
+    """Base of all objectives; each is a frozen dataclass of its numbers."""
+
+    kind: ClassVar[str]
+    needs_reject_set: ClassVar[bool] = True
+    gain_name: ClassVar[str] = "Reject accuracy"
+
+    @property
+    @abstractmethod
+    def in_words(self) -> str:
+        """The objective as a sentence's end: 'largest Reject accuracy with …'."""
+
+    @property
+    def requirement(self) -> str:
+        """What must hold, in words; '' where nothing must."""
+        return ""
+
+    @abstractmethod
+    def value(self, outcomes: Outcomes) -> Float:
+        """(…, K) figure that is to be largest."""
+
+    def slack(self, outcomes: Outcomes) -> Float:
+        """(…, K) by how much the constraint holds; negative where it does not."""
+        return np.zeros(np.shape(outcomes.correct))
+
+    @abstractmethod
+    def value_weights(self, n_test: int, n_reject: int) -> Weights:
+        """:meth:`value` as weights of the counts."""
+
+    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
+        """:meth:`slack` as weights of the counts."""
+        return Weights()
+
+    def tie_break(self, outcomes: Outcomes) -> Float:
+        """(…, K) figure that decides between equal values."""
+        return outcomes.test_accuracy
+
+    def reached(self, outcome: Outcome) -> str:
+        """What a threshold has instead of what is required, in words."""
+        return ""
+
+    def problem(self, n_test: int, n_reject: int) -> str:
+        """Say why nothing can be chosen on such counts; '' where it can."""
+        if not n_test:
+            return "there are no test pictures to choose on"
+        if self.needs_reject_set and not n_reject:
+            return "there is no reject set, which this objective is counted on"
+        return ""
+
+    def feasible(self, outcomes: Outcomes) -> NDArray[np.bool_]:
+        """(…, K) whether the constraint holds."""
+        return self.slack(outcomes) >= 0
+
+    def choose(self, outcomes: Outcomes) -> Int:
+        """(…,) index of the best threshold, along the last axis.
+
+        The largest value among those that meet the constraint; of equals the one that is better in
+        :meth:`tie_break`, then the smallest threshold. Where none meets it, the one that comes
+        nearest to it.
+        """
+        feasible = self.feasible(outcomes)
+        reachable = feasible.any(axis=-1, keepdims=True)
+        slack = self.slack(outcomes)
+        nearest = slack == slack.max(axis=-1, keepdims=True)
+        allowed = np.where(reachable, feasible, nearest)
+        for figure in (self.value(outcomes), self.tie_break(outcomes)):
+            masked = np.where(allowed, figure, -np.inf)
+            allowed &= masked == masked.max(axis=-1, keepdims=True)
+        return np.asarray(allowed.argmax(axis=-1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Kind and numbers, for JSON."""
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
+
+
+class _RejectAccuracy(Objective):
+    """Reject accuracy; without a reject set the share of knowns rejected.
+
+    The largest threshold that a constraint allows is one that no unknown could make worse.
+    """
+
+    needs_reject_set: ClassVar[bool] = False
+
+    @property
+    def in_words(self) -> str:
+        return f"the best Reject accuracy with {self.requirement}"
+
+    def value(self, outcomes: Outcomes) -> Float:
+        return outcomes.reject_accuracy if outcomes.n_reject else outcomes.rejected_known_share
+
+    def value_weights(self, n_test: int, n_reject: int) -> Weights:
+        if n_reject:
+            return Weights(accepted_unknown=-1 / n_reject)
+        return Weights(correct=-1 / n_test, wrong=-1 / n_test)
+
+
+@dataclass(frozen=True)
+class MostRejected(_RejectAccuracy):
+    """Largest Reject accuracy among thresholds that keep Test accuracy at a floor or above."""
+
+    min_test_accuracy: float = 0.85
+
+    kind: ClassVar[str] = "max_reject_accuracy"
+
+    @property
+    def requirement(self) -> str:
+        return f"Test accuracy ≥ {self.min_test_accuracy:g}"
+
+    def slack(self, outcomes: Outcomes) -> Float:
+        return outcomes.test_accuracy - self.min_test_accuracy
+
+    def reached(self, outcome: Outcome) -> str:
+        return (
+            f"Test accuracy {outcome.test_accuracy:.4f} ({outcome.correct:,} of {outcome.n_test:,})"
+        )
+
+    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
+        return Weights(correct=1 / n_test)
+
+
+@dataclass(frozen=True)
+class FewestKnownRejected(_RejectAccuracy):
+    """Largest Reject accuracy while at most a share of the known pictures is rejected."""
+
+    max_rejected_known: float = 0.05
+
+    kind: ClassVar[str] = "max_rejected_known"
+
+    @property
+    def requirement(self) -> str:
+        return f"at most {100 * self.max_rejected_known:g} % of the knowns rejected"
+
+    def slack(self, outcomes: Outcomes) -> Float:
+        return self.max_rejected_known - outcomes.rejected_known_share
+
+    def reached(self, outcome: Outcome) -> str:
+        return f"{outcome.rejected_known:,} of {outcome.n_test:,} knowns rejected"
+
+    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
+        return Weights(correct=1 / n_test, wrong=1 / n_test)
+
+
+@dataclass(frozen=True)
+class MostRight(Objective):
+    """Largest Test accuracy among thresholds that keep Reject accuracy at a floor or above."""
+
+    min_reject_accuracy: float = 0.9
+
+    kind: ClassVar[str] = "max_test_accuracy"
+    gain_name: ClassVar[str] = "Test accuracy"
+
+    @property
+    def in_words(self) -> str:
+        return f"the best Test accuracy with {self.requirement}"
+
+    @property
+    def requirement(self) -> str:
+        return f"Reject accuracy ≥ {self.min_reject_accuracy:g}"
+
+    def value(self, outcomes: Outcomes) -> Float:
+        return outcomes.test_accuracy
+
+    def slack(self, outcomes: Outcomes) -> Float:
+        return outcomes.reject_accuracy - self.min_reject_accuracy
+
+    def reached(self, outcome: Outcome) -> str:
+        return (
+            f"Reject accuracy {outcome.reject_accuracy:.4f} ({outcome.rejected_unknown:,} of "
+            f"{outcome.n_reject:,})"
+        )
+
+    def tie_break(self, outcomes: Outcomes) -> Float:
+        return outcomes.reject_accuracy
+
+    def value_weights(self, n_test: int, n_reject: int) -> Weights:
+        return Weights(correct=1 / n_test)
+
+    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
+        return Weights(accepted_unknown=-1 / n_reject)
+
+
+@dataclass(frozen=True)
+class Balanced(Objective):
+    """Largest mean of Test accuracy and Reject accuracy."""
+
+    kind: ClassVar[str] = "balanced"
+    gain_name: ClassVar[str] = "mean of both accuracies"
+
+    @property
+    def in_words(self) -> str:
+        return "the best mean of Test accuracy and Reject accuracy"
+
+    def value(self, outcomes: Outcomes) -> Float:
+        return (outcomes.test_accuracy + outcomes.reject_accuracy) / 2
+
+    def value_weights(self, n_test: int, n_reject: int) -> Weights:
+        return Weights(correct=0.5 / n_test, accepted_unknown=-0.5 / n_reject)
+
+
+@dataclass(frozen=True)
+class LeastCost(Objective):
+    """Least expected cost of a picture in production.
+
+    With π the share of unknowns expected there:
+    cost = (1 − π) (c_wrong · wrong/N + c_rejected · rejected/N) + π · c_accepted · accepted/M.
+
+    Parameters
+    ----------
+    wrong_known, rejected_known, accepted_unknown : costs of one such picture, ≥ 0
+    unknown_share : π, 0 to 1
+    """
+
+    wrong_known: float = 1.0
+    rejected_known: float = 1.0
+    accepted_unknown: float = 5.0
+    unknown_share: float = 0.1
+
+    kind: ClassVar[str] = "least_cost"
+    gain_name: ClassVar[str] = "expected cost"
+
+    @property
+    def in_words(self) -> str:
+        return (
+            f"the least expected cost (wrong known {self.wrong_known:g}, rejected known "
+            f"{self.rejected_known:g}, accepted unknown {self.accepted_unknown:g}, "
+            f"{100 * self.unknown_share:g} % unknowns)"
+        )
+
+    def cost(self, outcomes: Outcomes) -> Float:
+        """(…, K) expected cost of one picture."""
+        known = self.wrong_known * outcomes.wrong_share
+        known = known + self.rejected_known * outcomes.rejected_known_share
+        unknown = self.accepted_unknown * outcomes.accepted_unknown_share
+        return (1 - self.unknown_share) * known + self.unknown_share * unknown
+
+    def value(self, outcomes: Outcomes) -> Float:
+        return -self.cost(outcomes)
+
+    def value_weights(self, n_test: int, n_reject: int) -> Weights:
+        known = (1 - self.unknown_share) / n_test
+        return Weights(
+            correct=known * self.rejected_known,
+            wrong=known * (self.rejected_known - self.wrong_known),
+            accepted_unknown=-self.unknown_share * self.accepted_unknown / n_reject,
+        )
+
+
+OBJECTIVES: dict[str, type[Objective]] = {
+    item.kind: item for item in (MostRejected, MostRight, FewestKnownRejected, Balanced, LeastCost)
+}
+
+
+def objective_from_dict(values: dict[str, Any]) -> Objective:
+    """Rebuild an objective from :meth:`Objective.to_dict`.
+
+    Raises
+    ------
+    OpenMaxError
+        The kind or a number is unknown or of the wrong kind; it is named.
+    """
+    given = dict(values)
+    kind = given.pop("kind", None)
+    if kind not in OBJECTIVES:
+        raise OpenMaxError(f"no objective '{kind}'; there are {', '.join(OBJECTIVES)}")
+    names = {item.name for item in fields(OBJECTIVES[kind])}  # type: ignore[arg-type]
+    for name, value in given.items():
+        if name not in names:
+            raise OpenMaxError(f"the objective '{kind}' has no number '{name}'")
+        if type(value) not in {int, float} or not math.isfinite(value) or value < 0:
+            raise OpenMaxError(f"the objective's {name} must be a number from 0, not {value!r}")
+    return OBJECTIVES[kind](**given)

@@ -1,0 +1,157 @@
+"""Operating points that were saved under a name, beside each other in the workspace.
+
+``operating_points.json`` holds them in the order in which they were saved; the one that decides is
+the workspace's ``operating_point.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.files import write_text_atomically
+from openmax_core.operating_point import OperatingPoint
+
+FORMAT = "openmax-operating-points"
+FORMAT_VERSION = 1
+MOST_POINTS = 100
+LONGEST_NAME, LONGEST_NOTE = 60, 500
+LOCK_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class SavedPoint:
+    """An operating point with a name, a note and the moment (ISO 8601, UTC) it was saved at."""
+
+    name: str
+    note: str
+    saved_at: str
+    point: OperatingPoint
+
+
+class SavedPoints:
+    """The file of a workspace's saved points.
+
+    Two visitors may change it at once: each change reads, changes and writes under a lock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> tuple[SavedPoint, ...]:
+        """All saved points, the oldest first; none if nothing was saved yet.
+
+        Raises
+        ------
+        OpenMaxError
+            The file cannot be read or holds something else; it is named.
+        """
+        if not self.path.exists():
+            return ()
+        try:
+            values = json.loads(self.path.read_text(encoding="utf-8"))
+            if values["format"] != FORMAT or values["version"] != FORMAT_VERSION:
+                raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION}")
+            return tuple(_from_dict(item) for item in values["points"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
+            raise OpenMaxError(
+                f"cannot read the saved points {self.path} ({error}); mend the file, or move it "
+                "away to start anew"
+            ) from error
+
+    def add(self, saved: SavedPoint) -> None:
+        """Save a point under a new name.
+
+        Raises
+        ------
+        OpenMaxError
+            The name is empty, too long or taken, there are too many, or it cannot be written.
+        """
+        if not saved.name.strip():
+            raise OpenMaxError("give the point a name")
+        for what, text, longest in (
+            ("name", saved.name, LONGEST_NAME),
+            ("note", saved.note, LONGEST_NOTE),
+        ):
+            if len(text) > longest:
+                raise OpenMaxError(f"the {what} is longer than {longest} characters")
+
+        def change(points: tuple[SavedPoint, ...]) -> Sequence[SavedPoint]:
+            if any(item.name == saved.name for item in points):
+                raise OpenMaxError(
+                    f"there is a point '{saved.name}' already; take another name, or delete it"
+                )
+            if len(points) >= MOST_POINTS:
+                raise OpenMaxError(f"there are {MOST_POINTS} saved points; delete some first")
+            return (*points, saved)
+
+        self._change(change)
+
+    def remove(self, name: str) -> None:
+        """Delete a point; one that is gone already is no error."""
+        self._change(lambda points: [item for item in points if item.name != name])
+
+    def _change(self, change: Callable[[tuple[SavedPoint, ...]], Sequence[SavedPoint]]) -> None:
+        try:
+            lock = FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS)
+            with lock:
+                values = {
+                    "format": FORMAT,
+                    "version": FORMAT_VERSION,
+                    "points": [_to_dict(item) for item in change(self.load())],
+                }
+                text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+                write_text_atomically(self.path, text)
+        except (OSError, TimeoutError) as error:
+            raise OpenMaxError(f"cannot write {self.path}: {error}") from error
+
+
+def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
+    """Saved points side by side: name, method, threshold, figures, counts, data, note."""
+    return pd.DataFrame(
+        [
+            {
+                "name": item.name,
+                "method": item.point.preset,
+                "threshold": item.point.threshold,
+                "thresholds per class": item.point.class_thresholds is not None,
+                "test_accuracy": item.point.test_accuracy,
+                "reject_accuracy": item.point.reject_accuracy,
+                "test pictures": item.point.n_test,
+                "reject pictures": item.point.n_reject,
+                "chosen for": _chosen_for(item.point),
+                "note": item.note,
+                "saved_at": item.saved_at,
+                "data": item.point.data,
+            }
+            for item in points
+        ]
+    )
+
+
+def _chosen_for(point: OperatingPoint) -> str:
+    objective = point.chosen_for
+    return "set by hand" if objective is None else objective.in_words
+
+
+def _to_dict(item: SavedPoint) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "note": item.note,
+        "saved_at": item.saved_at,
+        "point": item.point.to_dict(),
+    }
+
+
+def _from_dict(values: dict[str, Any]) -> SavedPoint:
+    name, note, saved_at = values["name"], values["note"], values["saved_at"]
+    if not all(isinstance(text, str) for text in (name, note, saved_at)):
+        raise ValueError("a name, note or date is no text")
+    return SavedPoint(name, note, saved_at, OperatingPoint.from_dict(values["point"]))
