@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from openmax_core.activations import Activations
+from openmax_core.class_thresholds import ClassThresholds
 from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import MostRejected, Objective
@@ -66,6 +69,31 @@ class Evaluation:
     def point_at(self, threshold: float) -> OperatingPoint:
         """Operating point at a threshold that somebody set."""
         return self._described(OperatingPoint.of(self.curve.outcome(threshold)))
+
+    def refreshed(self, point: OperatingPoint) -> OperatingPoint:
+        """Return a point's thresholds with the figures that they have on the present pictures."""
+        if point.class_thresholds is None:
+            outcome = self.curve.outcome(point.threshold)
+        else:
+            names = self.openmax.class_names_
+            limits = [point.class_thresholds.get(name, point.threshold) for name in names]
+            outcome = self.curve.outcome_by_class(np.array(limits), point.threshold)
+        return self._described(
+            OperatingPoint.of(
+                outcome, objective=point.objective, class_thresholds=point.class_thresholds
+            )
+        )
+
+    def class_point(self, chosen: ClassThresholds, objective: Objective) -> OperatingPoint:
+        """Operating point with a threshold per class."""
+        names = self.openmax.class_names_
+        return self._described(
+            OperatingPoint.of(
+                chosen.outcome,
+                objective=objective.to_dict(),
+                class_thresholds=dict(zip(names, chosen.thresholds.tolist(), strict=True)),
+            )
+        )
 
     def _described(self, point: OperatingPoint) -> OperatingPoint:
         return replace(

@@ -237,14 +237,7 @@ class _Candidates:
 
 def _is_better(objective: Objective, outcome: Outcome, than: Outcome) -> bool:
     """Meets the constraint, with a larger value."""
-    both = Outcomes(
-        np.zeros(2),
-        np.array([outcome.correct, than.correct]),
-        np.array([outcome.wrong, than.wrong]),
-        np.array([outcome.accepted_unknown, than.accepted_unknown]),
-        outcome.n_test,
-        outcome.n_reject,
-    )
+    both = Outcomes.of(outcome, than)
     value = objective.value(both)
     return bool(objective.feasible(both)[0] and value[0] > value[1])
 

@@ -1,4 +1,4 @@
-"""The shell: ``openmax init | train | extract | evaluate | predict``.
+"""The shell: ``openmax init | train | extract | evaluate | predict | report``.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong arguments; 3 done, but some
 pictures could not be read; 4 evaluated, but no threshold keeps the floor.
@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         "      --train data/train --test data/test --reject data/reject\n"
         "  openmax extract garages\n"
         "  openmax evaluate garages --preset notebook\n"
-        "  openmax predict garages photo.jpg\n" + EXIT_CODES,
+        "  openmax predict garages photo.jpg\n"
+        "  openmax report garages\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_extract(subparsers)
     _add_evaluate(subparsers)
     _add_predict(subparsers)
+    _add_report(subparsers)
     return parser
 
 
@@ -225,6 +227,28 @@ def _add_predict(subparsers: Any) -> None:
     parser.add_argument("--csv", metavar="FILE", help="write all figures of every picture")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(command=commands.run_predict)
+
+
+def _add_report(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "report",
+        "write a report for people without the dashboard, the table and the operating point",
+        "Write three files into a folder: report.html, one self-contained page with the threshold\n"
+        "to move, figures and curves; thresholds.csv; operating-point.json. Without --threshold\n"
+        "and --preset they are of the workspace's chosen operating point; if there is none, of\n"
+        "the recommended threshold of the default preset.",
+    )
+    _add_workspace(parser)
+    _add_preset(parser)
+    parser.add_argument("--threshold", type=_finite, metavar="T", help="another threshold")
+    parser.add_argument(
+        "--thresholds",
+        metavar="START:STOP:STEP",
+        help="rows of the table, or a list 0.3,0.35; default: the method's own range",
+    )
+    parser.add_argument("--output", metavar="DIR", help="default: WORKSPACE/report")
+    parser.set_defaults(command=commands.run_report)
 
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:

@@ -249,14 +249,8 @@ def run_predict(options: argparse.Namespace) -> int:
 
     from openmax_core.decimals import threshold_text
     from openmax_core.files import write_text_atomically
-    from openmax_core.prediction import (
-        UNREADABLE,
-        PictureLogits,
-        choose_method,
-        expand_paths,
-        run_network,
-        verdict_table,
-    )
+    from openmax_core.prediction import choose_method, expand_paths, run_network
+    from openmax_core.verdicts import UNREADABLE, PictureLogits, verdict_table
 
     workspace = _open(options)
     paths = expand_paths(options.paths)
@@ -266,7 +260,7 @@ def run_predict(options: argparse.Namespace) -> int:
     # A name that is no text can neither be printed nor written to a CSV file.
     names = (str(path).encode("utf-8", "backslashreplace").decode("utf-8") for path in paths)
     pictures = PictureLogits(tuple(names), tuple(results))
-    table = verdict_table(openmax, pictures, choice.threshold)
+    table = verdict_table(openmax, pictures, choice.threshold, choice.class_thresholds)
     print(
         f"method {openmax.preset_}, threshold {threshold_text(choice.threshold)} ({choice.source})"
     )
@@ -276,6 +270,40 @@ def run_predict(options: argparse.Namespace) -> int:
         write_text_atomically(Path(options.csv), table.to_csv(index=False))
         print(f"wrote {options.csv}")
     return EXIT_UNREADABLE if (table["verdict"] == UNREADABLE).any() else 0
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Write report, table and operating point into a folder."""
+    from pathlib import Path
+
+    from openmax_core.decimals import threshold_text
+    from openmax_core.files import write_text_atomically
+    from openmax_core.prediction import choose_method
+    from openmax_core.report import report_html
+    from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
+
+    workspace = _open(options)
+    choice = choose_method(workspace, options.preset, options.threshold)
+    evaluation = choice.evaluation
+    point = evaluation.refreshed(choice.point) if choice.point else None
+    point = point or evaluation.point_at(choice.threshold)
+    thresholds = parse_thresholds(options.thresholds or default_thresholds(evaluation.openmax))
+    table = sweep_table(evaluation.curve, thresholds)
+    folder = workspace.folder / "report" if options.output is None else Path(options.output)
+    files = {
+        "report.html": report_html(workspace, evaluation, point, thresholds),
+        "thresholds.csv": table.to_csv(index=False),
+        "operating-point.json": point.to_json(),
+    }
+    for name, content in files.items():
+        write_text_atomically(folder / name, content)
+    print(
+        f"method {evaluation.openmax.preset_}, threshold {threshold_text(point.threshold)} "
+        f"({choice.source})"
+    )
+    for name in files:
+        print(f"wrote {folder / name}")
+    return 0
 
 
 def _open(options: argparse.Namespace) -> Workspace:

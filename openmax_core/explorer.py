@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,16 @@ def slider_positions(score_range: tuple[float, float]) -> Float:
     factor = next(m for m in (1, 2, 5, 10) if m * 10.0**exponent * MOST_POSITIONS >= high - low)
     digits = max(0, -exponent - (factor == 10))
     step = factor * 10.0**exponent
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return np.round(np.arange(first, last + 1) * step, digits)
+    around = np.arange(math.floor(low / step) - 1, math.ceil(high / step) + 2)
+    positions = np.round(around * step, digits)
+    # Compared after rounding: a score at the very end of the range must not fall outside.
+    first = np.searchsorted(positions, low, side="right") - 1
+    return positions[first : np.searchsorted(positions, high) + 1]
+
+
+def is_threshold(value: object) -> TypeGuard[float]:
+    """Tell whether something that came from a browser is a threshold."""
+    return type(value) in {int, float} and 0 <= value <= 1  # type: ignore[operator]
 
 
 def explorer_data(
@@ -106,7 +114,7 @@ def outcome_data(
     curve: TradeoffCurve, threshold: float, cells: list[tuple[int, int]], interval: str
 ) -> dict[str, Any]:
     """The exact counts at one threshold, for one that lies between those that were sent."""
-    outcome = curve.outcome(threshold)
+    outcome, counts = curve.outcome(threshold), curve.confusion(threshold)
     test_low, test_high = INTERVALS[interval](outcome.correct, outcome.n_test)
     reject_low, reject_high = INTERVALS[interval](outcome.rejected_unknown, outcome.n_reject)
     return {
@@ -116,7 +124,7 @@ def outcome_data(
         "accepted": outcome.accepted_unknown,
         "test": _pair(test_low, test_high),
         "reject": _pair(reject_low, reject_high),
-        "cells": _counts_of(curve, cells, np.array([threshold]))[:, 0].tolist(),
+        "cells": [int(counts[truth, decided]) for truth, decided in cells],
     }
 
 

@@ -152,8 +152,13 @@ def _write_counts(
         )
 
 
-def weibull_figure(openmax: OpenMax, index: int) -> go.Figure:
-    """CDF of one class over the distance to its MAV, with the tail's distances on it."""
+def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) -> go.Figure:
+    """CDF of one class over the distance to its MAV, with the tail's distances on it.
+
+    Parameters
+    ----------
+    distance : of one picture, which is marked; optional
+    """
     tail = openmax.tails_[index]
     model = openmax.weibull_
     one = np.array([index])
@@ -162,6 +167,8 @@ def weibull_figure(openmax: OpenMax, index: int) -> go.Figure:
     else:
         low = min(tail[0], model.quantile(0.0)[index])
         high = max(tail[-1], model.quantile(0.995)[index])
+    if distance is not None:
+        low, high = min(low, distance), max(high, distance)
     margin = 0.06 * (high - low)
     # Denser where the tail is, so that a step is drawn as one.
     x = np.union1d(np.linspace(max(0.0, low - margin), high + margin, N_CURVE_POINTS), tail)
@@ -182,6 +189,15 @@ def weibull_figure(openmax: OpenMax, index: int) -> go.Figure:
         marker={"color": REJECT, "size": 7, "opacity": 0.7},
         hovertemplate="picture of the tail at distance %{x:.4g}, CDF %{y:.4f}<extra></extra>",
     )
+    if distance is not None:
+        figure.add_scatter(
+            x=[distance],
+            y=model.cdf(np.array([distance]), one),
+            name="this picture",
+            mode="markers",
+            marker={"color": CHOSEN, "size": 13, "symbol": "diamond"},
+            hovertemplate="this picture: CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
+        )
     _lay_out(figure, f"Distance ({_distance_in_words(openmax)})", "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])
     return figure

@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from openmax_core.errors import OpenMaxError
+from openmax_core.verdicts import REJECTED, PictureLogits, verdict_table
+
 if TYPE_CHECKING:
     from openmax_core.activations import Activations
     from openmax_core.assessment import Evaluation
@@ -54,6 +57,49 @@ def find_mistakes(evaluation: Evaluation, threshold: float) -> Mistakes:
     )
 
 
+@dataclass(frozen=True)
+class OpenedPicture:
+    """Everything that decided about one picture of a split.
+
+    Attributes
+    ----------
+    decision : name of the class, or 'rejected'
+    is_rejected : bool
+    reason : in words
+    probabilities : (C + 1,) float64
+    distances, cdf : (C,) float64, to every MAV and in every tail
+    nearest_classes : C class indices, the largest logit first
+    """
+
+    decision: str
+    is_rejected: bool
+    reason: str
+    probabilities: NDArray[np.float64]
+    distances: NDArray[np.float64]
+    cdf: NDArray[np.float64]
+    nearest_classes: list[int]
+
+
+def picture_at(evaluation: Evaluation, split: str, row: int, threshold: float) -> OpenedPicture:
+    """Decide on one stored picture, by its row among the split's readable ones."""
+    activations = evaluation.reject if split == "reject" else evaluation.test
+    if activations is None:
+        raise OpenMaxError(f"there are no pictures of {split}")
+    openmax = evaluation.openmax
+    logits = np.asarray(activations.logits[row : row + 1])
+    verdict = verdict_table(openmax, PictureLogits(("",), (logits[0],)), threshold).iloc[0]
+    distances = openmax.distances(logits)
+    return OpenedPicture(
+        decision=str(verdict["decision"]),
+        is_rejected=verdict["verdict"] == REJECTED,
+        reason=str(verdict["reason"]),
+        probabilities=openmax.predict_proba(logits)[0],
+        distances=distances[0],
+        cdf=openmax.cdf(distances)[0],
+        nearest_classes=np.argsort(-logits[0], kind="stable").tolist(),
+    )
+
+
 def _of_reject(
     evaluation: Evaluation, rows: NDArray[np.intp], threshold: float, names: NDArray[np.str_]
 ) -> pd.DataFrame:
@@ -80,7 +126,9 @@ def _table(
 ) -> pd.DataFrame:
     order = np.argsort(gaps, kind="stable")  # NaN last
     rows = rows[order]
-    paths = np.array([]) if activations is None else activations.readable["path"].to_numpy()[rows]
+    paths = np.array([], dtype=object)
+    if activations is not None:
+        paths = activations.readable["path"].to_numpy()[rows]
     return pd.DataFrame(
         {
             "split": split,

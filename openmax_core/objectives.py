@@ -86,6 +86,10 @@ class Objective(ABC):
         """(…, K) whether the constraint holds."""
         return self.slack(outcomes) >= 0
 
+    def is_met(self, outcome: Outcome) -> bool:
+        """Whether the constraint holds at one outcome."""
+        return bool(self.feasible(Outcomes.of(outcome))[0])
+
     def choose(self, outcomes: Outcomes) -> Int:
         """(…,) index of the best threshold, along the last axis.
 
@@ -267,6 +271,10 @@ class LeastCost(Objective):
         known = known + self.rejected_known * outcomes.rejected_known_share
         unknown = self.accepted_unknown * outcomes.accepted_unknown_share
         return (1 - self.unknown_share) * known + self.unknown_share * unknown
+
+    def cost_of(self, outcome: Outcome) -> float:
+        """Expected cost of one picture at one outcome."""
+        return float(self.cost(Outcomes.of(outcome))[0])
 
     def value(self, outcomes: Outcomes) -> Float:
         return -self.cost(outcomes)

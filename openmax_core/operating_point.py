@@ -74,6 +74,17 @@ class OperatingPoint:
         )
 
     @property
+    def outcome(self) -> Outcome:
+        """The counts as an outcome.
+
+        Raises
+        ------
+        KeyError
+            A point of an older version, without counts.
+        """
+        return Outcome(threshold=self.threshold, **{name: self.counts[name] for name in COUNTS})
+
+    @property
     def chosen_for(self) -> Objective | None:
         """What the point was chosen for; None if it was set by hand."""
         return None if self.objective is None else objective_from_dict(self.objective)

@@ -109,6 +109,18 @@ class Outcomes:
         """(…, K) shares of the reject set taken for a known class."""
         return _shares(self.accepted_unknown, self.n_reject)
 
+    @classmethod
+    def of(cls, *outcomes: Outcome) -> Outcomes:
+        """Counts of (K,) outcomes on the same pictures."""
+        return cls(
+            np.array([item.threshold for item in outcomes]),
+            np.array([item.correct for item in outcomes]),
+            np.array([item.wrong for item in outcomes]),
+            np.array([item.accepted_unknown for item in outcomes]),
+            outcomes[0].n_test,
+            outcomes[0].n_reject,
+        )
+
     def at(self, index: int) -> Outcome:
         """Outcome at one of the thresholds, where there are no resamples."""
         correct, wrong = int(self.correct[index]), int(self.wrong[index])

@@ -8,49 +8,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
 from openmax_core.assessment import Evaluation
-from openmax_core.decimals import threshold_text
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
-from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.settings import FILE_NAME
+from openmax_core.verdicts import Logits
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
     from openmax_core.devices import WaitCallback
     from openmax_core.engines import Engine
 
-ACCEPTED, REJECTED, UNREADABLE = "accepted", "rejected", "unreadable"
-
-
-Logits = NDArray[np.float32] | str
-
-
-@dataclass(frozen=True)
-class PictureLogits:
-    """What the network made of some pictures.
-
-    Attributes
-    ----------
-    names : N file names
-    results : N results: (C,) float32 logits, or the reason why there are none
-    """
-
-    names: tuple[str, ...]
-    results: tuple[Logits, ...]
-
 
 @dataclass(frozen=True)
 class Choice:
-    """Which method and threshold decide, and where they come from."""
+    """Which method and threshold decide, and where they come from.
+
+    ``point`` is the workspace's operating point where its threshold is the one; it may have
+    thresholds per class.
+    """
 
     evaluation: Evaluation
     threshold: float
     source: str
+    point: OperatingPoint | None = None
+
+    @property
+    def class_thresholds(self) -> dict[str, float] | None:
+        """Thresholds per predicted class, by its name; None where there is one for all."""
+        return None if self.point is None else self.point.class_thresholds
 
 
 def run_network(
@@ -71,56 +57,6 @@ def run_network(
 
     with closing(run(engine, sources, on_wait)) as results:
         return [result for _, result in results]
-
-
-def verdict_table(openmax: OpenMax, pictures: PictureLogits, threshold: float) -> pd.DataFrame:
-    """Decide on every picture.
-
-    Returns
-    -------
-    DataFrame with a row a picture: file, verdict ('accepted', 'rejected' or 'unreadable'),
-    decision (class name, 'rejected' or ''), score, nearest_class (the classifier's own answer),
-    reason, then ``p_<class>`` and ``p_unknown``, ``distance_<class>`` and ``cdf_<class>``.
-    """
-    names = openmax.class_names_
-    n, n_classes = len(pictures.names), len(names)
-    readable = np.array([not isinstance(result, str) for result in pictures.results], dtype=bool)
-    vectors = [result for result in pictures.results if not isinstance(result, str)]
-    logits = np.array(vectors, dtype=np.float64).reshape(-1, n_classes)
-    probabilities = np.full((n, n_classes + 1), np.nan)
-    distances = np.full((n, n_classes), np.nan)
-    scores = np.full(n, np.nan)
-    predictions, own = np.full(n, -1), np.full(n, -1)
-    probabilities[readable] = openmax.predict_proba(logits)
-    distances[readable] = openmax.distances(logits)
-    decided = openmax.decide(logits)
-    scores[readable], predictions[readable] = decided.scores, decided.predictions
-    cdf = openmax.cdf(distances)
-    own[readable] = logits.argmax(axis=1)
-    rows = []
-    for i, name in enumerate(pictures.names):
-        if not readable[i]:
-            rows.append((name, UNREADABLE, "", np.nan, "", pictures.results[i]))
-            continue
-        nearest = names[own[i]]
-        beyond = f"{100 * cdf[i, own[i]]:.1f} %"
-        if predictions[i] == n_classes:
-            reason = (
-                f"'unknown' is the most probable ({probabilities[i, -1]:.3f}); its distance to "
-                f"{nearest} lies beyond {beyond} of that class's tail"
-            )
-            rows.append((name, REJECTED, REJECTED, scores[i], nearest, reason))
-        elif scores[i] < threshold:
-            reason = f"score {scores[i]:.4f} is under the threshold {threshold_text(threshold)}"
-            rows.append((name, REJECTED, REJECTED, scores[i], nearest, reason))
-        else:
-            reason = f"score {scores[i]:.4f} reaches the threshold {threshold_text(threshold)}"
-            rows.append((name, ACCEPTED, names[predictions[i]], scores[i], nearest, reason))
-    columns = ["file", "verdict", "decision", "score", "nearest_class", "reason"]
-    numbers = {f"p_{name}": probabilities[:, j] for j, name in enumerate((*names, "unknown"))}
-    numbers |= {f"distance_{name}": distances[:, j] for j, name in enumerate(names)}
-    numbers |= {f"cdf_{name}": cdf[:, j] for j, name in enumerate(names)}
-    return pd.concat([pd.DataFrame(rows, columns=columns), pd.DataFrame(numbers)], axis=1)
 
 
 def choose_method(
@@ -192,4 +128,6 @@ def _from_point(workspace: Workspace, point: OperatingPoint, threshold: float | 
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
     current = "" if point.data == evaluation.data else ", on activations that have changed since"
-    return Choice(evaluation, point.threshold, f"the workspace's operating point{current}")
+    per_class = ", with thresholds per class" if point.class_thresholds else ""
+    source = f"the workspace's operating point{per_class}{current}"
+    return Choice(evaluation, point.threshold, source, point)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -42,6 +44,29 @@ def thumbnail_of(content: bytes, side: int = SIDE) -> bytes:
     """
     stream = io.BytesIO()
     thumbnail(decode(content), side).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def thumbnail_url(path: Path, side: int = 160) -> str | None:
+    """Data URL of a thumbnail, some 5 kB; None if the file is gone or cannot be decoded."""
+    try:
+        picture = thumbnail(decode(path), side)
+    except PictureError:
+        return None
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def picture_bytes(path: Path, most: int = 900) -> bytes | None:
+    """JPEG of a picture, made to fit ``most`` pixels; None if it is gone or cannot be decoded."""
+    try:
+        picture = decode(path)
+    except PictureError:
+        return None
+    picture.thumbnail((most, most))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 

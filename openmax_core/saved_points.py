@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 
@@ -57,8 +58,13 @@ class SavedPoints:
             return ()
         try:
             values = json.loads(self.path.read_text(encoding="utf-8"))
-            if values["format"] != FORMAT or values["version"] != FORMAT_VERSION:
-                raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION}")
+            if values["format"] != FORMAT:
+                raise ValueError(f"not of the format {FORMAT}")
+            if values["version"] != FORMAT_VERSION:
+                raise ValueError(
+                    f"format version {values['version']!r}; this program reads version "
+                    f"{FORMAT_VERSION}, update it"
+                )
             return tuple(_from_dict(item) for item in values["points"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
             raise OpenMaxError(
@@ -109,30 +115,30 @@ class SavedPoints:
                 }
                 text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
                 write_text_atomically(self.path, text)
-        except (OSError, TimeoutError) as error:
+        # ValueError: a text that is no UTF-8, a share that is no number; NotImplementedError: a disk
+        # without locks.
+        except (OSError, ValueError, NotImplementedError) as error:
             raise OpenMaxError(f"cannot write {self.path}: {error}") from error
 
 
 def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
-    """Saved points side by side: name, method, threshold, figures, counts, data, note."""
+    """Saved points side by side: name, method, threshold, figures, counts, note, date, data."""
+    at = [item.point for item in points]
     return pd.DataFrame(
-        [
-            {
-                "name": item.name,
-                "method": item.point.preset,
-                "threshold": item.point.threshold,
-                "thresholds per class": item.point.class_thresholds is not None,
-                "test_accuracy": item.point.test_accuracy,
-                "reject_accuracy": item.point.reject_accuracy,
-                "test pictures": item.point.n_test,
-                "reject pictures": item.point.n_reject,
-                "chosen for": _chosen_for(item.point),
-                "note": item.note,
-                "saved_at": item.saved_at,
-                "data": item.point.data,
-            }
-            for item in points
-        ]
+        {
+            "name": [item.name for item in points],
+            "method": [point.preset for point in at],
+            "threshold": [point.threshold for point in at],
+            "thresholds per class": [point.class_thresholds is not None for point in at],
+            "test_accuracy": [point.test_accuracy for point in at],
+            "reject_accuracy": np.array([point.reject_accuracy for point in at], dtype=np.float64),
+            "test pictures": [point.n_test for point in at],
+            "reject pictures": [point.n_reject for point in at],
+            "chosen for": [_chosen_for(point) for point in at],
+            "note": [item.note for item in points],
+            "saved_at": [item.saved_at for item in points],
+            "data": [point.data for point in at],
+        }
     )
 
 

@@ -4,80 +4,95 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core import figures
 from openmax_core.assessment import Evaluation
-from openmax_core.tables import confusion_table, worst_confusions
+from openmax_core.errors import OpenMaxError
+from openmax_core.intervals import DEFAULT_INTERVAL, INTERVALS
+from openmax_core.operating_point import OperatingPoint
+from openmax_core.saved_points import SavedPoint
 from openmax_core.workspace import Workspace
-from pages._shared.guards import require_evaluation, show_provenance
-from pages._shared.outcome import show_outcome
-from pages._shared.recommendation import show_recommendation
+from pages._shared import state
+from pages._shared.decision import Decision, show_decision
+from pages._shared.explorer import show_explorer
+from pages._shared.guards import require_evaluation, show_provenance, warn_if_few
+from pages._shared.messages import show_error
+from pages._shared.mistakes import show_mistakes
 from pages._shared.registry import ensure_routed
+from pages._shared.saved import show_saved_points
 from pages._shared.sweep import show_sweep
-from pages._shared.threshold_control import threshold_control
-
-FEW = 30
-MOST_CONFUSION_CLASSES = 40
-PLOT = {"displayModeBar": False}
+from pages._shared.take_away import show_take_away
 
 
 def main() -> None:
     st.title("Threshold")
     workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
-    _warn_if_few(evaluation)
+    warn_if_few(evaluation)
     st.fragment(_explore)(workspace, evaluation)
 
 
 def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
-    threshold = threshold_control(workspace, evaluation)
-    curve = evaluation.curve
-    show_outcome(curve.outcome(threshold))
-    floor = show_recommendation(workspace, evaluation, threshold)
-    score_range = evaluation.openmax.score_range()
-    rows = st.container(key="stack")
-    left, right = rows.columns(2, gap="medium")
-    with left:
-        st.subheader("What the threshold trades")
-        figure = figures.tradeoff_figure(curve, threshold, score_range, floor)
-        st.plotly_chart(figure, key="tradeoff", config=PLOT)
-    with right:
-        st.subheader("Scores of both sets")
-        figure = figures.score_figure(curve, threshold, score_range)
-        st.plotly_chart(figure, key="scores", config=PLOT)
-    left, right = rows.columns([2, 3], gap="medium")
-    with left:
-        st.subheader("Confusion at this threshold")
-        _show_confusion(workspace, evaluation, threshold)
-    with right:
-        st.subheader("Table of thresholds")
-        show_sweep(workspace, evaluation)
-
-
-def _show_confusion(workspace: Workspace, evaluation: Evaluation, threshold: float) -> None:
-    if len(workspace.classes) > MOST_CONFUSION_CLASSES:
-        table = worst_confusions(evaluation.curve, workspace.classes, threshold)
-        st.caption(f"The {len(table)} most frequent of all that went wrong.")
-        st.dataframe(table, hide_index=True, width="stretch", height=430)
-        return
-    table = confusion_table(evaluation.curve, workspace.classes, threshold)
-    st.plotly_chart(figures.confusion_figure(table), key="confusion", config=PLOT)
-
-
-def _warn_if_few(evaluation: Evaluation) -> None:
-    for name, count in (("test", evaluation.curve.n_test), ("reject", evaluation.curve.n_reject)):
-        if 0 < count < FEW:
-            st.warning(
-                f"Only {count} {name} pictures: a figure counted on so few says little. Look at "
-                "its interval.",
-                icon=":material/warning:",
-            )
-    if not evaluation.curve.n_reject:
-        st.info(
-            "There is no reject set, so Reject accuracy is not measured; Test accuracy still "
-            "shows what a threshold costs. Name a folder with pictures of unknowns as reject "
-            "under [folders] in workspace.toml.",
-            icon=":material/info:",
+    threshold = state.threshold(workspace, evaluation)
+    saved = _saved(workspace)
+    explorer = st.container()
+    interval = _choose_interval()
+    st.subheader("Decide")
+    decision = show_decision(workspace, evaluation, threshold)
+    with explorer:
+        show_explorer(
+            workspace,
+            evaluation,
+            threshold,
+            interval=interval,
+            marks=decision.marks,
+            floors=decision.floors,
+            saved=[item for item in saved if item.point.settings == evaluation.openmax.settings_],
+            spread=decision.spread,
         )
+    point = _point(evaluation, decision, threshold)
+    st.subheader("The pictures that pay")
+    show_mistakes(workspace, evaluation, threshold)
+    st.subheader("Saved points")
+    show_saved_points(workspace, point, saved, decision.class_point)
+    st.subheader("Table of thresholds")
+    table = show_sweep(workspace, evaluation)
+    st.subheader("Take away")
+    show_take_away(workspace, evaluation, point, table)
+
+
+def _choose_interval() -> str:
+    row = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
+    row.caption(
+        "95 % intervals",
+        width="content",
+        help="**Wilson** is right on average. **Clopper–Pearson** never covers less than 95 %, so "
+        "it is wider.",
+    )
+    chosen = row.segmented_control(
+        "95 % intervals",
+        list(INTERVALS),
+        default=DEFAULT_INTERVAL,
+        required=True,
+        key="interval",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return chosen or DEFAULT_INTERVAL
+
+
+def _point(evaluation: Evaluation, decision: Decision, threshold: float) -> OperatingPoint:
+    """Point at the threshold; the decision's own where it is that, for it knows its reason."""
+    chosen = decision.point
+    if chosen is not None and decision.is_reached and chosen.threshold == threshold:
+        return chosen
+    return evaluation.point_at(threshold)
+
+
+def _saved(workspace: Workspace) -> tuple[SavedPoint, ...]:
+    try:
+        return workspace.saved_points.load()
+    except OpenMaxError as error:
+        show_error(error)
+        return ()
 
 
 ensure_routed()

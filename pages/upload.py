@@ -11,16 +11,10 @@ from streamlit.delta_generator import DeltaGenerator
 from openmax_core import figures
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction import (
-    ACCEPTED,
-    REJECTED,
-    Logits,
-    PictureLogits,
-    run_network,
-    verdict_table,
-)
+from openmax_core.prediction import run_network
 from openmax_core.samples import thumbnail_of
 from openmax_core.uploads import Upload, within_limits
+from openmax_core.verdicts import ACCEPTED, REJECTED, Logits, PictureLogits, verdict_table
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import plain
@@ -100,7 +94,8 @@ def _decide(
     pictures: PictureLogits,
 ) -> None:
     threshold = threshold_control(workspace, evaluation)
-    table = verdict_table(evaluation.openmax, pictures, threshold)
+    class_thresholds = _class_thresholds(workspace, evaluation, threshold)
+    table = verdict_table(evaluation.openmax, pictures, threshold, class_thresholds)
     counts = table["verdict"].value_counts()
     with st.container(horizontal=True, vertical_alignment="center"):
         for verdict, (icon, colour) in BADGES.items():
@@ -116,6 +111,19 @@ def _decide(
     for column, row in zip(columns, shown, strict=True):
         card = column.container(border=True, height="stretch")
         _show_card(card, evaluation, files[row], table.iloc[row], threshold, row)
+
+
+def _class_thresholds(
+    workspace: Workspace, evaluation: Evaluation, threshold: float
+) -> dict[str, float] | None:
+    """Thresholds per class of the workspace's operating point, while its threshold is the one."""
+    point = state.chosen_point(workspace, evaluation)
+    if point is None or point.class_thresholds is None or point.threshold != threshold:
+        return None
+    is_wanted = st.toggle(
+        "Thresholds per class, as chosen for this workspace", value=True, key="use_class_thresholds"
+    )
+    return point.class_thresholds if is_wanted else None
 
 
 def _show_card(

@@ -6,11 +6,14 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.intervals import share_interval
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error, show_warning
 from pages._shared.progress import show_extraction, show_extraction_beside
 from pages._shared.registry import link_to
+
+FEW = 30
 
 
 def require_workspace() -> Workspace:
@@ -52,6 +55,27 @@ def show_provenance(evaluation: Evaluation) -> None:
         f"· {evaluation.curve.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"
     )
+
+
+def warn_if_few(evaluation: Evaluation) -> None:
+    """Say what figures on few pictures are worth, and what is not measured."""
+    for name, count in (("test", evaluation.curve.n_test), ("reject", evaluation.curve.n_reject)):
+        if 0 < count < FEW:
+            half = share_interval(count // 2, count)
+            st.warning(
+                f"Only {count} {name} picture{'s' * (count > 1)}: each is worth "
+                f"{100 / count:.1f} points of {name.capitalize()} accuracy, and its 95 % interval "
+                f"may be as wide as {100 * (half.high - half.low):.0f} points. Smaller "
+                "differences say nothing.",
+                icon=":material/warning:",
+            )
+    if not evaluation.curve.n_reject:
+        st.info(
+            "There is no reject set, so Reject accuracy is not measured; Test accuracy still "
+            "shows what a threshold costs. Name a folder with pictures of unknowns as reject "
+            "under [folders] in workspace.toml.",
+            icon=":material/info:",
+        )
 
 
 def _require_activations(workspace: Workspace) -> None:

@@ -16,6 +16,7 @@ from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.extraction import ExtractionReport
 from openmax_core.inference import Progress
 from openmax_core.jobs import Job
+from openmax_core.operating_point import OperatingPoint
 from openmax_core.presets import PRESETS
 from openmax_core.samples import Sample, sample_pictures
 from openmax_core.workspace import SplitStatus, Workspace
@@ -62,8 +63,16 @@ def first_method(item: Workspace) -> dict[str, Any]:
         point = item.operating_point()
     except OpenMaxError:
         point = None
-    if point is None or point.preset not in PRESETS:
+    found = None if point is None else method_of(point)
+    if found is None:
         return {"method": item.settings.defaults.preset, "tail_size": None, "alpha_rank": None}
+    return found
+
+
+def method_of(point: OperatingPoint) -> dict[str, Any] | None:
+    """Preset of a point and the settings that differ from it; None if it has no known preset."""
+    if point.preset not in PRESETS:
+        return None
     standard = PRESETS[point.preset]
     chosen = {
         name: point.settings.get(name) if point.settings.get(name) != standard[name] else None
@@ -124,6 +133,15 @@ def threshold(item: Workspace, evaluated: Evaluation) -> float:
 def set_threshold(item: Workspace, value: float) -> None:
     """Remember a threshold for the present workspace and method."""
     st.session_state.setdefault("thresholds", {})[method_key(item)] = float(value)
+
+
+def show_point(item: Workspace, point: OperatingPoint) -> None:
+    """Make a point's method and threshold the session's."""
+    values = method_of(point)
+    if values is not None:
+        for name, value in values.items():
+            st.session_state[name] = value
+    set_threshold(item, point.threshold)
 
 
 def show_in_address(value: float) -> None:
@@ -187,12 +205,18 @@ def _jobs() -> dict[str, ExtractionJob]:
     return {}
 
 
-def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
+def chosen_point(item: Workspace, evaluated: Evaluation) -> OperatingPoint | None:
+    """Return the workspace's operating point if it is of the present method."""
     try:
         point = item.operating_point()
     except OpenMaxError:
-        point = None
-    if point is not None and point.settings == evaluated.openmax.settings_:
+        return None
+    return point if point is not None and point.settings == evaluated.openmax.settings_ else None
+
+
+def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
+    point = chosen_point(item, evaluated)
+    if point is not None:
         return point.threshold
     try:
         return evaluated.recommend(item.settings.defaults.min_test_accuracy).threshold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
@@ -10,13 +11,12 @@ from openmax_core.tables import default_thresholds, parse_thresholds, sweep_tabl
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error
-from pages._shared.widgets import csv_button
 
 MOST_ROWS = 15
 
 
-def show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
-    """Draw the table, sortable, for thresholds that can be typed, with its CSV."""
+def show_sweep(workspace: Workspace, evaluation: Evaluation) -> pd.DataFrame | None:
+    """Draw the table, sortable, for thresholds that can be typed; returns it if there is one."""
     text = st.text_input(
         "Thresholds",
         value=default_thresholds(evaluation.openmax),
@@ -27,7 +27,7 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
         table = sweep_table(evaluation.curve, parse_thresholds(text))
     except OpenMaxError as error:
         show_error(error)
-        return
+        return None
     share = st.column_config.NumberColumn(format="%.4f")
     st.dataframe(
         table,
@@ -55,4 +55,4 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation) -> None:
             "accepted_unknown": "Unknown accepted",
         },
     )
-    csv_button("Table as CSV", table, f"thresholds-{evaluation.openmax.preset_}.csv")
+    return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 
 def csv_button(label: str, table: pd.DataFrame, file_name: str) -> None:
@@ -15,6 +16,28 @@ def csv_button(label: str, table: pd.DataFrame, file_name: str) -> None:
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
+    )
+
+
+def number(
+    place: DeltaGenerator,
+    label: str,
+    key: str,
+    value: float,
+    most: float = 1.0,
+    step: float = 0.01,
+) -> float:
+    """Draw a number from 0 that the session remembers, as a part of a sentence."""
+    return place.number_input(
+        label,
+        min_value=0.0,
+        max_value=most,
+        value=value,
+        step=step,
+        format="%.10g",
+        key=key,
+        persist_state="session",
+        width=190,
     )
 
 

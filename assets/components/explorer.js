@@ -1,0 +1,583 @@
+/*
+ * The threshold explorer. It holds exact counts at every position of the slider and at the steps of
+ * the curve, and repaints without the server; the server learns the threshold on release.
+ *
+ * Nothing is computed here but look-ups and shares of counts. What is painted while a finger moves
+ * is text, widths and positions: the charts are drawn once.
+ */
+const PAGE = 10; // positions that page up and page down move
+const KEY_MILLISECONDS = 300; // after the last key press the server is told
+const HEIGHT = { tradeoff: 250, scores: 190 };
+const AXIS_WIDTH = 52; // the same in both charts, so that their thresholds lie below each other
+
+// Ties are rounded to the even digit, as Python rounds them.
+const PERCENT = new Intl.NumberFormat("en", {
+  minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven", useGrouping: false,
+});
+const COUNT = new Intl.NumberFormat("en");
+const percent = (share) => `${PERCENT.format(100 * share)} %`;
+const range = (low, high) => `${PERCENT.format(100 * low)}–${PERCENT.format(100 * high)} %`;
+
+function unpack(text, Kind) {
+  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  return new Kind(bytes.buffer);
+}
+
+/** Index of the first of ascending values that is not below the wanted one. */
+function firstFrom(values, wanted) {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle] < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function nearest(values, wanted) {
+  const above = Math.min(firstFrom(values, wanted), values.length - 1);
+  const below = Math.max(above - 1, 0);
+  return wanted - values[below] < values[above] - wanted ? below : above;
+}
+
+function element(name, { className = "", text = "", ...properties } = {}) {
+  const made = Object.assign(document.createElement(name), properties);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  return made;
+}
+
+/** Counts, intervals and cells of a curve, decoded. */
+class Curve {
+  constructor(sent) {
+    Object.assign(this, sent);
+    for (const name of ["positions", "thresholds", "test_low", "test_high", "reject_low", "reject_high", "edges"]) {
+      this[name] = unpack(sent[name], Float64Array);
+    }
+    for (const name of ["correct", "wrong", "accepted", "test_histogram", "reject_histogram", "cell_counts"]) {
+      this[name] = unpack(sent[name], Uint32Array);
+    }
+    this.testAccuracy = Float64Array.from(this.correct, (count) => count / this.n_test);
+    this.rejectAccuracy = Float64Array.from(this.accepted, (count) => (this.n_reject - count) / this.n_reject);
+  }
+
+  /** Exact counts at a threshold; null where only the server knows them. */
+  outcomeAt(threshold) {
+    const { thresholds, correct, wrong, accepted } = this;
+    const last = thresholds.length - 1;
+    const at = Math.min(firstFrom(thresholds, threshold), last);
+    const isSame = at > 0 && correct[at - 1] === correct[at] && wrong[at - 1] === wrong[at] && accepted[at - 1] === accepted[at];
+    if (!this.is_exact && thresholds[at] !== threshold && !isSame && threshold <= thresholds[last]) return null;
+    return {
+      threshold, correct: correct[at], wrong: wrong[at], accepted: accepted[at],
+      test: [this.test_low[at], this.test_high[at]],
+      reject: [this.reject_low[at], this.reject_high[at]],
+    };
+  }
+
+  /** Counts of all cells at a position of the slider. */
+  cellsAt(threshold) {
+    const position = firstFrom(this.positions, threshold);
+    if (this.positions[position] !== threshold) return null;
+    const width = this.positions.length;
+    return this.cells.map((_, cell) => this.cell_counts[cell * width + position]);
+  }
+}
+
+class Explorer {
+  constructor(parent) {
+    this.root = parent.querySelector(".explorer");
+    const find = (selector) => this.root.querySelector(selector);
+    this.slider = find(".track input");
+    this.number = find(".number");
+    this.marks = find(".marks");
+    this.said = find(".said");
+    this.cards = { test: find(".card.test"), reject: find(".card.reject") };
+    this.panels = { tradeoff: find(".tradeoff"), scores: find(".scores"), confusion: find(".confusion") };
+    this.isHeld = false;
+    this.frame = 0;
+    this.keyTimer = 0;
+    this.cleaners = [];
+    this.listen();
+  }
+
+  listen() {
+    const on = (target, name, handler, options) => {
+      target.addEventListener(name, handler, options);
+      this.cleaners.push(() => target.removeEventListener(name, handler, options));
+    };
+    on(this.slider, "pointerdown", () => { this.isHeld = true; });
+    on(this.slider, "input", () => this.moveTo(this.curve.positions[nearest(this.curve.positions, this.slider.valueAsNumber)]));
+    on(this.slider, "change", () => this.release());
+    for (const name of ["pointerup", "pointercancel"]) on(this.slider, name, () => { this.isHeld = false; });
+    on(this.slider, "keydown", (event) => this.onKey(event));
+    on(this.slider, "blur", () => { if (this.keyTimer) this.release(); });
+    on(this.number, "keydown", (event) => {
+      if (event.key === "Enter") this.onTyped();
+      else if (event.key === "Escape") this.showNumber();
+      event.stopPropagation(); // Streamlit's own shortcuts are letters
+    });
+    on(this.number, "change", () => this.onTyped());
+    for (const name of ["tradeoff", "scores"]) {
+      const plot = this.panels[name].querySelector(".plot");
+      on(plot, "pointerdown", (event) => this.onPlot(name, event, true));
+      on(plot, "pointermove", (event) => this.onPlot(name, event, false));
+      on(plot, "pointerleave", () => { this.panels[name].querySelector(".readout").textContent = ""; });
+      for (const end of ["pointerup", "pointercancel"]) {
+        on(plot, end, () => { if (this.isHeld) { this.isHeld = false; this.release(); } });
+      }
+    }
+    on(this.root, "transitionend", (event) => { if (event.target === this.root) this.draw(); });
+    const observer = new ResizeObserver(() => this.resize());
+    observer.observe(this.root);
+    this.cleaners.push(() => observer.disconnect(), () => cancelAnimationFrame(this.frame), () => clearTimeout(this.keyTimer));
+  }
+
+  /** Take what the server sent; its threshold only where it has heard of ours. */
+  update(data, send) {
+    this.send = send;
+    if (data.curve && data.curve.id !== this.curve?.id) this.take(new Curve(data.curve));
+    if (this.curve?.id !== data.curve_id) {
+      // The server thinks that we have a curve which we have not.
+      send({ value: data.value, count: data.echo, have: null });
+      return;
+    }
+    this.data = data;
+    this.sent ??= data.echo;
+    if (data.echo === this.sent && !this.isHeld && !this.keyTimer) this.value = data.value;
+    this.root.hidden = false;
+    if (!this.charts) this.draw();
+    this.showMarks();
+    this.paint();
+  }
+
+  take(curve) {
+    this.curve = curve;
+    this.charts?.tradeoff.destroy();
+    this.charts?.scores.destroy();
+    this.charts = null;
+    const { positions } = curve;
+    this.slider.min = positions[0];
+    this.slider.max = positions.at(-1);
+    this.root.querySelector(".lowest").textContent = positions[0];
+    this.root.querySelector(".highest").textContent = positions.at(-1);
+    this.buildConfusion();
+  }
+
+  /* What the visitor does. */
+
+  moveTo(threshold) {
+    this.value = threshold;
+    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = 0; this.paint(); });
+  }
+
+  release() {
+    clearTimeout(this.keyTimer);
+    this.keyTimer = 0;
+    this.isHeld = false;
+    if (this.data.echo === this.sent && this.data.value === this.value) return;
+    if (!this.data.is_alone) this.sent += 1;
+    this.said.textContent = this.inWords(this.curve.outcomeAt(this.value));
+    this.send({ value: this.value, count: this.sent, have: this.curve.id });
+  }
+
+  onKey(event) {
+    const { positions } = this.curve;
+    const above = firstFrom(positions, this.value);
+    const isOn = positions[above] === this.value;
+    const up = (steps) => above + steps - (isOn ? 0 : 1);
+    const targets = {
+      ArrowRight: () => up(1), ArrowUp: () => up(1), ArrowLeft: () => above - 1, ArrowDown: () => above - 1,
+      PageUp: () => up(PAGE), PageDown: () => above - PAGE, Home: () => 0, End: () => positions.length - 1,
+    };
+    if (!targets[event.key]) return;
+    event.preventDefault();
+    const index = Math.min(Math.max(targets[event.key](), 0), positions.length - 1);
+    this.moveTo(positions[index]);
+    this.slider.value = this.value;
+    clearTimeout(this.keyTimer);
+    this.keyTimer = setTimeout(() => this.release(), KEY_MILLISECONDS);
+  }
+
+  onTyped() {
+    const text = this.number.value.trim().replace(",", ".");
+    let typed = Number(text);
+    const isValid = text !== "" && typed >= 0 && typed <= 1;
+    this.number.setAttribute("aria-invalid", String(!isValid));
+    if (!isValid) {
+      this.said.textContent = "A threshold is a number from 0 to 1";
+      this.number.title = this.said.textContent;
+      return;
+    }
+    if (this.data.is_alone && !this.curve.outcomeAt(typed)) {
+      // A report has no server to ask: the nearest threshold with exact counts.
+      typed = this.curve.positions[nearest(this.curve.positions, typed)];
+    }
+    if (typed === this.value) return;
+    this.value = typed;
+    this.paint();
+    this.release();
+  }
+
+  onPlot(name, event, isStart) {
+    const chart = this.charts[name];
+    const box = chart.over.getBoundingClientRect();
+    const threshold = chart.posToVal(event.clientX - box.left, "x");
+    if (isStart) {
+      if (event.button !== 0) return;
+      this.isHeld = true;
+      event.currentTarget.setPointerCapture(event.pointerId);
+    }
+    if (this.isHeld) this.moveTo(this.curve.positions[nearest(this.curve.positions, threshold)]);
+    const isInside = event.clientX >= box.left && event.clientX <= box.right;
+    this.panels[name].querySelector(".readout").textContent = isInside && !this.isHeld ? this.readout(name, threshold) : "";
+  }
+
+  readout(name, threshold) {
+    const { curve } = this;
+    if (name === "tradeoff") {
+      const at = curve.positions[nearest(curve.positions, threshold)];
+      const outcome = curve.outcomeAt(at);
+      const reject = curve.n_reject ? ` · Reject ${percent((curve.n_reject - outcome.accepted) / curve.n_reject)}` : "";
+      return `at ${at}: Test ${percent(outcome.correct / curve.n_test)}${reject}`;
+    }
+    const bin = Math.min(Math.max(firstFrom(curve.edges, threshold) - 1, 0), curve.test_histogram.length - 1);
+    const reject = curve.n_reject ? `, ${COUNT.format(curve.reject_histogram[bin])} reject` : "";
+    return `${curve.edges[bin].toFixed(3)}–${curve.edges[bin + 1].toFixed(3)}: ${COUNT.format(curve.test_histogram[bin])} test${reject} pictures`;
+  }
+
+  /* What moves with the threshold. */
+
+  paint() {
+    const { curve, data, value } = this;
+    const current = data.current?.threshold === value ? data.current : null;
+    const outcome = current ?? curve.outcomeAt(value);
+    this.root.setAttribute("aria-busy", String(!outcome));
+    this.showSlider(outcome);
+    if (this.root.activeElement !== this.number && this.number.getRootNode().activeElement !== this.number) this.showNumber();
+    this.moveMarkers(outcome);
+    if (!outcome) return; // between two steps of a thinned curve: the server's answer is on its way
+    const { n_test: n, n_reject: m } = curve;
+    const rejectedKnown = n - outcome.correct - outcome.wrong;
+    this.showCard("test", outcome.correct, n, outcome.test, [outcome.correct, outcome.wrong, rejectedKnown]);
+    this.showCard("reject", m - outcome.accepted, m, outcome.reject, [m - outcome.accepted, outcome.accepted]);
+    const cells = current?.cells ?? curve.cellsAt(value) ?? curve.cellsAt(curve.positions[nearest(curve.positions, value)]);
+    this.showCells(cells);
+  }
+
+  showSlider(outcome) {
+    const { positions } = this.curve;
+    const share = (this.value - positions[0]) / (positions.at(-1) - positions[0]);
+    this.slider.style.setProperty("--at", `${(100 * Math.min(Math.max(share, 0), 1)).toFixed(2)}%`);
+    if (!this.isHeld) this.slider.value = this.value;
+    this.slider.setAttribute("aria-valuetext", outcome ? this.inWords(outcome) : String(this.value));
+  }
+
+  showNumber() {
+    this.number.value = String(this.value);
+    this.number.setAttribute("aria-invalid", "false");
+  }
+
+  inWords(outcome) {
+    const { n_test: n, n_reject: m } = this.curve;
+    if (!outcome) return `Threshold ${this.value}`;
+    const reject = m ? `, Reject accuracy ${percent((m - outcome.accepted) / m)}` : "";
+    return `Threshold ${this.value}: Test accuracy ${percent(outcome.correct / n)}${reject}`;
+  }
+
+  showCard(name, count, total, interval, parts) {
+    const card = this.cards[name];
+    const [value, note] = [card.querySelector(".value"), card.querySelector(".note")];
+    if (!total) {
+      value.textContent = "not measured";
+      note.textContent = "no reject set";
+      card.classList.add("empty");
+      card.querySelector(".shares").hidden = card.querySelector(".legend").hidden = true;
+      return;
+    }
+    card.querySelector(".shares").hidden = card.querySelector(".legend").hidden = false;
+    value.textContent = percent(count / total);
+    note.textContent = `${COUNT.format(count)} of ${COUNT.format(total)} · 95 % ${this.curve.interval} ${range(...interval)}`;
+    const bars = card.querySelectorAll(".shares i");
+    const labels = card.querySelectorAll(".legend b");
+    parts.forEach((part, index) => {
+      bars[index].style.width = `${(100 * part) / total}%`;
+      labels[index].textContent = COUNT.format(part);
+    });
+  }
+
+  moveMarkers(outcome) {
+    for (const [name, markers] of Object.entries(this.markers ?? {})) {
+      const chart = this.charts[name];
+      const x = chart.valToPos(Math.min(Math.max(this.value, chart.scales.x.min), chart.scales.x.max), "x");
+      markers.line.style.transform = `translateX(${x}px)`;
+      if (name !== "tradeoff" || !outcome) continue;
+      const place = (dot, share) => { dot.style.transform = `translate(${x}px, ${chart.valToPos(share, "y")}px)`; };
+      place(markers.test, outcome.correct / this.curve.n_test);
+      if (this.curve.n_reject) place(markers.reject, (this.curve.n_reject - outcome.accepted) / this.curve.n_reject);
+    }
+  }
+
+  /* The confusion: a table of all pairs, or a list of the most frequent mistakes. */
+
+  buildConfusion() {
+    const { curve } = this;
+    const panel = this.panels.confusion;
+    const title = curve.is_matrix ? "Confusion at this threshold" : "Most frequent mistakes at this threshold";
+    panel.querySelector("figcaption b").textContent = title;
+    const table = element("table", { className: curve.is_matrix ? (curve.classes.length > 7 ? "many" : "") : "list" });
+    table.setAttribute("aria-label", title);
+    this.cellNodes = curve.is_matrix ? this.buildMatrix(table) : this.buildList(table);
+    panel.querySelector(".table").replaceChildren(table);
+  }
+
+  buildMatrix(table) {
+    const { curve } = this;
+    const n = curve.classes.length;
+    const decided = [...curve.classes, "rejected"];
+    const truths = curve.n_reject ? [...curve.classes, "unknown"] : curve.classes;
+    const head = table.createTHead();
+    const axis = head.insertRow();
+    axis.append(element("th"), element("th", { className: "axis", text: "decided", colSpan: n + 1 }));
+    const names = head.insertRow();
+    names.append(element("th", { className: "axis", text: "true" }));
+    for (const name of decided) names.append(element("th", { text: name, title: name, scope: "col" }));
+    const body = table.createTBody();
+    const nodes = truths.map((name, truth) => {
+      const row = body.insertRow();
+      row.append(element("th", { text: name, title: name, scope: "row" }));
+      return decided.map((_, decision) => {
+        const node = row.insertCell();
+        node.className = `none ${this.kindOf(truth, decision)}`;
+        node.textContent = "0";
+        return node;
+      });
+    });
+    return curve.cells.map(([truth, decision]) => ({ node: nodes[truth][decision], total: curve.totals[truth], count: 0 }));
+  }
+
+  kindOf(truth, decision) {
+    const n = this.curve.classes.length;
+    if (truth === n) return decision === n ? "turned-away" : "accepted";
+    if (decision === n) return "rejected";
+    return truth === decision ? "correct" : "wrong";
+  }
+
+  buildList(table) {
+    const head = table.createTHead().insertRow();
+    for (const name of ["true", "decided", "pictures"]) head.append(element("th", { text: name, scope: "col" }));
+    this.listBody = table.createTBody();
+    return [];
+  }
+
+  showCells(counts) {
+    const { curve } = this;
+    if (!curve.is_matrix) { this.showList(counts); return; }
+    counts.forEach((count, index) => {
+      const cell = this.cellNodes[index];
+      if (cell.count === count) return;
+      cell.count = count;
+      const share = cell.total ? count / cell.total : 0;
+      cell.node.textContent = COUNT.format(count);
+      cell.node.classList.toggle("none", count === 0);
+      cell.node.classList.toggle("dark", share > 0.5);
+      cell.node.style.setProperty("--share", share.toFixed(3));
+      cell.node.style.setProperty("--some", count ? "7%" : "0%");
+    });
+  }
+
+  showList(counts) {
+    const { curve } = this;
+    const n = curve.classes.length;
+    const name = (index, other) => (index === n ? other : curve.classes[index]);
+    const order = counts.map((count, index) => [count, index]).filter(([count]) => count > 0);
+    order.sort((a, b) => b[0] - a[0] || a[1] - b[1]);
+    const rows = order.slice(0, 12);
+    while (this.listBody.rows.length > rows.length) this.listBody.deleteRow(-1);
+    rows.forEach(([count, index], place) => {
+      let row = this.listBody.rows[place];
+      if (!row) {
+        row = this.listBody.insertRow();
+        row.append(element("td"), element("td"), element("td", { className: "count" }));
+      }
+      const [truth, decision] = curve.cells[index];
+      [name(truth, "unknown"), name(decision, "rejected"), COUNT.format(count)].forEach((text, column) => {
+        if (row.cells[column].textContent !== text) row.cells[column].textContent = text;
+      });
+    });
+  }
+
+  /* The charts, drawn when the curve, the size or the theme changes. */
+
+  draw() {
+    if (!this.curve) return;
+    this.charts?.tradeoff.destroy();
+    this.charts?.scores.destroy();
+    const style = getComputedStyle(this.root);
+    const colour = (name) => style.getPropertyValue(name).trim();
+    this.colours = { test: colour("--test"), reject: colour("--reject"), text: style.color };
+    this.charts = { tradeoff: this.drawTradeoff(), scores: this.drawScores() };
+    this.markers = {};
+    for (const name of ["tradeoff", "scores"]) {
+      const line = element("div", { className: "at line" });
+      this.charts[name].over.append(line);
+      this.markers[name] = { line };
+    }
+    for (const name of this.curve.n_reject ? ["test", "reject"] : ["test"]) {
+      this.markers.tradeoff[name] = element("div", { className: `at dot ${name}` });
+      this.charts.tradeoff.over.append(this.markers.tradeoff[name]);
+    }
+    this.root.querySelector(".line-reject").hidden = !this.curve.n_reject;
+    this.root.querySelector(".box-test").textContent = `${COUNT.format(this.curve.n_test)} test pictures`;
+    this.root.querySelector(".box-reject").textContent = this.curve.n_reject ? `${COUNT.format(this.curve.n_reject)} reject pictures` : "";
+    this.root.querySelector(".band").textContent = `95 % ${this.curve.interval} interval`;
+    if (this.data) { this.showMarks(); this.paint(); }
+  }
+
+  resize() {
+    if (!this.charts) return;
+    for (const name of ["tradeoff", "scores"]) {
+      const width = this.panels[name].querySelector(".plot").clientWidth;
+      if (width && width !== this.charts[name].width) this.charts[name].setSize({ width, height: HEIGHT[name] });
+    }
+    this.showMarks();
+    this.paint();
+  }
+
+  options(name, yRange, hooks, series, bands = []) {
+    const { positions } = this.curve;
+    const margin = 0.015 * (positions.at(-1) - positions[0]);
+    const faint = `color-mix(in srgb, ${this.colours.text} 62%, transparent)`;
+    const grid = { stroke: "rgba(128, 128, 128, 0.2)", width: 1 };
+    const font = `12px ${getComputedStyle(this.root).fontFamily}`;
+    const axis = { stroke: () => faint, grid, ticks: { show: false }, font, gap: 4 };
+    return {
+      width: this.panels[name].querySelector(".plot").clientWidth || 400,
+      height: HEIGHT[name],
+      padding: [8, 12, 0, 0],
+      legend: { show: false },
+      cursor: { show: false },
+      scales: { x: { time: false, range: [positions[0] - margin, positions.at(-1) + margin] }, y: { range: yRange } },
+      axes: [{ ...axis, size: 26 }, { ...axis, size: AXIS_WIDTH, values: (_, values) => values.map((value) => `${+(100 * value).toFixed(1)} %`) }],
+      series: [{}, ...series],
+      bands,
+      hooks,
+    };
+  }
+
+  drawTradeoff() {
+    const { curve, colours } = this;
+    // The value at a score holds down to the score below it.
+    const paths = uPlot.paths.stepped({ align: -1 });
+    const line = (stroke) => ({ stroke, width: 2.5, paths, points: { show: false } });
+    const edge = { stroke: "transparent", width: 0, paths, points: { show: false } };
+    const fill = (colour) => `color-mix(in srgb, ${colour} 20%, transparent)`;
+    const series = [line(colours.test), edge, edge];
+    const bands = [{ series: [2, 3], fill: fill(colours.test) }];
+    const values = [curve.testAccuracy, curve.test_high, curve.test_low];
+    if (curve.n_reject) {
+      series.push(line(colours.reject), edge, edge);
+      bands.push({ series: [5, 6], fill: fill(colours.reject) });
+      values.push(curve.rejectAccuracy, curve.reject_high, curve.reject_low);
+    }
+    const options = this.options("tradeoff", [-0.02, 1.04], { draw: [(chart) => this.drawFloors(chart)] }, series, bands);
+    return new uPlot(options, [curve.thresholds, ...values], this.panels.tradeoff.querySelector(".plot"));
+  }
+
+  drawFloors(chart) {
+    const { ctx, bbox } = chart;
+    ctx.save();
+    ctx.setLineDash([2, 5]);
+    ctx.lineWidth = 1.5 * devicePixelRatio;
+    for (const floor of this.data?.floors ?? []) {
+      const y = chart.valToPos(floor.share, "y", true);
+      ctx.strokeStyle = this.colours[floor.of];
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.restore();
+  }
+
+  drawScores() {
+    const { curve, colours } = this;
+    const paths = uPlot.paths.stepped({ align: 1 });
+    const shares = (counts, total) => [...Array.from(counts, (count) => count / total), 0];
+    const area = (colour) => ({ stroke: colour, width: 1, fill: `color-mix(in srgb, ${colour} 45%, transparent)`, paths, points: { show: false } });
+    const series = [area(colours.test)];
+    const values = [shares(curve.test_histogram, curve.n_test)];
+    if (curve.n_reject) {
+      series.push(area(colours.reject));
+      values.push(shares(curve.reject_histogram, curve.n_reject));
+    }
+    const most = Math.max(...values.flat(), 1e-9);
+    const options = this.options("scores", [0, 1.08 * most], {}, series);
+    return new uPlot(options, [curve.edges, ...values], this.panels.scores.querySelector(".plot"));
+  }
+
+  /** The recommended threshold, saved points, the spread over resamples, and the floors. */
+  showMarks() {
+    const { data, curve } = this;
+    if (!this.charts) return;
+    const place = (threshold) => {
+      const share = (threshold - curve.positions[0]) / (curve.positions.at(-1) - curve.positions[0]);
+      return `${100 * Math.min(Math.max(share, 0), 1)}%`;
+    };
+    const marks = (data.marks ?? []).map((mark) => {
+      const node = element("span", { title: `${mark.name}: threshold ${mark.threshold}`, text: mark.label ?? "" });
+      node.style.left = place(mark.threshold);
+      return node;
+    });
+    if (data.spread) {
+      const [low, high] = data.spread;
+      const node = element("span", { className: "spread", title: `Chosen between ${low} and ${high} in 95 % of the resamples` });
+      node.style.left = place(low);
+      node.style.width = `max(3px, calc(${place(high)} - ${place(low)}))`;
+      marks.push(node);
+    }
+    this.marks.replaceChildren(...marks);
+    this.showSaved();
+    const floors = JSON.stringify(data.floors ?? []);
+    if (floors !== this.floors) {
+      this.floors = floors;
+      this.root.querySelector(".floor-key").textContent = (data.floors ?? []).map((floor) => floor.label).join(", ");
+      this.charts.tradeoff.redraw(false);
+    }
+  }
+
+  showSaved() {
+    const chart = this.charts.tradeoff;
+    for (const node of chart.over.querySelectorAll(".kept")) node.remove();
+    for (const point of this.data.saved ?? []) {
+      for (const share of [point.test, point.reject]) {
+        if (share === null) continue;
+        const node = element("div", { className: "at kept", title: `${point.name}: threshold ${point.threshold}` });
+        node.style.transform = `translate(${chart.valToPos(point.threshold, "x")}px, ${chart.valToPos(share, "y")}px) rotate(45deg)`;
+        chart.over.append(node);
+      }
+    }
+  }
+
+  destroy() {
+    for (const clean of this.cleaners) clean();
+    this.charts?.tradeoff.destroy();
+    this.charts?.scores.destroy();
+  }
+}
+
+const explorers = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  let explorer = explorers.get(parentElement);
+  if (!explorer) {
+    explorer = new Explorer(parentElement);
+    explorers.set(parentElement, explorer);
+  }
+  explorer.update(data, (state) => setStateValue("moved", state));
+  return () => {
+    explorers.delete(parentElement);
+    explorer.destroy();
+  };
+}

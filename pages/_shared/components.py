@@ -1,0 +1,29 @@
+"""The dashboard's own components: HTML, CSS and JavaScript of ``assets/``, all of it ours.
+
+What comes from data is never part of them: it travels as data and is written as text.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages._shared.start import ASSETS
+
+
+def _read(*names: str) -> str:
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+
+
+threshold_explorer = st.components.v2.component(
+    "openmax_threshold_explorer",
+    html=_read("components/explorer.html"),
+    css=_read("vendor/uplot/uPlot.min.css", "components/explorer.css"),
+    js=_read("vendor/uplot/uPlot.iife.min.js", "components/explorer.js"),
+)
+
+gallery = st.components.v2.component(
+    "openmax_gallery",
+    html='<div class="gallery"><ol></ol></div>',
+    css=_read("components/gallery.css"),
+    js=_read("components/gallery.js"),
+)

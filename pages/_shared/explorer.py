@@ -1,0 +1,78 @@
+"""The threshold explorer: moves under the finger in the browser, and tells the threshold here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.explorer import is_threshold, outcome_data
+from openmax_core.saved_points import SavedPoint
+from openmax_core.workspace import Workspace
+from pages._shared import derived, state
+from pages._shared.components import threshold_explorer
+
+KEY = "explorer"
+
+
+def show_explorer(
+    workspace: Workspace,
+    evaluation: Evaluation,
+    threshold: float,
+    *,
+    interval: str,
+    marks: Sequence[dict[str, Any]] = (),
+    floors: Sequence[dict[str, Any]] = (),
+    saved: Sequence[SavedPoint] = (),
+    spread: tuple[float, float] | None = None,
+) -> None:
+    """Draw the explorer at a threshold.
+
+    Parameters
+    ----------
+    interval : kind of the intervals, see :data:`openmax_core.intervals.INTERVALS`
+    marks : below the slider, each with ``name``, ``label`` and ``threshold``
+    floors : lines across the curves, each with ``of`` ('test' or 'reject'), ``share`` and ``label``
+    saved : points of this method, marked on the curves
+    spread : thresholds between which most resamples choose
+    """
+    curve = derived.explorer_data(workspace, evaluation, interval)
+    moved = _moved()
+    threshold_explorer(
+        key=KEY,
+        data={
+            "curve": None if moved.get("have") == curve["id"] else curve,
+            "curve_id": curve["id"],
+            "value": threshold,
+            "echo": moved.get("count", 0),
+            "current": outcome_data(evaluation.curve, threshold, curve["cells"], interval),
+            "marks": list(marks),
+            "floors": list(floors),
+            "saved": [
+                {
+                    "name": item.name,
+                    "threshold": item.point.threshold,
+                    "test": item.point.test_accuracy,
+                    "reject": item.point.reject_accuracy,
+                }
+                for item in saved
+            ],
+            "spread": spread,
+        },
+        on_moved_change=lambda: _take(workspace),
+    )
+
+
+def _take(workspace: Workspace) -> None:
+    value = _moved().get("value")
+    if is_threshold(value):
+        state.set_threshold(workspace, value)
+
+
+def _moved() -> dict[str, Any]:
+    """What the browser said last; nothing of it is trusted to be what we would send."""
+    held = st.session_state.get(KEY)
+    moved = held.get("moved") if held is not None else None
+    return moved if isinstance(moved, dict) else {}

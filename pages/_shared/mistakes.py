@@ -1,0 +1,119 @@
+"""The pictures that pay for the threshold, nearest to it first; a click opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from openmax_core import figures
+from openmax_core.assessment import Evaluation
+from openmax_core.mistakes import find_mistakes, picture_at
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+from pages._shared.components import gallery
+from pages._shared.format import plain
+
+PER_PAGE = 12
+N_NEAREST = 2
+ACCEPTED, REJECTED, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
+PLOT = {"displayModeBar": False, "staticPlot": True}
+
+
+def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float) -> None:
+    """Draw what the threshold gets wrong, a page of thumbnails at a time."""
+    found = find_mistakes(evaluation, threshold)
+    curve = evaluation.curve
+    tables = {
+        ACCEPTED: (found.accepted_unknowns, f"of {curve.n_reject:,} unknowns are accepted"),
+        REJECTED: (found.rejected_knowns, f"of {curve.n_test:,} knowns are rejected"),
+        CONFUSED: (found.confused, f"of {curve.n_test:,} knowns are accepted in a wrong class"),
+    }
+    row = st.container(horizontal=True, vertical_alignment="center")
+    kind = row.segmented_control(
+        "Which pictures",
+        list(tables),
+        default=ACCEPTED if curve.n_reject else REJECTED,
+        required=True,
+        key="mistakes",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    table, in_words = tables[kind or ACCEPTED]
+    row.caption(f"**{len(table):,}** {in_words}; nearest to the threshold first.")
+    if not len(table):
+        st.caption(":material/check: None at this threshold.")
+        return
+    page = 1
+    if (n_pages := -(-len(table) // PER_PAGE)) > 1:
+        page = min(st.pagination(n_pages, key=f"page_{kind}"), n_pages)
+    shown = table.iloc[PER_PAGE * (page - 1) : PER_PAGE * page]
+    items = [
+        {
+            "key": f"{picture['split']}:{picture['row']}",
+            "path": picture["path"],
+            "picture": derived.thumbnail(workspace, picture["split"], picture["path"]),
+            "lines": _lines(picture, is_rejected=kind == REJECTED),
+        }
+        for picture in shown.to_dict(orient="records")
+    ]
+    opened = gallery(key="gallery", data={"items": items}, on_opened_change=lambda: None).opened
+    # Only what is shown can be opened: the key comes back from the browser.
+    for item, (_, picture) in zip(items, shown.iterrows(), strict=True):
+        if opened == item["key"]:
+            _open(workspace, evaluation, picture, threshold)
+
+
+def _lines(picture: dict[Hashable, Any], is_rejected: bool) -> list[str]:
+    """Score and distance to the line, prediction, truth."""
+    gap = "'unknown' won" if pd.isna(picture["gap"]) else f"{picture['gap']:.4f} away"
+    folder = str(picture["path"]).split("/")[0] if "/" in str(picture["path"]) else ""
+    truth = picture["truth"]
+    if picture["split"] == "reject" and folder:
+        truth = f"{truth} ({folder})"
+    return [
+        f"{picture['score']:.4f} · {gap}",
+        f"{'nearest' if is_rejected else 'taken for'}: {picture['predicted']}",
+        f"truth: {truth}",
+    ]
+
+
+@st.dialog("Picture", width="large")
+def _open(
+    workspace: Workspace, evaluation: Evaluation, picture: pd.Series, threshold: float
+) -> None:
+    opened = picture_at(evaluation, str(picture["split"]), int(picture["row"]), threshold)
+    left, right = st.columns([1, 1], gap="medium")
+    with left:
+        content = derived.picture(workspace, str(picture["split"]), str(picture["path"]))
+        if content is None:
+            st.warning("The picture is no longer there.", icon=":material/broken_image:")
+        else:
+            st.image(content, width="stretch")
+        st.caption(plain(f"{picture['split']}/{picture['path']}"))
+    with right:
+        decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"
+        st.markdown(f"**{plain(decision)}** · it is **{plain(str(picture['truth']))}**")
+        st.caption(f"{plain(opened.reason[:1].upper() + opened.reason[1:])}.")
+        own = None if evaluation.openmax.settings_["second_softmax"] else threshold
+        names = evaluation.openmax.class_names_
+        st.plotly_chart(
+            figures.probability_figure(names, opened.probabilities, own),
+            key="opened_probabilities",
+            config=PLOT,
+        )
+    st.markdown("**How far out it lies**, beside the tails of the nearest classes")
+    nearest = opened.nearest_classes[:N_NEAREST]
+    for column, index in zip(st.columns(N_NEAREST, gap="medium"), nearest, strict=False):
+        with column:
+            st.markdown(
+                f"Class {plain(names[index])}: CDF **{opened.cdf[index]:.4f}** at distance "
+                f"{opened.distances[index]:.4g}"
+            )
+            st.plotly_chart(
+                figures.weibull_figure(evaluation.openmax, index, opened.distances[index]),
+                key=f"opened_weibull_{index}",
+                config=PLOT,
+            )
