@@ -115,8 +115,7 @@ class SavedPoints:
                 }
                 text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
                 write_text_atomically(self.path, text)
-        # ValueError: a text that is no UTF-8, a share that is no number; NotImplementedError: a disk
-        # without locks.
+        # A text that is no UTF-8 or a share that is no number; a disk without locks.
         except (OSError, ValueError, NotImplementedError) as error:
             raise OpenMaxError(f"cannot write {self.path}: {error}") from error
 
