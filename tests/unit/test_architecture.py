@@ -60,18 +60,43 @@ def packages_of(nodes: Iterator[ast.AST]) -> set[str]:
     return {module.split(".")[0] for module in modules_of(nodes)}
 
 
-def public_without_docstring(node: ast.AST, inside: str = "") -> list[str]:
-    found = []
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            continue
-        if child.name.startswith("_"):
-            continue
-        if not ast.get_docstring(child):
-            found.append(f"{inside}{child.name}")
-        if isinstance(child, ast.ClassDef):
-            found += public_without_docstring(child, f"{child.name}.")
-    return found
+def public_without_docstring(module: ast.Module) -> list[str]:
+    """Functions, classes and methods; the docstring of a method holds for those overriding it."""
+    classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+
+    def documented_in_bases(node: ast.AST) -> set[str]:
+        names: set[str] = set()
+        for base in node.bases if isinstance(node, ast.ClassDef) else []:
+            if isinstance(base, ast.Name) and base.id in classes:
+                names |= documented_in_bases(classes[base.id])
+                names |= {
+                    child.name for child in definitions(classes[base.id]) if documented(child)
+                }
+        return names
+
+    def search(node: ast.AST, inside: str) -> Iterator[str]:
+        inherited = documented_in_bases(node)
+        for child in definitions(node):
+            if child.name.startswith("_"):
+                continue
+            if not documented(child) and child.name not in inherited:
+                yield f"{inside}{child.name}"
+            if isinstance(child, ast.ClassDef):
+                yield from search(child, f"{child.name}.")
+
+    return list(search(module, ""))
+
+
+def definitions(node: ast.AST) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    return [
+        child
+        for child in ast.iter_child_nodes(node)
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    ]
+
+
+def documented(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    return bool(ast.get_docstring(node))
 
 
 def unsafe_loads(module: ast.Module) -> list[str]:
@@ -139,6 +164,29 @@ def test_everything_public_in_the_core_has_a_docstring(path: Path) -> None:
     module = parse(path)
     assert ast.get_docstring(module)
     assert public_without_docstring(module) == []
+
+
+def test_the_rule_on_docstrings_sees_what_it_forbids() -> None:
+    source = (
+        "class Base:\n"
+        "    'Said.'\n"
+        "    def said(self): 'Said.'\n"
+        "    def silent(self): pass\n"
+        "class _Between(Base):\n"
+        "    def said(self): pass\n"
+        "    def own(self): 'Said.'\n"
+        "class Last(_Between):\n"
+        "    'Said.'\n"
+        "    def said(self): pass\n"
+        "    def own(self): pass\n"
+        "    def silent(self): pass\n"
+        "    def new(self): pass\n"
+        "class Bare:\n"
+        "    def said(self): pass\n"
+        "def said(): pass\n"
+    )
+    expected = ["Base.silent", "Last.silent", "Last.new", "Bare", "Bare.said", "said"]
+    assert public_without_docstring(ast.parse(source)) == expected
 
 
 def test_modules_of_the_core_import_each_other_in_one_direction() -> None:

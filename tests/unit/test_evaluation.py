@@ -1,98 +1,34 @@
 """The exact curve: against a count over every picture, and the laws that it obeys."""
 
 import math
-from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.errors import ActivationsError
-from openmax_core.evaluation import Interval, shortest_decimal, wilson_interval
-
-N_CLASSES = 3
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """Test and reject pictures as plain lists; the counts over them are plain loops."""
-
-    test: list[tuple[float, int, int]]  # score, prediction, label
-    reject: list[tuple[float, int]]  # score, prediction
-
-    def curve(self) -> TradeoffCurve:
-        return TradeoffCurve(
-            [score for score, _, _ in self.test],
-            [prediction for _, prediction, _ in self.test],
-            [label for _, _, label in self.test],
-            [score for score, _ in self.reject],
-            [prediction for _, prediction in self.reject],
-            N_CLASSES,
-        )
-
-    def decided(self, threshold: float) -> tuple[list[int], list[int]]:
-        """Class per picture of both sets, ``N_CLASSES`` where rejected."""
-        test = [N_CLASSES if s < threshold else prediction for s, prediction, _ in self.test]
-        reject = [N_CLASSES if s < threshold else prediction for s, prediction in self.reject]
-        return test, reject
-
-    def counts(self, threshold: float) -> tuple[int, int, int, int, int]:
-        """Right, wrong and rejected test pictures; rejected and accepted reject pictures."""
-        test, reject = self.decided(threshold)
-        labels = [label for _, _, label in self.test]
-        right = sum(a == b for a, b in zip(test, labels, strict=True))
-        rejected_known = test.count(N_CLASSES)
-        rejected = reject.count(N_CLASSES)
-        return (
-            right,
-            len(test) - right - rejected_known,
-            rejected_known,
-            rejected,
-            len(reject) - rejected,
-        )
-
-    def all_thresholds(self) -> list[float]:
-        """Thresholds below, at, between and above all scores: every state that there can be."""
-        scores = sorted({row[0] for row in [*self.test, *self.reject]})
-        between = [(a + b) / 2 for a, b in pairwise(scores)]
-        ends = [scores[0] - 1, scores[-1] + 1] if scores else [0.0]
-        return sorted([*scores, *between, *ends])
-
-
-# Few different scores, so that ties within and between the sets are the rule.
-tied_scores = st.sampled_from([0.1, 0.2, 0.25, 0.3, 0.30000000000000004, 0.6, 0.7, 1.0])
-scores_ = st.one_of(tied_scores, st.floats(0.0, 1.0))
-predictions_ = st.integers(0, N_CLASSES)
-labels_ = st.integers(0, N_CLASSES - 1)
-
-
-def pictures(min_test: int = 0, min_reject: int = 0) -> st.SearchStrategy[Pictures]:
-    return st.builds(
-        Pictures,
-        st.lists(st.tuples(scores_, predictions_, labels_), min_size=min_test, max_size=20),
-        st.lists(st.tuples(scores_, predictions_), min_size=min_reject, max_size=20),
-    )
-
-
-WORKED = Pictures(
-    test=[(0.9, 0, 0), (0.8, 1, 1), (0.8, 2, 1), (0.5, 2, 2), (0.95, 3, 2)],
-    reject=[(0.5, 0), (0.8, 1), (0.99, 3), (0.2, 2)],
+from openmax_core.intervals import Interval, wilson_interval
+from openmax_core.objectives import MostRejected
+from openmax_core.outcomes import Outcome, Outcomes
+from tests.pictures import (
+    ALL_UNKNOWN,
+    N_CLASSES,
+    NO_REJECT,
+    NO_TEST,
+    NOTHING,
+    SPECIAL,
+    SPECIAL_IDS,
+    WORKED,
+    Pictures,
+    pictures,
+    tied_scores,
 )
-ALL_UNKNOWN = Pictures(test=[(0.4, 3, 0), (0.5, 3, 1)], reject=[(0.6, 3), (0.1, 3)])
-NO_REJECT = Pictures(test=WORKED.test, reject=[])
-NO_TEST = Pictures(test=[], reject=WORKED.reject)
-NOTHING = Pictures(test=[], reject=[])
-SPECIAL = [WORKED, ALL_UNKNOWN, NO_REJECT, NO_TEST, NOTHING]
-SPECIAL_IDS = ["worked", "all unknown", "no reject set", "no test set", "nothing"]
-
 
 # --- accuracies ----------------------------------------------------------------------------------
 
@@ -278,7 +214,7 @@ def test_best_is_the_best_of_all_states_and_keeps_the_floor(sets, floor):
     best = sets.curve().best(floor)
     right, _, rejected_known, rejected, _ = sets.counts(best.threshold)
     assert best.test_accuracy == right / n >= floor
-    assert (best.n_test, best.n_reject, best.min_test_accuracy) == (n, m, floor)
+    assert (best.n_test, best.n_reject, best.chosen_for) == (n, m, MostRejected(floor))
     if m:
         assert best.reject_accuracy == rejected / m
         assert rejected == max(counts[3] for counts, _ in feasible)
@@ -310,7 +246,7 @@ def test_best_is_the_one_worked_by_hand(floor, threshold, test_accuracy, reject_
 def test_best_asks_for_085_unless_told():
     sets = Pictures(test=[(0.1 * k, 0, 0) for k in range(1, 21)], reject=[(5.0, 0)])
     best = sets.curve().best()
-    assert best.min_test_accuracy == 0.85
+    assert best.objective == {"kind": "max_reject_accuracy", "min_test_accuracy": 0.85}
     assert best.test_accuracy == 1.0  # the unknown outscores all: nothing is won by losing any
 
 
@@ -326,19 +262,33 @@ def test_best_without_a_reject_set_is_the_largest_threshold_that_keeps_the_floor
     assert sets.curve().best(1.0).threshold == 0.0
 
 
+def test_best_records_every_count():
+    best = WORKED.curve().best(0.5)
+    assert best.counts == {
+        "correct": 3,
+        "wrong": 1,
+        "rejected_known": 1,
+        "rejected_unknown": 2,
+        "accepted_unknown": 2,
+    }
+
+
 def test_a_floor_out_of_reach_is_an_error_that_says_what_can_be_reached():
     with pytest.raises(NoFeasibleThresholdError) as caught:
         WORKED.curve().best(0.85)
     assert str(caught.value) == (
-        "no threshold reaches Test accuracy ≥ 0.85: without any threshold it is 0.6000 (3 of 5)"
+        "no threshold reaches Test accuracy ≥ 0.85; the nearest, threshold 0.5, has Test accuracy "
+        "0.6000 (3 of 5)"
     )
-    assert caught.value.best_test_accuracy == 0.6
+    nearest = caught.value.nearest
+    assert nearest is not None
+    assert (nearest.threshold, nearest.test_accuracy, nearest.reject_accuracy) == (0.5, 0.6, 0.5)
 
 
 def test_without_a_test_set_there_is_nothing_to_choose_on():
     with pytest.raises(NoFeasibleThresholdError, match="no test pictures") as caught:
         NO_TEST.curve().best()
-    assert math.isnan(caught.value.best_test_accuracy)
+    assert caught.value.nearest is None
 
 
 # --- counts --------------------------------------------------------------------------------------
@@ -377,36 +327,103 @@ def test_confusion_is_the_one_worked_by_hand():
     ]
 
 
-# --- intervals -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
-@pytest.mark.parametrize(
-    ("successes", "trials"), [(0, 1), (1, 1), (0, 30), (30, 30), (7, 9), (425, 500), (3, 10**6)]
-)
-def test_wilson_interval_is_scipys(successes, trials, confidence):
-    interval = wilson_interval(successes, trials, confidence)
-    expected = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    assert_allclose((interval.low, interval.high), expected, rtol=1e-10, atol=1e-15)
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 7), (7, 7), (3, 7), (1, 10**9)])
-def test_wilson_interval_holds_the_share_and_stays_in_0_to_1(successes, trials):
-    interval = wilson_interval(successes, trials)
-    assert 0.0 <= interval.low <= successes / trials <= interval.high <= 1.0
-
-
-def test_no_trials_have_no_interval():
-    interval = wilson_interval(0, 0)
-    assert math.isnan(interval.low)
-    assert math.isnan(interval.high)
-
-
 def test_outcome_gives_the_intervals_of_its_shares():
     outcome = WORKED.curve().outcome(0.6)
     assert outcome.test_interval == wilson_interval(2, 5)
     assert outcome.reject_interval == wilson_interval(3, 4)
     assert isinstance(outcome.test_interval, Interval)
+
+
+# --- counts at many thresholds -------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(pictures())
+@example(NOTHING)
+def test_outcomes_are_the_outcome_of_every_threshold(sets):
+    curve = sets.curve()
+    thresholds = sets.all_thresholds()
+    outcomes = curve.outcomes(thresholds)
+    assert outcomes.thresholds.tolist() == thresholds
+    for index, threshold in enumerate(thresholds):
+        outcome = curve.outcome(threshold)
+        assert outcomes.at(index) == outcome
+        assert outcome == Outcome(threshold, *sets.counts(threshold))
+
+
+@pytest.mark.parametrize("sets", SPECIAL, ids=SPECIAL_IDS)
+def test_all_outcomes_are_those_of_the_thresholds(sets):
+    curve = sets.curve()
+    outcomes = curve.all_outcomes
+    assert_array_equal(outcomes.thresholds, curve.thresholds)
+    counted = [outcomes.at(index) for index in range(len(curve.thresholds))]
+    assert counted == [curve.outcome(float(threshold)) for threshold in curve.thresholds]
+
+
+def test_shares_of_outcomes_are_those_worked_by_hand():
+    outcomes = WORKED.curve().outcomes([0.0, 0.6, 0.91])
+    assert outcomes.test_accuracy.tolist() == [3 / 5, 2 / 5, 0.0]
+    assert outcomes.wrong_share.tolist() == [1 / 5, 1 / 5, 0.0]
+    assert outcomes.rejected_known_share.tolist() == [1 / 5, 2 / 5, 1.0]
+    assert outcomes.reject_accuracy.tolist() == [1 / 4, 3 / 4, 1.0]
+    assert outcomes.accepted_unknown_share.tolist() == [3 / 4, 1 / 4, 0.0]
+
+
+def test_outcomes_of_resamples_have_shares_of_their_shape():
+    correct = np.array([[3, 2], [4, 0], [1, 1]])
+    wrong = np.array([[1, 1], [0, 0], [2, 0]])
+    accepted = np.array([[8, 6], [4, 0], [1, 1]])
+    outcomes = Outcomes(np.array([0.1, 0.2]), correct, wrong, accepted, 5, 8)
+    assert outcomes.test_accuracy.tolist() == [[0.6, 0.4], [0.8, 0.0], [0.2, 0.2]]
+    assert outcomes.wrong_share.tolist() == [[0.2, 0.2], [0.0, 0.0], [0.4, 0.0]]
+    assert outcomes.rejected_known_share.tolist() == [[0.2, 0.4], [0.2, 1.0], [0.4, 0.8]]
+    assert outcomes.reject_accuracy.tolist() == [[0.0, 0.25], [0.5, 1.0], [0.875, 0.875]]
+
+
+def test_shares_of_an_empty_set_are_no_numbers():
+    no_test, no_reject = NO_TEST.curve().all_outcomes, NO_REJECT.curve().all_outcomes
+    for shares in (no_test.test_accuracy, no_test.wrong_share, no_test.rejected_known_share):
+        assert_array_equal(shares, np.full(len(no_test.thresholds), np.nan))
+    for shares in (no_reject.reject_accuracy, no_reject.accepted_unknown_share):
+        assert_array_equal(shares, np.full(len(no_reject.thresholds), np.nan))
+
+
+# --- thresholds by class, and parts of the pictures ----------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pictures(),
+    st.lists(st.one_of(tied_scores, st.floats(-1, 2)), min_size=N_CLASSES, max_size=N_CLASSES),
+)
+@example(WORKED, [0.9, 0.95, 0.2])
+def test_an_outcome_by_class_is_a_count(sets, thresholds):
+    outcome = sets.curve().outcome_by_class(np.array(thresholds), 0.25)
+    assert outcome == Outcome(0.25, *sets.counts_by_class(thresholds))
+
+
+@settings(max_examples=50, deadline=None)
+@given(pictures(), st.one_of(tied_scores, st.floats(-1, 2)))
+def test_the_same_threshold_for_every_class_is_the_single_one(sets, threshold):
+    curve = sets.curve()
+    by_class = curve.outcome_by_class(np.full(N_CLASSES, threshold), threshold)
+    assert by_class == curve.outcome(threshold)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pictures(), st.randoms(use_true_random=False))
+def test_a_subset_is_the_curve_of_these_pictures(sets, random):
+    in_test = [random.random() < 0.5 for _ in sets.test]
+    in_reject = [random.random() < 0.5 for _ in sets.reject]
+    part = Pictures(
+        [row for row, kept in zip(sets.test, in_test, strict=True) if kept],
+        [row for row, kept in zip(sets.reject, in_reject, strict=True) if kept],
+    )
+    subset = sets.curve().subset(np.array(in_test, dtype=bool), np.array(in_reject, dtype=bool))
+    assert (subset.n_test, subset.n_reject) == (len(part.test), len(part.reject))
+    for threshold in part.all_thresholds():
+        assert subset.outcome(threshold) == Outcome(threshold, *part.counts(threshold))
+        assert_array_equal(subset.confusion(threshold), part.curve().confusion(threshold))
 
 
 # --- AUROC ---------------------------------------------------------------------------------------
@@ -436,57 +453,6 @@ def test_auroc_of_easy_cases(test_scores, reject_scores, auroc):
 @pytest.mark.parametrize("sets", [NO_TEST, NO_REJECT], ids=["no test set", "no reject set"])
 def test_auroc_of_an_empty_set_is_no_number(sets):
     assert math.isnan(sets.curve().auroc)
-
-
-# --- the shortest decimal ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("above", "to", "expected"),
-    [
-        (0.314, 0.4199, 0.4),
-        (0.31, 0.38, 0.38),
-        (0.3512, 0.3591, 0.359),
-        (0.2, 1.7, 1.0),
-        (0.2, 2.0, 2.0),
-        (-math.inf, 0.35, 0.0),
-        (-math.inf, -0.35, -1.0),
-        (-0.5, -0.1, -0.1),
-        (-0.5, -0.15, -0.2),
-        (0.0, 1e-7, 1e-7),
-        (0.0, 3e-20, 3e-20),  # no number of 15 decimals: the bound itself
-        (0.35, np.nextafter(0.35, 1), np.nextafter(0.35, 1)),
-        # Floats a little below the decimal they are written as are that decimal all the same.
-        (0.25, 0.3, 0.3),
-        (0.29, 0.3, 0.3),
-        (0.345, 0.35, 0.35),
-        (0.0, 0.7, 0.7),
-        (np.nextafter(0.3, 0), 0.3, 0.3),
-    ],
-)
-def test_shortest_decimal_is_the_largest_of_the_fewest_digits(above, to, expected):
-    assert shortest_decimal(above, to) == expected
-
-
-def shortest_by_trying(above: float, to: float) -> float:
-    """Write every candidate down as text, as one would type it."""
-    for digits in range(16):
-        nearest = math.floor(Fraction(to) * 10**digits)
-        for numerator in (nearest + 1, nearest, nearest - 1):
-            if above < float(f"{numerator}e-{digits}") <= to:
-                return float(f"{numerator}e-{digits}")
-    return to
-
-
-unit_bounds = st.one_of(st.floats(0.0, 1.0), st.integers(0, 1000).map(lambda k: k / 1000))
-
-
-@settings(max_examples=500, deadline=None)
-@given(unit_bounds, unit_bounds)
-def test_shortest_decimal_is_what_trying_all_finds(one, other):
-    above, to = min(one, other), max(one, other)
-    assume(above < to)
-    assert shortest_decimal(above, to) == shortest_by_trying(above, to)
 
 
 # --- errors --------------------------------------------------------------------------------------

@@ -9,14 +9,9 @@ import numpy as np
 import pytest
 
 from openmax_core import NoFeasibleThresholdError, OpenMax, OpenMaxError
-from openmax_core.prediction import (
-    Logits,
-    PictureLogits,
-    choose_method,
-    expand_paths,
-    verdict_table,
-)
+from openmax_core.prediction import choose_method, expand_paths
 from openmax_core.settings import Defaults
+from openmax_core.verdicts import Logits, PictureLogits, verdict_table
 from openmax_core.workspace import Workspace
 from tests.helpers import CLASSES, make_workspace, store_made_up
 

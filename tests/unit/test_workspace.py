@@ -914,7 +914,7 @@ def test_a_threshold_set_by_hand_has_the_figures_of_the_curve(extracted: Workspa
     evaluation = extracted.evaluate("bendale")
     point = evaluation.point_at(1 / 3)
     assert point.threshold == 1 / 3
-    assert point.min_test_accuracy is None
+    assert point.objective is None
     assert point.test_accuracy == evaluation.curve.test_accuracy(1 / 3)
     assert point.reject_accuracy == evaluation.curve.reject_accuracy(1 / 3)
     extracted.choose(evaluation.point_at(0.9))

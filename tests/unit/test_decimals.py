@@ -1,0 +1,97 @@
+"""Thresholds as people type them: the fewest digits, and nothing lost."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from openmax_core.decimals import shortest_decimal, threshold_text
+
+# --- the shortest decimal ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("above", "to", "expected"),
+    [
+        (0.314, 0.4199, 0.4),
+        (0.31, 0.38, 0.38),
+        (0.3512, 0.3591, 0.359),
+        (0.2, 1.7, 1.0),
+        (0.2, 2.0, 2.0),
+        (-math.inf, 0.35, 0.0),
+        (-math.inf, -0.35, -1.0),
+        (-0.5, -0.1, -0.1),
+        (-0.5, -0.15, -0.2),
+        (0.0, 1e-7, 1e-7),
+        (0.0, 3e-20, 3e-20),  # no number of 15 decimals: the bound itself
+        (0.35, np.nextafter(0.35, 1), np.nextafter(0.35, 1)),
+        # Floats a little below the decimal they are written as are that decimal all the same.
+        (0.25, 0.3, 0.3),
+        (0.29, 0.3, 0.3),
+        (0.345, 0.35, 0.35),
+        (0.0, 0.7, 0.7),
+        (np.nextafter(0.3, 0), 0.3, 0.3),
+    ],
+)
+def test_shortest_decimal_is_the_largest_of_the_fewest_digits(above, to, expected):
+    assert shortest_decimal(above, to) == expected
+
+
+def shortest_by_trying(above: float, to: float) -> float:
+    """Write every candidate down as text, as one would type it."""
+    for digits in range(16):
+        nearest = math.floor(Fraction(to) * 10**digits)
+        for numerator in (nearest + 1, nearest, nearest - 1):
+            if above < float(f"{numerator}e-{digits}") <= to:
+                return float(f"{numerator}e-{digits}")
+    return to
+
+
+unit_bounds = st.one_of(st.floats(0.0, 1.0), st.integers(0, 1000).map(lambda k: k / 1000))
+
+
+@settings(max_examples=500, deadline=None)
+@given(unit_bounds, unit_bounds)
+def test_shortest_decimal_is_what_trying_all_finds(one, other):
+    above, to = min(one, other), max(one, other)
+    assume(above < to)
+    assert shortest_decimal(above, to) == shortest_by_trying(above, to)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_shortest_decimal_lies_above_the_one_and_not_above_the_other(one, other):
+    above, to = min(one, other), max(one, other)
+    assume(above < to)
+    assert above < shortest_decimal(above, to) <= to
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("threshold", "text"),
+    [
+        (0.35, "0.35"),
+        (0.0, "0"),
+        (1.0, "1"),
+        (-2.0, "-2"),
+        (10.0, "10"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (1 / 3, "0.3333333333333333"),
+        (1e-07, "1e-07"),
+        (np.float64(0.35), "0.35"),
+        (np.float32(0.5), "0.5"),
+    ],
+)
+def test_a_threshold_is_written_with_the_digits_that_it_needs(threshold, text):
+    assert threshold_text(threshold) == text
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_threshold_typed_again_is_the_same(threshold):
+    assert float(threshold_text(threshold)) == threshold
