@@ -6,7 +6,8 @@ smallest that meets the constraint (Lagrange; Everett, 1963). What the last step
 constraint is used up class by class.
 
 More thresholds fit the pictures at hand better and new pictures not always. :func:`measure_gain`
-chooses on one half and counts on the other, both ways round.
+chooses on one half and counts on the other, both ways round. Where thresholds were fitted to a
+constraint, new pictures miss it by a little, which the figure gains from: λ is what that is worth.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.decimals import shortest_decimal
+from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.intervals import Interval, mean_interval
 from openmax_core.objectives import Objective, Weights
@@ -28,6 +30,7 @@ from openmax_core.weibull import Float, Int
 MOST_CANDIDATES = 1000
 SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER = 1e-9, 1e12
 N_BISECTIONS = 60
+TEST, REJECT = 0, 1
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,13 @@ class ClassThresholds:
     thresholds : (C,) float64, per predicted class
     outcome : Outcome
         What they do to the pictures they were chosen on; its ``threshold`` is the single one.
+    price : float
+        λ, what a unit of the constraint's slack costs in the objective's figure; 0 where nothing.
     """
 
     thresholds: Float
     outcome: Outcome
+    price: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,17 +71,21 @@ class Gain:
     Attributes
     ----------
     value : Difference in the objective's figure; positive is better
+    net : Difference
+        The same, after paying for what was taken from the constraint, at its price; what the
+        figure would gain with the constraint kept as well as before.
     test_accuracy, reject_accuracy : Difference
     """
 
     value: Difference
+    net: Difference
     test_accuracy: Difference
     reject_accuracy: Difference
 
     @property
     def is_worth_it(self) -> bool:
-        """The objective's figure gets better by more than chance explains."""
-        return self.value.interval.low > 0
+        """The figure gets better by more than chance, and not at the constraint's expense."""
+        return self.value.interval.low > 0 and self.net.interval.low > 0
 
 
 def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> ClassThresholds:
@@ -91,16 +101,15 @@ def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> Class
     """
     single = curve.choose(objective)
     candidates = _Candidates(curve, objective)
-    thresholds = np.full(curve.n_classes, single.threshold)
-    if len(candidates.classes):
-        rows = candidates.best_rows()
-        if rows is not None:
-            thresholds[candidates.classes] = candidates.decimals(rows)
+    thresholds, price = np.full(curve.n_classes, single.threshold), 0.0
+    if len(candidates.classes) and (best := candidates.best_rows()) is not None:
+        rows, price = best
+        thresholds[candidates.classes] = candidates.decimals(rows)
     outcome = curve.outcome_by_class(thresholds, single.threshold)
     alone = curve.outcome(single.threshold)
     if not _is_better(objective, outcome, alone):
         return ClassThresholds(np.full(curve.n_classes, single.threshold), alone)
-    return ClassThresholds(thresholds, outcome)
+    return ClassThresholds(thresholds, outcome, price)
 
 
 def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> Gain:
@@ -112,28 +121,30 @@ def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> G
     Raises
     ------
     NoFeasibleThresholdError
-        On one half no threshold meets the constraint.
+        On one half no threshold meets the constraint, or a set that it is counted on is empty.
     """
+    if problem := objective.problem(curve.n_test, curve.n_reject):
+        raise NoFeasibleThresholdError(problem)
     first, second = split_in_halves(curve, seed)
-    weights = objective.value_weights(curve.n_test, curve.n_reject)
-    test_values = curve.n_test * np.array([weights.correct, weights.wrong, 0.0])
-    reject_value = curve.n_reject * weights.accepted_unknown
-    gains, right, accepted = [], [], []
+    value = _worth(curve, objective.value_weights(curve.n_test, curve.n_reject))
+    slack = _worth(curve, objective.slack_weights(curve.n_test, curve.n_reject))
+    changes, prices = [], []
     for chosen_on, counted_on in ((first, second), (second, first)):
         chosen = choose_class_thresholds(chosen_on, objective)
         single = np.full(curve.n_classes, chosen.outcome.threshold)
-        one, many = _states(counted_on, single), _states(counted_on, chosen.thresholds)
-        gains.append(test_values[many[0]] - test_values[one[0]])
-        right.append((many[0] == 0).astype(float) - (one[0] == 0))
-        accepted.append(many[1].astype(float) - one[1])
-    test_gain, test_right = np.concatenate(gains), np.concatenate(right)
-    reject_accepted = np.concatenate(accepted)
-    known = _difference(test_gain, float(np.ptp(test_values)))
-    unknown = _difference(reject_value * reject_accepted, abs(reject_value))
+        changes.append((_states(counted_on, single), _states(counted_on, chosen.thresholds)))
+        prices.append(chosen.price)
+    right, rejected = np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0])
     return Gain(
-        _sum(known, unknown),
-        _difference(test_right, 1.0),
-        _difference(-reject_accepted, 1.0),
+        _sum(*(_difference(changes, [value[of]] * 2, of) for of in (TEST, REJECT))),
+        _sum(
+            *(
+                _difference(changes, [value[of] + p * slack[of] for p in prices], of)
+                for of in (TEST, REJECT)
+            )
+        ),
+        _difference(changes, [right, right], TEST),
+        _difference(changes, [rejected, rejected], REJECT),
     )
 
 
@@ -141,13 +152,15 @@ class _Candidates:
     """Every threshold that could matter, of all predicted classes one after another."""
 
     def __init__(self, curve: TradeoffCurve, objective: Objective) -> None:
-        parts = []
+        parts, below = [], []
         for index in range(curve.n_classes):
             of_class = curve.subset(
                 curve.test_predictions == index, curve.reject_predictions == index
             )
             if of_class.n_test + of_class.n_reject:
-                parts.append((index, of_class.outcomes(of_class.drawn_thresholds(MOST_CANDIDATES))))
+                drawn = of_class.drawn_thresholds(MOST_CANDIDATES)
+                parts.append((index, of_class.outcomes(drawn)))
+                below.append(_before(of_class.thresholds, drawn))
         self.objective = objective
         self.n_test, self.n_reject = curve.n_test, curve.n_reject
         self.classes = np.array([index for index, _ in parts], dtype=np.int64)
@@ -157,17 +170,18 @@ class _Candidates:
         if not parts:
             return
         self.thresholds = np.concatenate([item.thresholds for _, item in parts])
+        self.below = np.concatenate(below)
         self.correct = np.concatenate([item.correct for _, item in parts])
         self.wrong = np.concatenate([item.wrong for _, item in parts])
         self.accepted = np.concatenate([item.accepted_unknown for _, item in parts])
         self.value = self._weighted(objective.value_weights(self.n_test, self.n_reject))
         self.slack = self._weighted(objective.slack_weights(self.n_test, self.n_reject))
 
-    def best_rows(self) -> Int | None:
-        """Row of the chosen candidate per class; None where the constraint cannot be met."""
+    def best_rows(self) -> tuple[Int, float] | None:
+        """Row of the chosen candidate per class, and λ; None where the constraint cannot be met."""
         lowest = self._rows_at(SMALLEST_MULTIPLIER)
         if self._is_feasible(lowest):
-            return lowest
+            return lowest, 0.0
         highest = self._rows_at(LARGEST_MULTIPLIER)
         if not self._is_feasible(highest):
             return None
@@ -179,16 +193,13 @@ class _Candidates:
                 high, highest = middle, rows
             else:
                 low, lowest = middle, rows
-        return self._use_up(highest, lowest)
+        return self._use_up(highest, lowest), math.exp(high)
 
     def decimals(self, rows: Int) -> list[float]:
         """Shortest number for every chosen candidate."""
         return [
-            shortest_decimal(
-                float(self.thresholds[row - 1]) if row > start else -math.inf,
-                float(self.thresholds[row]),
-            )
-            for row, start in zip(rows.tolist(), self.starts.tolist(), strict=True)
+            shortest_decimal(float(self.below[row]), float(self.thresholds[row]))
+            for row in rows.tolist()
         ]
 
     def _weighted(self, weights: Weights) -> Float:
@@ -235,6 +246,11 @@ class _Candidates:
         return rows
 
 
+def _before(thresholds: Float, drawn: Float) -> Float:
+    """Per drawn threshold the one before it among all: nothing changes between these two."""
+    return np.append(-np.inf, thresholds)[np.searchsorted(thresholds, drawn)]
+
+
 def _is_better(objective: Objective, outcome: Outcome, than: Outcome) -> bool:
     """Meets the constraint, with a larger value."""
     both = Outcomes.of(outcome, than)
@@ -242,18 +258,35 @@ def _is_better(objective: Objective, outcome: Outcome, than: Outcome) -> bool:
     return bool(objective.feasible(both)[0] and value[0] > value[1])
 
 
-def _states(curve: TradeoffCurve, thresholds: Float) -> tuple[Int, NDArray[np.bool_]]:
-    """Per test picture 0 right, 1 wrong, 2 rejected; per reject picture whether it is accepted."""
+def _worth(curve: TradeoffCurve, weights: Weights) -> tuple[Float, Float]:
+    """What a picture of the test and of the reject set adds to a mean over its set, by state."""
+    return (
+        curve.n_test * np.array([weights.correct, weights.wrong, 0.0]),
+        curve.n_reject * np.array([0.0, weights.accepted_unknown]),
+    )
+
+
+def _states(curve: TradeoffCurve, thresholds: Float) -> tuple[Int, Int]:
+    """Per test picture 0 right, 1 wrong, 2 rejected; per reject picture 0 rejected, 1 accepted."""
     limits = np.append(thresholds, np.inf)
     rejected = curve.test_scores < limits[curve.test_predictions]
     state = np.where(curve.test_predictions == curve.test_labels, 0, 1)
     accepted = curve.reject_scores >= limits[curve.reject_predictions]
-    return np.where(rejected, 2, state), accepted
+    return np.where(rejected, 2, state), accepted.astype(np.int64)
 
 
-def _difference(values: Float, largest: float) -> Difference:
+def _difference(
+    changes: list[tuple[tuple[Int, Int], tuple[Int, Int]]], worths: list[Float], of: int
+) -> Difference:
+    """Mean of what pictures are worth after less before, per half by that half's worth."""
+    values = np.concatenate(
+        [
+            worth[after[of]] - worth[before[of]]
+            for (before, after), worth in zip(changes, worths, strict=True)
+        ]
+    )
     mean = float(values.mean()) if len(values) else math.nan
-    return Difference(mean, mean_interval(values, largest))
+    return Difference(mean, mean_interval(values, max(float(np.ptp(worth)) for worth in worths)))
 
 
 def _sum(one: Difference, other: Difference) -> Difference:

@@ -11,7 +11,7 @@ and splits into one small problem a class for thresholds per class
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from openmax_core.errors import OpenMaxError
 from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.weibull import Float, Int
+
+# Relative. Figures that are sums of shares round differently where they are equal.
+ROUNDING = 1e-14
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Objective(ABC):
     kind: ClassVar[str]
     needs_reject_set: ClassVar[bool] = True
     gain_name: ClassVar[str] = "Reject accuracy"
+    costs: ClassVar[frozenset[str]] = frozenset()  # numbers of any size; all others are shares
 
     @property
     @abstractmethod
@@ -103,8 +107,8 @@ class Objective(ABC):
         nearest = slack == slack.max(axis=-1, keepdims=True)
         allowed = np.where(reachable, feasible, nearest)
         for figure in (self.value(outcomes), self.tie_break(outcomes)):
-            masked = np.where(allowed, figure, -np.inf)
-            allowed &= masked == masked.max(axis=-1, keepdims=True)
+            best = np.where(allowed, figure, -np.inf).max(axis=-1, keepdims=True)
+            allowed &= figure >= best - ROUNDING * np.abs(best)
         return np.asarray(allowed.argmax(axis=-1))
 
     def to_dict(self) -> dict[str, Any]:
@@ -256,6 +260,9 @@ class LeastCost(Objective):
 
     kind: ClassVar[str] = "least_cost"
     gain_name: ClassVar[str] = "expected cost"
+    costs: ClassVar[frozenset[str]] = frozenset(
+        {"wrong_known", "rejected_known", "accepted_unknown"}
+    )
 
     @property
     def in_words(self) -> str:
@@ -299,16 +306,19 @@ def objective_from_dict(values: dict[str, Any]) -> Objective:
     Raises
     ------
     OpenMaxError
-        The kind or a number is unknown or of the wrong kind; it is named.
+        The kind or a number is unknown, of the wrong kind or out of range; it is named.
     """
     given = dict(values)
     kind = given.pop("kind", None)
-    if kind not in OBJECTIVES:
+    if not isinstance(kind, str) or kind not in OBJECTIVES:
         raise OpenMaxError(f"no objective '{kind}'; there are {', '.join(OBJECTIVES)}")
     names = {item.name for item in fields(OBJECTIVES[kind])}  # type: ignore[arg-type]
     for name, value in given.items():
         if name not in names:
             raise OpenMaxError(f"the objective '{kind}' has no number '{name}'")
-        if type(value) not in {int, float} or not math.isfinite(value) or value < 0:
-            raise OpenMaxError(f"the objective's {name} must be a number from 0, not {value!r}")
+        is_cost = name in OBJECTIVES[kind].costs
+        most = sys.float_info.max if is_cost else 1
+        if type(value) not in {int, float} or not 0 <= value <= most:
+            bounds = "from 0" if is_cost else "from 0 to 1"
+            raise OpenMaxError(f"the objective's {name} must be a number {bounds}, not {value!r}")
     return OBJECTIVES[kind](**given)

@@ -136,15 +136,19 @@ class OperatingPoint:
         if unknown:
             raise ValueError(f"unknown entries {sorted(unknown)}")
         point = cls(**values)
+        if not isinstance(point.counts, dict) or set(point.counts) not in (set(), set(COUNTS)):
+            raise ValueError("the counts are unknown")
+        if not isinstance(point.class_thresholds, dict | None):
+            raise ValueError("the thresholds per class are unknown")
         numbers = [point.threshold, point.test_accuracy, point.n_test, point.n_reject]
         numbers += [] if point.reject_accuracy is None else [point.reject_accuracy]
         numbers += [*point.counts.values(), *(point.class_thresholds or {}).values()]
         if not all(type(n) in {int, float} and math.isfinite(n) for n in numbers):
             raise ValueError("a figure is no number")
-        if not set(point.counts) <= set(COUNTS):
-            raise ValueError("the counts are unknown")
         if not isinstance(point.settings, dict) or not set(point.settings) <= SETTING_NAMES:
             raise ValueError("the method's settings are unknown")
+        if not isinstance(point.objective, dict | None):
+            raise ValueError("the objective is unknown")
         if point.objective is not None:
             objective_from_dict(point.objective)
         return point

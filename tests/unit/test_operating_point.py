@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from openmax_core import OperatingPoint, TradeoffCurve
 from openmax_core.errors import OpenMaxError
+from openmax_core.objectives import LeastCost, MostRejected
+from openmax_core.outcomes import Outcome
 
 POINT = OperatingPoint(
     threshold=0.1 + 0.2,
@@ -18,12 +20,35 @@ POINT = OperatingPoint(
     reject_accuracy=1 / 7,
     n_test=3,
     n_reject=7,
-    min_test_accuracy=0.6,
+    counts={
+        "correct": 2,
+        "wrong": 1,
+        "rejected_known": 0,
+        "rejected_unknown": 1,
+        "accepted_unknown": 6,
+    },
+    objective={"kind": "max_reject_accuracy", "min_test_accuracy": 0.6},
+    class_thresholds={"ash": 0.1 + 0.2, "bouleau à papier": 1 / 3},
     preset="notebook",
     settings={"distance": "squared_euclidean", "tail_size": 100, "alpha_rank": None},
     data="c0ffee",
 )
 LEAST = OperatingPoint(threshold=0.5, test_accuracy=1.0, reject_accuracy=None, n_test=1, n_reject=0)
+
+# A file as version 1 wrote it.
+VERSION_1: dict[str, Any] = {
+    "format": "openmax-operating-point",
+    "version": 1,
+    "threshold": 0.30000000000000004,
+    "test_accuracy": 0.6666666666666666,
+    "reject_accuracy": 0.14285714285714285,
+    "n_test": 3,
+    "n_reject": 7,
+    "min_test_accuracy": 0.6,
+    "preset": "notebook",
+    "settings": {"distance": "squared_euclidean", "tail_size": 100, "alpha_rank": None},
+    "data": "c0ffee",
+}
 
 
 @pytest.mark.parametrize("point", [POINT, LEAST], ids=["every entry", "fewest entries"])
@@ -42,12 +67,97 @@ def test_floats_come_back_exactly(tmp_path_factory, threshold, share):
     assert (back.threshold, back.test_accuracy, back.reject_accuracy) == (threshold, share, share)
 
 
-def test_a_chosen_point_can_be_saved_and_loaded(tmp_path):
-    curve = TradeoffCurve([0.9, 0.8, 0.3], [0, 1, 1], [0, 1, 1], [0.2, 0.85], [0, 1], 2)
-    point = curve.best(0.6)
+def small_curve(n_reject: int = 2) -> TradeoffCurve:
+    return TradeoffCurve(
+        [0.9, 0.8, 0.3], [0, 1, 1], [0, 1, 1], [0.2, 0.85][:n_reject], [0, 1][:n_reject], 2
+    )
+
+
+@pytest.mark.parametrize("objective", [MostRejected(0.6), LeastCost(1, 2, 3, 0.1)])
+def test_a_chosen_point_can_be_saved_and_loaded(tmp_path, objective):
+    point = small_curve().choose(objective)
     assert (point.threshold, point.test_accuracy, point.reject_accuracy) == (0.3, 1.0, 0.5)
     point.save(tmp_path / "point.json")
+    loaded = OperatingPoint.load(tmp_path / "point.json")
+    assert loaded == point
+    assert loaded.chosen_for == objective
+    assert loaded.outcome == small_curve().outcome(0.3)
+
+
+@pytest.mark.parametrize("n_reject", [2, 0], ids=["reject set", "no reject set"])
+def test_a_point_of_an_outcome_has_its_threshold_figures_and_counts(n_reject):
+    outcome = small_curve(n_reject).outcome(0.85)
+    point = OperatingPoint.of(outcome, preset="bendale", data="c0ffee")
+    assert (point.threshold, point.test_accuracy, point.n_test) == (0.85, 1 / 3, 3)
+    assert (point.reject_accuracy, point.n_reject) == ((0.5, 2) if n_reject else (None, 0))
+    assert (point.preset, point.data) == ("bendale", "c0ffee")
+    assert point.counts == {
+        "correct": 1,
+        "wrong": 0,
+        "rejected_known": 2,
+        "rejected_unknown": 1 if n_reject else 0,
+        "accepted_unknown": 1 if n_reject else 0,
+    }
+    assert point.outcome == outcome
+
+
+def test_a_point_set_by_hand_was_chosen_for_nothing():
+    assert OperatingPoint.of(Outcome(0.5, 1, 0, 0, 0, 0)).chosen_for is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(st.text(min_size=1), st.floats(allow_nan=False, allow_infinity=False)))
+def test_thresholds_per_class_come_back_exactly_under_their_names(thresholds):
+    point = replace(POINT, class_thresholds=thresholds)
+    assert OperatingPoint.from_dict(json.loads(point.to_json())) == point
+
+
+# --- older versions ------------------------------------------------------------------------------
+
+
+def test_a_file_of_version_1_loads_with_its_floor_as_objective(tmp_path):
+    path = tmp_path / "point.json"
+    path.write_text(json.dumps(VERSION_1), encoding="utf-8")
+    point = OperatingPoint.load(path)
+    assert point == replace(POINT, counts={}, class_thresholds=None)
+    assert point.chosen_for == MostRejected(0.6)
+
+
+@pytest.mark.parametrize("entries", [{"min_test_accuracy": None}, {"min_test_accuracy": ...}])
+def test_a_file_of_version_1_without_a_floor_was_set_by_hand(entries):
+    values = {k: v for k, v in {**VERSION_1, **entries}.items() if v is not ...}
+    point = OperatingPoint.from_dict(values)
+    assert point.objective is None
+    assert point.chosen_for is None
+
+
+def test_a_file_of_version_1_is_saved_in_the_new_version(tmp_path):
+    point = OperatingPoint.from_dict(VERSION_1)
+    point.save(tmp_path / "point.json")
+    assert json.loads(point.to_json())["version"] == 2
     assert OperatingPoint.load(tmp_path / "point.json") == point
+
+
+def test_a_point_without_counts_has_no_outcome():
+    with pytest.raises(KeyError):
+        OperatingPoint.from_dict(VERSION_1).outcome  # noqa: B018  (the property is what fails)
+
+
+def test_reading_a_dictionary_does_not_change_it():
+    values = dict(VERSION_1)
+    OperatingPoint.from_dict(values)
+    assert values == VERSION_1
+
+
+@pytest.mark.parametrize("floor", ["0.6", 1.5, -0.1, True, [0.6]])
+def test_a_floor_of_version_1_that_is_no_share_is_an_error(tmp_path, floor):
+    path = tmp_path / "point.json"
+    path.write_text(json.dumps({**VERSION_1, "min_test_accuracy": floor}), encoding="utf-8")
+    with pytest.raises(OpenMaxError, match="min_test_accuracy must be a number from 0 to 1"):
+        OperatingPoint.load(path)
+
+
+# --- damaged files -------------------------------------------------------------------------------
 
 
 def test_the_file_is_readable_and_says_what_it_is(tmp_path):
@@ -57,7 +167,7 @@ def test_the_file_is_readable_and_says_what_it_is(tmp_path):
     assert text.endswith("}\n")
     values = json.loads(text)
     assert list(values)[:3] == ["format", "version", "threshold"]
-    assert (values["format"], values["version"]) == ("openmax-operating-point", 1)
+    assert (values["format"], values["version"]) == ("openmax-operating-point", 2)
     assert values["threshold"] == 0.1 + 0.2
 
 
@@ -72,39 +182,93 @@ def changed(**values: Any) -> str:
     return json.dumps({name: value for name, value in entries.items() if value is not ...})
 
 
+COUNTS = dict.fromkeys(POINT.counts, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "Expecting value"),
-        (POINT.to_json()[:60], "Expecting|Unterminated"),
-        ("[1, 2]", r"\(.+\)"),
-        ("null", "NoneType"),
-        ("{}", "format"),
-        (changed(format="openmax-calibration"), "not of the format openmax-operating-point"),
-        (changed(version=2), "version 1"),
-        (changed(version=...), "version"),
-        (changed(threshold=...), "threshold"),
-        (changed(n_test=...), "n_test"),
-        (changed(colour="red"), "unknown entries"),
-        (changed(threshold="0.3"), "a figure is no number"),
-        (changed(threshold=None), "a figure is no number"),
-        (changed(threshold=math.nan), "a figure is no number"),
-    ],
-    ids=[
-        "empty",
-        "cut off",
-        "a list",
-        "null",
-        "no entries",
-        "a calibration",
-        "newer",
-        "no version",
-        "no threshold",
-        "no number of pictures",
-        "unknown entry",
-        "threshold as text",
-        "threshold null",
-        "threshold NaN",
+        pytest.param("", "Expecting value", id="empty"),
+        pytest.param(POINT.to_json()[:60], "Expecting|Unterminated", id="cut off"),
+        pytest.param("[1, 2]", r"\(.+\)", id="a list"),
+        pytest.param("null", "NoneType", id="null"),
+        pytest.param("{}", "version", id="no entries"),
+        pytest.param(
+            changed(format="openmax-calibration"),
+            "not of the format openmax-operating-point",
+            id="a calibration",
+        ),
+        pytest.param(changed(format=...), "format", id="no format"),
+        pytest.param(changed(version=3), "version 2 or older", id="newer"),
+        pytest.param(changed(version=0), "version 2 or older", id="older than the first"),
+        pytest.param(changed(version="2"), "version 2 or older", id="version as text"),
+        pytest.param(changed(version=...), "version", id="no version"),
+        pytest.param(changed(threshold=...), "threshold", id="no threshold"),
+        pytest.param(changed(n_test=...), "n_test", id="no number of pictures"),
+        pytest.param(changed(colour="red"), "unknown entries", id="unknown entry"),
+        pytest.param(
+            changed(min_test_accuracy=0.6), "unknown entries", id="entry of version 1 in version 2"
+        ),
+        pytest.param(changed(threshold="0.3"), "a figure is no number", id="threshold as text"),
+        pytest.param(changed(threshold=None), "a figure is no number", id="threshold null"),
+        pytest.param(changed(threshold=math.nan), "a figure is no number", id="threshold NaN"),
+        pytest.param(changed(threshold=True), "a figure is no number", id="threshold true"),
+        pytest.param(changed(n_reject=None), "a figure is no number", id="n_reject null"),
+        pytest.param(changed(counts=None), "the counts are unknown", id="counts null"),
+        pytest.param(changed(counts=[2, 1]), "the counts are unknown", id="counts as a list"),
+        pytest.param(changed(counts=[]), "the counts are unknown", id="counts an empty list"),
+        pytest.param(changed(counts={"correct": 2}), "the counts are unknown", id="some counts"),
+        pytest.param(
+            changed(counts={**COUNTS, "right": 1}), "the counts are unknown", id="unknown count"
+        ),
+        pytest.param(
+            changed(counts={**COUNTS, "wrong": "1"}), "a figure is no number", id="count as text"
+        ),
+        pytest.param(
+            changed(counts={**COUNTS, "wrong": None}), "a figure is no number", id="count null"
+        ),
+        pytest.param(
+            changed(class_thresholds=[]),
+            "the thresholds per class are unknown",
+            id="thresholds per class an empty list",
+        ),
+        pytest.param(
+            changed(class_thresholds=[0.3, 0.4]),
+            "the thresholds per class are unknown",
+            id="thresholds per class a list",
+        ),
+        pytest.param(
+            changed(class_thresholds=0.3),
+            "the thresholds per class are unknown",
+            id="thresholds per class a number",
+        ),
+        pytest.param(
+            changed(class_thresholds={"ash": "0.3"}), "a figure is no number", id="one as text"
+        ),
+        pytest.param(
+            changed(class_thresholds={"ash": None}), "a figure is no number", id="one null"
+        ),
+        pytest.param(
+            changed(class_thresholds={"ash": math.inf}), "a figure is no number", id="one infinite"
+        ),
+        pytest.param(changed(settings=None), "settings are unknown", id="no settings"),
+        pytest.param(changed(settings={"tail": 3}), "settings are unknown", id="unknown setting"),
+        pytest.param(changed(objective={}), "no objective 'None'", id="objective of no kind"),
+        pytest.param(changed(objective={"kind": "best"}), "no objective 'best'", id="of another"),
+        pytest.param(
+            changed(objective={"kind": "balanced", "floor": 0.5}),
+            "the objective 'balanced' has no number 'floor'",
+            id="objective with another number",
+        ),
+        pytest.param(
+            changed(objective={"kind": "max_test_accuracy", "min_reject_accuracy": 2}),
+            "min_reject_accuracy must be a number from 0 to 1, not 2",
+            id="objective out of range",
+        ),
+        pytest.param(changed(objective="balanced"), "the objective is unknown", id="as text"),
+        pytest.param(
+            changed(objective=[["kind", "balanced"]]), "the objective is unknown", id="as pairs"
+        ),
     ],
 )
 def test_a_damaged_file_is_an_error_that_says_what_is_wrong_and_what_to_do(tmp_path, text, reason):
