@@ -417,6 +417,7 @@ class Explorer {
     const style = getComputedStyle(this.root);
     const colour = (name) => style.getPropertyValue(name).trim();
     this.colours = { test: colour("--test"), reject: colour("--reject"), text: style.color };
+    this.root.dataset.drawnIn = style.color;
     this.charts = { tradeoff: this.drawTradeoff(), scores: this.drawScores() };
     this.markers = {};
     for (const name of ["tradeoff", "scores"]) {

@@ -13,11 +13,12 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from openmax_core.classifier import build_network
+from openmax_core.demo import open_digits_demo
 from openmax_core.devices import n_cores
 from openmax_core.images import Transform
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
-from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
+from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,17 @@ def server(server_folder: Path, large_pictures: Path) -> Iterator[str]:
         yield address
     log = (server_folder / "server.log").read_text(errors="replace")
     assert "Traceback" not in log, log
+
+
+def extracted_demo(server_folder: Path) -> Workspace:
+    """The server's demo, extracted here where the server has not done it yet."""
+    workspace = open_digits_demo(
+        ROOT / "assets" / "demo" / "digits.safetensors",
+        server_folder / "cache" / "openmax" / "digits",
+    )
+    if not all(workspace.has_activations(split) for split in workspace.splits):
+        workspace.extract(device="cpu")
+    return workspace
 
 
 @pytest.fixture

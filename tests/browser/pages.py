@@ -48,14 +48,41 @@ class Dashboard:
             arg=[name, value],
         )
 
-    def move_threshold(self, presses: int) -> None:
-        """Move the slider by arrow keys, to the right or, negative, to the left."""
-        thumb = self.page.get_by_role("slider", name="Threshold")
-        thumb.focus()
-        for _ in range(abs(presses)):
-            before = thumb.input_value()
-            thumb.press("ArrowRight" if presses > 0 else "ArrowLeft")
-            expect(thumb).not_to_have_value(before)
+    def accuracy(self, label: str) -> Locator:
+        """Large number of one of the explorer's two cards."""
+        return self.card(label).locator(".value")
+
+    def card(self, label: str) -> Locator:
+        """One of the explorer's two cards: Test accuracy or Reject accuracy."""
+        return self.page.get_by_role("group", name=label, exact=True)
+
+    @property
+    def slider(self) -> Locator:
+        """The explorer's slider."""
+        return self.page.get_by_role("slider", name="Threshold", exact=True)
+
+    def wait_for_explorer(self) -> None:
+        """Wait until the explorer shows its figures."""
+        expect(self.accuracy("Test accuracy")).to_have_text(re.compile(r"\d %"))
+        self.wait_until_idle()
+
+    def shown_threshold(self) -> float:
+        """Threshold that the explorer shows."""
+        return float(self.page.get_by_label("Exact threshold").input_value())
+
+    def point_on_slider(self, share: float) -> tuple[float, float]:
+        """Where on the screen a share of the slider's way is; its thumb is 20 pixels wide."""
+        box = self.slider.bounding_box()
+        assert box is not None
+        return box["x"] + 10 + share * (box["width"] - 20), box["y"] + box["height"] / 2
+
+    def press(self, *keys: str) -> None:
+        """Press keys on the explorer's slider, each seen before the next."""
+        self.slider.focus()
+        for key in keys:
+            before = self.shown_threshold()
+            self.slider.press(key)
+            expect(self.page.get_by_label("Exact threshold")).not_to_have_value(str(before))
 
     def type_threshold(self, value: float) -> None:
         """Type the exact threshold into a page that is still: a redraw would mix the digits."""
@@ -70,5 +97,8 @@ class Dashboard:
 
         The page follows a moment later: wait for what shows it before acting on.
         """
-        self.page.get_by_role("combobox", name=label).click()
+        box = self.page.get_by_role("combobox", name=label)
+        # A click scrolls the page where the box is out of sight, and scrolling closes the list.
+        box.scroll_into_view_if_needed()
+        box.press("ArrowDown")
         self.page.get_by_role("option", name=option, exact=True).click()

@@ -37,13 +37,13 @@ def test_the_first_start_extracts_the_demo(dashboard, demo_folder):
     page.goto(f"{dashboard.address}/threshold?method=notebook")
     # It is done in a second or two: how far it is shows in a test of its own.
     expect(page.get_by_text("going through the network, once")).to_be_visible(timeout=180_000)
-    expect(dashboard.metric("Reject accuracy")).to_be_visible(timeout=180_000)
+    expect(dashboard.accuracy("Reject accuracy")).to_be_visible(timeout=180_000)
     workspace, _ = demo(demo_folder)
     evaluation = workspace.evaluate("notebook")
     assert evaluation.curve.n_test == 325
     best = evaluation.curve.best(0.85)
-    expect(dashboard.metric("Test accuracy")).to_have_text(percent(best.test_accuracy))
-    expect(dashboard.metric("Reject accuracy")).to_have_text(percent(best.reject_accuracy))
+    expect(dashboard.accuracy("Test accuracy")).to_have_text(percent(best.test_accuracy))
+    expect(dashboard.accuracy("Reject accuracy")).to_have_text(percent(best.reject_accuracy))
     expect(page.get_by_role("heading", name="Threshold", exact=True)).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
@@ -58,19 +58,6 @@ def test_a_second_visit_runs_no_extraction(dashboard, demo_folder):
     }
 
 
-def test_moving_the_slider_changes_the_numbers_and_the_address(dashboard, demo_folder):
-    _, evaluation = demo(demo_folder)
-    dashboard.open("threshold")
-    before = dashboard.metric("Test accuracy").inner_text()
-    dashboard.move_threshold(60)
-    expect(dashboard.metric("Test accuracy")).not_to_have_text(before)
-    moved = round(evaluation.curve.best(0.85).threshold + 0.06, 3)
-    dashboard.expect_address_value("threshold", str(moved))
-    outcome = evaluation.curve.outcome(moved)
-    expect(dashboard.metric("Test accuracy")).to_have_text(percent(outcome.test_accuracy))
-    expect(dashboard.metric("Reject accuracy")).to_have_text(percent(outcome.reject_accuracy))
-
-
 def test_a_link_reproduces_the_view_in_another_browser(dashboard, demo_folder, browser):
     workspace, _ = demo(demo_folder)
     dashboard.open("threshold")
@@ -78,14 +65,15 @@ def test_a_link_reproduces_the_view_in_another_browser(dashboard, demo_folder, b
     recommended = evaluation.recommend(0.85).threshold
     dashboard.choose("Method", "notebook")
     dashboard.expect_address_value("threshold", threshold_text(recommended))
+    dashboard.wait_for_explorer()
     dashboard.type_threshold(0.3005)
     expected = percent(evaluation.curve.outcome(0.3005).reject_accuracy)
-    expect(dashboard.metric("Reject accuracy")).to_have_text(expected)
+    expect(dashboard.accuracy("Reject accuracy")).to_have_text(expected)
     dashboard.expect_address_value("threshold", "0.3005")
     other = browser.new_context()
     visitor = Dashboard(other.new_page(), dashboard.address)
     visitor.open(dashboard.page.url.removeprefix(f"{dashboard.address}/"))
-    expect(visitor.metric("Reject accuracy")).to_have_text(expected)
+    expect(visitor.accuracy("Reject accuracy")).to_have_text(expected)
     expect(visitor.page.get_by_label("Exact threshold")).to_have_value("0.3005")
     other.close()
 
@@ -99,22 +87,6 @@ def test_method_and_threshold_stay_when_one_goes_to_another_page(dashboard, demo
     expect(dashboard.page.get_by_label("Exact threshold")).to_have_value("0.25")
     dashboard.expect_address_value("threshold", "0.25")
     dashboard.expect_address_value("method", "notebook")
-
-
-def test_use_recommended_and_save_as_chosen(dashboard, demo_folder):
-    workspace, evaluation = demo(demo_folder)
-    dashboard.open("threshold?threshold=0.95")
-    dashboard.page.get_by_role("button", name="Use recommended").click()
-    best = evaluation.curve.best(0.85)
-    expect(dashboard.metric("Test accuracy")).to_have_text(percent(best.test_accuracy))
-    dashboard.page.get_by_role("button", name="Save as chosen").click()
-    expect(dashboard.page.get_by_text("is now the operating point")).to_be_visible()
-    point = workspace.operating_point()
-    assert point is not None
-    assert point.threshold == best.threshold
-    dashboard.open()
-    expect(dashboard.page.get_by_text("Chosen operating point:")).to_be_visible()
-    workspace.operating_point_path.unlink()
 
 
 def test_the_weibull_page_shows_one_plot_a_class(dashboard, demo_folder):

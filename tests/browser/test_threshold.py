@@ -1,0 +1,484 @@
+"""The threshold page as an analyst uses it: every control must change what it says it changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, WebSocket, expect
+
+from openmax_core.assessment import Evaluation
+from openmax_core.class_thresholds import measure_gain
+from openmax_core.decimals import threshold_text
+from openmax_core.errors import NoFeasibleThresholdError
+from openmax_core.explorer import slider_positions
+from openmax_core.intervals import INTERVALS, share_interval
+from openmax_core.mistakes import find_mistakes
+from openmax_core.objectives import (
+    Balanced,
+    FewestKnownRejected,
+    LeastCost,
+    MostRejected,
+    MostRight,
+)
+from openmax_core.operating_point import OperatingPoint
+from openmax_core.resampling import bootstrap_choices, choose_on_half
+from openmax_core.tables import confusion_table
+from openmax_core.workspace import Workspace
+from tests.browser.conftest import extracted_demo
+from tests.browser.pages import Dashboard
+
+
+@pytest.fixture(scope="module")
+def workspace(server: str, server_folder: Path) -> Workspace:
+    return extracted_demo(server_folder)
+
+
+@pytest.fixture(scope="module")
+def evaluation(workspace: Workspace) -> Evaluation:
+    return workspace.evaluate("notebook")
+
+
+@pytest.fixture
+def explorer(dashboard: Dashboard, workspace: Workspace) -> Dashboard:
+    """The page at the recommended threshold, with the explorer drawn."""
+    dashboard.open("threshold?method=notebook")
+    dashboard.wait_for_explorer()
+    return dashboard
+
+
+@pytest.fixture
+def tidy(workspace: Workspace) -> Iterator[None]:
+    """Nothing stays chosen or saved."""
+    yield
+    workspace.operating_point_path.unlink(missing_ok=True)
+    workspace.saved_points.path.unlink(missing_ok=True)
+
+
+def percent(share: float | None) -> str:
+    assert share is not None
+    return f"{100 * share:.1f} %"
+
+
+def note(count: int, total: int, kind: str = "Wilson") -> str:
+    bounds = share_interval(count, total, kind)
+    shown = f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f} %"
+    return f"{count:,} of {total:,} · 95 % {kind} {shown}"
+
+
+def expect_figures_of(explorer: Dashboard, evaluation: Evaluation, threshold: float) -> None:
+    """Both cards, their shares and the confusion are exactly those of the curve."""
+    outcome = evaluation.curve.outcome(threshold)
+    test, reject = explorer.card("Test accuracy"), explorer.card("Reject accuracy")
+    expect(test.locator(".value")).to_have_text(percent(outcome.test_accuracy))
+    expect(test.locator(".note")).to_have_text(note(outcome.correct, outcome.n_test))
+    expect(test.locator(".legend b")).to_have_text(
+        [f"{n:,}" for n in (outcome.correct, outcome.wrong, outcome.rejected_known)]
+    )
+    expect(reject.locator(".value")).to_have_text(percent(outcome.reject_accuracy))
+    expect(reject.locator(".note")).to_have_text(note(outcome.rejected_unknown, outcome.n_reject))
+    expect(reject.locator(".legend b")).to_have_text(
+        [f"{n:,}" for n in (outcome.rejected_unknown, outcome.accepted_unknown)]
+    )
+    names = evaluation.openmax.class_names_
+    cells = confusion_table(evaluation.curve, names, threshold).to_numpy().ravel()
+    table = explorer.page.get_by_role("table", name="Confusion at this threshold")
+    expect(table.locator("td")).to_have_text([f"{count:,}" for count in cells])
+
+
+def test_twenty_positions_show_the_exact_figures_of_the_curve(explorer, evaluation):
+    mouse = explorer.page.mouse
+    mouse.move(*explorer.point_on_slider(0.5))
+    mouse.down()
+    seen = set()
+    for share in np.linspace(0, 1, 20):
+        before = explorer.shown_threshold()
+        mouse.move(*explorer.point_on_slider(float(share)))
+        if share > 0:
+            expect(explorer.page.get_by_label("Exact threshold")).not_to_have_value(str(before))
+        threshold = explorer.shown_threshold()
+        expect_figures_of(explorer, evaluation, threshold)
+        seen.add(threshold)
+    mouse.up()
+    assert len(seen) == 20
+    assert seen <= set(slider_positions(evaluation.openmax.score_range()).tolist())
+
+
+def test_the_server_hears_nothing_while_dragging_and_once_on_release(page, server, workspace):
+    sent: list[object] = []
+
+    def note_down(frame: object) -> None:
+        sent.append(frame)
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", note_down)
+
+    page.on("websocket", listen)
+    explorer = Dashboard(page, server)
+    explorer.open("threshold?method=notebook")
+    explorer.wait_for_explorer()
+    address = page.url
+    sent.clear()
+    page.mouse.move(*explorer.point_on_slider(0.5))
+    page.mouse.down()
+    shown = set()
+    for share in np.linspace(0.5, 0.9, 30):
+        page.mouse.move(*explorer.point_on_slider(float(share)))
+        shown.add(explorer.shown_threshold())
+    assert len(shown) > 20
+    assert sent == []
+    assert page.url == address
+    page.mouse.up()
+    explorer.expect_address_value("threshold", str(explorer.shown_threshold()))
+    explorer.wait_until_idle()
+    assert len(sent) == 1
+
+
+@pytest.mark.parametrize("plot", ["tradeoff", "scores"])
+def test_dragging_on_a_chart_moves_the_threshold(explorer, plot):
+    page = explorer.page
+    box = page.locator(f".{plot} .u-over").bounding_box()
+    line = page.locator(f".{plot} .at.line")
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40, steps=5)
+    page.mouse.up()
+    positions = slider_positions((1 / 7, np.e / (np.e + 6)))
+    explorer.expect_address_value("threshold", str(explorer.shown_threshold()))
+    assert abs(explorer.shown_threshold() - np.quantile(positions, 0.6)) < 0.005
+    at = line.bounding_box()
+    assert abs(at["x"] - (box["x"] + 0.6 * box["width"])) < 4
+
+
+def test_a_finger_moves_the_threshold(browser, server, workspace):
+    context = browser.new_context(has_touch=True, viewport={"width": 800, "height": 1000})
+    explorer = Dashboard(context.new_page(), server)
+    explorer.open("threshold?method=notebook")
+    explorer.wait_for_explorer()
+    before = explorer.shown_threshold()
+    session = context.new_cdp_session(explorer.page)
+
+    def touch(kind: str, *shares: float) -> None:
+        for share in shares or (None,):
+            points = []
+            if share is not None:
+                x, y = explorer.point_on_slider(share)
+                points = [{"x": x, "y": y}]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.9)
+    touch("touchMove", 0.7, 0.5, 0.3)
+    touch("touchEnd")
+    expect(explorer.page.get_by_label("Exact threshold")).not_to_have_value(str(before))
+    assert explorer.shown_threshold() == pytest.approx(0.1428 + 0.3 * 0.169, abs=0.002)
+    explorer.expect_address_value("threshold", str(explorer.shown_threshold()))
+    context.close()
+
+
+def test_every_key_moves_and_the_server_follows(explorer, evaluation):
+    positions = slider_positions(evaluation.openmax.score_range()).tolist()
+    explorer.press("Home")
+    assert explorer.shown_threshold() == positions[0]
+    explorer.press("ArrowRight", "ArrowUp")
+    assert explorer.shown_threshold() == positions[2]
+    explorer.press("ArrowLeft")
+    assert explorer.shown_threshold() == positions[1]
+    explorer.press("PageUp", "PageUp")
+    assert explorer.shown_threshold() == positions[21]
+    explorer.press("PageDown", "ArrowDown")
+    assert explorer.shown_threshold() == positions[10]
+    explorer.press("End")
+    assert explorer.shown_threshold() == positions[-1]
+    explorer.expect_address_value("threshold", str(positions[-1]))
+
+
+def test_a_typed_threshold_between_two_positions_is_exact(explorer, evaluation):
+    explorer.type_threshold(0.29543)
+    expect_figures_of(explorer, evaluation, 0.29543)
+    explorer.expect_address_value("threshold", "0.29543")
+
+
+def test_what_is_no_threshold_is_refused_in_place(explorer):
+    box = explorer.page.get_by_label("Exact threshold")
+    address = explorer.page.url
+    for text in ("1.5", "abc", ""):
+        box.fill(text)
+        box.press("Enter")
+        expect(box).to_have_attribute("aria-invalid", "true")
+    expect(explorer.page.get_by_role("status")).to_contain_text("a number from 0 to 1")
+    box.press("Escape")
+    expect(box).to_have_attribute("aria-invalid", "false")
+    assert explorer.page.url == address
+
+
+def test_a_screen_reader_hears_threshold_and_both_accuracies(explorer, evaluation):
+    explorer.press("PageDown")
+    threshold = explorer.shown_threshold()
+    outcome = evaluation.curve.outcome(threshold)
+    words = (
+        f"Threshold {threshold}: Test accuracy {percent(outcome.test_accuracy)}, "
+        f"Reject accuracy {percent(outcome.reject_accuracy)}"
+    )
+    expect(explorer.slider).to_have_attribute("aria-valuetext", words)
+    expect(explorer.page.get_by_role("status").filter(has_text=words)).to_have_count(1)
+
+
+def test_the_charts_follow_the_theme(explorer):
+    page = explorer.page
+
+    def picture() -> str:
+        return page.locator(".tradeoff canvas").evaluate("canvas => canvas.toDataURL()")
+
+    light = picture()
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator(".explorer")).to_have_css("color", "rgb(229, 234, 243)")
+    expect(page.locator(".explorer")).to_have_attribute("data-drawn-in", "rgb(229, 234, 243)")
+    assert picture() != light
+
+
+def test_wider_intervals_are_shown_on_request(explorer, evaluation):
+    explorer.page.get_by_role("radio", name="Clopper–Pearson").click()
+    outcome = evaluation.curve.outcome(explorer.shown_threshold())
+    expect(explorer.card("Test accuracy").locator(".note")).to_have_text(
+        note(outcome.correct, outcome.n_test, list(INTERVALS)[1])
+    )
+    expect(explorer.page.get_by_text("95 % Clopper–Pearson interval")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("option", "objective", "numbers"),
+    [
+        ("", MostRejected(0.8), {"Test accuracy at least": "0.8"}),
+        (
+            "best Test accuracy, with Reject accuracy at least …",
+            MostRight(0.7),
+            {"Reject accuracy at least": "0.7"},
+        ),
+        (
+            "best Reject accuracy, with at most … of the knowns rejected",
+            FewestKnownRejected(0.1),
+            {"% of the knowns rejected": "10"},
+        ),
+        ("best balance: the largest mean of both accuracies", Balanced(), {}),
+        (
+            "least expected cost …",
+            LeastCost(2.0, 1.0, 3.0, 0.5),
+            {
+                "Cost: wrong class": "2",
+                "Cost: known rejected": "1",
+                "Cost: unknown accepted": "3",
+                "% unknowns in production": "50",
+            },
+        ),
+    ],
+)
+def test_the_sentence_that_the_analyst_completes(explorer, evaluation, option, objective, numbers):
+    page = explorer.page
+    if not isinstance(objective, MostRejected):
+        explorer.choose("Choose the threshold with the", option)
+    for label, text in numbers.items():
+        box = page.get_by_role("spinbutton", name=label)
+        box.fill(text)
+        box.press("Enter")
+        explorer.wait_until_idle()
+    point = evaluation.choose(objective)
+    expect(
+        page.get_by_text(f"Recommended: threshold {threshold_text(point.threshold)}")
+    ).to_be_visible()
+    explorer.type_threshold(0.2)
+    explorer.expect_address_value("threshold", "0.2")
+    page.get_by_role("button", name="Use recommended").click()
+    explorer.expect_address_value("threshold", threshold_text(point.threshold))
+    expect_figures_of(explorer, evaluation, point.threshold)
+
+
+def test_what_cannot_be_reached_is_answered_with_the_nearest(explorer, evaluation):
+    page = explorer.page
+    box = page.get_by_role("spinbutton", name="Test accuracy at least")
+    box.fill("0.99")
+    box.press("Enter")
+    expect(
+        page.get_by_text("No recommendation: no threshold reaches Test accuracy ≥ 0.99")
+    ).to_be_visible()
+    page.get_by_role("button", name="Use nearest").click()
+    with pytest.raises(NoFeasibleThresholdError) as error:
+        evaluation.recommend(0.99)
+    nearest = error.value.nearest
+    assert nearest is not None
+    explorer.expect_address_value("threshold", threshold_text(nearest.threshold))
+    expect_figures_of(explorer, evaluation, nearest.threshold)
+
+
+def test_honest_figures_stand_beside_the_flattering(explorer, evaluation):
+    page = explorer.page
+    page.get_by_text("Choose on one half, report on the other").click()
+    halves = choose_on_half(evaluation.curve, MostRejected(0.85))
+    table = page.get_by_test_id("stTable")
+    for outcome in (halves.chosen.outcome, halves.reported):
+        expect(table).to_contain_text(f"{outcome.correct:,} of {outcome.n_test:,}")
+        expect(table).to_contain_text(f"{outcome.rejected_unknown:,} of {outcome.n_reject:,}")
+    low, high = bootstrap_choices(evaluation.curve, MostRejected(0.85)).quantiles(0.025, 0.975)
+    expect(page.get_by_text(f"lies between {low:.4g} and {high:.4g} in 95 %")).to_be_visible()
+    expect(page.locator(".marks .spread")).to_have_attribute("title", re.compile(f"{low}"))
+
+
+def test_thresholds_per_class_show_their_gain_and_are_saved(explorer, evaluation, workspace, tidy):
+    page = explorer.page
+    page.get_by_text("A threshold per class", exact=True).click()
+    gain = measure_gain(evaluation.curve, MostRejected(0.85)).value
+    expect(page.get_by_text(f"{100 * gain.value:+.1f} points")).to_be_visible()
+    verdict = "within noise" if gain.is_within_noise else "Gain over"
+    expect(page.get_by_text(verdict).first).to_be_visible()
+    page.get_by_label("Name").fill("per class")
+    page.get_by_text("With the thresholds per class").click()
+    page.get_by_role("button", name="Save threshold").click()
+    expect(page.get_by_text("Saved as 'per class'.")).to_be_visible()
+    (saved,) = workspace.saved_points.load()
+    assert saved.point.class_thresholds is not None
+    assert set(saved.point.class_thresholds) == set(workspace.classes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Accepted unknowns", "accepted_unknowns"),
+        ("Rejected knowns", "rejected_knowns"),
+        ("Confused classes", "confused"),
+    ],
+)
+def test_the_pictures_that_pay_come_nearest_first(explorer, evaluation, kind, name):
+    page = explorer.page
+    page.get_by_role("radio", name=kind).click()
+    table = getattr(find_mistakes(evaluation, explorer.shown_threshold()), name)
+    expect(page.get_by_text(f"{len(table):,} of ").first).to_be_visible()
+    buttons = page.locator(".gallery button")
+    expect(buttons).to_have_count(min(12, len(table)))
+    for number, row in enumerate(table.head(12).to_dict(orient="records")):
+        expect(buttons.nth(number)).to_contain_text(f"{row['score']:.4f}")
+        expect(buttons.nth(number)).to_contain_text(f"{row['predicted']}")
+    images = page.locator(".gallery img")
+    expect(images).to_have_count(min(12, len(table)))
+    assert images.first.evaluate("image => image.complete && image.naturalWidth") == 160
+
+
+def test_the_gallery_follows_the_threshold_and_has_pages(explorer, evaluation):
+    page = explorer.page
+    explorer.type_threshold(0.25)
+    table = find_mistakes(evaluation, 0.25).accepted_unknowns
+    expect(
+        page.get_by_text(f"{len(table):,} of {evaluation.curve.n_reject:,} unknowns")
+    ).to_be_visible()
+    first = page.locator(".gallery button").first
+    expect(first).to_have_attribute("title", table["path"].iloc[0])
+    page.get_by_role("button", name="Page 2", exact=True).click()
+    expect(first).to_have_attribute("title", table["path"].iloc[12])
+
+
+def test_a_click_opens_the_picture_with_its_reason(explorer, evaluation):
+    page = explorer.page
+    table = find_mistakes(evaluation, explorer.shown_threshold()).accepted_unknowns
+    page.locator(".gallery button").nth(1).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"reject/{table['path'].iloc[1]}")
+    expect(dialog).to_contain_text(f"Accepted as {table['predicted'].iloc[1]}")
+    expect(dialog).to_contain_text("reaches the threshold")
+    expect(dialog.locator("img")).to_be_visible()
+    expect(dialog.locator(".barlayer .trace")).to_have_count(1)
+    expect(dialog.locator('[data-testid="stPlotlyChart"]')).to_have_count(3)
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_have_count(0)
+
+
+def test_points_are_saved_compared_made_default_shown_and_deleted(
+    explorer, evaluation, workspace, tidy
+):
+    page = explorer.page
+    for name, threshold in (("strict", 0.3), ("mild", 0.2)):
+        explorer.type_threshold(threshold)
+        expect(page.get_by_role("button", name=f"Save threshold {threshold}")).to_be_visible()
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Note").fill(f"for the {name} garage")
+        page.get_by_role("button", name="Save threshold").click()
+        expect(page.get_by_text(f"Saved as '{name}'.")).to_be_visible()
+    expect(page.locator(".tradeoff .kept")).to_have_count(4)
+    strict, mild = workspace.saved_points.load()
+    assert (strict.name, strict.note, strict.point.threshold) == (
+        "strict",
+        "for the strict garage",
+        0.3,
+    )
+    assert mild.point.test_accuracy == evaluation.curve.test_accuracy(0.2)
+    # A name that is taken is refused, and nothing is lost.
+    page.get_by_label("Name").fill("mild")
+    page.get_by_role("button", name="Save threshold").click()
+    expect(page.get_by_text("there is a point 'mild' already")).to_be_visible()
+    explorer.choose("Point", "strict")
+    page.get_by_role("button", name="Make it the default").click()
+    expect(page.get_by_text("'strict' is now the workspace's operating point")).to_be_visible()
+    assert workspace.operating_point() == strict.point
+    page.get_by_role("button", name="Show", exact=True).click()
+    explorer.expect_address_value("threshold", "0.3")
+    expect_figures_of(explorer, evaluation, 0.3)
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("'strict' is deleted")).to_be_visible()
+    assert [item.name for item in workspace.saved_points.load()] == ["mild"]
+    # A new visit, and Upload, begin with the default.
+    explorer.open("upload")
+    expect(page.get_by_text("Method notebook")).to_be_visible()
+
+
+def test_everything_can_be_taken_away(explorer, evaluation, workspace, tmp_path, browser):
+    page = explorer.page
+    threshold = explorer.shown_threshold()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Operating point (JSON)").click()
+    point = OperatingPoint.load(Path(download.value.path()))
+    assert point == evaluation.recommend(0.85)
+    assert point.threshold == threshold
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Table (CSV)").click()
+    assert Path(download.value.path()).read_text().startswith("threshold,test_accuracy")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report (HTML)").click()
+    report = tmp_path / "report.html"
+    download.value.save_as(report)
+    asked: list[str] = []
+    context = browser.new_context(offline=True)
+    reader = context.new_page()
+    reader.on("request", lambda request: asked.append(request.url))
+    reader.goto(report.as_uri())
+    alone = Dashboard(reader, "")
+    expect(alone.accuracy("Test accuracy")).to_have_text(percent(point.test_accuracy))
+    alone.press("PageDown")
+    expect_figures_of(alone, evaluation, alone.shown_threshold())
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    expect(reader.locator("svg[role=img]")).to_have_count(len(workspace.classes))
+    context.close()
+
+
+def test_the_table_of_thresholds_is_the_one_that_is_asked_for(explorer):
+    page = explorer.page
+    box = page.get_by_label("Thresholds", exact=True)
+    box.fill("0.2, 0.3")
+    box.press("Enter")
+    explorer.wait_until_idle()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Table (CSV)").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["threshold", "0.2", "0.3"]
+
+
+def test_a_slow_answer_does_not_pull_the_threshold_back(explorer):
+    """Moved twice, faster than the server answers: the second stays."""
+    page: Page = explorer.page
+    for share in (0.2, 0.4, 0.6, 0.8):
+        page.mouse.move(*explorer.point_on_slider(share))
+        page.mouse.down()
+        page.mouse.up()
+    expect(explorer.page.get_by_label("Exact threshold")).to_have_value("0.278")
+    explorer.expect_address_value("threshold", "0.278")
+    explorer.wait_until_idle()
+    assert explorer.shown_threshold() == 0.278
