@@ -51,6 +51,14 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def modified(path: Path) -> int | None:
+    """Nanoseconds of a file's date; None for a file that is not there, or no longer."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def fingerprint(*values: Any) -> str:
     """Short hash of values that JSON can hold."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))

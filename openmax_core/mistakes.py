@@ -13,47 +13,87 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.verdicts import REJECTED, PictureLogits, verdict_table
 
 if TYPE_CHECKING:
-    from openmax_core.activations import Activations
     from openmax_core.assessment import Evaluation
 
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Mistakes:
-    """Rows of wrongly decided pictures, nearest to the threshold first.
+class PictureList:
+    """Wrongly decided pictures of one split, nearest to the threshold first.
 
-    Each a DataFrame with the columns split, row (of the split's readable pictures), path, score,
-    gap (how far the score is from the threshold; NaN where 'unknown' won, which no threshold
-    changes; those come last), predicted and truth (names).
+    Attributes
+    ----------
+    split : 'test' or 'reject'
+    rows : (K,) int, among the split's readable pictures
+    gaps : (K,) float64
+        How far the score is from the threshold; NaN where 'unknown' won, which no threshold
+        changes; those come last.
     """
 
-    accepted_unknowns: pd.DataFrame
-    rejected_knowns: pd.DataFrame
-    confused: pd.DataFrame
+    evaluation: Evaluation
+    split: str
+    rows: NDArray[np.intp]
+    gaps: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def table(self, first: int = 0, most: int | None = None) -> pd.DataFrame:
+        """Some of the pictures, a row each: split, row, path, score, gap, predicted, truth (names).
+
+        Where 'unknown' won the prediction is the classifier's own.
+        """
+        part = slice(first, None if most is None else first + most)
+        rows, gaps = self.rows[part], self.gaps[part]
+        curve = self.evaluation.curve
+        names = np.array([*self.evaluation.openmax.class_names_, UNKNOWN])
+        if self.split == "reject":
+            activations, scores = self.evaluation.reject, curve.reject_scores
+            predictions, truth = curve.reject_predictions[rows], np.full(len(rows), UNKNOWN)
+        else:
+            activations, scores = self.evaluation.test, curve.test_scores
+            predictions, truth = curve.test_predictions[rows], names[curve.test_labels[rows]]
+        paths = np.array([], dtype=object)
+        if activations is not None:
+            shown = activations.readable.iloc[rows]
+            paths = shown["path"].to_numpy(dtype=object)
+            own = shown["prediction"].to_numpy(dtype=np.int64)
+            predictions = np.where(predictions == curve.n_classes, own, predictions)
+        return pd.DataFrame(
+            {
+                "split": self.split,
+                "row": rows,
+                "path": paths,
+                "score": scores[rows],
+                "gap": gaps,
+                "predicted": names[predictions],
+                "truth": truth,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Everything that a threshold gets wrong."""
+
+    accepted_unknowns: PictureList
+    rejected_knowns: PictureList
+    confused: PictureList
 
 
 def find_mistakes(evaluation: Evaluation, threshold: float) -> Mistakes:
-    """Everything that a threshold gets wrong."""
-    curve, names = evaluation.curve, np.array([*evaluation.openmax.class_names_, UNKNOWN])
-    test_passes = curve.test_scores >= threshold
+    """Find everything that a threshold gets wrong, nearest to it first."""
+    curve = evaluation.curve
+    passes = curve.test_scores >= threshold
     won = curve.test_predictions == curve.n_classes
-    wrong = test_passes & ~won & (curve.test_predictions != curve.test_labels)
-    # 'unknown' is no answer to compare with the truth: then it is the classifier's own.
-    answers = np.where(won, _own(evaluation.test), curve.test_predictions)
+    wrong = passes & ~won & (curve.test_predictions != curve.test_labels)
     accepted = (curve.reject_scores >= threshold) & (curve.reject_predictions != curve.n_classes)
-    test = names[curve.test_labels]
-
-    def of_test(mask: NDArray[np.bool_]) -> pd.DataFrame:
-        rows = np.flatnonzero(mask)
-        gaps = np.where(won[rows], np.nan, np.abs(curve.test_scores[rows] - threshold))
-        scores = curve.test_scores[rows]
-        return _table("test", evaluation.test, rows, scores, gaps, names[answers[rows]], test[rows])
-
+    gaps = np.where(won, np.nan, np.abs(curve.test_scores - threshold))
     return Mistakes(
-        _of_reject(evaluation, np.flatnonzero(accepted), threshold, names),
-        of_test(won | ~test_passes),
-        of_test(wrong),
+        _nearest_first(evaluation, "reject", accepted, curve.reject_scores - threshold),
+        _nearest_first(evaluation, "test", won | ~passes, gaps),
+        _nearest_first(evaluation, "test", wrong, gaps),
     )
 
 
@@ -100,43 +140,9 @@ def picture_at(evaluation: Evaluation, split: str, row: int, threshold: float) -
     )
 
 
-def _of_reject(
-    evaluation: Evaluation, rows: NDArray[np.intp], threshold: float, names: NDArray[np.str_]
-) -> pd.DataFrame:
-    curve = evaluation.curve
-    scores = curve.reject_scores[rows]
-    predicted = names[curve.reject_predictions[rows]]
-    truth = np.full(len(rows), UNKNOWN)
-    return _table("reject", evaluation.reject, rows, scores, scores - threshold, predicted, truth)
-
-
-def _own(activations: Activations) -> NDArray[np.int64]:
-    """(N,) the classifier's own answers."""
-    return activations.readable["prediction"].to_numpy(dtype=np.int64)
-
-
-def _table(
-    split: str,
-    activations: Activations | None,
-    rows: NDArray[np.intp],
-    scores: NDArray[np.float64],
-    gaps: NDArray[np.float64],
-    predicted: NDArray[np.str_],
-    truth: NDArray[np.str_],
-) -> pd.DataFrame:
-    order = np.argsort(gaps, kind="stable")  # NaN last
-    rows = rows[order]
-    paths = np.array([], dtype=object)
-    if activations is not None:
-        paths = activations.readable["path"].to_numpy()[rows]
-    return pd.DataFrame(
-        {
-            "split": split,
-            "row": rows,
-            "path": paths,
-            "score": scores[order],
-            "gap": gaps[order],
-            "predicted": predicted[order],
-            "truth": truth[order],
-        }
-    )
+def _nearest_first(
+    evaluation: Evaluation, split: str, mask: NDArray[np.bool_], gaps: NDArray[np.float64]
+) -> PictureList:
+    rows = np.flatnonzero(mask)
+    rows = rows[np.argsort(gaps[rows], kind="stable")]  # NaN last
+    return PictureList(evaluation, split, rows, gaps[rows])

@@ -42,6 +42,7 @@ class Objective(ABC):
     kind: ClassVar[str]
     needs_reject_set: ClassVar[bool] = True
     gain_name: ClassVar[str] = "Reject accuracy"
+    gain_is_share: ClassVar[bool] = True
     costs: ClassVar[frozenset[str]] = frozenset()  # numbers of any size; all others are shares
 
     @property
@@ -171,7 +172,7 @@ class FewestKnownRejected(_RejectAccuracy):
 
     @property
     def requirement(self) -> str:
-        return f"at most {100 * self.max_rejected_known:g} % of the knowns rejected"
+        return f"knowns rejected ≤ {100 * self.max_rejected_known:g} %"
 
     def slack(self, outcomes: Outcomes) -> Float:
         return self.max_rejected_known - outcomes.rejected_known_share
@@ -259,7 +260,8 @@ class LeastCost(Objective):
     unknown_share: float = 0.1
 
     kind: ClassVar[str] = "least_cost"
-    gain_name: ClassVar[str] = "expected cost"
+    gain_name: ClassVar[str] = "expected cost saved"
+    gain_is_share: ClassVar[bool] = False
     costs: ClassVar[frozenset[str]] = frozenset(
         {"wrong_known", "rejected_known", "accepted_unknown"}
     )

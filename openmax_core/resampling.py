@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from openmax_core.decimals import shortest_decimal
 from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import Objective
@@ -109,8 +110,13 @@ def bootstrap_choices(
     resampled = Outcomes(counted.thresholds, correct, wrong, accepted, curve.n_test, curve.n_reject)
     chosen = objective.choose(resampled)
     feasible = np.take_along_axis(objective.feasible(resampled), chosen[:, None], axis=1)[:, 0]
+    # As short as the chosen threshold itself is made, so that both can be compared.
+    above = counted.thresholds[chosen[feasible]]
+    at = np.searchsorted(curve.thresholds, above)
+    below = np.where(at > 0, curve.thresholds[at - 1], -np.inf)
+    shortened = map(shortest_decimal, below.tolist(), above.tolist())
     return Spread(
-        np.sort(counted.thresholds[chosen[feasible]]),
+        np.sort(np.fromiter(shortened, dtype=np.float64)),
         n_resamples,
         len(counted.thresholds) < len(curve.thresholds),
     )

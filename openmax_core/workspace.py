@@ -25,7 +25,7 @@ from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation import TradeoffCurve
-from openmax_core.files import fingerprint, sha256_of_file
+from openmax_core.files import fingerprint, modified, sha256_of_file
 from openmax_core.images import (
     PictureFiles,
     TrainTransform,
@@ -232,7 +232,7 @@ class Workspace:
         paths = [self.folder / FILE_NAME, *self._stored()]
         if self.settings.classifier.weights is not None:
             paths.append(self.weights_path)
-        return fingerprint([(str(path), _mtime(path)) for path in paths])
+        return fingerprint([(str(path), modified(path)) for path in paths])
 
     def load_classifier(self) -> Classifier:
         """Build the network and load its weights. Imports torch."""
@@ -459,14 +459,6 @@ class Workspace:
                 f"could be read; the first: {activations.pictures['error'].iloc[0]}"
             )
         return activations
-
-
-def _mtime(path: Path) -> int | None:
-    """Nanoseconds; None for a file that is not there, or no longer."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 @lru_cache(maxsize=32)

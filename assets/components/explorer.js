@@ -330,6 +330,7 @@ class Explorer {
     table.setAttribute("aria-label", title);
     this.cellNodes = curve.is_matrix ? this.buildMatrix(table) : this.buildList(table);
     panel.querySelector(".table").replaceChildren(table);
+    panel.parentElement.classList.toggle("wide", curve.is_matrix && curve.classes.length > 7);
   }
 
   buildMatrix(table) {

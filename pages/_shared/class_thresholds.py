@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.class_thresholds import Difference
+from openmax_core.class_thresholds import Difference, Gain
 from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.objectives import Objective
 from openmax_core.operating_point import OperatingPoint
@@ -27,42 +27,58 @@ def show_class_thresholds(
         )
         return None
     point = evaluation.class_point(chosen, objective)
-    reject = (
-        "" if point.reject_accuracy is None else f", Reject accuracy {point.reject_accuracy:.4f}"
-    )
-    text = (
-        f"**A threshold per class**, on the same pictures: Test accuracy {point.test_accuracy:.4f}"
-        f"{reject}. Gain over the single threshold on pictures that it was not chosen on: "
-        f"{objective.gain_name} **{_in_points(gain.value, objective)}**; Test accuracy "
-        f"{_in_points(gain.test_accuracy)}"
-        + (f", Reject accuracy {_in_points(gain.reject_accuracy)}" if reject else "")
-        + "."
-    )
-    if gain.is_worth_it:
-        st.success(text, icon=":material/trending_up:")
-    elif gain.value.is_within_noise:
-        st.warning(
-            f"{text} That is **within noise**: stay with the single threshold.",
-            icon=":material/warning:",
-        )
-    else:
-        st.warning(
-            f"{text} That is **worse**: stay with the single threshold.",
-            icon=":material/trending_down:",
-        )
+    _show_verdict(gain)
+    st.table(_gains(gain, objective, evaluation.curve.n_reject), border="horizontal")
     with st.expander("Thresholds of the classes"):
-        names = evaluation.openmax.class_names_
         st.dataframe(
-            pd.DataFrame({"predicted class": names, "threshold": chosen.thresholds}),
+            pd.DataFrame(
+                {
+                    "predicted class": evaluation.openmax.class_names_,
+                    "threshold": chosen.thresholds,
+                }
+            ),
             hide_index=True,
             column_config={"threshold": st.column_config.NumberColumn(format="%.15g")},
         )
     return point
 
 
-def _in_points(difference: Difference, objective: Objective | None = None) -> str:
-    """A difference with its interval: shares in points of a hundred, costs as they are."""
+def _show_verdict(gain: Gain) -> None:
+    if gain.is_worth_it:
+        st.success(
+            "A threshold per class **pays**: it gains more than chance explains, on pictures that "
+            "it was not chosen on.",
+            icon=":material/trending_up:",
+        )
+    elif gain.net.interval.high >= 0:
+        st.warning(
+            "The gain of a threshold per class is **within noise**: stay with the single one.",
+            icon=":material/warning:",
+        )
+    else:
+        st.warning(
+            "A threshold per class is **worse** on pictures that it was not chosen on: stay with "
+            "the single one.",
+            icon=":material/trending_down:",
+        )
+
+
+def _gains(gain: Gain, objective: Objective, n_reject: int) -> pd.DataFrame:
+    """Differences to the single threshold, on pictures that neither was chosen on."""
+    rows = {"Test accuracy": _in_words(gain.test_accuracy, is_share=True)}
+    if n_reject:
+        rows["Reject accuracy"] = _in_words(gain.reject_accuracy, is_share=True)
+    rows.setdefault(objective.gain_name, _in_words(gain.value, objective.gain_is_share))
+    if objective.requirement:
+        kept = f"{objective.gain_name}, at an unchanged constraint ({objective.requirement})"
+        rows[kept] = _in_words(gain.net, objective.gain_is_share)
+    return pd.DataFrame(
+        {"gain over the single threshold, with 95 % interval": rows.values()}, index=list(rows)
+    )
+
+
+def _in_words(difference: Difference, is_share: bool) -> str:
     low, high = difference.interval.low, difference.interval.high
-    if objective is not None and objective.gain_name == "expected cost":
-        return f"{-difference.value:+.4g} [{-high:+.4g}, {-low:+.4g}]"
+    if not is_share:
+        return f"{difference.value:+.4g} [{low:+.4g}, {high:+.4g}]"
     return f"{100 * difference.value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from openmax_core.class_thresholds import (
     choose_class_thresholds,
     measure_gain,
 )
+from openmax_core.files import modified
 from openmax_core.objectives import Objective, objective_from_dict
 from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.samples import picture_bytes, thumbnail_url
@@ -54,7 +56,8 @@ def class_choice(
 
 def thumbnail(item: Workspace, split: str, path: str) -> str | None:
     """Data URL of a picture's thumbnail; None if it is no longer there."""
-    return _thumbnail(str(item.folder), item.state(), split, path)
+    file = item.picture_folder(split) / path
+    return _thumbnail(str(file), modified(file))
 
 
 def picture(item: Workspace, split: str, path: str) -> bytes | None:
@@ -94,5 +97,5 @@ def _class_choice(
 
 
 @st.cache_data(show_spinner=False, max_entries=2000)
-def _thumbnail(folder: str, state_key: str, split: str, path: str) -> str | None:
-    return thumbnail_url(Workspace.open(folder).picture_folder(split) / path)
+def _thumbnail(file: str, moment: int | None) -> str | None:
+    return thumbnail_url(Path(file))

@@ -49,7 +49,7 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
     page = 1
     if (n_pages := -(-len(table) // PER_PAGE)) > 1:
         page = min(st.pagination(n_pages, key=f"page_{kind}"), n_pages)
-    shown = table.iloc[PER_PAGE * (page - 1) : PER_PAGE * page]
+    shown = table.table(PER_PAGE * (page - 1), PER_PAGE)
     items = [
         {
             "key": f"{picture['split']}:{picture['row']}",

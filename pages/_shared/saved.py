@@ -48,8 +48,8 @@ def show_saved_points(
         return
     _show_table(workspace, saved)
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    chosen = row.selectbox("Point", [item.name for item in saved], key="saved_point", width=260)
-    item = next((item for item in saved if item.name == chosen), saved[-1])
+    name = row.selectbox("Point", [item.name for item in saved], key="saved_point", width=260)
+    item = next((item for item in saved if item.name == name), saved[-1])
     if row.button(
         "Make it the default",
         icon=":material/flag:",

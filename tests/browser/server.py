@@ -34,10 +34,11 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path, preloaded: tuple[str, ...] = ()) -> Iterator[str]:
     """Run a server with its cache, its allowed root and ``server.log`` in a folder.
 
-    Yields its address as soon as it answers.
+    Modules in ``preloaded`` are imported before it starts. Yields its address as soon as it
+    answers.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,7 +49,9 @@ def serve(folder: Path) -> Iterator[str]:
         "OPENMAX_ROOTS": str(folder),
     }
     environment.pop("OPENMAX_WORKSPACE", None)
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+    imports = "".join(f"import {name}; " for name in preloaded)
+    start = f"{imports}from streamlit.web.cli import main; main()"
+    command = [sys.executable, "-c", start, "run", str(ROOT / "app.py")]
     options = ["--server.port", str(port), "--server.headless", "true"]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(

@@ -26,7 +26,6 @@ from openmax_core.objectives import (
 )
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.resampling import bootstrap_choices, choose_on_half
-from openmax_core.tables import confusion_table
 from openmax_core.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
@@ -83,8 +82,7 @@ def expect_figures_of(explorer: Dashboard, evaluation: Evaluation, threshold: fl
     expect(reject.locator(".legend b")).to_have_text(
         [f"{n:,}" for n in (outcome.rejected_unknown, outcome.accepted_unknown)]
     )
-    names = evaluation.openmax.class_names_
-    cells = confusion_table(evaluation.curve, names, threshold).to_numpy().ravel()
+    cells = evaluation.curve.confusion(threshold).ravel()
     table = explorer.page.get_by_role("table", name="Confusion at this threshold")
     expect(table.locator("td")).to_have_text([f"{count:,}" for count in cells])
 
@@ -328,10 +326,10 @@ def test_honest_figures_stand_beside_the_flattering(explorer, evaluation):
 def test_thresholds_per_class_show_their_gain_and_are_saved(explorer, evaluation, workspace, tidy):
     page = explorer.page
     page.get_by_text("A threshold per class", exact=True).click()
-    gain = measure_gain(evaluation.curve, MostRejected(0.85)).value
-    expect(page.get_by_text(f"{100 * gain.value:+.1f} points")).to_be_visible()
-    verdict = "within noise" if gain.is_within_noise else "Gain over"
-    expect(page.get_by_text(verdict).first).to_be_visible()
+    gain = measure_gain(evaluation.curve, MostRejected(0.85))
+    expect(page.get_by_test_id("stTable")).to_contain_text(f"{100 * gain.value.value:+.1f} points")
+    verdict = "pays" if gain.is_worth_it else "within noise"
+    expect(page.get_by_text(verdict, exact=True)).to_be_visible()
     page.get_by_label("Name").fill("per class")
     page.get_by_text("With the thresholds per class").click()
     page.get_by_role("button", name="Save threshold").click()
@@ -352,7 +350,7 @@ def test_thresholds_per_class_show_their_gain_and_are_saved(explorer, evaluation
 def test_the_pictures_that_pay_come_nearest_first(explorer, evaluation, kind, name):
     page = explorer.page
     page.get_by_role("radio", name=kind).click()
-    table = getattr(find_mistakes(evaluation, explorer.shown_threshold()), name)
+    table = getattr(find_mistakes(evaluation, explorer.shown_threshold()), name).table()
     expect(page.get_by_text(f"{len(table):,} of ").first).to_be_visible()
     buttons = page.locator(".gallery button")
     expect(buttons).to_have_count(min(12, len(table)))
@@ -367,7 +365,7 @@ def test_the_pictures_that_pay_come_nearest_first(explorer, evaluation, kind, na
 def test_the_gallery_follows_the_threshold_and_has_pages(explorer, evaluation):
     page = explorer.page
     explorer.type_threshold(0.25)
-    table = find_mistakes(evaluation, 0.25).accepted_unknowns
+    table = find_mistakes(evaluation, 0.25).accepted_unknowns.table()
     expect(
         page.get_by_text(f"{len(table):,} of {evaluation.curve.n_reject:,} unknowns")
     ).to_be_visible()
@@ -379,7 +377,7 @@ def test_the_gallery_follows_the_threshold_and_has_pages(explorer, evaluation):
 
 def test_a_click_opens_the_picture_with_its_reason(explorer, evaluation):
     page = explorer.page
-    table = find_mistakes(evaluation, explorer.shown_threshold()).accepted_unknowns
+    table = find_mistakes(evaluation, explorer.shown_threshold()).accepted_unknowns.table()
     page.locator(".gallery button").nth(1).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(f"reject/{table['path'].iloc[1]}")

@@ -118,7 +118,11 @@ def by_counting(
 
 
 def tables(mistakes: Mistakes) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    return mistakes.accepted_unknowns, mistakes.rejected_knowns, mistakes.confused
+    return (
+        mistakes.accepted_unknowns.table(),
+        mistakes.rejected_knowns.table(),
+        mistakes.confused.table(),
+    )
 
 
 # --- tiny evaluations, made by hand --------------------------------------------------------------
@@ -183,7 +187,7 @@ def test_without_a_reject_set_the_test_pictures_are_judged_the_same(test, thresh
 
 def test_equally_near_pictures_stay_in_the_order_of_the_set():
     test = [Known(0.25, 0, 0, 0), Known(0.125, 0, 0, 0), Known(0.25, 1, 1, 1)]
-    found = find_mistakes(evaluation(test, None), 0.5).rejected_knowns
+    found = find_mistakes(evaluation(test, None), 0.5).rejected_knowns.table()
     assert found["row"].tolist() == [0, 2, 1]
 
 
@@ -243,8 +247,8 @@ def test_the_tables_have_as_many_rows_as_the_outcome_counts(trees, preset):
 def test_the_thresholds_tried_give_rows_of_either_set_and_some_that_unknown_won(trees):
     found = [find_mistakes(trees.evaluate(), threshold) for threshold in THRESHOLDS]
     assert any(len(mistakes.accepted_unknowns) for mistakes in found)
-    assert any(mistakes.rejected_knowns["gap"].notna().any() for mistakes in found)
-    assert all(mistakes.rejected_knowns["gap"].isna().any() for mistakes in found)
+    assert any(mistakes.rejected_knowns.table()["gap"].notna().any() for mistakes in found)
+    assert all(mistakes.rejected_knowns.table()["gap"].isna().any() for mistakes in found)
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
@@ -281,7 +285,7 @@ def test_pictures_near_the_threshold_come_first_and_those_it_cannot_change_last(
 def test_a_picture_that_could_not_be_read_is_no_mistake(trees):
     evaluated = trees.evaluate()
     (unreadable,) = evaluated.test.unreadable["path"]
-    everything = find_mistakes(evaluated, 2.0).rejected_knowns
+    everything = find_mistakes(evaluated, 2.0).rejected_knowns.table()
     assert unreadable not in set(everything["path"])
     assert len(everything) == len(evaluated.test) == 89
 
@@ -290,7 +294,7 @@ def test_a_workspace_without_a_reject_set_has_no_accepted_unknowns(tmp_path):
     evaluated = make_workspace(tmp_path, n_train=10, n_test=6, n_reject=0).evaluate()
     found = find_mistakes(evaluated, 0.5)
     assert len(found.accepted_unknowns) == 0
-    assert list(found.accepted_unknowns.columns) == COLUMNS
+    assert list(found.accepted_unknowns.table().columns) == COLUMNS
     assert len(find_mistakes(evaluated, 2.0).rejected_knowns) == 17
 
 
@@ -317,9 +321,9 @@ def test_every_mistake_opens_as_the_mistake_it_is_listed_as(trees):
     threshold = 0.4
     found = find_mistakes(evaluated, threshold)
     assert min(len(found.accepted_unknowns), len(found.rejected_knowns)) > 0
-    for split, row, _, _, _, predicted, _ in rows_of(found.accepted_unknowns)[:10]:
+    for split, row, _, _, _, predicted, _ in rows_of(found.accepted_unknowns.table())[:10]:
         assert picture_at(evaluated, split, row, threshold).decision == predicted
-    for split, row, _, _, gap, _, _ in rows_of(found.rejected_knowns)[:10]:
+    for split, row, _, _, gap, _, _ in rows_of(found.rejected_knowns.table())[:10]:
         opened = picture_at(evaluated, split, row, threshold)
         assert opened.is_rejected
         assert ("'unknown' is the most probable" in opened.reason) == (gap is None)
@@ -342,3 +346,12 @@ def test_an_opened_picture_shows_the_numbers_that_decided(trees):
 def test_without_a_reject_set_none_of_its_pictures_can_be_opened():
     with pytest.raises(OpenMaxError, match=r"^there are no pictures of reject$"):
         picture_at(evaluation(TEST, None), "reject", 0, 0.5)
+
+
+def test_a_page_of_the_table_is_a_part_of_the_whole():
+    found = find_mistakes(evaluation(TEST, REJECT), 0.5).rejected_knowns
+    whole = found.table()
+    assert len(whole) == len(found) > 2
+    for first in range(len(found)):
+        part = found.table(first, 2)
+        pd.testing.assert_frame_equal(part, whole.iloc[first : first + 2].reset_index(drop=True))

@@ -273,8 +273,8 @@ def test_others_say_that_there_is_no_reject_set(objective):
         ),
         (
             FewestKnownRejected(0.07),
-            "the best Reject accuracy with at most 7 % of the knowns rejected",
-            "at most 7 % of the knowns rejected",
+            "the best Reject accuracy with knowns rejected ≤ 7 %",
+            "knowns rejected ≤ 7 %",
         ),
         (Balanced(), "the best mean of Test accuracy and Reject accuracy", ""),
         (
