@@ -18,7 +18,9 @@ from filelock import FileLock
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.files import write_text_atomically
+from openmax_core.intervals import wilson_interval
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.presets import PRESETS
 
 FORMAT = "openmax-operating-points"
 FORMAT_VERSION = 1
@@ -121,16 +123,21 @@ class SavedPoints:
 
 
 def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
-    """Saved points side by side: name, method, threshold, figures, counts, note, date, data."""
+    """Saved points side by side: name, method, threshold, figures, counts, note, date, data.
+
+    The intervals are 95 % Wilson.
+    """
     at = [item.point for item in points]
     return pd.DataFrame(
         {
             "name": [item.name for item in points],
-            "method": [point.preset for point in at],
+            "method": [_method(point) for point in at],
             "threshold": [point.threshold for point in at],
             "thresholds per class": [point.class_thresholds is not None for point in at],
             "test_accuracy": [point.test_accuracy for point in at],
+            "test_interval": [_interval(point.test_accuracy, point.n_test) for point in at],
             "reject_accuracy": np.array([point.reject_accuracy for point in at], dtype=np.float64),
+            "reject_interval": [_interval(point.reject_accuracy, point.n_reject) for point in at],
             "test pictures": [point.n_test for point in at],
             "reject pictures": [point.n_reject for point in at],
             "chosen for": [_chosen_for(point) for point in at],
@@ -139,6 +146,23 @@ def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
             "data": [point.data for point in at],
         }
     )
+
+
+def _method(point: OperatingPoint) -> str:
+    """Preset, and the settings that differ from it."""
+    standard = PRESETS.get(point.preset or "", point.settings)
+    others = [
+        f"{name} {value}" for name, value in point.settings.items() if standard.get(name) != value
+    ]
+    return ", ".join([point.preset or "", *others])
+
+
+def _interval(share: float | None, total: int) -> str:
+    """95 % Wilson interval of a share of a count, in words."""
+    if share is None:
+        return ""
+    bounds = wilson_interval(round(share * total), total)
+    return f"{bounds.low:.3f} to {bounds.high:.3f}"
 
 
 def _chosen_for(point: OperatingPoint) -> str:

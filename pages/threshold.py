@@ -36,7 +36,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     explorer = st.container()
     interval = _choose_interval()
     st.subheader("Decide")
-    decision = show_decision(workspace, evaluation, threshold)
+    decision = show_decision(workspace, evaluation, threshold, interval)
     with explorer:
         show_explorer(
             workspace,
@@ -54,7 +54,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     st.subheader("Saved points")
     show_saved_points(workspace, point, saved, decision.class_point)
     st.subheader("Table of thresholds")
-    table = show_sweep(workspace, evaluation)
+    table = show_sweep(workspace, evaluation, interval)
     st.subheader("Take away")
     show_take_away(workspace, evaluation, point, table)
 

@@ -324,13 +324,15 @@ class Explorer {
   buildConfusion() {
     const { curve } = this;
     const panel = this.panels.confusion;
+    const isLong = curve.classes.length > 10 || curve.classes.some((name) => name.length > 9);
     const title = curve.is_matrix ? "Confusion at this threshold" : "Most frequent mistakes at this threshold";
     panel.querySelector("figcaption b").textContent = title;
-    const table = element("table", { className: curve.is_matrix ? (curve.classes.length > 7 ? "many" : "") : "list" });
+    const table = element("table", { className: curve.is_matrix ? (isLong ? "many" : "") : "list" });
     table.setAttribute("aria-label", title);
     this.cellNodes = curve.is_matrix ? this.buildMatrix(table) : this.buildList(table);
     panel.querySelector(".table").replaceChildren(table);
-    panel.parentElement.classList.toggle("wide", curve.is_matrix && curve.classes.length > 7);
+    this.isWide = curve.is_matrix && curve.classes.length > 7;
+    panel.parentElement.classList.toggle("wide", this.isWide);
   }
 
   buildMatrix(table) {
@@ -343,7 +345,11 @@ class Explorer {
     axis.append(element("th"), element("th", { className: "axis", text: "decided", colSpan: n + 1 }));
     const names = head.insertRow();
     names.append(element("th", { className: "axis", text: "true" }));
-    for (const name of decided) names.append(element("th", { text: name, title: name, scope: "col" }));
+    for (const name of decided) {
+      const node = element("th", { title: name, scope: "col" });
+      node.append(element("span", { text: name }));
+      names.append(node);
+    }
     const body = table.createTBody();
     const nodes = truths.map((name, truth) => {
       const row = body.insertRow();
@@ -441,10 +447,15 @@ class Explorer {
     if (!this.charts) return;
     for (const name of ["tradeoff", "scores"]) {
       const width = this.panels[name].querySelector(".plot").clientWidth;
-      if (width && width !== this.charts[name].width) this.charts[name].setSize({ width, height: HEIGHT[name] });
+      if (width && width !== this.charts[name].width) this.charts[name].setSize({ width, height: this.height(name) });
     }
     this.showMarks();
     this.paint();
+  }
+
+  /** Side by side the charts are equally high. */
+  height(name) {
+    return HEIGHT[this.isWide ? "tradeoff" : name];
   }
 
   options(name, yRange, hooks, series, bands = []) {
@@ -456,7 +467,7 @@ class Explorer {
     const axis = { stroke: () => faint, grid, ticks: { show: false }, font, gap: 4 };
     return {
       width: this.panels[name].querySelector(".plot").clientWidth || 400,
-      height: HEIGHT[name],
+      height: this.height(name),
       padding: [8, 12, 0, 0],
       legend: { show: false },
       cursor: { show: false },
@@ -523,15 +534,23 @@ class Explorer {
   showMarks() {
     const { data, curve } = this;
     if (!this.charts) return;
-    const place = (threshold) => {
+    const shareOf = (threshold) => {
       const share = (threshold - curve.positions[0]) / (curve.positions.at(-1) - curve.positions[0]);
-      return `${100 * Math.min(Math.max(share, 0), 1)}%`;
+      return Math.min(Math.max(share, 0), 1);
     };
+    const place = (threshold) => `${100 * shareOf(threshold)}%`;
     const marks = (data.marks ?? []).map((mark) => {
       const node = element("span", { title: `${mark.name}: threshold ${mark.threshold}`, text: mark.label ?? "" });
+      const share = shareOf(mark.threshold);
+      if (share < 0.1) node.className = "first";
+      if (share > 0.9) node.className = "last";
       node.style.left = place(mark.threshold);
       return node;
     });
+    // Room for a mark's name comes before the number at the end.
+    for (const [end, name] of [[".lowest", "first"], [".highest", "last"]]) {
+      this.root.querySelector(end).style.visibility = marks.some((node) => node.className === name) ? "hidden" : "";
+    }
     if (data.spread) {
       const [low, high] = data.spread;
       const node = element("span", { className: "spread", title: `Chosen between ${low} and ${high} in 95 % of the resamples` });

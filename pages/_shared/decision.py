@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from openmax_core.assessment import Evaluation
 from openmax_core.decimals import threshold_text
 from openmax_core.errors import NoFeasibleThresholdError
-from openmax_core.intervals import share_interval
 from openmax_core.objectives import (
     Balanced,
     FewestKnownRejected,
@@ -22,9 +20,10 @@ from openmax_core.objectives import (
 )
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.workspace import Workspace
-from pages._shared import derived, state
+from pages._shared import state
 from pages._shared.class_thresholds import show_class_thresholds
-from pages._shared.format import interval, percent
+from pages._shared.format import counted
+from pages._shared.honest import show_honest
 from pages._shared.widgets import number
 
 CHOICES: dict[str, str] = {
@@ -75,18 +74,28 @@ class Decision:
         return [{"name": name, "label": f" {name}", "threshold": self.point.threshold}]
 
 
-def show_decision(workspace: Workspace, evaluation: Evaluation, threshold: float) -> Decision:
-    """Draw the sentence that the analyst completes, its answer, and how far to trust it."""
+def show_decision(
+    workspace: Workspace, evaluation: Evaluation, threshold: float, kind: str
+) -> Decision:
+    """Draw the sentence that the analyst completes, its answer, and how far to trust it.
+
+    Parameters
+    ----------
+    kind : of the intervals, see :data:`openmax_core.intervals.INTERVALS`
+    """
     with st.container(border=True, key="decision"):
         objective = _ask(workspace)
         answer = st.container()
         point, is_reached = None, True
         try:
             point = evaluation.choose(objective)
-            answer.markdown(f"**Recommended: {_in_words(point)}**  \n{_figures(point, objective)}")
+            answer.markdown(
+                f"**Recommended: threshold {threshold_text(point.threshold)}**  \n"
+                + _figures(point, objective, kind)
+            )
         except NoFeasibleThresholdError as error:
             point, is_reached = error.nearest, False
-            _show_infeasible(answer, error)
+            answer.markdown(f"**No recommendation:** {error}.")
         controls = st.container(horizontal=True, vertical_alignment="center")
         controls.button(
             "Use recommended" if is_reached else "Use nearest",
@@ -109,8 +118,9 @@ def show_decision(workspace: Workspace, evaluation: Evaluation, threshold: float
             help="A threshold for each predicted class, under the same constraint on all pictures "
             "together.",
         )
-        spread = _show_honest(workspace, evaluation, objective) if is_honest and point else None
-        class_point = None
+        spread = class_point = None
+        if is_honest and point:
+            spread = show_honest(workspace, evaluation, objective, kind)
         if is_per_class and point and is_reached:
             class_point = show_class_thresholds(workspace, evaluation, objective)
         curve = evaluation.curve
@@ -161,95 +171,16 @@ def _ask(workspace: Workspace) -> Objective:
     return MostRejected(float(floor))
 
 
-def _in_words(point: OperatingPoint) -> str:
-    return f"threshold {threshold_text(point.threshold)}"
-
-
-def _figures(point: OperatingPoint, objective: Objective) -> str:
-    reject = (
-        f"Reject accuracy **{point.reject_accuracy:.4f}** ({point.counts['rejected_unknown']:,} of "
-        f"{point.n_reject:,})"
-        if point.reject_accuracy is not None
-        else "Reject accuracy not measured"
-    )
+def _figures(point: OperatingPoint, objective: Objective, kind: str) -> str:
+    outcome = point.outcome
+    test = counted(outcome.correct, outcome.n_test, kind)
+    reject = "Reject accuracy not measured"
+    if outcome.n_reject:
+        reject = f"Reject accuracy {counted(outcome.rejected_unknown, outcome.n_reject, kind)}"
     cost = ""
     if isinstance(objective, LeastCost):
-        cost = f" Expected cost **{objective.cost_of(point.outcome):.4g}** a picture."
+        cost = f" Expected cost **{objective.cost_of(outcome):.4g}** a picture."
     return (
-        f"Test accuracy **{point.test_accuracy:.4f}** ({point.counts['correct']:,} of "
-        f"{point.n_test:,}) with {reject}.{cost} Chosen and counted on the same pictures, so it "
+        f"Test accuracy {test} with {reject}.{cost} Chosen and counted on the same pictures, so it "
         "flatters a little."
     )
-
-
-def _show_infeasible(answer: DeltaGenerator, error: NoFeasibleThresholdError) -> None:
-    text = str(error)
-    answer.markdown(f"**No recommendation:** {text[:1]}{text[1:]}.")
-
-
-def _show_honest(
-    workspace: Workspace, evaluation: Evaluation, objective: Objective
-) -> tuple[float, float] | None:
-    """Draw honest beside flattering figures; returns where 95 % of the resamples choose."""
-    try:
-        halves, spread = derived.honest_choice(workspace, evaluation, objective)
-    except NoFeasibleThresholdError as error:
-        st.warning(f"On one half of the pictures {error}.", icon=":material/warning:")
-        return None
-    chosen, reported = halves.chosen, halves.reported
-    st.markdown(
-        f"Chosen on one half: **threshold {threshold_text(chosen.threshold)}**. What it promises "
-        "there, and what it keeps on the other half:"
-    )
-    rows = [
-        ("Test accuracy", chosen.outcome.correct, chosen.n_test, reported.correct, reported.n_test)
-    ]
-    if chosen.n_reject:
-        rows.append(
-            (
-                "Reject accuracy",
-                chosen.outcome.rejected_unknown,
-                chosen.n_reject,
-                reported.rejected_unknown,
-                reported.n_reject,
-            )
-        )
-    st.table(
-        {
-            "": [name for name, *_ in rows],
-            "flattering: the half it was chosen on": [
-                _share(count, total) for _, count, total, _, _ in rows
-            ],
-            "honest: the other half": [_share(count, total) for *_, count, total in rows],
-        },
-        hide_index=True,
-        border="horizontal",
-    )
-    if (requirement := objective.requirement) and not objective.is_met(reported):
-        st.caption(
-            f":material/warning: On the other half it misses what was asked for ({requirement}): "
-            f"{objective.reached(reported)}."
-        )
-    missed = (
-        f" In {spread.n_infeasible} of them no threshold meets the constraint."
-        if spread.n_infeasible
-        else ""
-    )
-    if not len(spread.thresholds):
-        st.caption(f"Over {spread.n_resamples} resamples of the pictures:{missed}")
-        return None
-    low, middle, high = spread.quantiles(0.025, 0.5, 0.975)
-    st.caption(
-        f"Over {spread.n_resamples} resamples of the pictures the chosen threshold lies between "
-        f"**{low:.4g}** and **{high:.4g}** in 95 %, in the middle at "
-        f"**{middle:.4g}**; the band below the slider.{missed}"
-    )
-    return low, high
-
-
-def _share(count: int, total: int) -> str:
-    """Share with its counts and Wilson interval."""
-    if not total:
-        return "no pictures"
-    bounds = interval(share_interval(count, total))
-    return f"{percent(count / total)} · {count:,} of {total:,} · {bounds}"

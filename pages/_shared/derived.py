@@ -28,17 +28,20 @@ def explorer_data(item: Workspace, evaluation: Evaluation, interval: str) -> dic
     return _explorer_data(_key(item), interval, evaluation)
 
 
-def honest_choice(
-    item: Workspace, evaluation: Evaluation, objective: Objective
-) -> tuple[HalfChoice, Spread]:
-    """Choice on one half, and the spread over resamples.
+def half_choice(item: Workspace, evaluation: Evaluation, objective: Objective) -> HalfChoice:
+    """Choice on one half, counted on the other.
 
     Raises
     ------
     NoFeasibleThresholdError
         Nothing meets the constraint on the half that is chosen on.
     """
-    return _honest_choice(_key(item), objective.to_dict(), evaluation)
+    return _half_choice(_key(item), objective.to_dict(), evaluation)
+
+
+def spread(item: Workspace, evaluation: Evaluation, objective: Objective) -> Spread:
+    """Thresholds chosen on resamples of the pictures."""
+    return _spread(_key(item), objective.to_dict(), evaluation)
 
 
 def class_choice(
@@ -78,13 +81,14 @@ def _explorer_data(key: str, interval: str, _evaluation: Evaluation) -> dict[str
     )
 
 
+@st.cache_resource(show_spinner="Choosing on one half …", max_entries=100)
+def _half_choice(key: str, objective: dict[str, Any], _evaluation: Evaluation) -> HalfChoice:
+    return choose_on_half(_evaluation.curve, objective_from_dict(objective))
+
+
 @st.cache_resource(show_spinner="Choosing on resamples …", max_entries=100)
-def _honest_choice(
-    key: str, objective: dict[str, Any], _evaluation: Evaluation
-) -> tuple[HalfChoice, Spread]:
-    wanted = objective_from_dict(objective)
-    halves = choose_on_half(_evaluation.curve, wanted)
-    return halves, bootstrap_choices(_evaluation.curve, wanted)
+def _spread(key: str, objective: dict[str, Any], _evaluation: Evaluation) -> Spread:
+    return bootstrap_choices(_evaluation.curve, objective_from_dict(objective))
 
 
 @st.cache_resource(show_spinner="Choosing a threshold per class …", max_entries=100)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from openmax_core.intervals import Interval
+from openmax_core.intervals import Interval, share_interval
 
 MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
 
@@ -19,6 +19,14 @@ def interval(item: Interval) -> str:
     if math.isnan(item.low):
         return "no pictures"
     return f"{100 * item.low:.1f}–{100 * item.high:.1f} %"
+
+
+def counted(count: int, total: int, kind: str) -> str:
+    """Return a share with what it was counted on and its interval of a kind, as Markdown."""
+    if not total:
+        return "no pictures"
+    bounds = interval(share_interval(count, total, kind))
+    return f"**{count / total:.4f}** ({count:,} of {total:,}; {bounds})"
 
 
 def plain(text: str) -> str:

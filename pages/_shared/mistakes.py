@@ -85,7 +85,7 @@ def _open(
     workspace: Workspace, evaluation: Evaluation, picture: pd.Series, threshold: float
 ) -> None:
     opened = picture_at(evaluation, str(picture["split"]), int(picture["row"]), threshold)
-    left, right = st.columns([1, 1], gap="medium")
+    left, right = st.columns([2, 3], gap="medium")
     with left:
         content = derived.picture(workspace, str(picture["split"]), str(picture["path"]))
         if content is None:

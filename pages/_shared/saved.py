@@ -82,7 +82,9 @@ def _show_table(workspace: Workspace, saved: Sequence[SavedPoint]) -> None:
         column_config={
             "threshold": st.column_config.NumberColumn(format="%.15g"),
             "test_accuracy": share | {"label": "Test accuracy"},
+            "test_interval": "95 % interval",
             "reject_accuracy": share | {"label": "Reject accuracy"},
+            "reject_interval": "95 % interval",
             "saved_at": st.column_config.DatetimeColumn("saved"),
         },
     )

@@ -15,7 +15,7 @@ from pages._shared.messages import show_error
 MOST_ROWS = 15
 
 
-def show_sweep(workspace: Workspace, evaluation: Evaluation) -> pd.DataFrame | None:
+def show_sweep(workspace: Workspace, evaluation: Evaluation, interval: str) -> pd.DataFrame | None:
     """Draw the table, sortable, for thresholds that can be typed; returns it if there is one."""
     text = st.text_input(
         "Thresholds",
@@ -24,11 +24,12 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation) -> pd.DataFrame | N
         help="start:stop:step, or a list with commas",
     )
     try:
-        table = sweep_table(evaluation.curve, parse_thresholds(text))
+        table = sweep_table(evaluation.curve, parse_thresholds(text), interval)
     except OpenMaxError as error:
         show_error(error)
         return None
     share = st.column_config.NumberColumn(format="%.4f")
+    bound = st.column_config.NumberColumn(format="%.3f", help=f"95 % {interval} interval")
     st.dataframe(
         table,
         hide_index=True,
@@ -37,7 +38,11 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation) -> pd.DataFrame | N
         column_order=[
             "threshold",
             "test_accuracy",
+            "test_low",
+            "test_high",
             "reject_accuracy",
+            "reject_low",
+            "reject_high",
             "correct",
             "wrong",
             "rejected_known",
@@ -47,7 +52,11 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation) -> pd.DataFrame | N
         column_config={
             "threshold": st.column_config.NumberColumn("Threshold", format="%.15g", pinned=True),
             "test_accuracy": share | {"label": "Test accuracy"},
+            "test_low": bound | {"label": "95 % from"},
+            "test_high": bound | {"label": "to"},
             "reject_accuracy": share | {"label": "Reject accuracy"},
+            "reject_low": bound | {"label": "95 % from"},
+            "reject_high": bound | {"label": "to"},
             "correct": "Correct",
             "wrong": "Wrong",
             "rejected_known": "Known rejected",

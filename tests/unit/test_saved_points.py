@@ -518,7 +518,9 @@ COLUMNS = [
     "threshold",
     "thresholds per class",
     "test_accuracy",
+    "test_interval",
     "reject_accuracy",
+    "reject_interval",
     "test pictures",
     "reject pictures",
     "chosen for",
@@ -543,7 +545,9 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
         0.1 + 0.2,
         True,
         2 / 3,
+        "0.208 to 0.939",
         1 / 7,
+        "0.026 to 0.513",
         3,
         7,
         "the least expected cost (wrong known 1, rejected known 0.3, accepted unknown 5, "
@@ -554,9 +558,7 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
     ]
     second = table.iloc[1]
     assert second["name"] == "known"
-    assert second["chosen for"] == (
-        "the best Reject accuracy with at most 5 % of the knowns rejected"
-    )
+    assert second["chosen for"] == ("the best Reject accuracy with knowns rejected ≤ 5 %")
     assert not second["thresholds per class"]
     assert math.isnan(second["reject_accuracy"])
     assert pd.isna(second["data"])
