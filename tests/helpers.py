@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from openmax_core.settings import (
     WorkspaceSettings,
     write_settings,
 )
+from openmax_core.shards import Result
 from openmax_core.workspace import Workspace
 
 CLASSES = ("ash", "birch", "cedar")
@@ -76,6 +78,41 @@ def store_made_up(workspace: Workspace, split: str, files: PictureFiles, seed: i
     if split == "test":
         rows[len(files) - 1] = "damaged picture (made up)"
     workspace.store.save(split, files, rows, len(workspace.classes))
+
+
+class MadeUpRows(Mapping[int, Result]):
+    """Made-up logits, a row at a time."""
+
+    def __init__(self, labels: NDArray[np.int64], n_classes: int, seed: int) -> None:
+        self.logits = made_up_logits(labels, n_classes, seed)
+
+    def __getitem__(self, index: int) -> Result:
+        return self.logits[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+
+def make_large_workspace(
+    folder: Path, n_scores: int, *, n_classes: int = 10, name: str = "Large"
+) -> Workspace:
+    """Write a workspace with ``n_scores`` test and as many reject logits; the pictures are none."""
+    classes = tuple(f"class {number}" for number in range(n_classes))
+    workspace = make_workspace(
+        folder, classes=classes, n_train=2, n_test=2, n_reject=2, stored=False, name=name
+    )
+    counts = {"train": 500 * n_classes, "test": n_scores, "reject": n_scores}
+    for seed, (split, count) in enumerate(counts.items()):
+        known = np.arange(count, dtype=np.int64) % n_classes
+        labels = known if split != "reject" else np.full(count, -1)
+        paths = tuple(f"{label}/{number}.png" for number, label in enumerate(known.tolist()))
+        ones = np.ones(count, dtype=np.int64)
+        files = PictureFiles(folder / split, paths, labels, ones, ones)
+        workspace.store.save(split, files, MadeUpRows(labels, n_classes, seed), n_classes)
+    return workspace
 
 
 def _write_pictures(folder: Path, count: int, shade: int) -> None:

@@ -10,13 +10,15 @@ const KEY_MILLISECONDS = 300; // after the last key press the server is told
 const HEIGHT = { tradeoff: 250, scores: 190 };
 const AXIS_WIDTH = 52; // the same in both charts, so that their thresholds lie below each other
 
-// Ties are rounded to the even digit, as Python rounds them.
-const PERCENT = new Intl.NumberFormat("en", {
-  minimumFractionDigits: 1, maximumFractionDigits: 1, roundingMode: "halfEven", useGrouping: false,
-});
 const COUNT = new Intl.NumberFormat("en");
-const percent = (share) => `${PERCENT.format(100 * share)} %`;
-const range = (low, high) => `${PERCENT.format(100 * low)}–${PERCENT.format(100 * high)} %`;
+
+/** One decimal, rounded as Python rounds: toFixed rounds the only kind of tie, a quarter, up. */
+function oneDecimal(value) {
+  return (4 * value) % 4 === 1 ? (value - 0.05).toFixed(1) : value.toFixed(1);
+}
+
+const percent = (share) => `${oneDecimal(100 * share)} %`;
+const range = (low, high) => `${oneDecimal(100 * low)}–${oneDecimal(100 * high)} %`;
 
 function unpack(text, Kind) {
   const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
@@ -324,14 +326,15 @@ class Explorer {
   buildConfusion() {
     const { curve } = this;
     const panel = this.panels.confusion;
-    const isLong = curve.classes.length > 10 || curve.classes.some((name) => name.length > 9);
+    this.isWide = curve.is_matrix && curve.classes.length > 7;
+    const room = (this.isWide ? 130 : 60) / (curve.classes.length + 1); // signs above a column
+    const isLong = curve.classes.some((name) => name.length > room);
     const title = curve.is_matrix ? "Confusion at this threshold" : "Most frequent mistakes at this threshold";
     panel.querySelector("figcaption b").textContent = title;
     const table = element("table", { className: curve.is_matrix ? (isLong ? "many" : "") : "list" });
     table.setAttribute("aria-label", title);
     this.cellNodes = curve.is_matrix ? this.buildMatrix(table) : this.buildList(table);
     panel.querySelector(".table").replaceChildren(table);
-    this.isWide = curve.is_matrix && curve.classes.length > 7;
     panel.parentElement.classList.toggle("wide", this.isWide);
   }
 

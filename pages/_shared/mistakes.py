@@ -72,7 +72,7 @@ def _lines(picture: dict[Hashable, Any], is_rejected: bool) -> list[str]:
     folder = str(picture["path"]).split("/")[0] if "/" in str(picture["path"]) else ""
     truth = picture["truth"]
     if picture["split"] == "reject" and folder:
-        truth = f"{truth} ({folder})"
+        truth = folder
     return [
         f"{picture['score']:.4f} · {gap}",
         f"{'nearest' if is_rejected else 'taken for'}: {picture['predicted']}",

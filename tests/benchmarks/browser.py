@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from openmax_core.images import PictureFiles
-from openmax_core.shards import Result
-from openmax_core.weibull import Int
-from openmax_core.workspace import Workspace
 from tests.benchmarks.measure import Row
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
-from tests.helpers import make_workspace
+from tests.helpers import make_large_workspace
 
-N_TOUCHES = 15
+N_TOUCHES = 100
 N_SCORES = 1_000_000
-N_CLASSES = 10
 LARGE = "A million"
 
 # Work of the main thread in each frame in which the threshold moved: from the first callback of the
@@ -54,7 +49,7 @@ def rows() -> list[Row]:
         try:
             first_start = _start(browser, folder)
             second_start = _start(browser, folder)
-            _make_large(folder / "large")
+            make_large_workspace(folder / "large", N_SCORES, name=LARGE)
             with serve(folder, preloaded=("torch", "torchvision")) as address:
                 measured = [*_explore(browser, address, "", "325 + 714 scores")]
                 large = f"workspace={LARGE.replace(' ', '+')}"
@@ -173,39 +168,3 @@ def _time(
                 raise AssertionError(f"nothing changed after touch {index}: {before}")
         seconds.append(time.perf_counter() - started)
     return seconds
-
-
-class _Rows(Mapping[int, Result]):
-    """Made-up logits, a row at a time."""
-
-    def __init__(self, labels: Int, seed: int) -> None:
-        generator = np.random.default_rng(seed)
-        self.logits = generator.normal(0, 2.0, (len(labels), N_CLASSES)).astype(np.float32)
-        known = np.flatnonzero(labels >= 0)
-        self.logits[known, labels[known]] += 9.0
-
-    def __getitem__(self, index: int) -> Result:
-        return self.logits[index]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self)))
-
-    def __len__(self) -> int:
-        return len(self.logits)
-
-
-def _make_large(folder: Path) -> Workspace:
-    """A workspace with a million scores in each set; its pictures do not exist."""
-    classes = tuple(f"class {number}" for number in range(N_CLASSES))
-    workspace = make_workspace(
-        folder, classes=classes, n_train=2, n_test=2, n_reject=2, stored=False, name=LARGE
-    )
-    for seed, (split, count) in enumerate(
-        {"train": 5_000, "test": N_SCORES, "reject": N_SCORES}.items()
-    ):
-        labels = np.arange(count) % N_CLASSES if split != "reject" else np.full(count, -1)
-        ones = np.ones(count, dtype=np.int64)
-        paths = tuple(f"{label}/{number}.png" for number, label in enumerate(labels.tolist()))
-        files = PictureFiles(folder / split, paths, labels.astype(np.int64), ones, ones)
-        workspace.store.save(split, files, _Rows(labels, seed), N_CLASSES)
-    return workspace

@@ -19,6 +19,7 @@ from openmax_core.images import Transform
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve
+from tests.helpers import make_large_workspace
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,13 @@ def large_pictures(server_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(server_folder: Path, large_pictures: Path) -> Iterator[str]:
+def many_scores(server_folder: Path) -> Workspace:
+    """A workspace with more scores than the browser is sent."""
+    return make_large_workspace(server_folder / "many", 6_000, name="Many scores")
+
+
+@pytest.fixture(scope="session")
+def server(server_folder: Path, large_pictures: Path, many_scores: Workspace) -> Iterator[str]:
     """Address of a server that has never run: an empty cache folder, a free port."""
     with serve(server_folder) as address:
         yield address

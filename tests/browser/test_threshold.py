@@ -14,7 +14,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.class_thresholds import measure_gain
 from openmax_core.decimals import threshold_text
 from openmax_core.errors import NoFeasibleThresholdError
-from openmax_core.explorer import slider_positions
+from openmax_core.explorer import MOST_POINTS, slider_positions
 from openmax_core.intervals import INTERVALS, share_interval
 from openmax_core.mistakes import find_mistakes
 from openmax_core.objectives import (
@@ -197,6 +197,20 @@ def test_a_typed_threshold_between_two_positions_is_exact(explorer, evaluation):
     explorer.type_threshold(0.29543)
     expect_figures_of(explorer, evaluation, 0.29543)
     explorer.expect_address_value("threshold", "0.29543")
+
+
+def test_a_thinned_curve_is_exact_as_well(dashboard, many_scores):
+    """Of 12,000 scores a part is sent: what lies between is the server's to answer."""
+    evaluation = many_scores.evaluate()
+    curve = evaluation.curve
+    assert len(curve.thresholds) > MOST_POINTS
+    dashboard.open("threshold?workspace=Many+scores")
+    dashboard.wait_for_explorer()
+    for threshold in (0.8765432, float(curve.thresholds[-4]), 0.5):
+        dashboard.type_threshold(threshold)
+        expect_figures_of(dashboard, evaluation, threshold)
+    dashboard.press("PageUp", "ArrowRight")
+    expect_figures_of(dashboard, evaluation, dashboard.shown_threshold())
 
 
 def test_what_is_no_threshold_is_refused_in_place(explorer):
