@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
+from openmax_core.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.openmax import OpenMax
 from openmax_core.weibull import Float, WeibullMaxFit
 
@@ -62,12 +63,20 @@ def default_thresholds(openmax: OpenMax) -> str:
     return f"{first:.{digits}f}:{last:.{digits}f}:{step:.{digits}f}"
 
 
-def sweep_table(curve: TradeoffCurve, thresholds: ArrayLike) -> pd.DataFrame:
-    """Test and Reject accuracy with 95 % Wilson intervals and counts, a row a threshold."""
+def sweep_table(
+    curve: TradeoffCurve, thresholds: ArrayLike, interval: str = DEFAULT_INTERVAL
+) -> pd.DataFrame:
+    """Test and Reject accuracy with 95 % intervals and counts, a row a threshold.
+
+    Parameters
+    ----------
+    interval : kind, see :data:`openmax_core.intervals.INTERVALS`
+    """
     rows = []
     for threshold in np.asarray(thresholds, dtype=np.float64).tolist():
         outcome = curve.outcome(threshold)
-        test, reject = outcome.test_interval, outcome.reject_interval
+        test = share_interval(outcome.correct, outcome.n_test, interval)
+        reject = share_interval(outcome.rejected_unknown, outcome.n_reject, interval)
         rows.append(
             {
                 "threshold": threshold,
@@ -124,37 +133,3 @@ def class_table(openmax: OpenMax) -> pd.DataFrame:
             "warning": class_warnings(openmax),
         }
     )
-
-
-def worst_confusions(
-    curve: TradeoffCurve, class_names: tuple[str, ...], threshold: float, most: int = 50
-) -> pd.DataFrame:
-    """Most frequent wrong outcomes: true class, what was decided, count; for many classes."""
-    counts = confusion_table(curve, class_names, threshold)
-    cells = counts.to_numpy().copy()
-    np.fill_diagonal(cells, 0)
-    order = np.argsort(-cells, axis=None, kind="stable")[:most]
-    rows, columns = np.unravel_index(order, cells.shape)
-    table = pd.DataFrame(
-        {
-            "true": counts.index[rows],
-            "decided": counts.columns[columns],
-            "pictures": cells[rows, columns],
-        }
-    )
-    return table[table["pictures"] > 0]
-
-
-def confusion_table(
-    curve: TradeoffCurve,
-    class_names: tuple[str, ...],
-    threshold: float,
-) -> pd.DataFrame:
-    """Counts: rows the true class and 'unknown', columns the decided class and 'rejected'."""
-    counts = curve.confusion(threshold)
-    table = pd.DataFrame(
-        counts,
-        index=pd.Index([*class_names, "unknown"], name="true"),
-        columns=pd.Index([*class_names, "rejected"], name="decided"),
-    )
-    return table if curve.n_reject else table.iloc[:-1]

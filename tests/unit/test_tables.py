@@ -13,7 +13,6 @@ from openmax_core import OpenMax, OpenMaxError, TradeoffCurve
 from openmax_core.tables import (
     class_table,
     class_warnings,
-    confusion_table,
     default_thresholds,
     parse_thresholds,
     sweep_table,
@@ -234,39 +233,3 @@ def test_the_table_of_classes_has_counts_and_parameters() -> None:
     assert table["training pictures"].tolist() == [25] * 3
     assert table["tail size"].tolist() == [20] * 3
     assert table["smallest tail value"].tolist() == [tail[0] for tail in openmax.tails_]
-
-
-# --- confusion -------------------------------------------------------------------------------
-
-
-def test_confusion_has_the_unknown_as_last_row_and_the_rejected_as_last_column(
-    curve: TradeoffCurve,
-) -> None:
-    table = confusion_table(curve, ("ash", "birch", "cedar"), 0.6)
-    assert table.index.tolist() == ["ash", "birch", "cedar", "unknown"]
-    assert table.columns.tolist() == ["ash", "birch", "cedar", "rejected"]
-    assert (table.index.name, table.columns.name) == ("true", "decided")
-    assert table.to_numpy().tolist() == [
-        [1, 0, 0, 1],  # 0.9 right; 0.8 'unknown' won
-        [0, 1, 1, 0],  # 0.6 right; 0.7 taken for cedar
-        [0, 0, 0, 1],  # 0.4 below
-        [0, 1, 0, 3],
-    ]
-
-
-@pytest.mark.parametrize("threshold", [0.0, 0.35, 0.6, 0.95, 2.0])
-def test_confusion_sums_to_the_counts_of_the_sweep(curve: TradeoffCurve, threshold: float) -> None:
-    table = confusion_table(curve, ("ash", "birch", "cedar"), threshold)
-    row = sweep_table(curve, [threshold]).iloc[0]
-    assert np.trace(table.to_numpy()[:3, :3]) == row["correct"]
-    assert table["rejected"].iloc[:3].sum() == row["rejected_known"]
-    assert table.loc["unknown", "rejected"] == row["rejected_unknown"]
-    assert table.sum(axis=1).tolist() == [2, 2, 1, 4]
-
-
-def test_confusion_without_a_reject_set_has_no_row_of_unknowns(
-    without_reject: TradeoffCurve,
-) -> None:
-    table = confusion_table(without_reject, ("ash", "birch"), 0.7)
-    assert table.index.tolist() == ["ash", "birch"]
-    assert table.to_numpy().tolist() == [[1, 0, 1], [0, 0, 0]]
