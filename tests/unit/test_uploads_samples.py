@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,14 @@ from PIL import Image
 
 from openmax_core.activations import Activations
 from openmax_core.errors import PictureError
-from openmax_core.samples import SIDE, sample_pictures, thumbnail, thumbnail_of
+from openmax_core.samples import (
+    SIDE,
+    picture_bytes,
+    sample_pictures,
+    thumbnail,
+    thumbnail_of,
+    thumbnail_url,
+)
 from openmax_core.uploads import (
     MAX_FILE_BYTES,
     MAX_FILES,
@@ -100,6 +109,59 @@ def test_a_thumbnail_of_an_upload_is_a_png() -> None:
 def test_an_upload_that_is_no_picture_is_an_error() -> None:
     with pytest.raises(PictureError, match="not a picture of a known format"):
         thumbnail_of(b"no picture at all")
+
+
+def saved(path: Path, size: tuple[int, int], colour: tuple[int, int, int]) -> Path:
+    Image.new("RGB", size, colour).save(path)
+    return path
+
+
+def test_the_url_of_a_thumbnail_holds_a_small_square_jpeg(tmp_path: Path) -> None:
+    url = thumbnail_url(saved(tmp_path / "leaf.png", (500, 300), (200, 30, 60)))
+    assert url is not None
+    kind, content = url.split(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(content, validate=True))) as shown:
+        assert (shown.format, shown.size) == ("JPEG", (160, 160))
+        np.testing.assert_allclose(np.asarray(shown)[80, 80], (200, 30, 60), atol=3)
+
+
+def test_the_url_of_a_noisy_photograph_stays_small(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    url = thumbnail_url(tmp_path / "noise.png")
+    assert url is not None
+    assert len(url) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((1800, 1200), (900, 600)),
+        ((300, 1800), (150, 900)),
+        ((900, 900), (900, 900)),
+        ((40, 20), (40, 20)),  # never made larger
+        ((5000, 2), (900, 1)),
+    ],
+)
+def test_a_picture_to_open_fits_a_screen_in_its_own_proportions(
+    tmp_path: Path, size: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    content = picture_bytes(saved(tmp_path / "leaf.png", size, (10, 200, 60)))
+    assert content is not None
+    with Image.open(io.BytesIO(content)) as shown:
+        assert (shown.format, shown.size) == ("JPEG", expected)
+        np.testing.assert_allclose(np.asarray(shown)[0, 0], (10, 200, 60), atol=3)
+
+
+@pytest.mark.parametrize("shown", [thumbnail_url, picture_bytes])
+def test_a_picture_that_is_gone_or_damaged_is_none(
+    tmp_path: Path, shown: Callable[[Path], object]
+) -> None:
+    assert shown(tmp_path / "gone.png") is None
+    assert shown(tmp_path) is None
+    (tmp_path / "text.png").write_bytes(b"no picture at all")
+    assert shown(tmp_path / "text.png") is None
 
 
 # --- samples ---------------------------------------------------------------------------------
