@@ -37,6 +37,7 @@ from openmax_core.workspace import Workspace
 
 ASSETS = Path(__file__).parents[1] / "assets"
 MOST_CURVES = 12
+MOST_ROWS = 200
 WIDTH, HEIGHT, MARGIN = 260.0, 130.0, 18.0
 
 
@@ -150,7 +151,10 @@ def _class_thresholds(point: OperatingPoint) -> str:
             "threshold": [threshold_text(value) for value in point.class_thresholds.values()],
         }
     )
-    return "<h2>Thresholds per class</h2>" + _table(table)
+    return (
+        "<h2>Thresholds per class</h2><p>The explorer and the table of thresholds show one "
+        f"threshold for all classes.</p>{_table(table)}"
+    )
 
 
 def _honest(evaluation: Evaluation, point: OperatingPoint) -> str:
@@ -158,10 +162,11 @@ def _honest(evaluation: Evaluation, point: OperatingPoint) -> str:
     objective = point.chosen_for
     if objective is None:
         return ""
+    heading = "<h2>What to expect on new pictures</h2>"
     try:
         halves = choose_on_half(evaluation.curve, objective)
-    except NoFeasibleThresholdError:
-        return ""
+    except NoFeasibleThresholdError as error:
+        return f"{heading}<p>On one half of the pictures {escape(str(error))}.</p>"
     chosen, kept = halves.chosen.outcome, halves.reported
     rows = [("Test accuracy", chosen.correct, chosen.n_test, kept.correct, kept.n_test)]
     if kept.n_reject:
@@ -178,9 +183,10 @@ def _honest(evaluation: Evaluation, point: OperatingPoint) -> str:
         f"<tr><th scope='row'>{name}</th><td>{_counted(a, b)}</td><td>{_counted(c, d)}</td></tr>"
         for name, a, b, c, d in rows
     )
+    alone = " with one threshold for all classes" if point.class_thresholds else ""
     return (
-        "<h2>What to expect on new pictures</h2><p>A threshold that is chosen and counted on the "
-        "same pictures flatters itself. The same objective, chosen on one half of the pictures "
+        f"{heading}<p>A threshold that is chosen and counted on the same pictures flatters itself. "
+        f"The same objective{alone}, chosen on one half of the pictures "
         f"(threshold {threshold_text(halves.chosen.threshold)}):</p><div class='wide'>"
         "<table class='plain'><thead><tr><th></th><th>on the half it was chosen on</th>"
         f"<th>on the other half</th></tr></thead><tbody>{cells}</tbody></table></div>"
@@ -212,7 +218,7 @@ def _sweep(evaluation: Evaluation, point: OperatingPoint, thresholds: Float) -> 
     heads = ["threshold", "Test accuracy", "Reject accuracy", "correct", "wrong class"]
     heads += ["knowns rejected", "unknowns rejected", "unknowns accepted"]
     return (
-        "<h2>Table of thresholds</h2><div class='wide'><table class='plain'><thead><tr>"
+        "<h2>Table of thresholds</h2><div class='wide'><table class='plain sweep'><thead><tr>"
         + "".join(f"<th scope='col'>{head}</th>" for head in heads)
         + f"</tr></thead><tbody>{''.join(rows)}</tbody><caption>In brackets 95 % Wilson intervals."
         "</caption></table></div>"
@@ -288,13 +294,15 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         f"<tr><th scope='row'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
         for name, value in facts.items()
     )
-    parameters = class_table(openmax)
+    parameters, part = class_table(openmax), ""
+    if len(parameters) > MOST_ROWS:
+        part = f"<p>The first {MOST_ROWS:,} of {len(parameters):,} classes.</p>"
     return (
         "<h2>Where the figures come from</h2><div class='wide'><table class='plain facts'><tbody>"
         f"{rows}</tbody></table></div><p class='faint'>Test accuracy: share of the test pictures "
         "given their right class; a rejected one counts as wrong. Reject accuracy: share of the "
-        "pictures of unknowns that are rejected.</p><h2>Weibull parameters</h2>"
-        + _table(parameters.head(200))
+        f"pictures of unknowns that are rejected.</p><h2>Weibull parameters</h2>{part}"
+        + _table(parameters.head(MOST_ROWS))
     )
 
 
