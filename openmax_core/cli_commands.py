@@ -1,4 +1,4 @@
-"""What the shell's five commands do; their arguments are in :mod:`openmax_core.cli`."""
+"""What the shell's commands do; their arguments are in :mod:`openmax_core.cli`."""
 
 from __future__ import annotations
 

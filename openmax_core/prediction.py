@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Choice:
     """Which method and threshold decide, and where they come from.
 
-    ``point`` is the workspace's operating point where its threshold is the one; it may have
-    thresholds per class.
+    ``point`` is the one that the threshold is of: the workspace's operating point, which may have
+    thresholds per class, or the recommended one; None where the threshold was given.
     """
 
     evaluation: Evaluation
@@ -87,7 +87,8 @@ def choose_method(
             f"in {workspace.folder / FILE_NAME}",
             error.nearest,
         ) from error
-    return Choice(evaluation, recommended.threshold, f"recommended under Test accuracy ≥ {floor:g}")
+    source = f"recommended under Test accuracy ≥ {floor:g}"
+    return Choice(evaluation, recommended.threshold, source, recommended)
 
 
 def expand_paths(paths: Sequence[str]) -> list[Path]:

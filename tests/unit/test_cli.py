@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,11 @@ from PIL import Image
 from openmax_core.classifier import build_network
 from openmax_core.cli import main
 from openmax_core.cli_commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
+from openmax_core.decimals import threshold_text
+from openmax_core.objectives import Balanced, MostRejected
+from openmax_core.operating_point import OperatingPoint
 from openmax_core.settings import FILE_NAME
+from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 from openmax_core.workspace import Workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
@@ -41,6 +47,7 @@ OPTIONS = {
     "extract": "WORKSPACE --device --batch-size",
     "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --json",
     "predict": "WORKSPACE PATH --preset --threshold --csv --device",
+    "report": "WORKSPACE --preset --threshold --thresholds --output",
 }
 
 
@@ -209,6 +216,9 @@ def test_help_of_a_command_names_its_options_and_the_exit_codes(command: str) ->
         ("extract", "folder", "--device", "tpu"),
         ("train", "folder", "--epochs", "1.5"),
         ("predict", "folder", "picture.jpg", "--threshold", "half"),
+        ("report",),
+        ("report", "folder", "--threshold", "inf"),
+        ("report", "folder", "--preset", "robust"),
     ],
     ids=" ".join,
 )
@@ -425,11 +435,11 @@ def test_a_folder_with_a_damaged_picture_ends_with_3_and_says_why(
 
 
 def test_csv_holds_every_figure(story: Story, tmp_path: Path) -> None:
-    csv = tmp_path / "out" / "verdicts.csv"
+    file = tmp_path / "out" / "verdicts.csv"
     paths = (story.folder / "test" / "red" / "00.png", story.folder / "reject" / "00.png")
-    ran = shell("predict", story.folder, *paths, "--threshold", "0.5", "--csv", csv)
-    assert ran.out.splitlines()[-1] == f"wrote {csv}"
-    table = pd.read_csv(csv)
+    ran = shell("predict", story.folder, *paths, "--threshold", "0.5", "--csv", file)
+    assert ran.out.splitlines()[-1] == f"wrote {file}"
+    table = pd.read_csv(file)
     assert table["file"].tolist() == [str(path) for path in paths]
     assert list(table.columns) == [
         *("file", "verdict", "decision", "score", "nearest_class", "reason"),
@@ -471,26 +481,184 @@ def test_without_an_operating_point_the_recommended_threshold_decides(folder: Pa
     )
 
 
+def test_thresholds_per_class_of_the_stored_point_decide(folder: Path, tmp_path: Path) -> None:
+    workspace = Workspace.open(folder)
+    evaluation = workspace.evaluate()
+    thresholds = {"red": 1.5}  # no red one reaches it; 'blue' keeps the single one
+    workspace.choose(replace(evaluation.point_at(0.25), class_thresholds=thresholds))
+    file = tmp_path / "verdicts.csv"
+    ran = shell("predict", folder, folder / "test", "--csv", file)
+    assert ran.out.startswith(
+        "method bendale, threshold 0.25 (the workspace's operating point, with thresholds per "
+        "class)\n"
+    )
+    table = pd.read_csv(file)
+    probabilities = table[["p_blue", "p_red", "p_unknown"]].to_numpy()
+    expected = [("blue", "rejected", "rejected")[best] for best in probabilities.argmax(axis=1)]
+    assert table["decision"].tolist() == expected
+    reds = table[probabilities.argmax(axis=1) == 1]
+    assert len(reds) > 0
+    assert all(reason.endswith("is under the threshold 1.5") for reason in reds["reason"])
+    # A threshold that is given is one for all.
+    ran = shell("predict", folder, folder / "test", "--threshold", "0.25", "--csv", file)
+    assert ran.out.startswith("method bendale, threshold 0.25 (given)\n")
+    decided = pd.read_csv(file)["decision"].tolist()
+    assert decided == [("blue", "red", "rejected")[best] for best in probabilities.argmax(axis=1)]
+
+
 def test_a_file_name_that_is_no_text_is_listed_and_written(story: Story, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     name = os.fsencode(tmp_path / "new") + b"/caf\xe9.png"
     shutil.copy(os.fsencode(story.folder / "test" / "blue" / "00.png"), name)
-    csv = tmp_path / "verdicts.csv"
+    file = tmp_path / "verdicts.csv"
     ran = process(
-        *("predict", story.folder, tmp_path / "new", "--threshold", "0", "--csv", csv),
+        *("predict", story.folder, tmp_path / "new", "--threshold", "0", "--csv", file),
         PYTHONIOENCODING="utf-8",
     )
     assert b"Traceback" not in ran.stderr
     assert ran.returncode == 0
     assert b"caf" in ran.stdout.splitlines()[1]
-    assert "/caf" in pd.read_csv(csv)["file"][0]
+    assert "/caf" in pd.read_csv(file)["file"][0]
+
+
+# --- report ----------------------------------------------------------------------------------
+
+NAMES = ("report.html", "thresholds.csv", "operating-point.json")
+
+
+def test_a_report_is_three_files_of_the_workspace_s_operating_point(folder: Path) -> None:
+    workspace = Workspace.open(folder)
+    evaluation = workspace.evaluate("notebook", tail_size=15)
+    workspace.choose(evaluation.choose(Balanced()))
+    point = evaluation.choose(Balanced())
+    ran = shell("report", folder)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        f"method notebook, threshold {threshold_text(point.threshold)} (the workspace's operating "
+        "point)",
+        *(f"wrote {folder / 'report' / name}" for name in NAMES),
+    ]
+    assert sorted(path.name for path in (folder / "report").iterdir()) == sorted(NAMES)
+    assert OperatingPoint.load(folder / "report" / NAMES[2]) == point
+    expected = sweep_table(
+        evaluation.curve, parse_thresholds(default_thresholds(evaluation.openmax))
+    )
+    with (folder / "report" / NAMES[1]).open(encoding="utf-8") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == expected.columns.tolist()
+    assert [list(map(float, row)) for row in rows] == expected.to_numpy().tolist()
+    html = (folder / "report" / NAMES[0]).read_text(encoding="utf-8")
+    assert "Open-set recognition: colours" in html
+    assert f"At the threshold <b>{threshold_text(point.threshold)}</b>" in html
+    share = f"({point.counts['correct']} of {2 * TEST}; 95 % "
+    assert f"Test accuracy is <b>{100 * point.test_accuracy:.1f} %</b> {share}" in html
+    assert "It was chosen for the best mean of Test accuracy and Reject accuracy." in html
+
+
+def test_a_second_report_replaces_the_first(folder: Path) -> None:
+    for threshold in ("0.5", "0.75"):
+        assert shell("report", folder, "--threshold", threshold).code == 0
+        assert OperatingPoint.load(folder / "report" / NAMES[2]).threshold == float(threshold)
+    assert len(list((folder / "report").iterdir())) == len(NAMES)
+
+
+def test_method_threshold_rows_and_folder_of_a_report_can_be_given(
+    story: Story, tmp_path: Path
+) -> None:
+    output = tmp_path / "for" / "the board"
+    ran = shell(
+        *("report", story.folder, "--preset", "notebook", "--threshold", "0.4321"),
+        *("--thresholds", "0.5,0.25", "--output", output),
+    )
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "method notebook, threshold 0.4321 (given)",
+        *(f"wrote {output / name}" for name in NAMES),
+    ]
+    assert OperatingPoint.load(output / NAMES[2]) == (
+        Workspace.open(story.folder).evaluate("notebook").point_at(0.4321)
+    )
+    assert pd.read_csv(output / NAMES[1])["threshold"].tolist() == [0.5, 0.25]
+    html = (output / NAMES[0]).read_text(encoding="utf-8")
+    rows = re.findall(r"<tr[^>]*><th scope='row'>([\d.]+)</th>", html)
+    assert rows == ["0.5", "0.25"]
+    assert not (story.folder / "report").exists()
+
+
+def test_a_report_of_thresholds_per_class_has_their_figures_on_the_present_pictures(
+    folder: Path,
+) -> None:
+    workspace = Workspace.open(folder)
+    evaluation = workspace.evaluate()
+    old = replace(
+        evaluation.point_at(0.25), class_thresholds={"red": 1.5}, test_accuracy=0.5, data="of then"
+    )
+    workspace.choose(old)
+    ran = shell("report", folder)
+    assert ran.out.startswith(
+        "method bendale, threshold 0.25 (the workspace's operating point, with thresholds per "
+        "class, on activations that have changed since)\n"
+    )
+    point = OperatingPoint.load(folder / "report" / NAMES[2])
+    curve = evaluation.curve
+    blue = (curve.test_predictions == 0) & (curve.test_scores >= 0.25)
+    assert point.class_thresholds == {"red": 1.5}
+    assert point.counts["correct"] == int((blue & (curve.test_labels == 0)).sum()) > 0
+    assert point.data == evaluation.data
+    assert "With a threshold per class Test accuracy is" in (
+        (folder / "report" / NAMES[0]).read_text(encoding="utf-8")
+    )
+
+
+def test_without_an_operating_point_the_report_is_of_the_recommended_one(folder: Path) -> None:
+    path = folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("min_test_accuracy = 0.85", "min_test_accuracy = 0.5"), encoding="utf-8"
+    )
+    ran = shell("report", folder)
+    assert ran.code == 0
+    assert "(recommended under Test accuracy ≥ 0.5)\n" in ran.out
+    written = OperatingPoint.load(folder / "report" / NAMES[2])
+    assert written == Workspace.open(folder).evaluate().recommend(0.5)
+    assert written.chosen_for == MostRejected(0.5)
+
+
+def test_where_no_threshold_keeps_the_floor_the_report_says_the_way_out(folder: Path) -> None:
+    path = folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("min_test_accuracy = 0.85", "min_test_accuracy = 1.0"), encoding="utf-8"
+    )
+    ran = shell("report", folder)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.error.startswith("no threshold reaches Test accuracy ≥ 1; the nearest, threshold ")
+    assert ran.error.endswith(
+        f"Give a threshold (--threshold), or lower min_test_accuracy under [defaults] in {path}"
+    )
+    assert not (folder / "report").exists()
+    assert shell("report", folder, "--threshold", "0.5").code == 0
+
+
+def test_a_report_into_a_place_that_is_no_folder_is_an_error(story: Story, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    ran = shell("report", story.folder, "--threshold", "0.5", "--output", tmp_path / "taken")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.error.startswith(f"cannot write {tmp_path / 'taken' / NAMES[0]}: ")
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "a file"
+
+
+def test_a_report_where_nothing_can_be_written_is_an_error(story: Story) -> None:
+    ran = shell("report", story.folder, "--threshold", "0.5", "--output", "/proc/nowhere")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.error.startswith(f"cannot write /proc/nowhere/{NAMES[0]}: ")
 
 
 # --- errors ----------------------------------------------------------------------------------
 
 
 def test_a_folder_that_is_no_workspace(tmp_path: Path) -> None:
-    for command in ("train", "extract", "evaluate"):
+    for command in ("train", "extract", "evaluate", "report"):
         ran = shell(command, tmp_path / "gone")
         assert (ran.code, ran.out) == (1, "")
         assert "is no workspace" in ran.error
@@ -548,11 +716,13 @@ def test_spaces_after_the_commas_of_classes_are_no_part_of_the_names(pictures: P
     assert Workspace.open(pictures).classes == ("red", "blue")
 
 
-def test_evaluate_before_extract_says_what_to_run(folder: Path) -> None:
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_before_extract_it_says_what_to_run(folder: Path, command: str) -> None:
     shutil.rmtree(folder / "activations")
-    ran = shell("evaluate", folder)
+    ran = shell(command, folder)
     assert ran.code == 1
     assert f"run 'openmax extract {folder}'" in ran.error
+    assert not (folder / "report").exists()
 
 
 def test_a_picture_that_does_not_exist(story: Story) -> None:
@@ -561,10 +731,15 @@ def test_a_picture_that_does_not_exist(story: Story) -> None:
 
 
 @pytest.mark.parametrize("thresholds", ["0.3:0.4", "0.3:0.4:0", "high", "nan", "0.3:0.4:inf"])
-def test_thresholds_that_are_none_say_the_form(story: Story, thresholds: str) -> None:
-    ran = shell("evaluate", story.folder, "--thresholds", thresholds)
-    assert (ran.code, ran.out) == (1, "")
-    assert "write start:stop:step as in 0.30:0.40:0.01" in ran.error
+def test_thresholds_that_are_none_say_the_form(
+    story: Story, tmp_path: Path, thresholds: str
+) -> None:
+    report = ("report", story.folder, "--threshold", "0.5", "--output", tmp_path / "report")
+    for command in (("evaluate", story.folder), report):
+        ran = shell(*command, "--thresholds", thresholds)
+        assert (ran.code, ran.out) == (1, "")
+        assert "write start:stop:step as in 0.30:0.40:0.01" in ran.error
+    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize(

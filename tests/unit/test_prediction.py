@@ -1,120 +1,22 @@
-"""Decisions on single pictures: verdicts, their reasons, and which method and threshold decide."""
+"""Which method and threshold decide on pictures of no split, and which files are pictures."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from openmax_core import NoFeasibleThresholdError, OpenMax, OpenMaxError
+from openmax_core import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.prediction import choose_method, expand_paths
 from openmax_core.settings import Defaults
-from openmax_core.verdicts import Logits, PictureLogits, verdict_table
 from openmax_core.workspace import Workspace
-from tests.helpers import CLASSES, make_workspace, store_made_up
-
-# Hand-made: clearly ash, clearly cedar, between two classes, and far from all.
-ASH, CEDAR, BETWEEN, FAR = [9.0, 0.0, 0.2], [0.1, 0.0, 9.0], [4.5, 4.4, 0.0], [30.0, 29.0, 31.0]
-
-
-@pytest.fixture(scope="module")
-def openmax() -> OpenMax:
-    labels = np.repeat(np.arange(3), 30)
-    logits = np.random.default_rng(0).normal(0, 0.7, (90, 3))
-    logits[np.arange(90), labels] += 9
-    return OpenMax("bendale", distance="euclidean").fit(logits, labels, CLASSES)
-
-
-def pictures(*results: list[float] | str) -> PictureLogits:
-    given: list[Logits] = [
-        item if isinstance(item, str) else np.array(item, dtype=np.float32) for item in results
-    ]
-    return PictureLogits(tuple(f"{i}.png" for i in range(len(given))), tuple(given))
+from tests.helpers import make_workspace, store_made_up
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return make_workspace(tmp_path)
-
-
-# --- verdicts --------------------------------------------------------------------------------
-
-
-def test_a_known_picture_is_accepted_as_its_class(openmax: OpenMax) -> None:
-    table = verdict_table(openmax, pictures(ASH, CEDAR), 0.5)
-    assert table["verdict"].tolist() == ["accepted", "accepted"]
-    assert table["decision"].tolist() == ["ash", "cedar"]
-    assert table["nearest_class"].tolist() == ["ash", "cedar"]
-    score = openmax.decision_scores([ASH])[0]
-    assert table["reason"][0] == f"score {score:.4f} reaches the threshold 0.5"
-
-
-def test_a_score_under_the_threshold_is_rejected_and_both_are_named(openmax: OpenMax) -> None:
-    score = openmax.decision_scores(np.array([ASH], dtype=np.float32))[0]
-    table = verdict_table(openmax, pictures(ASH), float(np.nextafter(score, 2)))
-    assert table["verdict"].tolist() == ["rejected"]
-    assert table["decision"].tolist() == ["rejected"]
-    assert table["nearest_class"].tolist() == ["ash"]
-    assert table["reason"][0].startswith(f"score {score:.4f} is under the threshold ")
-
-
-def test_a_score_equal_to_the_threshold_is_accepted(openmax: OpenMax) -> None:
-    score = openmax.decision_scores(np.array([ASH], dtype=np.float32))[0]
-    assert verdict_table(openmax, pictures(ASH), float(score))["verdict"][0] == "accepted"
-
-
-@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.1])
-def test_where_unknown_wins_it_is_rejected_at_every_threshold(
-    openmax: OpenMax, threshold: float
-) -> None:
-    table = verdict_table(openmax, pictures(FAR), threshold)
-    unknown = openmax.predict_proba([FAR])[0, -1]
-    beyond = openmax.cdf(openmax.distances([FAR]))[0, 2]
-    assert table["verdict"].tolist() == ["rejected"]
-    assert table["reason"][0] == (
-        f"'unknown' is the most probable ({unknown:.3f}); its distance to cedar lies beyond "
-        f"{100 * beyond:.1f} % of that class's tail"
-    )
-
-
-def test_an_unreadable_picture_has_its_reason_and_no_numbers(openmax: OpenMax) -> None:
-    table = verdict_table(openmax, pictures(ASH, "the file is empty", CEDAR), 0.5)
-    assert table["verdict"].tolist() == ["accepted", "unreadable", "accepted"]
-    row = table.iloc[1]
-    assert (row["decision"], row["nearest_class"]) == ("", "")
-    assert row["reason"] == "the file is empty"
-    assert row["score":"score"].isna().all()
-    assert row["p_ash":].isna().all()
-
-
-def test_only_unreadable_pictures_and_no_pictures_at_all(openmax: OpenMax) -> None:
-    table = verdict_table(openmax, pictures("empty", "damaged"), 0.5)
-    assert table["verdict"].tolist() == ["unreadable", "unreadable"]
-    none = verdict_table(openmax, pictures(), 0.5)
-    assert len(none) == 0
-    assert none.columns.tolist() == table.columns.tolist()
-
-
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_numbers_are_those_of_openmax(preset: str) -> None:
-    labels = np.repeat(np.arange(3), 30)
-    logits = np.random.default_rng(1).normal(0, 0.7, (90, 3))
-    logits[np.arange(90), labels] += 9
-    openmax = OpenMax(preset).fit(logits, labels, CLASSES)
-    rows = np.array([ASH, CEDAR, BETWEEN, FAR], dtype=np.float32)
-    table = verdict_table(openmax, pictures(ASH, "damaged", CEDAR, BETWEEN, FAR), 0.3)
-    readable = table[table["verdict"] != "unreadable"]
-    probabilities = readable[["p_ash", "p_birch", "p_cedar", "p_unknown"]].to_numpy()
-    np.testing.assert_array_equal(probabilities, openmax.predict_proba(rows))
-    distances = readable[[f"distance_{name}" for name in CLASSES]].to_numpy()
-    np.testing.assert_array_equal(distances, openmax.distances(rows))
-    cdf = readable[[f"cdf_{name}" for name in CLASSES]].to_numpy()
-    np.testing.assert_array_equal(cdf, openmax.cdf(openmax.distances(rows)))
-    np.testing.assert_array_equal(readable["score"], openmax.decision_scores(rows))
-    decided = [(*CLASSES, "rejected")[index] for index in openmax.predict(rows, 0.3)]
-    assert readable["decision"].tolist() == decided
 
 
 # --- method and threshold --------------------------------------------------------------------
@@ -126,6 +28,8 @@ def test_without_a_stored_point_the_recommended_threshold_decides(workspace: Wor
     assert choice.threshold == evaluation.recommend(0.85).threshold
     assert choice.evaluation.openmax.preset_ == "bendale"
     assert choice.source == "recommended under Test accuracy ≥ 0.85"
+    assert choice.point == evaluation.recommend(0.85)
+    assert choice.class_thresholds is None
 
 
 def test_a_given_threshold_needs_no_floor(tmp_path: Path) -> None:
@@ -135,7 +39,7 @@ def test_a_given_threshold_needs_no_floor(tmp_path: Path) -> None:
     with pytest.raises(NoFeasibleThresholdError, match="no threshold reaches Test accuracy ≥ 1"):
         choose_method(workspace)
     choice = choose_method(workspace, threshold=0.7)
-    assert (choice.threshold, choice.source) == (0.7, "given")
+    assert (choice.threshold, choice.source, choice.point) == (0.7, "given", None)
 
 
 def test_the_stored_point_decides_with_its_own_settings(workspace: Workspace) -> None:
@@ -181,6 +85,39 @@ def test_a_point_of_other_activations_says_so(workspace: Workspace) -> None:
     assert choice.threshold == 0.41
     assert choice.source == (
         "the workspace's operating point, on activations that have changed since"
+    )
+
+
+def test_thresholds_per_class_of_the_stored_point_come_with_it(workspace: Workspace) -> None:
+    thresholds = {"ash": 0.9, "cedar": 0.2}
+    point = dataclasses.replace(workspace.evaluate().point_at(0.41), class_thresholds=thresholds)
+    workspace.choose(point)
+    choice = choose_method(workspace)
+    assert (choice.threshold, choice.class_thresholds, choice.point) == (0.41, thresholds, point)
+    assert choice.source == "the workspace's operating point, with thresholds per class"
+
+
+@pytest.mark.parametrize(
+    ("preset", "threshold"), [(None, 0.41), (None, 0.6), ("bendale", None), ("notebook", 0.41)]
+)
+def test_what_is_asked_for_instead_of_the_stored_point_is_one_threshold_for_all(
+    workspace: Workspace, preset: str | None, threshold: float | None
+) -> None:
+    point = workspace.evaluate().point_at(0.41)
+    workspace.choose(dataclasses.replace(point, class_thresholds={"ash": 0.9}))
+    choice = choose_method(workspace, preset, threshold)
+    assert choice.class_thresholds is None
+    assert "per class" not in choice.source
+
+
+def test_a_point_of_other_activations_with_thresholds_per_class_says_both(
+    workspace: Workspace,
+) -> None:
+    point = workspace.evaluate().point_at(0.41)
+    workspace.choose(dataclasses.replace(point, class_thresholds={"ash": 0.9}, data="of then"))
+    assert choose_method(workspace).source == (
+        "the workspace's operating point, with thresholds per class, on activations that have "
+        "changed since"
     )
 
 
