@@ -545,8 +545,8 @@ class Explorer {
     const marks = (data.marks ?? []).map((mark) => {
       const node = element("span", { title: `${mark.name}: threshold ${mark.threshold}`, text: mark.label ?? "" });
       const share = shareOf(mark.threshold);
-      if (share < 0.1) node.className = "first";
-      if (share > 0.9) node.className = "last";
+      if (share < 0.08) node.className = "first";
+      if (share > 0.92) node.className = "last";
       node.style.left = place(mark.threshold);
       return node;
     });

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from openmax_core.decimals import threshold_text
 from openmax_core.errors import OpenMaxError
@@ -56,12 +57,13 @@ def show_saved_points(
         help="Upload, 'openmax predict' and new visits then decide with this method and threshold.",
     ):
         _make_default(workspace, item)
-    row.button(
+    if row.button(
         "Show",
         icon=":material/my_location:",
         help="Move to its threshold, and to its method.",
         on_click=lambda: state.show_point(workspace, item.point),
-    )
+    ):
+        st.rerun()  # its method is the sidebar's and the whole page's
     if row.button("Delete", icon=":material/delete:"):
         _delete(workspace, item)
 
@@ -97,7 +99,7 @@ def _save(workspace: Workspace, saved: SavedPoint) -> None:
         show_error(error)
         return
     st.toast(f"Saved as '{saved.name}'.", icon=":material/bookmark_added:")
-    st.rerun(scope="fragment")
+    _draw_again()
 
 
 def _make_default(workspace: Workspace, saved: SavedPoint) -> None:
@@ -107,7 +109,7 @@ def _make_default(workspace: Workspace, saved: SavedPoint) -> None:
         show_error(error)
         return
     st.toast(f"'{saved.name}' is now the workspace's operating point.", icon=":material/flag:")
-    st.rerun(scope="fragment")
+    _draw_again()
 
 
 def _delete(workspace: Workspace, saved: SavedPoint) -> None:
@@ -117,4 +119,12 @@ def _delete(workspace: Workspace, saved: SavedPoint) -> None:
         show_error(error)
         return
     st.toast(f"'{saved.name}' is deleted.", icon=":material/delete:")
-    st.rerun(scope="fragment")
+    _draw_again()
+
+
+def _draw_again() -> None:
+    """Run again what drew the points as they were before the change."""
+    try:
+        st.rerun(scope="fragment")
+    except StreamlitAPIException:  # the click came with a run of the whole page
+        st.rerun()
