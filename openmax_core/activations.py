@@ -68,6 +68,14 @@ class Activations:
     def __len__(self) -> int:
         return len(self.logits)
 
+    def first_not_finite(self) -> str | None:
+        """Path of the first picture with a logit that is NaN or infinite; None without one."""
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            finite = np.isfinite(self.logits[start : start + ROWS_AT_ONCE]).all(axis=1)
+            if not finite.all():
+                return str(self.readable["path"].iloc[start + int(np.argmin(finite))])
+        return None
+
     @classmethod
     def load(cls, folder: Path) -> Activations:
         """Open a stored folder; the logits stay on disk until they are used.

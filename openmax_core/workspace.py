@@ -23,7 +23,7 @@ import numpy as np
 
 from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
-from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.errors import ActivationsError, FitError, OpenMaxError, WorkspaceError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.files import fingerprint, modified, sha256_of_file
 from openmax_core.images import (
@@ -387,7 +387,7 @@ class Workspace:
         Raises
         ------
         WorkspaceError
-            There are no activations yet.
+            There are no activations yet, or they are damaged.
         FitError, OpenMaxError
             The method cannot be fitted to them; the class or setting is named.
         """
@@ -395,10 +395,13 @@ class Workspace:
         train, test = self._required(calibrated_on), self._required("test")
         reject = self._required("reject") if "reject" in self.splits else None
         openmax = OpenMax(preset or self.settings.defaults.preset, **settings)
-        openmax.fit(train.logits, train.labels, self.classes)
-        tested = openmax.decide(test.logits)
         unknown = reject.logits if reject is not None else np.empty((0, len(self.classes)))
-        rejected = openmax.decide(unknown)
+        try:
+            openmax.fit(train.logits, train.labels, self.classes)
+            tested, rejected = openmax.decide(test.logits), openmax.decide(unknown)
+        except (FitError, ActivationsError) as error:
+            self._name_damaged({calibrated_on: train, "test": test, "reject": reject}, error)
+            raise
         curve = TradeoffCurve(
             tested.scores,
             tested.predictions,
@@ -445,6 +448,17 @@ class Workspace:
     def saved_points(self) -> SavedPoints:
         """Operating points that were saved under a name."""
         return SavedPoints(self.folder / "operating_points.json")
+
+    def _name_damaged(
+        self, used: dict[str, Activations | None], error: FitError | ActivationsError
+    ) -> None:
+        """Raise an error that names the picture if stored logits are not finite."""
+        for split, activations in used.items():
+            if activations is not None and (path := activations.first_not_finite()) is not None:
+                raise WorkspaceError(
+                    f"the stored logits of {split}/{path} are damaged (NaN or Inf); delete "
+                    f"{self.store.newest(split)} and run the extraction again"
+                ) from error
 
     def _required(self, split: str) -> Activations:
         activations = self.activations(split)

@@ -124,10 +124,12 @@ def show_decision(
         if is_per_class and point and is_reached:
             class_point = show_class_thresholds(workspace, evaluation, objective)
         curve = evaluation.curve
+        won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
+        if curve.n_reject:
+            won += f" and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} reject"
         st.caption(
-            f"'Unknown' is the most probable for {curve.n_test_unknown_won:,} of "
-            f"{curve.n_test:,} test and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} "
-            "reject pictures: these are rejected at every threshold."
+            f"'Unknown' is the most probable for {won} pictures: these are rejected at every "
+            "threshold."
         )
     return Decision(objective, point, is_reached, spread, class_point)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from openmax_core.intervals import Interval, share_interval
 
@@ -27,6 +28,13 @@ def counted(count: int, total: int, kind: str) -> str:
         return "no pictures"
     bounds = interval(share_interval(count, total, kind))
     return f"**{count / total:.4f}** ({count:,} of {total:,}; {bounds})"
+
+
+def code(text: str) -> str:
+    """Text as code, where Markdown takes a backslash for a sign like others."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"{fence}{text}{fence}"
 
 
 def plain(text: str) -> str:

@@ -63,14 +63,17 @@ def _show_halves(halves: HalfChoice, objective: Objective, kind: str) -> None:
 
 
 def _show_spread(spread: Spread) -> tuple[float, float] | None:
+    if not len(spread.thresholds):
+        st.caption(
+            f"In none of {spread.n_resamples} resamples of the pictures does a threshold meet the "
+            "constraint."
+        )
+        return None
     missed = (
-        f" In {spread.n_infeasible} of them no threshold meets the constraint."
+        f" In {spread.n_infeasible} of them no threshold meets the constraint; these are left out."
         if spread.n_infeasible
         else ""
     )
-    if not len(spread.thresholds):
-        st.caption(f"Over {spread.n_resamples} resamples of the pictures:{missed}")
-        return None
     low, middle, high = spread.quantiles(0.025, 0.5, 0.975)
     st.caption(
         f"Over {spread.n_resamples} resamples of the pictures the chosen threshold lies between "

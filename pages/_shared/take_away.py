@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pandas as pd
 import streamlit as st
 
@@ -9,7 +11,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.report import report_html
 from openmax_core.workspace import Workspace
-from pages._shared.format import plain
+from pages._shared.format import code
 from pages._shared.widgets import csv_button
 
 
@@ -40,4 +42,5 @@ def show_take_away(
         )
         if table is not None:
             csv_button("Table (CSV)", table, f"thresholds-{preset}.csv")
-    st.caption(f"The same in the shell: `openmax report {plain(str(workspace.folder))}`")
+    command = f"openmax report {shlex.quote(str(workspace.folder))}"
+    st.caption(f"The same in the shell: {code(command)}")

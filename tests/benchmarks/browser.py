@@ -161,6 +161,7 @@ def _time(
         dashboard.wait_until_idle()
         before = shown()
         prepare(index)
+        dashboard.wait_until_idle()
         started = time.perf_counter()
         act()
         while shown() == before:

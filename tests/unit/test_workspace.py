@@ -892,6 +892,27 @@ def test_pickled_objects_in_place_of_logits_are_never_opened(extracted: Workspac
         extracted.evaluate("bendale")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("split", ["train", "test", "reject"])
+def test_stored_logits_that_are_not_finite_are_named_by_their_picture(
+    extracted: Workspace, split: str, value: float
+) -> None:
+    (folder,) = (extracted.folder / "activations").glob(f"{split}-*")
+    logits = np.load(folder / "logits.npy")
+    logits[[4, 7], 1] = value
+    np.save(folder / "logits.npy", logits)
+    path = stored(extracted, split).readable["path"].iloc[4]
+    with pytest.raises(WorkspaceError) as caught:
+        extracted.evaluate("bendale")
+    assert str(caught.value) == (
+        f"the stored logits of {split}/{path} are damaged (NaN or Inf); delete {folder} and run "
+        "the extraction again"
+    )
+    shutil.rmtree(folder)
+    extracted.extract("cpu")
+    assert extracted.evaluate("bendale").curve.n_test == TEST * 3
+
+
 # --- operating points ------------------------------------------------------------------------
 
 

@@ -1,0 +1,105 @@
+"""What a visitor reads on a page, and what the browser's own parts send to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import pytest
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button, UnknownElement
+
+
+def metric(app: AppTest, label: str) -> str:
+    return next(str(item.value) for item in app.metric if item.label == label)
+
+
+def metric_note(app: AppTest, label: str) -> str:
+    return next(str(item.delta) for item in app.metric if item.label == label)
+
+
+def texts(items: Iterable[Any]) -> str:
+    """What a visitor reads: a backslash only keeps Markdown from changing the sign after it."""
+    return "\n".join(str(item.value) for item in items).replace("\\", "")
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def button(app: AppTest, start: str) -> Button:
+    (found,) = [item for item in app.button if item.label.startswith(start)]
+    return found
+
+
+# --- components: AppTest runs no JavaScript, but knows what they are given -----------------------
+
+
+def component(app: AppTest, key: str) -> UnknownElement:
+    (found,) = [item for item in app.get("bidi_component") if item.key == key]
+    assert isinstance(found, UnknownElement)
+    return found
+
+
+def given(app: AppTest, key: str) -> dict[str, Any]:
+    """What a component is given; NaN is nothing that a browser could read."""
+
+    def no_number(text: str) -> None:
+        raise AssertionError(f"{text} is no JSON")
+
+    values = json.loads(component(app, key).proto.json, parse_constant=no_number)
+    assert isinstance(values, dict)
+    return values
+
+
+def explorer(app: AppTest) -> dict[str, Any]:
+    """What the threshold explorer is given."""
+    return given(app, "explorer")
+
+
+def gallery(app: AppTest) -> list[dict[str, Any]]:
+    """The pictures that are shown."""
+    return list(given(app, "gallery")["items"])
+
+
+def send_moved(app: AppTest, moved: Any) -> None:
+    """Run the page as when the explorer has moved."""
+    state = WidgetState(id=component(app, "explorer").proto.id)
+    state.json_value = json.dumps({"moved": moved})
+    _run_with(app, state)
+
+
+def move_threshold(app: AppTest, threshold: float) -> None:
+    """Move the explorer's slider, as its script tells it."""
+    data = explorer(app)
+    send_moved(app, {"value": threshold, "count": data["echo"] + 1, "have": data["curve_id"]})
+
+
+def open_picture(app: AppTest, key: Any) -> None:
+    """Click a picture of the gallery."""
+    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{component(app, 'gallery').proto.id}__events")
+    state.json_trigger_value = json.dumps([{"event": "opened", "value": key}])
+    _run_with(app, state)
+
+
+def _run_with(app: AppTest, state: WidgetState) -> None:
+    states = app._tree.get_widget_states()
+    states.widgets.append(state)
+    app._run(states)
+
+
+def run_fragments_alone(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on run only the page's fragment, as a browser asks for after a click in it.
+
+    AppTest itself runs the whole page after everything.
+    """
+    fragments = list(app._fragment_storage._fragments)
+    assert fragments
+    monkeypatch.setattr(
+        "streamlit.testing.v1.local_script_runner.RerunData",
+        partial(RerunData, fragment_id_queue=fragments),
+    )
