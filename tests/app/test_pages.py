@@ -6,45 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.inference import Progress
-from openmax_core.tables import sweep_table
 from openmax_core.workspace import Workspace
+from tests.app.visitor import explorer, metric, metric_note, percent, texts
 from tests.helpers import make_workspace
-
-
-def metric(app, label: str) -> str:
-    return next(item.value for item in app.metric if item.label == label)
-
-
-def metric_note(app, label: str) -> str:
-    return next(item.delta for item in app.metric if item.label == label)
-
-
-def texts(items) -> str:
-    """What a visitor reads: a backslash only keeps Markdown from changing the sign after it."""
-    return "\n".join(str(item.value) for item in items).replace("\\", "")
-
-
-def shown_threshold(app: AppTest) -> float:
-    """Threshold in the address, which the page keeps in step with what it shows."""
-    value = app.query_params["threshold"]
-    return float(value[0] if isinstance(value, list) else value)
-
-
-def press(app: AppTest, label: str) -> None:
-    next(item for item in app.button if item.label.startswith(label)).click().run()
-
-
-def save(app: AppTest, name: str) -> None:
-    next(item for item in app.text_input if item.label == "Name").set_value(name)
-    press(app, "Save threshold")
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def test_overview_shows_the_counts_and_the_accuracy_before_rejection(open_app, trees):
@@ -75,7 +41,8 @@ def test_a_visit_begins_with_the_method_and_threshold_of_the_operating_point(ope
     assert app.sidebar.number_input(key="tail_size").value == 30
     assert "η 30" in texts(app.caption)
     app = open_app(trees.folder, "threshold")
-    assert shown_threshold(app) == 0.3
+    assert explorer(app)["value"] == 0.3
+    assert app.query_params["threshold"] == "0.3"
 
 
 def test_another_workspace_brings_its_own_defaults(open_app, trees, tmp_path, monkeypatch):
@@ -86,22 +53,6 @@ def test_another_workspace_brings_its_own_defaults(open_app, trees, tmp_path, mo
     assert app.sidebar.selectbox(key="method").value == "notebook"
     assert app.sidebar.number_input(key="tail_size").value is None
     assert "η 100" in texts(app.caption)
-
-
-def test_a_link_to_a_workspace_that_is_not_here_says_so(open_app, trees):
-    app = open_app(trees.folder, "threshold", workspace="Elsewhere", threshold="0.4321")
-    assert "The link asks for the workspace 'Elsewhere'" in texts(app.warning)
-    assert shown_threshold(app) != 0.4321
-
-
-def test_alpha_of_another_method_does_not_reach_the_notebook(open_app, trees):
-    app = open_app(trees.folder, "threshold", alpha_rank="2")
-    assert "α 2" in texts(app.caption)
-    app.sidebar.selectbox(key="method").set_value("notebook").run()
-    assert "all classes" in texts(app.caption)
-    save(app, "all classes")
-    (saved,) = trees.saved_points.load()
-    assert saved.point.settings == trees.evaluate("notebook").openmax.settings_
 
 
 def test_names_are_shown_as_they_are_and_not_as_markdown(open_app, tmp_path):
@@ -119,159 +70,6 @@ def test_the_demo_is_left_out_where_no_cache_can_be_written(open_app, trees, mon
     app = open_app(trees.folder)
     assert app.sidebar.selectbox(key="workspace").options == ["Trees"]
     assert metric(app, "Test pictures") == "89"
-
-
-def test_many_classes_have_a_page_as_well(open_app, tmp_path):
-    classes = tuple(f"class_{number:02d}" for number in range(45))
-    workspace = make_workspace(tmp_path / "many", classes=classes, n_train=4, n_test=1, n_reject=3)
-    app = open_app(workspace.folder, "threshold", tail_size="3", threshold="0.9999")
-    rejected = workspace.evaluate(tail_size=3).curve.outcome(0.9999).rejected_known
-    app.segmented_control(key="mistakes").set_value("Rejected knowns").run()
-    assert f"**{rejected}** of 44 knowns are rejected" in texts(app.caption)
-
-
-CONTROL = """
-import streamlit as st
-from openmax_core.workspace import Workspace
-from pages._shared.threshold_control import threshold_control
-
-st.session_state["method"] = "{preset}"
-workspace = Workspace.open(r"{folder}")
-st.text(str(threshold_control(workspace, workspace.evaluate("{preset}"))))
-"""
-
-
-def control(workspace: Workspace, preset: str = "bendale") -> AppTest:
-    """The threshold control of the Upload page, alone."""
-    source = CONTROL.format(folder=workspace.folder, preset=preset)
-    return AppTest.from_string(source, default_timeout=60).run()
-
-
-@pytest.mark.parametrize(
-    ("preset", "ends"),
-    [("bendale", (0.25, 1.0)), ("notebook", (0.25, 0.476))],  # 1/4 and e/(e + 3) for 3 classes
-)
-def test_the_range_of_the_slider_is_what_the_method_can_score(trees, preset, ends):
-    app = control(trees, preset)
-    slider = app.slider(key="threshold_slider")
-    assert (slider.min, slider.max) == ends
-    for share in (0.0, 0.4, 0.9, 1.0):
-        threshold = round(ends[0] + share * (ends[1] - ends[0]), 3)
-        app.slider(key="threshold_slider").set_value(threshold).run()
-        assert app.number_input(key="threshold_number").value == threshold
-        assert app.text[0].value == str(threshold)
-
-
-def test_the_exact_threshold_moves_the_slider(trees):
-    app = control(trees)
-    app.number_input(key="threshold_number").set_value(0.612345).run()
-    assert app.slider(key="threshold_slider").value == pytest.approx(0.612345)
-    app.number_input(key="threshold_number").set_value(0.01).run()
-    assert app.slider(key="threshold_slider").value == 0.25
-    assert app.text[0].value == "0.01"
-
-
-def test_a_number_that_lags_behind_a_fast_slider_does_not_pull_it_back(trees):
-    app = control(trees)
-    app.number_input(key="threshold_number").set_value(0.5).run()
-    # The browser sends the number that it still shows beside the slider's newest value.
-    app.number_input(key="threshold_number").set_value(0.49)
-    app.slider(key="threshold_slider").set_value(0.505).run()
-    assert app.slider(key="threshold_slider").value == 0.505
-    assert app.number_input(key="threshold_number").value == 0.505
-
-
-def test_a_link_reproduces_method_and_threshold(open_app, trees):
-    app = open_app(trees.folder, "threshold", method="notebook", threshold="0.3125", tail_size="30")
-    outcome = trees.evaluate("notebook", tail_size=30).curve.outcome(0.3125)
-    assert shown_threshold(app) == 0.3125
-    assert f"**{outcome.accepted_unknown}** of 60 unknowns are accepted" in texts(app.caption)
-    assert "η 30" in texts(app.caption)
-
-
-@pytest.mark.parametrize("given", ["nonsense", "nan", "7", "-1"])
-def test_a_link_with_a_wrong_threshold_shows_the_recommended_one(open_app, trees, given):
-    app = open_app(trees.folder, "threshold", threshold=given)
-    recommended = trees.evaluate("bendale").recommend(0.85).threshold
-    assert shown_threshold(app) == recommended
-
-
-def test_each_method_keeps_its_own_threshold(open_app, trees):
-    app = open_app(trees.folder, "threshold", threshold="0.7")
-    app.sidebar.selectbox(key="method").set_value("notebook").run()
-    recommended = trees.evaluate("notebook").recommend(0.85).threshold
-    assert shown_threshold(app) == recommended
-    app.sidebar.selectbox(key="method").set_value("bendale").run()
-    assert shown_threshold(app) == 0.7
-
-
-def test_use_recommended_sets_the_best_threshold_under_the_floor(open_app, trees):
-    app = open_app(trees.folder, "threshold")
-    app.number_input(key="floor").set_value(0.6).run()
-    best = trees.evaluate("bendale").curve.best(0.6)
-    assert f"threshold {best.threshold:g}" in texts(app.markdown)
-    next(item for item in app.button if item.label == "Use recommended").click().run()
-    assert shown_threshold(app) == best.threshold
-
-
-def test_a_floor_that_nothing_reaches_is_said_in_words(open_app, trees):
-    app = open_app(trees.folder, "threshold", threshold="0.9")
-    app.number_input(key="floor").set_value(1.0).run()
-    assert "no threshold reaches Test accuracy ≥ 1" in texts(app.markdown)
-    with pytest.raises(NoFeasibleThresholdError) as error:
-        trees.evaluate("bendale").recommend(1.0)
-    next(item for item in app.button if item.label == "Use nearest").click().run()
-    assert error.value.nearest is not None
-    assert shown_threshold(app) == error.value.nearest.threshold
-
-
-def test_a_saved_point_can_be_made_the_default_and_deleted(open_app, trees):
-    app = open_app(trees.folder, "threshold", method="notebook", threshold="0.33")
-    save(app, "night")
-    (saved,) = trees.saved_points.load()
-    assert saved.point == trees.evaluate("notebook").point_at(0.33)
-    save(app, "night")
-    assert "there is a point 'night' already" in texts(app.error)
-    press(app, "Make it the default")
-    assert trees.operating_point() == saved.point
-    press(app, "Delete")
-    assert trees.saved_points.load() == ()
-
-
-def test_damaged_saved_points_are_named_and_the_page_goes_on(open_app, trees):
-    trees.saved_points.path.write_text("{")
-    app = open_app(trees.folder, "threshold")
-    assert "cannot read the saved points" in texts(app.error)
-    assert "Recommended: threshold" in texts(app.markdown)
-
-
-def test_the_table_of_thresholds_is_the_sweep(open_app, trees):
-    app = open_app(trees.folder, "threshold", method="notebook")
-    box = next(item for item in app.text_input if item.label == "Thresholds")
-    assert box.value == "0.30:0.40:0.01"
-    shown = app.dataframe[0].value
-    expected = sweep_table(trees.evaluate("notebook").curve, [0.3 + 0.01 * i for i in range(11)])
-    assert shown["threshold"].tolist() == pytest.approx(expected["threshold"].tolist())
-    assert shown["reject_accuracy"].tolist() == expected["reject_accuracy"].tolist()
-    box.set_value("0.2:0.1:0.5").run()
-    assert "write start:stop:step" in texts(app.error)
-
-
-def test_without_a_reject_set_the_pages_work_and_say_what_is_missing(open_app, tmp_path):
-    workspace = make_workspace(tmp_path / "trees", n_reject=0)
-    app = open_app(workspace.folder, "threshold")
-    assert "no reject set" in texts(app.info)
-    assert "Reject accuracy not measured" in texts(app.markdown)
-    app.selectbox(key="objective").set_value("balanced").run()
-    assert "there is no reject set, which this objective is counted on" in texts(app.markdown)
-    assert "no reject set" in texts(open_app(workspace.folder).info)
-
-
-def test_few_pictures_are_said_to_be_few(open_app, tmp_path):
-    workspace = make_workspace(tmp_path / "trees", n_test=5, n_reject=9)
-    shown = texts(open_app(workspace.folder, "threshold").warning)
-    assert "Only 14 test pictures" in shown
-    assert "Only 9 reject pictures" in shown
 
 
 def test_weibull_shows_one_plot_a_class_and_its_parameters(open_app, trees):
@@ -296,12 +94,6 @@ def test_weibull_shows_the_first_classes_of_many_and_any_that_are_asked_for(open
     app.multiselect(key="classes").set_value(["class_13"]).run()
     assert len(app.get("plotly_chart")) == 1
     assert len(app.dataframe[0].value) == 14
-
-
-def test_upload_without_pictures_says_what_to_do(open_app, trees):
-    app = open_app(trees.folder, "upload")
-    assert "Drop pictures here" in texts(app.info)
-    assert not app.metric
 
 
 def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):
