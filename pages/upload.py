@@ -107,10 +107,12 @@ def _decide(
     if n_pages > 1:
         first = MOST_CARDS * (st.pagination(n_pages, key="card_page") - 1)
     shown = range(first, min(first + MOST_CARDS, len(table)))
+    names = evaluation.openmax.class_names_
+    limits = [(class_thresholds or {}).get(name, threshold) for name in names]
     columns = st.container(key="cards").columns(len(shown), gap="small")
     for column, row in zip(columns, shown, strict=True):
         card = column.container(border=True, height="stretch")
-        _show_card(card, evaluation, files[row], table.iloc[row], threshold, row)
+        _show_card(card, evaluation, files[row], table.iloc[row], limits, row)
 
 
 def _class_thresholds(
@@ -131,7 +133,7 @@ def _show_card(
     evaluation: Evaluation,
     file: Upload,
     row: pd.Series,
-    threshold: float,
+    limits: list[float],
     number: int,
 ) -> None:
     icon, colour = BADGES[row["verdict"]]
@@ -149,7 +151,8 @@ def _show_card(
         return
     names = evaluation.openmax.class_names_
     probabilities = [row[f"p_{name}"] for name in (*names, "unknown")]
-    own = None if evaluation.openmax.settings_["second_softmax"] else threshold
+    limit = limits[max(range(len(names)), key=probabilities.__getitem__)]
+    own = None if evaluation.openmax.settings_["second_softmax"] else limit
     card.plotly_chart(
         figures.probability_figure(names, probabilities, own),
         key=f"probabilities_{number}",

@@ -583,8 +583,16 @@ def test_a_mistake_in_the_thresholds_of_the_table_says_the_form(open_app, trees)
     ]
 
 
-def test_the_command_for_the_shell_can_be_copied_as_it_is(open_app, tmp_path):
-    workspace = make_workspace(tmp_path / "my_own trees", n_train=3, n_test=2, n_reject=2)
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("my_trees", "`openmax report {folder}`"),
+        ("my own_trees", "`openmax report '{folder}'`"),
+        ("a ``tree`", "``` openmax report '{folder}' ```"),
+    ],
+)
+def test_the_command_for_the_shell_can_be_copied_as_it_is(open_app, tmp_path, name, code):
+    workspace = make_workspace(tmp_path / name, n_train=3, n_test=2, n_reject=2)
     app = open_app(workspace.folder, "threshold")
     commands = [item.value for item in app.caption if "in the shell" in item.value]
-    assert commands == [f"The same in the shell: `openmax report '{workspace.folder}'`"]
+    assert commands == [f"The same in the shell: {code.format(folder=workspace.folder)}"]
