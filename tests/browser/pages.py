@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as TimeLimitError
 
 
 @dataclass
@@ -100,5 +101,13 @@ class Dashboard:
         box = self.page.get_by_role("combobox", name=label)
         # A click scrolls the page where the box is out of sight, and scrolling closes the list.
         box.scroll_into_view_if_needed()
-        box.press("ArrowDown")
-        self.page.get_by_role("option", name=option, exact=True).click()
+        wanted = self.page.get_by_role("option", name=option, exact=True)
+        for _ in range(3):  # a redraw of the page closes the list as well
+            self.wait_until_idle()
+            box.press("ArrowDown")
+            try:
+                wanted.wait_for(timeout=5_000)
+            except TimeLimitError:
+                continue
+            break
+        wanted.click()
