@@ -225,6 +225,22 @@ class TradeoffCurve:
         wins += (self.n_test - len(known)) * n_unknown_won / 2
         return float(wins / (self.n_test * self.n_reject))
 
+    @cached_property
+    def oscr(self) -> float:
+        """Area under the open-set classification rate (Dhamija et al., 2018).
+
+        The curve of the share of test pictures that are given their right class over the share of
+        reject pictures that are accepted, as the threshold falls. It is the probability that a test
+        picture is given its right class and outscores a reject picture, ties counted half: AUROC
+        times accuracy where both are independent. NaN if a set is empty.
+        """
+        if not self.n_test or not self.n_reject:
+            return math.nan
+        below = np.searchsorted(self._unknown, self._correct, "left")
+        below += np.searchsorted(self._unknown, self._correct, "right")
+        wins = below.sum() / 2 + len(self._correct) * self.n_reject_unknown_won
+        return float(wins / (self.n_test * self.n_reject))
+
     def drawn_thresholds(self, most: int = 2000) -> Float:
         """At most about ``most`` of the thresholds, ends kept, evenly by rank: for drawing only."""
         thresholds = self.thresholds

@@ -179,12 +179,7 @@ class OpenMax:
             logits, labels, DISTANCES[settings["distance"]], np.dtype(settings["fit_precision"])
         )
         tails = select_tails(distances, settings["tail_size"], names)
-        weibull: TailFit | WeibullMaxFit
-        if settings["weibull"] == "libmr":
-            weibull = fit_tails(tails, settings["tail_size"], settings["translate"], names)
-        else:
-            weibull = fit_weibull_max(tails, names)
-        self.weibull_, self.tails_ = weibull, tails
+        self.weibull_, self.tails_ = _fit_weibull(tails, settings, names), tails
         self.n_correct_, self.n_training_ = n_correct, n_training
         self.preset_ = self.preset
         self.means_ = means
@@ -192,6 +187,34 @@ class OpenMax:
         self.class_names_ = names
         self.settings_ = settings
         return self
+
+    def with_shorter_tail(self, tail_size: int, alpha_rank: int | None = None) -> OpenMax:
+        """Return the same fit with a smaller η, and another α if one is given.
+
+        A tail holds the largest distances, so a shorter one is its end: nothing but the Weibull is
+        fitted again, and the result is that of :meth:`fit` with these settings.
+
+        Raises
+        ------
+        FitError
+            ``tail_size`` is larger than what was fitted, or gives no Weibull.
+        """
+        self._require_fit()
+        if tail_size > self.settings_["tail_size"]:
+            raise FitError(
+                f"tail_size {tail_size} is more than the {self.settings_['tail_size']} fitted; fit "
+                "again with it"
+            )
+        changes = {"tail_size": tail_size}
+        changes |= {} if alpha_rank is None else {"alpha_rank": alpha_rank}
+        other = OpenMax(self.preset_, **(self.settings_ | changes))
+        other.settings_, other.preset_ = other.settings(), self.preset_
+        other.tails_ = select_tails(self.tails_, tail_size, self.class_names_)
+        other.weibull_ = _fit_weibull(other.tails_, other.settings_, self.class_names_)
+        other.means_, other.classes_ = self.means_, self.classes_
+        other.class_names_ = self.class_names_
+        other.n_correct_, other.n_training_ = self.n_correct_, self.n_training_
+        return other
 
     @property
     def n_classes(self) -> int:
@@ -408,3 +431,11 @@ class OpenMax:
     def _require_fit(self) -> None:
         if not hasattr(self, "weibull_"):
             raise OpenMaxError("this OpenMax is not fitted; call fit(logits, labels) first")
+
+
+def _fit_weibull(
+    tails: Sequence[Float], settings: dict[str, Any], names: Sequence[str]
+) -> TailFit | WeibullMaxFit:
+    if settings["weibull"] == "libmr":
+        return fit_tails(tails, settings["tail_size"], settings["translate"], names)
+    return fit_weibull_max(tails, names)

@@ -492,3 +492,26 @@ def test_the_sound_case_that_the_errors_start_from_is_sound():
 def test_data_that_do_not_fit_are_an_error_that_names_them(name, values, message):
     with pytest.raises(ActivationsError, match=message):
         TradeoffCurve(**{**SOUND, name: values}, n_classes=3)
+
+
+# --- OSCR ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200)
+@given(pictures(min_test=1, min_reject=1))
+def test_oscr_is_the_share_of_pairs_in_which_a_right_known_outscores_an_unknown(data):
+    wins = 0.0
+    for score, prediction, label in data.test:
+        for other, other_prediction in data.reject:
+            if prediction != label:
+                continue
+            if other_prediction == N_CLASSES or score > other:
+                wins += 1.0
+            elif score == other:
+                wins += 0.5
+    assert data.curve().oscr == pytest.approx(wins / (len(data.test) * len(data.reject)))
+
+
+def test_oscr_of_an_empty_set_is_not_measured():
+    assert math.isnan(NO_REJECT.curve().oscr)
+    assert math.isnan(NO_TEST.curve().oscr)

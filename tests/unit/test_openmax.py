@@ -660,6 +660,25 @@ def test_set_params_changes_nothing_fitted_before_the_next_fit():
     assert json.dumps(om.to_dict()) == before
 
 
+@pytest.mark.parametrize(
+    ("preset", "tail_size", "alpha_rank"),
+    [("bendale", 7, None), ("bendale", 20, 2), ("notebook", 15, None)],
+)
+def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_rank):
+    longer = fitted(4, preset=preset, tail_size=30)
+    before = json.dumps(longer.to_dict())
+    shorter = longer.with_shorter_tail(tail_size, alpha_rank)
+    again = fitted(4, preset=preset, tail_size=tail_size, alpha_rank=alpha_rank)
+    assert shorter.to_dict() == again.to_dict()
+    assert_array_equal(shorter.predict_proba(queries(4)), again.predict_proba(queries(4)))
+    assert json.dumps(longer.to_dict()) == before
+
+
+def test_a_longer_tail_than_the_fitted_one_is_an_error():
+    with pytest.raises(FitError, match="31 is more than the 30 fitted"):
+        fitted(4, tail_size=30).with_shorter_tail(31)
+
+
 def test_scikit_learn_clones_settings_and_leaves_the_fit_behind():
     om = fitted(3, preset="notebook", tail_size=30)
     copy = clone(om)
