@@ -19,9 +19,13 @@ PER_PAGE = 12
 PLOT = {"displayModeBar": False}
 
 
-@st.dialog("Class in detail", width="large")
 def show_class(workspace: Workspace, evaluation: Evaluation, index: int, threshold: float) -> None:
     """Open a class in front of the page."""
+    title = f"Class {plain(evaluation.openmax.class_names_[index])}"
+    st.dialog(title, width="large")(_show)(workspace, evaluation, index, threshold)
+
+
+def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: float) -> None:
     health = derived.health(workspace, evaluation)
     limit = rejection_distance(evaluation.openmax, index, threshold)
     if health.warnings[index]:

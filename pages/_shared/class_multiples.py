@@ -42,7 +42,7 @@ def show_multiples(
         "panel opens the class."
     )
     # Only what is shown can be opened: the number comes back from the browser.
-    return next((index for index in classes if index == opened), None)
+    return opened if type(opened) is int and opened in classes else None
 
 
 def _key(evaluation: Evaluation, threshold: float) -> list[dict[str, str]]:

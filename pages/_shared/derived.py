@@ -144,16 +144,15 @@ def sensitivity_job(item: Workspace, evaluation: Evaluation, floor: float) -> Se
     key = _key(item)
     if st.session_state.get("sensitivity_of") != (key, floor):
         return None
-    job = _sensitivity_job(key, floor, evaluation)
-    if job.problem:  # asking again tries again
+    return _sensitivity_job(key, floor, evaluation)
+
+
+def ask_for_sensitivity(item: Workspace, evaluation: Evaluation, floor: float) -> None:
+    """Begin what :func:`sensitivity_job` gives, unless somebody has; once more where it failed."""
+    key = _key(item)
+    if _sensitivity_job(key, floor, evaluation).problem:
         _sensitivity_job.clear(key, floor, evaluation)
-        st.session_state.pop("sensitivity_of")
-    return job
-
-
-def ask_for_sensitivity(item: Workspace, floor: float) -> None:
-    """Have :func:`sensitivity_job` begin, or give what another visitor has asked for."""
-    st.session_state["sensitivity_of"] = (_key(item), floor)
+    st.session_state["sensitivity_of"] = (key, floor)
 
 
 def _found_health(item: Workspace, evaluation: Evaluation) -> Health:

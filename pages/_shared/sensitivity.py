@@ -32,9 +32,11 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
             "activations again, and says what differs from the current setting by more than "
             "chance. It takes seconds."
         )
-        if st.button("Compare settings", icon=":material/grid_on:"):
-            derived.ask_for_sensitivity(workspace, floor)
-            st.rerun(scope="fragment")
+        st.button(
+            "Compare settings",
+            icon=":material/grid_on:",
+            on_click=lambda: derived.ask_for_sensitivity(workspace, evaluation, floor),
+        )
         return
     if not job.has_result:
         _show_progress(job)
