@@ -9,6 +9,7 @@ from scipy.special import betaincinv
 from openmax_core.assessment import Evaluation
 from openmax_core.figures import CHOSEN, GRID, REJECT, TEST
 from openmax_core.multiples import shown_range
+from openmax_core.openmax import OpenMax
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.tails import density, empirical_cdf, plotting_positions, quantiles
 from openmax_core.weibull import Float
@@ -17,12 +18,13 @@ HEIGHT = 300
 N_CURVE_POINTS = 400
 MOST_BINS = 16
 EMPIRICAL = "#64748b"
-DISTANCE_WORDS = {
-    "euclidean": "Euclidean",
-    "squared_euclidean": "squared Euclidean",
-    "cosine": "cosine",
-    "eucos": "Euclidean/200 + cosine",
-}
+DISTANCE_WORDS = {"euclidean": "Euclidean", "eucos": "Euclidean/200 + cosine"}
+
+
+def distance_in_words(openmax: OpenMax) -> str:
+    """Name of the method's distance, for an axis."""
+    name = str(openmax.settings_["distance"])
+    return DISTANCE_WORDS.get(name, name.replace("_", " ").replace("euclidean", "Euclidean"))
 
 
 def class_cdf_figure(
@@ -59,11 +61,12 @@ def class_cdf_figure(
     rows = [("Test pictures", test, TEST, -0.07), ("Reject pictures", reject, REJECT, -0.15)]
     for name, values, colour, height in rows:
         inside = values[(values >= low) & (values <= high)]
-        if len(inside):
+        if len(values):
+            outside = len(values) - len(inside)
             figure.add_scatter(
                 x=inside,
                 y=np.full(len(inside), height),
-                name=f"{name} ({len(values)})",
+                name=f"{name} ({len(values)}{f', {outside} outside' if outside else ''})",
                 mode="markers",
                 marker={
                     "color": colour,
@@ -173,7 +176,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
     x, y = np.arange(n_columns), np.arange(n_rows)
     noise = np.nan_to_num(np.abs(np.stack([grid.difference_low, grid.difference_high]))).max()
     most = max(float(np.nanmax(np.abs(grid.difference), initial=0.0)), float(noise), 1e-9)
-    signs = np.where(grid.is_beyond_noise, np.where(grid.difference > 0, " ▲", " ▼"), "")
+    signs = np.where(grid.is_beyond_noise, np.where(grid.difference > 0, "<br>▲", "<br>▼"), "")
     figure = go.Figure()
     figure.add_heatmap(
         x=x,
@@ -186,7 +189,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
             [0.5, "rgba(128, 128, 128, 0.1)"],
             [1, "rgba(59, 130, 246, 0.6)"],
         ],
-        colorbar={"title": {"text": "difference", "side": "right"}, "thickness": 12},
+        showscale=False,
         xgap=3,
         ygap=3,
         customdata=_hover(result, metric),
@@ -202,7 +205,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
             "–" if np.isnan(grid.value[i, j]) else f"{grid.value[i, j]:.3f}{signs[i, j]}"
             for i, j in places.tolist()
         ],
-        textfont={"size": 14, "weight": 600},
+        textfont={"size": 13, "weight": 600},
         hoverinfo="skip",
         showlegend=False,
     )
@@ -216,7 +219,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         line={"color": CHOSEN, "width": 3},
     )
     _lay_out(figure, "Tail size η", "α, classes re-weighted")
-    figure.update_layout(height=150 + 44 * n_rows, margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    figure.update_layout(height=110 + 52 * n_rows, margin={"l": 8, "r": 8, "t": 8, "b": 8})
     figure.update_xaxes(tickvals=x, ticktext=[str(size) for size in result.tail_sizes])
     figure.update_yaxes(
         tickvals=y, ticktext=["all" if rank is None else str(rank) for rank in result.alpha_ranks]
@@ -264,7 +267,7 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
 
 
 def _distance_title(evaluation: Evaluation) -> str:
-    return f"Distance ({DISTANCE_WORDS[evaluation.openmax.settings_['distance']]})"
+    return f"Distance ({distance_in_words(evaluation.openmax)})"
 
 
 def _lay_out(figure: go.Figure, x_title: str, y_title: str) -> None:

@@ -127,7 +127,9 @@ def goodness_of_fit(model: Weibull, tails: Sequence[Float]) -> Goodness:
     n_replicates = int(
         np.clip(BUDGET_VALUES // max(n_values, 1), FEWEST_REPLICATES, MOST_REPLICATES)
     )
-    if len(tested):
+    if not len(tested):
+        n_replicates = 0
+    else:
         larger = _count_larger(model, statistic, tested, n_replicates)
         p_value[tested] = (1 + larger) / (n_replicates + 1)
     return Goodness(statistic, p_value, tuple(reasons), n_replicates)

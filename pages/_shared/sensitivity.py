@@ -80,9 +80,9 @@ def _show_result(result: Sensitivity) -> None:
 
 def _caption(result: Sensitivity, metric: str) -> str:
     parts = [
-        "The frame is the current setting; colours are differences to it, ▲ and ▼ those beyond "
-        f"noise (95 %, all cells judged together, {result.n_resamples} resamples of the same "
-        "pictures). Intervals of a cell are shown on hover."
+        "The frame is the current setting. Blue is better than it, orange worse; ▲ and ▼ mark "
+        f"what is so beyond noise (95 %, all cells judged together, {result.n_resamples} resamples "
+        "of the same pictures). Intervals of a cell are shown on hover."
     ]
     if metric == REJECTED:
         parts.append(

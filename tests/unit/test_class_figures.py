@@ -13,6 +13,7 @@ from openmax_core.class_figures import (
     class_cdf_figure,
     class_density_figure,
     class_qq_figure,
+    distance_in_words,
     sensitivity_figure,
 )
 from openmax_core.health import class_distances
@@ -50,7 +51,7 @@ def test_the_cdf_figure_has_fit_tail_and_both_sets(evaluation):
     np.testing.assert_allclose(numbers(steps.y)[1:-1], expected)
     assert steps.line.shape == "hv"
     low, high = figure.layout.xaxis.range
-    for name, values in ((f"Test pictures ({len(test)})", test), ("Reject pictures", reject)):
+    for name, values in ((f"Test pictures ({len(test)}", test), ("Reject pictures", reject)):
         inside = [value for value in values if low <= value <= high]
         assert numbers(named(figure, name).x).tolist() == inside
     assert [shape.x0 for shape in figure.layout.shapes] == [0.7]
@@ -117,7 +118,7 @@ def test_the_heat_map_shows_values_and_differences_and_frames_the_current_settin
         value = grid.value[row, column]
         sign = ""
         if grid.is_beyond_noise[row, column]:
-            sign = " ▲" if grid.difference[row, column] > 0 else " ▼"
+            sign = "<br>▲" if grid.difference[row, column] > 0 else "<br>▼"
         assert words == ("–" if np.isnan(value) else f"{value:.3f}{sign}")
         hover = heat.customdata[row][column]
         assert hover.startswith(result.settings_at(row, column))
@@ -146,3 +147,27 @@ def test_every_figure_is_json_and_lets_the_page_show_through(evaluation):
         values = json.loads(figure.to_json())
         assert len(values["data"]) == len(figure.data) > 0
         assert values["layout"]["paper_bgcolor"] == "rgba(0, 0, 0, 0)"
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [
+        ("euclidean", "Euclidean"),
+        ("squared_euclidean", "squared Euclidean"),
+        ("cosine", "cosine"),
+        ("eucos", "Euclidean/200 + cosine"),
+    ],
+)
+def test_distances_have_names_that_people_read(distance, expected):
+    evaluation = made_up_evaluation(distance=distance)
+    assert distance_in_words(evaluation.openmax) == expected
+    title = class_density_figure(evaluation, 0).layout.xaxis.title.text
+    assert title == f"Distance ({expected})"
+
+
+def test_pictures_outside_of_the_figure_are_counted():
+    evaluation = made_up_evaluation()
+    far = np.array([0.3, 1e6])
+    figure = class_cdf_figure(evaluation, 0, far, far[1:], None)
+    assert named(figure, "Test").name == "Test pictures (2, 1 outside)"
+    assert named(figure, "Reject").name == "Reject pictures (1, 1 outside)"
