@@ -73,8 +73,8 @@ def _goodness(health: Health, index: int) -> tuple[str, str]:
         return shown, f"no p-value: {goodness.reasons[index] or 'it is being simulated'}"
     return (
         f"{shown}, p {p_value:.2g}",
-        f"about {100 * p_value:.2g} % of {goodness.n_replicates} tails drawn from this Weibull "
-        "fit no better (Anderson–Darling)",
+        f"about {100 * p_value:.2g} % of tails drawn from this Weibull fit no better "
+        f"(Anderson–Darling, up to {goodness.n_replicates} drawn)",
     )
 
 

@@ -152,9 +152,10 @@ def _explain(evaluation: Evaluation, health: Health) -> None:
     parts = ["Worst fit first."]
     if goodness.n_replicates:
         parts.append(
-            f"**p** comes from {goodness.n_replicates} tails a class, drawn from its Weibull and "
-            f"fitted again: the share that fits no better. p ≤ {goodness.small_p:.2g} is warned "
-            f"of; of sound fits that is about {100 * goodness.small_p:.2g} in 100."
+            f"**p** comes from up to {goodness.n_replicates} tails a class, drawn from its "
+            "Weibull and fitted again: the share that fits no better. "
+            f"p ≤ {goodness.small_p:.2g} is warned of; of sound fits that is about "
+            f"{100 * goodness.small_p:.2g} in 100."
         )
     parts += [
         f"{count:,} {'class has' if count == 1 else 'classes have'} no p: {reason}."
