@@ -45,7 +45,7 @@ def class_cdf_figure(
     figure.add_scatter(
         x=np.concatenate([[low], tail, [high]]),
         y=np.concatenate([[0.0], empirical_cdf(tail), [1.0]]),
-        name=f"Tail ({len(tail)} pictures)",
+        name=f"Tail ({len(tail)})",
         mode="lines",
         line={"color": EMPIRICAL, "width": 1.5, "shape": "hv"},
         hovertemplate="%{y:.1%} of the tail up to distance %{x:.4g}<extra></extra>",
@@ -58,15 +58,15 @@ def class_cdf_figure(
         line={"color": CHOSEN, "width": 2.5},
         hovertemplate="CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
     )
-    rows = [("Test pictures", test, TEST, -0.07), ("Reject pictures", reject, REJECT, -0.15)]
+    rows = [("Test", test, TEST, -0.07), ("Reject", reject, REJECT, -0.15)]
     for name, values, colour, height in rows:
         inside = values[(values >= low) & (values <= high)]
         if len(values):
-            outside = len(values) - len(inside)
+            shown = "" if len(inside) == len(values) else f"{len(inside)} of "
             figure.add_scatter(
                 x=inside,
                 y=np.full(len(inside), height),
-                name=f"{name} ({len(values)}{f', {outside} outside' if outside else ''})",
+                name=f"{name} ({shown}{len(values)})",
                 mode="markers",
                 marker={
                     "color": colour,
@@ -169,19 +169,20 @@ def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
 def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
     """Heat map of one figure over η and α, coloured by the difference to the current setting.
 
-    ▲ and ▼ mark what is better or worse beyond noise; a frame the current setting.
+    By its square root, so that small gains are seen beside large losses. ▲ and ▼ mark what is
+    better or worse beyond noise; a frame the current setting.
     """
     grid = result.grids[metric]
     n_rows, n_columns = grid.value.shape
     x, y = np.arange(n_columns), np.arange(n_rows)
     noise = np.nan_to_num(np.abs(np.stack([grid.difference_low, grid.difference_high]))).max()
-    most = max(float(np.nanmax(np.abs(grid.difference), initial=0.0)), float(noise), 1e-9)
+    most = max(float(np.nanmax(np.abs(grid.difference), initial=0.0)), float(noise), 1e-9) ** 0.5
     signs = np.where(grid.is_beyond_noise, np.where(grid.difference > 0, "<br>▲", "<br>▼"), "")
     figure = go.Figure()
     figure.add_heatmap(
         x=x,
         y=y,
-        z=grid.difference,
+        z=np.sign(grid.difference) * np.sqrt(np.abs(grid.difference)),
         zmin=-most,
         zmax=most,
         colorscale=[

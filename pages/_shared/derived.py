@@ -166,8 +166,8 @@ def _distances(key: str, _evaluation: Evaluation) -> ClassDistances:
 
 
 @st.cache_resource(show_spinner="Testing the fits …", max_entries=20)
-def _health(key: str, _evaluation: Evaluation, _distances: ClassDistances) -> Health:
-    return class_health(_evaluation, _distances)
+def _health(key: str, _evaluation: Evaluation, _measured: ClassDistances) -> Health:
+    return class_health(_evaluation, _measured)
 
 
 @st.cache_resource(show_spinner=False, max_entries=20)
