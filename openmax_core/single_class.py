@@ -36,13 +36,12 @@ def own_distances(openmax: OpenMax, logits: ArrayLike, classes: Int) -> Float:
     classes : (N,) int, the class of each row
     """
     rows = np.asarray(logits)
-    distance = DISTANCES[openmax.settings_["distance"]]
     at_once = max(1, CHUNK_VALUES // openmax.n_classes)
     out = np.empty(len(rows))
     for start in range(0, len(rows), at_once):
         part = slice(start, start + at_once)
         chunk = np.ascontiguousarray(rows[part], dtype=np.float64)
-        out[part] = distance(as_used(openmax, chunk), openmax.means_[classes[part]])
+        out[part] = _distances_as_used(openmax, as_used(openmax, chunk), classes[part])
     return out
 
 
@@ -94,10 +93,8 @@ def rejection_cdf(openmax: OpenMax, index: int, threshold: float) -> float | Non
     """
     n_classes = openmax.n_classes
     mean = openmax.means_[index]
-    to_all = own_distances(
-        openmax, np.broadcast_to(mean, (n_classes, n_classes)), np.arange(n_classes)
-    )
-    at_mean = openmax.cdf(to_all)
+    everywhere = np.tile(mean, (n_classes, 1))
+    at_mean = openmax.cdf(_distances_as_used(openmax, everywhere, np.arange(n_classes)))
 
     def last_accepted(own: Float) -> int:
         cdf = np.repeat(at_mean[None], len(own), axis=0)
@@ -132,3 +129,8 @@ def rejection_distance(openmax: OpenMax, index: int, threshold: float) -> float 
     if cdf <= 0.0:
         return 0.0
     return max(0.0, float(openmax.weibull_.quantile(cdf)[index]))
+
+
+def _distances_as_used(openmax: OpenMax, vectors: Float, classes: Int) -> Float:
+    """Distances of rows that :func:`as_used` has returned, as the MAVs are."""
+    return np.asarray(DISTANCES[openmax.settings_["distance"]](vectors, openmax.means_[classes]))

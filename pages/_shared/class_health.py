@@ -10,7 +10,7 @@ from openmax_core.workspace import Workspace
 from pages._shared import derived, state
 from pages._shared.class_multiples import MOST_PLOTS
 from pages._shared.messages import show_error
-from pages._shared.progress import POLL_SECONDS
+from pages._shared.progress import show_job
 from pages._shared.widgets import csv_button
 
 N_FIRST = 6
@@ -117,14 +117,7 @@ def show_simulation(job: derived.FitJob | None) -> None:
     if job.problem:
         show_error(f"The p-values could not be simulated: {job.problem}")
         return
-
-    def poll() -> None:
-        if not job.is_running:
-            st.rerun()
-        done, total = job.progress or (0, 1)
-        st.progress(done / max(total, 1), text=f"Simulating p-values · {done:,} of {total:,} fits")
-
-    st.fragment(poll, run_every=POLL_SECONDS)()
+    show_job(job, "Simulating p-values", "fits")
 
 
 def _to_plot(event: object, order: list[int], is_few: bool) -> list[int]:

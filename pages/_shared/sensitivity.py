@@ -10,7 +10,7 @@ from openmax_core.sensitivity import METRICS, REJECTED, Sensitivity
 from openmax_core.workspace import Workspace
 from pages._shared import derived
 from pages._shared.messages import show_error
-from pages._shared.progress import POLL_SECONDS
+from pages._shared.progress import show_job
 
 
 def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
@@ -39,7 +39,7 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
         )
         return
     if not job.has_result:
-        _show_progress(job)
+        show_job(job, "Comparing", "settings")
         return
     _show_result(job.result())
 
@@ -47,16 +47,6 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
 def _floor(workspace: Workspace) -> float:
     floor = st.session_state.get("floor")
     return workspace.settings.defaults.min_test_accuracy if floor is None else float(floor)
-
-
-def _show_progress(job: derived.SensitivityJob) -> None:
-    def poll() -> None:
-        if not job.is_running:
-            st.rerun()
-        done, total = job.progress or (0, 1)
-        st.progress(done / max(total, 1), text=f"{done} of {total} settings")
-
-    st.fragment(poll, run_every=POLL_SECONDS)()
 
 
 def _show_result(result: Sensitivity) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
@@ -212,13 +213,30 @@ def test_two_classes_of_two_pictures_are_shown(open_app, tmp_path):
 
 
 def test_sound_fits_of_three_parameters_are_simulated_in_the_background(
-    open_app, trees, monkeypatch
+    open_app, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(goodness, "MAX_FORM_REPLICATES", 19)
-    monkeypatch.setattr(goodness, "untestable", lambda model, tails: [""] * len(tails))
-    app = shown_after(open_app(trees.folder, "weibull", method="notebook"))
-    assert app.dataframe[0].value["p_value"].notna().all()
-    assert "19 tails a class" in texts(app.caption)
+    workspace = make_workspace(tmp_path / "trees", n_train=100, n_test=3, stored=False)
+    for seed, split in enumerate(workspace.splits, start=2):  # with sound fits, and one that is not
+        files = workspace.find_pictures(split)
+        rows = on_shells(files.labels, seed)
+        workspace.store.save(split, files, dict(enumerate(rows)), 3)
+    shapes = workspace.evaluate("notebook").openmax.weibull_.parameters()["shape"]
+    assert (shapes > 1).tolist() == [True, False, True]
+    app = shown_after(open_app(workspace.folder, "weibull", method="notebook"))
+    table = app.dataframe[0].value
+    assert (table["p_value"].notna() == (table["shape"] > 1)).all()
+    assert "up to 19 tails a class" in texts(app.caption)
+
+
+def on_shells(labels: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+    """Logits whose squared distances to their class's centre have an upper end."""
+    generator = np.random.default_rng(seed)
+    squared = np.maximum(9 - 2 * generator.weibull(3, len(labels)), 0.5)
+    directions = generator.normal(size=(len(labels), 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    centres = 12 * np.eye(3)[np.maximum(labels, 0)] * (labels >= 0)[:, None]
+    return (centres + np.sqrt(squared)[:, None] * directions).astype(np.float32)
 
 
 # --- η and α -------------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ import numpy as np
 from scipy import stats
 
 from openmax_core.evaluation import TradeoffCurve
+from openmax_core.health import class_distances, class_health, health_table
+from openmax_core.multiples import multiples
 from openmax_core.openmax import OpenMax
 from openmax_core.weibull import fit_tails
 from tests.benchmarks.measure import Row, best_seconds
+from tests.evaluations import made_up_evaluation
 
 N_SCIPY_CLASSES = 20
 N_SCORES = 1_000_000
@@ -17,7 +20,7 @@ N_LOOK_UPS = 1000
 
 def rows() -> list[Row]:
     """All measurements of this group."""
-    return [_fit(), _score(10, 400_000, 8e5), _score(1000, 20_000, 2e4), *_curve()]
+    return [_fit(), _score(10, 400_000, 8e5), _score(1000, 20_000, 2e4), *_curve(), _weibull_page()]
 
 
 def _fit() -> Row:
@@ -94,3 +97,21 @@ def _curve() -> list[Row]:
             here <= 20e-6,
         ),
     ]
+
+
+def _weibull_page() -> Row:
+    evaluation = made_up_evaluation(n_classes=1000, n_train=20, n_test=5, n_reject=5000)
+
+    def first_visit() -> None:
+        distances = class_distances(evaluation)
+        health = class_health(evaluation, distances)
+        health_table(evaluation, health)
+        multiples(evaluation, distances, health, range(6), 0.5)
+
+    here = best_seconds(first_visit, 3)
+    return Row(
+        "Weibull page of 1,000 classes, η = 20, first visit",
+        f"{here:.2f} s",
+        budget="≤ 1.5 s",
+        met=here <= 1.5,
+    )

@@ -198,10 +198,24 @@ def test_the_simulation_gives_sound_fits_a_p_value_and_tells_how_far_it_is():
     seen: list[tuple[int, int]] = []
     result = simulate_goodness(model, tails, seen.append)
     n = goodness.MAX_FORM_REPLICATES
-    assert seen == [(done + 1, 2 * n) for done in range(2 * n)]
+    assert seen[-1] == (2 * n, 2 * n)
+    assert seen == sorted(seen)
     assert np.isnan(result.p_value).tolist() == [False, True, False]
     assert (result.p_value[[0, 2]] > 0.02).all()
     assert result.n_replicates == n
+    assert not result.is_open
+
+
+def test_draws_whose_own_fit_is_degenerate_do_not_count(monkeypatch):
+    model, tails = sound_and_degenerate()
+
+    def degenerate(tails, class_names=None):
+        return WeibullMaxFit(np.array([0.4]), np.array([9.0]), np.ones(1), np.array([60]))
+
+    monkeypatch.setattr(goodness, "fit_weibull_max", degenerate)
+    result = simulate_goodness(model, tails, lambda progress: None)
+    assert np.isnan(result.p_value).all()
+    assert result.reasons[0] == "most tails drawn from its Weibull have degenerate fits themselves"
     assert not result.is_open
 
 

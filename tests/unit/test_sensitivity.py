@@ -10,6 +10,13 @@ import pytest
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core import sensitivity as module
 from openmax_core.assessment import Evaluation
+from openmax_core.comparison import (
+    MetricGrid,
+    Resamples,
+    compare,
+    figures_of,
+    resampled_figures,
+)
 from openmax_core.errors import FitError, NoFeasibleThresholdError
 from openmax_core.jobs import Job
 from openmax_core.sensitivity import (
@@ -17,12 +24,8 @@ from openmax_core.sensitivity import (
     METRICS,
     OSCR,
     REJECTED,
-    Resamples,
     Sensitivity,
-    compare,
-    figures_of,
     measure_sensitivity,
-    resampled_figures,
     sensitivity_grid,
 )
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
@@ -277,7 +280,7 @@ def test_of_settings_that_are_alike_few_grids_show_any_as_different():
 def result_of(value: list[list[float]], is_beyond_noise: list[list[bool]]) -> Sensitivity:
     values = np.array(value)
     grid = compare(values, np.repeat(values[None], 3, axis=0), (0, 0))
-    marked = module.MetricGrid(
+    marked = MetricGrid(
         grid.value,
         grid.low,
         grid.high,
