@@ -18,6 +18,7 @@ HEIGHT = 300
 N_CURVE_POINTS = 400
 MOST_BINS = 16
 EMPIRICAL = "#64748b"
+WORSE, ALIKE, BETTER, ON_CELL = "#fb923c", "#e2e8f0", "#60a5fa", "#0f172a"
 DISTANCE_WORDS = {"euclidean": "Euclidean", "eucos": "Euclidean/200 + cosine"}
 
 
@@ -185,11 +186,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         z=np.sign(grid.difference) * np.sqrt(np.abs(grid.difference)),
         zmin=-most,
         zmax=most,
-        colorscale=[
-            [0, "rgba(249, 115, 22, 0.6)"],
-            [0.5, "rgba(128, 128, 128, 0.1)"],
-            [1, "rgba(59, 130, 246, 0.6)"],
-        ],
+        colorscale=[[0, WORSE], [0.5, ALIKE], [1, BETTER]],
         showscale=False,
         xgap=3,
         ygap=3,
@@ -206,7 +203,11 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
             "–" if np.isnan(grid.value[i, j]) else f"{grid.value[i, j]:.3f}{signs[i, j]}"
             for i, j in places.tolist()
         ],
-        textfont={"size": 13, "weight": 600},
+        textfont={
+            "size": 13,
+            "weight": 600,
+            "color": np.where(np.isnan(grid.value), EMPIRICAL, ON_CELL).ravel(),
+        },
         hoverinfo="skip",
         showlegend=False,
     )

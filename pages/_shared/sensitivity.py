@@ -72,7 +72,8 @@ def _caption(result: Sensitivity, metric: str) -> str:
     parts = [
         "The frame is the current setting. Blue is better than it, orange worse; ▲ and ▼ mark "
         f"what is so beyond noise (95 %, all cells judged together, {result.n_resamples} resamples "
-        "of the same pictures). Intervals of a cell are shown on hover."
+        "of the same pictures). Intervals of a cell are shown on hover. The best of many cells, "
+        "chosen on these pictures, flatters itself."
     ]
     if metric == REJECTED:
         parts.append(
