@@ -1,6 +1,8 @@
 """Presets of OpenMax, as data, and the check of settings.
 
-``bendale`` is the paper's method as its code (OSDN) has it; ``notebook`` is the notebook's.
+``robust`` is what the evidence of ``tests/benchmarks/evidence.py`` chose, see the dashboard's page
+on methods; ``bendale`` is the paper's method as its code (OSDN) has it; ``notebook`` is the
+notebook's.
 """
 
 from __future__ import annotations
@@ -9,11 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from openmax_core.distances import DISTANCES
+from openmax_core.distances import DISTANCES, SCALED_EUCOS
 from openmax_core.errors import OpenMaxError
 
+# What every method had before there was a setting for it.
+PLAIN: dict[str, Any] = {
+    "centring": "none",
+    "tail_share": None,
+    "strength": 1.0,
+    "unknown_from": "all",
+}
 PRESETS: dict[str, dict[str, Any]] = {
+    "robust": {
+        "centring": "mean",
+        "distance": SCALED_EUCOS,
+        "tail_size": 10,
+        "tail_share": 0.1,
+        "alpha_rank": 3,
+        "weighting": "code",
+        "strength": 0.25,
+        "unknown_from": "positive",
+        "weibull": "libmr",
+        "translate": 1.0,
+        "second_softmax": False,
+        "fit_precision": "float64",
+    },
     "bendale": {
+        **PLAIN,
         "distance": "eucos",
         "tail_size": 20,
         "alpha_rank": 10,
@@ -24,6 +48,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fit_precision": "float64",
     },
     "notebook": {
+        **PLAIN,
         "distance": "squared_euclidean",
         "tail_size": 100,
         "alpha_rank": None,
@@ -36,11 +61,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fit_precision": "float32",
     },
 }
-DEFAULT_PRESET = "bendale"
+DEFAULT_PRESET = "robust"
 SETTING_NAMES = frozenset(PRESETS[DEFAULT_PRESET])
 CHOICES: dict[str, tuple[str, ...]] = {
-    "distance": tuple(DISTANCES),
+    "centring": ("none", "mean", "minimum"),
+    "distance": (*DISTANCES, SCALED_EUCOS),
     "weighting": ("code", "paper", "all"),
+    "unknown_from": ("all", "positive"),
     "weibull": ("libmr", "weibull_max"),
     "fit_precision": ("float32", "float64"),
 }
@@ -48,6 +75,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """Every setting with its value: the override, or the preset's where that is None.
+
+    A ``tail_size`` that is given without a ``tail_share`` holds for every class, whatever its size.
 
     Raises
     ------
@@ -60,6 +89,8 @@ def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
         name: default if overrides.get(name) is None else overrides[name]
         for name, default in PRESETS[preset].items()
     }
+    if overrides.get("tail_size") is not None:
+        settings["tail_share"] = overrides.get("tail_share")
     settings = {n: v.item() if isinstance(v, np.generic) else v for n, v in settings.items()}
     for name, choices in CHOICES.items():
         if settings[name] not in choices:
@@ -70,4 +101,8 @@ def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
         raise OpenMaxError(f"tail_size must be at least 2, not {settings['tail_size']}")
     if settings["alpha_rank"] is not None and settings["alpha_rank"] < 1:
         raise OpenMaxError(f"alpha_rank must be at least 1, not {settings['alpha_rank']}")
+    if settings["tail_share"] is not None and not 0 < settings["tail_share"] <= 1:
+        raise OpenMaxError(f"tail_share must lie in (0, 1], not {settings['tail_share']}")
+    if not 0 < settings["strength"] <= 1:
+        raise OpenMaxError(f"strength must lie in (0, 1], not {settings['strength']}")
     return settings
