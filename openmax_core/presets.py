@@ -106,3 +106,10 @@ def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
     if not 0 < settings["strength"] <= 1:
         raise OpenMaxError(f"strength must lie in (0, 1], not {settings['strength']}")
     return settings
+
+
+def tail_in_words(settings: dict[str, Any]) -> str:
+    """How large η is: '20', or '10 % of each class, at least 10'."""
+    if settings["tail_share"] is None:
+        return str(settings["tail_size"])
+    return f"{100 * settings['tail_share']:g} % of each class, at least {settings['tail_size']}"
