@@ -63,6 +63,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 DEFAULT_PRESET = "robust"
 SETTING_NAMES = frozenset(PRESETS[DEFAULT_PRESET])
+DISTANCE_WORDS = {
+    "euclidean": "Euclidean",
+    "squared_euclidean": "squared Euclidean",
+    "cosine": "cosine",
+    "eucos": "Euclidean/200 + cosine",
+    SCALED_EUCOS: "Euclidean + cosine, each in its median",
+}
 CHOICES: dict[str, tuple[str, ...]] = {
     "centring": ("none", "mean", "minimum"),
     "distance": (*DISTANCES, SCALED_EUCOS),
@@ -113,3 +120,33 @@ def tail_in_words(settings: dict[str, Any]) -> str:
     if settings["tail_share"] is None:
         return str(settings["tail_size"])
     return f"{100 * settings['tail_share']:g} % of each class, at least {settings['tail_size']}"
+
+
+def preset_in_words(name: str) -> dict[str, str]:
+    """What a preset does, by step."""
+    settings = PRESETS[name]
+    alpha = settings["alpha_rank"]
+    weights = {
+        "code": f"(α + 1 − i)/α, α = {alpha}",
+        "paper": f"(α − i)/α, α = {alpha}",
+        "all": "1 for every class",
+    }[settings["weighting"]]
+    if settings["strength"] < 1:
+        weights = f"{settings['strength']:g} · {weights}"
+    return {
+        "logits": {
+            "none": "as they are",
+            "mean": "less each picture's mean",
+            "minimum": "less each picture's minimum",
+        }[settings["centring"]],
+        "distance": DISTANCE_WORDS[settings["distance"]],
+        "tail η": tail_in_words(settings),
+        "weight of rank i": weights,
+        "given to 'unknown'": {"all": "by all logits", "positive": "by positive logits"}[
+            settings["unknown_from"]
+        ],
+        "Weibull": {"libmr": "libMR's, two parameters", "weibull_max": "SciPy's, three parameters"}[
+            settings["weibull"]
+        ],
+        "score": "softmax twice" if settings["second_softmax"] else "largest probability",
+    }
