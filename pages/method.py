@@ -117,8 +117,8 @@ def _show_comparison(evidence: Evidence) -> None:
     st.caption(
         "Right of the line a method tells known from unknown better than the largest softmax "
         f"probability. Bars are 95 % intervals of {evidence.n_resamples:,} paired resamples of "
-        "test and reject pictures; a row is the mean of its problems. Where no threshold keeps Test "
-        "accuracy ≥ 0.85, the Reject accuracy there counts as 0."
+        "test and reject pictures; a row is the mean of its problems. Where no threshold keeps "
+        "Test accuracy ≥ 0.85, the Reject accuracy there counts as 0."
     )
     with st.expander("Every problem, every method", icon=":material/table:"):
         table = evidence.table(chosen)
