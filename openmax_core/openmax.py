@@ -10,13 +10,11 @@ Source: Bendale & Boult, "Towards Open Set Deep Networks", CVPR 2016, and its co
 3. ω_j = 1 − a_j · CDF_j(d_j); v̂_j = v_j ω_j; the unknown's logit is Σ_j v_j (1 − ω_j).
 4. Softmax over the C + 1, the largest subtracted first.
 
-The preset 'robust' differs in four points. Before anything else the mean of a picture's logits is
-taken off them (``centring``), so that a constant added to all of them changes nothing, as with
-softmax. The Euclidean and the cosine distance are each divided by their median over the training
-pictures (``distance``). η is a share of the class (``tail_share``). And of the weights a_i only a
-part counts (``strength``), and of the logits only positive ones give to the unknown
-(``unknown_from``): far out in a tail a picture loses score, but rarely all at once, so that the
-threshold decides and not the tail alone.
+The preset 'robust' differs from this in three points, and has α = 5. Before anything else the mean
+of a picture's logits is taken off them (``centring``), so that a constant added to all of them
+changes nothing, as with softmax. Of the weights a_i only a quarter counts (``strength``): far out
+in a tail a picture loses score, but rarely all at once, so that the threshold decides and not the
+tail alone. And of the logits only positive ones give to the unknown (``unknown_from``).
 
 Example
 -------

@@ -24,10 +24,10 @@ PLAIN: dict[str, Any] = {
 PRESETS: dict[str, dict[str, Any]] = {
     "robust": {
         "centring": "mean",
-        "distance": SCALED_EUCOS,
-        "tail_size": 10,
-        "tail_share": 0.1,
-        "alpha_rank": 3,
+        "distance": "eucos",
+        "tail_size": 20,
+        "tail_share": None,
+        "alpha_rank": 5,
         "weighting": "code",
         "strength": 0.25,
         "unknown_from": "positive",
@@ -83,8 +83,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
 def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
     """Every setting with its value: the override, or the preset's where that is None.
 
-    A ``tail_size`` that is given without a ``tail_share`` holds for every class, whatever its size.
-
     Raises
     ------
     OpenMaxError
@@ -96,8 +94,6 @@ def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
         name: default if overrides.get(name) is None else overrides[name]
         for name, default in PRESETS[preset].items()
     }
-    if overrides.get("tail_size") is not None:
-        settings["tail_share"] = overrides.get("tail_share")
     settings = {n: v.item() if isinstance(v, np.generic) else v for n, v in settings.items()}
     for name, choices in CHOICES.items():
         if settings[name] not in choices:

@@ -73,13 +73,11 @@ def method_of(point: OperatingPoint) -> dict[str, Any] | None:
     """Preset of a point and the settings that differ from it; None if it has no known preset."""
     if point.preset not in PRESETS:
         return None
-    standard, settings = PRESETS[point.preset], point.settings
+    standard = PRESETS[point.preset]
     chosen = {
-        name: settings.get(name) if settings.get(name) != standard[name] else None
+        name: point.settings.get(name) if point.settings.get(name) != standard[name] else None
         for name in OVERRIDABLE
     }
-    if settings.get("tail_share") != standard["tail_share"]:
-        chosen["tail_size"] = settings.get("tail_size")
     return {"method": point.preset, **chosen}
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.distances import euclidean_and_cosine, learn_factors
+from openmax_core.distances import euclidean_and_cosine, eucos, learn_factors, scaled_eucos
 from openmax_core.errors import FitError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.files import write_text_atomically
@@ -101,14 +101,15 @@ def held_out(problem: Problem) -> TradeoffCurve:
 
 def left_out_means(problem: Problem) -> TradeoffCurve:
     """'robust' with tails of distances to the mean of the *other* pictures of the class."""
-    fitted = OpenMax("robust").fit(problem.train.logits, problem.train.labels)
-    vectors = problem.train.logits - problem.train.logits.mean(axis=1, keepdims=True)
-    right = vectors.argmax(axis=1) == problem.train.labels
-    parts = []
+    train = problem.train
+    fitted = OpenMax("robust").fit(train.logits, train.labels)
+    vectors = train.logits - train.logits.mean(axis=1, keepdims=True)
+    right = vectors.argmax(axis=1) == train.labels
+    distances = []
     for k, mean in enumerate(fitted.means_):
-        own = vectors[right & (problem.train.labels == k)]
-        parts.append(euclidean_and_cosine(own, (len(own) * mean - own) / (len(own) - 1)))
-    _refit(fitted, parts)
+        own = vectors[right & (train.labels == k)]
+        distances.append(eucos(own, (len(own) * mean - own) / (len(own) - 1)))
+    fitted.weibull_ = fit_tails(distances, fitted.settings_["tail_size"])
     return _curve(problem, fitted.predict_proba, fitted)
 
 
@@ -121,27 +122,16 @@ def on_features(problem: Problem) -> TradeoffCurve:
     right = train.logits.argmax(axis=1) == train.labels
     own = [train.features[right & (train.labels == k)] for k in range(fitted.n_classes)]
     means = [rows.mean(axis=0) for rows in own]
-    factors = _refit(fitted, [euclidean_and_cosine(a, b) for a, b in zip(own, means, strict=True)])
+    parts = [euclidean_and_cosine(a, b) for a, b in zip(own, means, strict=True)]
+    factors = learn_factors(np.concatenate(parts))
+    fitted.weibull_ = fit_tails([part @ factors for part in parts], fitted.settings_["tail_size"])
 
     def probabilities(part: Part) -> Array:
         assert part.features is not None
-        distances = [euclidean_and_cosine(part.features, mean) @ factors for mean in means]
+        distances = [scaled_eucos(part.features, mean, factors) for mean in means]
         return fitted.probabilities_at(part.logits, fitted.cdf(np.stack(distances, axis=1)))
 
     return _curve_of(problem, fitted, probabilities(problem.test), probabilities(problem.reject))
-
-
-def _refit(fitted: OpenMax, parts: Sequence[Array]) -> Array:
-    """Give an OpenMax the tails of other (n, 2) distances per class; returns their factors."""
-    factors = learn_factors(np.concatenate(parts))
-    settings = fitted.settings_
-    tails = []
-    for part in parts:
-        size = max(settings["tail_size"], round(settings["tail_share"] * len(part)))
-        tails.append(np.sort(part @ factors)[-size:])
-    fitted.weibull_ = fit_tails(tails, max(map(len, tails)), settings["translate"])
-    fitted.tails_, fitted.distance_factors_ = tails, factors
-    return factors
 
 
 def _curve(
@@ -247,11 +237,12 @@ def ablations(development: Problems) -> list[dict[str, Any]]:
         "logits as they are (no centring)": openmax("robust", centring="none"),
         "minimum taken off instead of the mean": openmax("robust", centring="minimum"),
         "Euclidean distance": openmax("robust", distance="euclidean"),
-        "eucos with the scale 200": openmax("robust", distance="eucos"),
-        "η = 20 for every class": openmax("robust", tail_size=20),
+        "eucos with scales learned from the data": openmax("robust", distance="scaled_eucos"),
+        "η = 10 % of the class": openmax("robust", tail_size=10, tail_share=0.1),
         "η = half of the class": openmax("robust", tail_size=10, tail_share=0.5),
         "α = 1": openmax("robust", alpha_rank=1),
         "α = 10": openmax("robust", alpha_rank=10),
+        "half of the weights (strength ½)": openmax("robust", strength=0.5),
         "full weights (strength 1)": openmax("robust", strength=1.0),
         "negative logits take from 'unknown'": openmax("robust", unknown_from="all"),
         "means without the picture itself": left_out_means,
