@@ -27,3 +27,10 @@ gallery = st.components.v2.component(
     css=_read("components/gallery.css"),
     js=_read("components/gallery.js"),
 )
+
+multiples = st.components.v2.component(
+    "openmax_multiples",
+    html='<div class="multiples"><p class="key"></p><ol></ol></div>',
+    css=_read("components/multiples.css"),
+    js=_read("components/multiples.js"),
+)

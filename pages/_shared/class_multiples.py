@@ -1,0 +1,59 @@
+"""Small multiples: one panel a class, drawn in the browser; a click opens the class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.class_figures import distance_in_words
+from openmax_core.decimals import threshold_text
+from openmax_core.health import Health
+from openmax_core.multiples import MOST_RUGS
+from openmax_core.multiples import multiples as multiples_data
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+from pages._shared.components import multiples
+
+MOST_PLOTS = 12
+
+
+def show_multiples(
+    workspace: Workspace,
+    evaluation: Evaluation,
+    health: Health,
+    classes: Sequence[int],
+    threshold: float,
+) -> int | None:
+    """Draw the panels; returns the class that was clicked, if one was."""
+    distances = derived.distances(workspace, evaluation)
+    opened = multiples(
+        key="multiples",
+        data={
+            "key": _key(evaluation, threshold),
+            "items": multiples_data(evaluation, distances, health, classes, threshold),
+        },
+        on_opened_change=lambda: None,
+    ).opened
+    st.caption(
+        f"Across: the distance to the class's mean ({distance_in_words(evaluation.openmax)}). "
+        f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
+        "← and → count pictures outside of the panel. The dashed line assumes a picture that has "
+        "the class's mean logits, of which only the distance to this class grows. A click on a "
+        "panel opens the class."
+    )
+    # Only what is shown can be opened: the number comes back from the browser.
+    return opened if type(opened) is int and opened in classes else None
+
+
+def _key(evaluation: Evaluation, threshold: float) -> list[dict[str, str]]:
+    entries = [
+        ("curve", "Weibull CDF"),
+        ("steps", "the tail itself"),
+        ("limit", f"rejected from here on, at threshold {threshold_text(threshold)}"),
+        ("test", "test pictures of this class"),
+    ]
+    if evaluation.reject is not None:
+        entries.append(("reject", "reject pictures whose largest logit is this class"))
+    return [{"name": name, "text": text} for name, text in entries]
