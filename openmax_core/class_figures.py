@@ -9,7 +9,6 @@ from scipy.special import betaincinv
 from openmax_core.assessment import Evaluation
 from openmax_core.figures import CHOSEN, GRID, REJECT, TEST
 from openmax_core.multiples import shown_range
-from openmax_core.openmax import OpenMax
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.tails import density, empirical_cdf, plotting_positions, quantiles
 from openmax_core.weibull import Float
@@ -18,13 +17,6 @@ HEIGHT = 300
 N_CURVE_POINTS = 400
 MOST_BINS = 16
 EMPIRICAL = "#64748b"
-DISTANCE_WORDS = {"euclidean": "Euclidean", "eucos": "Euclidean/200 + cosine"}
-
-
-def distance_in_words(openmax: OpenMax) -> str:
-    """Name of the method's distance, for an axis."""
-    name = str(openmax.settings_["distance"])
-    return DISTANCE_WORDS.get(name, name.replace("_", " ").replace("euclidean", "Euclidean"))
 
 
 def class_cdf_figure(
@@ -267,7 +259,7 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
 
 
 def _distance_title(evaluation: Evaluation) -> str:
-    return f"Distance ({distance_in_words(evaluation.openmax)})"
+    return f"Distance ({evaluation.openmax.distance_in_words})"
 
 
 def _lay_out(figure: go.Figure, x_title: str, y_title: str) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from openmax_core.openmax import OpenMax
-from openmax_core.presets import DISTANCE_WORDS
 from openmax_core.weibull import WeibullMaxFit
 
 TEST, REJECT, CHOSEN = "#3b82f6", "#f97316", "#8b5cf6"
@@ -65,7 +64,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
             marker={"color": CHOSEN, "size": 13, "symbol": "diamond"},
             hovertemplate="this picture: CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
         )
-    lay_out(figure, f"Distance ({DISTANCE_WORDS[openmax.settings_['distance']]})", "CDF", 280)
+    lay_out(figure, f"Distance ({openmax.distance_in_words})", "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])
     return figure
 

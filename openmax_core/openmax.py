@@ -49,7 +49,7 @@ from openmax_core.distances import (
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.files import write_text_atomically
 from openmax_core.fitting import check_fit_input, tail_sizes, training_distances
-from openmax_core.presets import DEFAULT_PRESET, PRESETS, resolve_settings
+from openmax_core.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
 from openmax_core.reweighting import centred, rank_weights, revised, softmax, top_ranked
 from openmax_core.weibull import (
     Float,
@@ -262,11 +262,27 @@ class OpenMax:
         self._require_fit()
         return len(self.classes_)
 
+    @property
+    def distance_in_words(self) -> str:
+        """Name of the distance that people read."""
+        self._require_fit()
+        return DISTANCE_WORDS[self.settings_["distance"]]
+
+    def centred(self, logits: NDArray[Any]) -> NDArray[Any]:
+        """(N, C) logits less what the method takes off them first: activation vectors."""
+        return centred(logits, self.settings_["centring"])
+
+    def distance_between(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        """(N,) distances between (N, C) activation vectors and one (C,), or (N, C) others."""
+        if self.settings_["distance"] == SCALED_EUCOS:
+            return scaled_eucos(a, b, self.distance_factors_)
+        return DISTANCES[self.settings_["distance"]](a, b)
+
     def distances(self, logits: ArrayLike) -> Float:
         """(N, C) float64 distances of (N, C) logits to every MAV."""
         checked = self._check_logits(logits)
         return np.concatenate(
-            [self._all_distances(self._centred(chunk)) for chunk in self._chunks(checked)]
+            [self._all_distances(self.centred(chunk)) for chunk in self._chunks(checked)]
             or [np.empty((0, self.n_classes))]
         )
 
@@ -369,7 +385,7 @@ class OpenMax:
 
     def probabilities_at(self, logits: ArrayLike, cdf: ArrayLike) -> Float:
         """(N, C + 1) probabilities that (N, C) logits would have with these (N, C) CDFs."""
-        v = self._centred(np.asarray(self._check_logits(logits), dtype=np.float64))
+        v = self.centred(np.asarray(self._check_logits(logits), dtype=np.float64))
         weights = self._rank_weights()
         ranked = top_ranked(v, len(weights))
         weighted = np.zeros_like(v)
@@ -385,7 +401,7 @@ class OpenMax:
         return 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
 
     def _probabilities(self, logits: Float) -> Float:
-        v = self._centred(logits)
+        v = self.centred(logits)
         weights = self._rank_weights()
         n, n_classes = v.shape
         if self.settings_["weighting"] == "all":
@@ -396,7 +412,10 @@ class OpenMax:
                 to_ranked = np.take_along_axis(self._all_distances(v), ranked, axis=1)
             else:
                 to_ranked = np.stack(
-                    [self._distance(v, self.means_[ranked[:, i]]) for i in range(len(weights))],
+                    [
+                        self.distance_between(v, self.means_[ranked[:, i]])
+                        for i in range(len(weights))
+                    ],
                     axis=1,
                 )
             weighted = np.zeros((n, n_classes))
@@ -412,17 +431,8 @@ class OpenMax:
             alpha = n_classes
         return rank_weights(settings["weighting"], alpha, n_classes) * settings["strength"]
 
-    def _centred(self, logits: Float) -> Float:
-        v: Float = centred(logits, self.settings_["centring"])
-        return v
-
-    def _distance(self, a: Float, b: Float) -> Float:
-        if self.settings_["distance"] == SCALED_EUCOS:
-            return scaled_eucos(a, b, self.distance_factors_)
-        return DISTANCES[self.settings_["distance"]](a, b)
-
     def _all_distances(self, v: Float) -> Float:
-        return np.stack([self._distance(v, mean) for mean in self.means_], axis=1)
+        return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)
 
     def _chunks(self, logits: NDArray[Any]) -> Iterator[Float]:
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
