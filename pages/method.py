@@ -98,6 +98,12 @@ def _show_rule(evidence: Evidence) -> None:
             "worse": st.column_config.NumberColumn("worse than softmax"),
         },
     )
+    st.markdown(
+        "That is what a default has to promise, not the most that can be had: `notebook` and the "
+        "maximum logit use the *size* of the logits, which says much about unknowns on many "
+        "networks, and misleads on networks whose logits are shifted. Compare them on your own "
+        "reject set; the Threshold page shows the same figures for every method."
+    )
 
 
 def _show_comparison(evidence: Evidence) -> None:
