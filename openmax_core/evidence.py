@@ -81,6 +81,12 @@ class Evidence:
         """Problems that the methods are compared on."""
         return len({row["problem"] for row in self.by_problem})
 
+    @property
+    def n_shifted(self) -> int:
+        """Problems that are others with a constant added to their logits."""
+        rows = self.by_problem
+        return len({row["problem"] for row in rows if row["group"].endswith(", shifted")})
+
     def beyond_noise(self, method: str) -> tuple[list[str], list[str]]:
         """'problem (figure)' where a method lies beyond noise below and above the baseline."""
         below, above = [], []

@@ -87,7 +87,9 @@ def _show_rule(evidence: Evidence) -> None:
     st.markdown(
         f"There `{DEFAULT_PRESET}` is, beyond noise, **{words}** of {n_each} comparisons "
         f"({evidence.n_problems} problems × {len(FIGURES)} figures); in the others the difference "
-        "is within noise." + (f" It is worse in: {_listed(below)}." if below else "")
+        "is within noise. A constant that is added changes neither of the two: the "
+        f"{evidence.n_shifted} problems with one are there for the other methods."
+        + (f" It is worse in: {_listed(below)}." if below else "")
     )
     st.dataframe(
         evidence.noise_table(),
