@@ -7,9 +7,8 @@ import plotly.graph_objects as go
 from scipy.special import betaincinv
 
 from openmax_core.assessment import Evaluation
-from openmax_core.figures import CHOSEN, GRID, REJECT, TEST
+from openmax_core.figures import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.multiples import shown_range
-from openmax_core.openmax import OpenMax
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.tails import density, empirical_cdf, plotting_positions, quantiles
 from openmax_core.weibull import Float
@@ -19,13 +18,6 @@ N_CURVE_POINTS = 400
 MOST_BINS = 16
 EMPIRICAL = "#64748b"
 WORSE, ALIKE, BETTER, ON_CELL = "#fb923c", "#e2e8f0", "#60a5fa", "#0f172a"
-DISTANCE_WORDS = {"euclidean": "Euclidean", "eucos": "Euclidean/200 + cosine"}
-
-
-def distance_in_words(openmax: OpenMax) -> str:
-    """Name of the method's distance, for an axis."""
-    name = str(openmax.settings_["distance"])
-    return DISTANCE_WORDS.get(name, name.replace("_", " ").replace("euclidean", "Euclidean"))
 
 
 def class_cdf_figure(
@@ -80,7 +72,7 @@ def class_cdf_figure(
             )
     if limit:
         figure.add_vline(x=limit, line={"color": CHOSEN, "width": 2, "dash": "dash"})
-    _lay_out(figure, _distance_title(evaluation), "CDF")
+    lay_out(figure, _distance_title(evaluation), "CDF", HEIGHT)
     figure.update_xaxes(range=[low, high])
     figure.update_yaxes(range=[-0.21, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1])
     return figure
@@ -116,7 +108,7 @@ def class_density_figure(evaluation: Evaluation, index: int) -> go.Figure:
         line={"color": CHOSEN, "width": 2.5},
         hovertemplate="density %{y:.4g} at distance %{x:.4g}<extra></extra>",
     )
-    _lay_out(figure, _distance_title(evaluation), "Density")
+    lay_out(figure, _distance_title(evaluation), "Density", HEIGHT)
     # A degenerate fit is infinite at the largest distance.
     figure.update_yaxes(range=[0, 1.1 * max(float(heights.max()), float(np.quantile(y, 0.97)))])
     return figure
@@ -163,7 +155,7 @@ def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
         marker={"color": EMPIRICAL, "size": 7, "opacity": 0.85},
         hovertemplate="distance %{y:.4g}; the Weibull's %{x:.4g}<extra></extra>",
     )
-    _lay_out(figure, "Distance that the Weibull expects", "Distance in the tail")
+    lay_out(figure, "Distance that the Weibull expects", "Distance in the tail", HEIGHT)
     return figure
 
 
@@ -220,7 +212,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         y1=row + 0.48,
         line={"color": CHOSEN, "width": 3},
     )
-    _lay_out(figure, "Tail size η", "α, classes re-weighted")
+    lay_out(figure, "Tail size η", "α, classes re-weighted", HEIGHT)
     figure.update_layout(height=110 + 52 * n_rows, margin={"l": 8, "r": 8, "t": 8, "b": 8})
     figure.update_xaxes(tickvals=x, ticktext=[str(size) for size in result.tail_sizes])
     figure.update_yaxes(
@@ -269,17 +261,4 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
 
 
 def _distance_title(evaluation: Evaluation) -> str:
-    return f"Distance ({distance_in_words(evaluation.openmax)})"
-
-
-def _lay_out(figure: go.Figure, x_title: str, y_title: str) -> None:
-    figure.update_layout(
-        height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 34, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-        hoverlabel={"align": "left"},
-    )
-    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False, automargin=True)
-    figure.update_yaxes(title=y_title, gridcolor=GRID, zeroline=False, automargin=True)
+    return f"Distance ({evaluation.openmax.distance_in_words})"

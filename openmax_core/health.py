@@ -18,7 +18,7 @@ import pandas as pd
 
 from openmax_core.assessment import Evaluation
 from openmax_core.goodness import Goodness, goodness_of_fit
-from openmax_core.single_class import as_used, own_distances
+from openmax_core.single_class import own_distances
 from openmax_core.tables import class_warnings
 from openmax_core.tails import location, log_cdf_and_survival
 from openmax_core.weibull import Float, Int
@@ -162,7 +162,7 @@ def mean_dominance(
         n = len(rows)
         if n > most:
             rows = np.sort(generator.choice(rows, most, replace=False))
-        vectors = as_used(openmax, np.asarray(train.logits[rows]))
+        vectors = openmax.centred(np.asarray(train.logits[rows]))
         lengths = np.linalg.norm(vectors - openmax.means_[index].astype(vectors.dtype), axis=1)
         middle = float(np.median(lengths))
         dominance[index] = lengths.max() / (n - 1) / middle if middle > 0 else np.inf

@@ -1,30 +1,19 @@
 """What OpenMax does with one class at a time.
 
-The estimator works on all classes of a picture; pages that explain a class need one. What is used
-of the estimator's inside is here and nowhere else: :func:`as_used`, :func:`own_distances` and
-:func:`probabilities_with_cdf`. Each is tested against the estimator itself.
+The estimator works on all classes of a picture; pages that explain a class need one.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.distances import DISTANCES
 from openmax_core.openmax import OpenMax
-from openmax_core.reweighting import rank_weights, softmax, top_ranked
 from openmax_core.weibull import Float, Int
 
 CHUNK_VALUES = 1 << 20
 N_STEPS = 256
 N_FINER, N_REFINEMENTS = 16, 11
-
-
-def as_used(openmax: OpenMax, logits: NDArray[Any]) -> NDArray[Any]:
-    """(N, C) logits in the form whose distances to the MAVs are taken."""
-    return logits
 
 
 def own_distances(openmax: OpenMax, logits: ArrayLike, classes: Int) -> Float:
@@ -41,42 +30,14 @@ def own_distances(openmax: OpenMax, logits: ArrayLike, classes: Int) -> Float:
     for start in range(0, len(rows), at_once):
         part = slice(start, start + at_once)
         chunk = np.ascontiguousarray(rows[part], dtype=np.float64)
-        out[part] = _distances_as_used(openmax, as_used(openmax, chunk), classes[part])
+        out[part] = openmax.distance_between(openmax.centred(chunk), openmax.means_[classes[part]])
     return out
-
-
-def probabilities_with_cdf(openmax: OpenMax, logits: Float, cdf: Float) -> Float:
-    """(N, C + 1) probabilities of logits whose CDFs are given instead of computed.
-
-    With ``cdf = openmax.cdf(openmax.distances(logits))`` they are those of ``predict_proba``.
-
-    Parameters
-    ----------
-    logits : (N, C) float64, in the form that :func:`as_used` returns
-    cdf : (N, C) float64
-    """
-    settings, n_classes = openmax.settings_, openmax.n_classes
-    if settings["weighting"] == "all":
-        moved = logits * cdf
-    else:
-        weights = rank_weights(
-            settings["weighting"], settings["alpha_rank"] or n_classes, n_classes
-        )
-        ranked = top_ranked(logits, len(weights))
-        moved = np.zeros_like(logits)
-        shares = np.take_along_axis(cdf * logits, ranked, axis=1) * weights
-        np.put_along_axis(moved, ranked, shares, axis=1)
-    return softmax(np.concatenate([logits - moved, moved.sum(axis=1, keepdims=True)], axis=1))
 
 
 def is_accepted(openmax: OpenMax, probabilities: Float, threshold: float) -> NDArray[np.bool_]:
     """(N,) whether (N, C + 1) probabilities pass: the most probable is a class, and well enough."""
-    largest = probabilities.max(axis=1)
-    scores = largest
-    if openmax.settings_["second_softmax"]:
-        scores = 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
     is_known = probabilities.argmax(axis=1) != openmax.n_classes
-    return np.asarray(is_known & (scores >= threshold))
+    return np.asarray(is_known & (openmax.scores_of(probabilities) >= threshold))
 
 
 def rejection_cdf(openmax: OpenMax, index: int, threshold: float) -> float | None:
@@ -91,16 +52,15 @@ def rejection_cdf(openmax: OpenMax, index: int, threshold: float) -> float | Non
     -------
     0 if it is always rejected, None if it is accepted at a CDF of 1.
     """
-    n_classes = openmax.n_classes
     mean = openmax.means_[index]
-    everywhere = np.tile(mean, (n_classes, 1))
-    at_mean = openmax.cdf(_distances_as_used(openmax, everywhere, np.arange(n_classes)))
+    everywhere = np.tile(mean, (openmax.n_classes, 1))
+    at_mean = openmax.cdf(openmax.distance_between(everywhere, openmax.means_))
 
     def last_accepted(own: Float) -> int:
         cdf = np.repeat(at_mean[None], len(own), axis=0)
         cdf[:, index] = own
         logits = np.repeat(mean[None], len(own), axis=0)
-        passes = is_accepted(openmax, probabilities_with_cdf(openmax, logits, cdf), threshold)
+        passes = is_accepted(openmax, openmax.probabilities_at(logits, cdf), threshold)
         return int(np.flatnonzero(passes)[-1]) if passes.any() else -1
 
     steps = np.linspace(0.0, 1.0, N_STEPS + 1)
@@ -129,8 +89,3 @@ def rejection_distance(openmax: OpenMax, index: int, threshold: float) -> float 
     if cdf <= 0.0:
         return 0.0
     return max(0.0, float(openmax.weibull_.quantile(cdf)[index]))
-
-
-def _distances_as_used(openmax: OpenMax, vectors: Float, classes: Int) -> Float:
-    """Distances of rows that :func:`as_used` has returned, as the MAVs are."""
-    return np.asarray(DISTANCES[openmax.settings_["distance"]](vectors, openmax.means_[classes]))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.class_figures import distance_in_words
 from openmax_core.decimals import threshold_text
 from openmax_core.health import Health
 from openmax_core.multiples import MOST_RUGS
@@ -37,7 +36,7 @@ def show_multiples(
         on_opened_change=lambda: None,
     ).opened
     st.caption(
-        f"Across: the distance to the class's mean ({distance_in_words(evaluation.openmax)}). "
+        f"Across: the distance to the class's mean ({evaluation.openmax.distance_in_words}). "
         f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
         "← and → count pictures outside of the panel. The dashed line assumes a picture that has "
         "the class's mean logits, of which only the distance to this class grows. A click on a "

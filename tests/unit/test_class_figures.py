@@ -13,7 +13,6 @@ from openmax_core.class_figures import (
     class_cdf_figure,
     class_density_figure,
     class_qq_figure,
-    distance_in_words,
     sensitivity_figure,
 )
 from openmax_core.health import class_distances
@@ -161,7 +160,7 @@ def test_every_figure_is_json_and_lets_the_page_show_through(evaluation):
 )
 def test_distances_have_names_that_people_read(distance, expected):
     evaluation = made_up_evaluation(distance=distance)
-    assert distance_in_words(evaluation.openmax) == expected
+    assert evaluation.openmax.distance_in_words == expected
     title = class_density_figure(evaluation, 0).layout.xaxis.title.text
     assert title == f"Distance ({expected})"
 
