@@ -59,7 +59,7 @@ def class_facts(
         (
             "At the current threshold",
             limit_in_words(limit),
-            "for a picture with this class's mean logits, were only its distance to them larger",
+            "were only the distance to this class larger, and all else as it is",
         ),
     ]
     return pd.DataFrame(rows, columns=["figure", "value", "meaning"])

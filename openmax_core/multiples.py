@@ -60,10 +60,10 @@ def multiple(
 def limit_in_words(limit: float | None) -> str:
     """Say from which distance on the class's mean logits are rejected."""
     if limit is None:
-        return "not rejected at any distance"
+        return "its mean logits are rejected at no distance"
     if limit <= 0:
-        return "rejected at every distance"
-    return f"rejected from distance {limit:.4g} on"
+        return "its mean logits are rejected at every distance"
+    return f"its mean logits are rejected from distance {limit:.4g} on"
 
 
 def shown_range(

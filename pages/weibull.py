@@ -8,7 +8,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.workspace import Workspace
 from pages._shared import derived, state
 from pages._shared.class_detail import show_class
-from pages._shared.class_health import show_health_table, show_simulation, show_warnings
+from pages._shared.class_health import show_health_table, show_simulation
 from pages._shared.class_multiples import MOST_PLOTS, show_multiples
 from pages._shared.guards import require_evaluation, show_provenance
 from pages._shared.registry import ensure_routed
@@ -34,7 +34,12 @@ def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
     """Few classes are all drawn, above their table; of many, those that the table selects."""
     threshold = state.threshold(workspace, evaluation)
     health = derived.health(workspace, evaluation)
-    show_warnings(evaluation, health)
+    if health.n_warned:
+        st.warning(
+            f"{health.n_warned:,} of {evaluation.openmax.n_classes:,} fits need a look; each says "
+            "why beside its class.",
+            icon=":material/warning:",
+        )
     if evaluation.openmax.n_classes <= MOST_PLOTS:
         plots = st.container()
         _show_heading()

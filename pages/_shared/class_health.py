@@ -22,16 +22,6 @@ COLUMNS = (
 SEARCH_WIDTH = 320
 
 
-def show_warnings(evaluation: Evaluation, health: Health) -> None:
-    """Say how many fits need a look."""
-    n_warned, n_classes = health.n_warned, evaluation.openmax.n_classes
-    if n_warned:
-        st.warning(
-            f"{n_warned:,} of {n_classes:,} fits need a look; each says why beside its class.",
-            icon=":material/warning:",
-        )
-
-
 def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Health) -> list[int]:
     """Draw the table; returns the classes to plot, as selected in it."""
     names = evaluation.openmax.class_names_
@@ -52,6 +42,7 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
     if not order:
         st.caption("No class has this in its name.")
         return []
+    n_replicates = health.goodness.n_replicates
     has_p = bool(table["p_value"].notna().any())
     share = st.column_config.NumberColumn(format="percent")
     number = st.column_config.NumberColumn(format="%.4g")
@@ -62,8 +53,8 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
         height="content" if is_few else 390,
         on_select="rerun",
         selection_mode="multi-row",
-        # Rows are selected by their place: other rows are another table.
-        key=f"health_{state.method_key(workspace)}_{search}",
+        # Rows are selected by their place: in another order it is another table.
+        key=f"health_{state.method_key(workspace)}_{evaluation.data}_{n_replicates}_{search}",
         column_order=[name for name in COLUMNS if has_p or name != "p_value"],
         column_config={
             "class": st.column_config.TextColumn("class", pinned=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -27,32 +28,35 @@ def show_multiples(
 ) -> int | None:
     """Draw the panels; returns the class that was clicked, if one was."""
     distances = derived.distances(workspace, evaluation)
+    items = multiples_data(evaluation, distances, health, classes, threshold)
     opened = multiples(
         key="multiples",
         data={
-            "key": _key(evaluation, threshold),
-            "items": multiples_data(evaluation, distances, health, classes, threshold),
+            "key": _key(evaluation, items, threshold),
+            "items": items,
         },
         on_opened_change=lambda: None,
     ).opened
     st.caption(
         f"Across: the distance to the class's mean ({evaluation.openmax.distance_in_words}). "
         f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
-        "← and → count pictures outside of the panel. The dashed line assumes a picture that has "
-        "the class's mean logits, of which only the distance to this class grows. A click on a "
-        "panel opens the class."
+        "← and → count pictures outside of the panel. The words say from where on a picture with "
+        "the class's mean logits would be rejected, were only its distance to this class larger, at "
+        f"threshold {threshold_text(threshold)}. A click on a panel opens the class."
     )
     # Only what is shown can be opened: the number comes back from the browser.
     return opened if type(opened) is int and opened in classes else None
 
 
-def _key(evaluation: Evaluation, threshold: float) -> list[dict[str, str]]:
-    entries = [
-        ("curve", "Weibull CDF"),
-        ("steps", "the tail itself"),
-        ("limit", f"rejected from here on, at threshold {threshold_text(threshold)}"),
-        ("test", "test pictures of this class"),
-    ]
+def _key(
+    evaluation: Evaluation, items: Sequence[dict[str, Any]], threshold: float
+) -> list[dict[str, str]]:
+    """What the signs mean that are drawn."""
+    entries = [("curve", "Weibull CDF"), ("steps", "the tail itself")]
+    if any(item["limit"] is not None for item in items):
+        text = f"rejected from here on, at threshold {threshold_text(threshold)}"
+        entries.append(("limit", text))
+    entries.append(("test", "test pictures of this class"))
     if evaluation.reject is not None:
         entries.append(("reject", "reject pictures whose largest logit is this class"))
     return [{"name": name, "text": text} for name, text in entries]

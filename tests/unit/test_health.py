@@ -260,8 +260,14 @@ def test_facts_say_the_figures_in_words():
     p = health.goodness.p_value[1]
     assert facts["Goodness of fit"].value.endswith(f", p {p:.2g}")
     assert f"{health.n_beyond[1]} of 30" in facts["Test pictures beyond the tail"].meaning
-    assert facts["At the current threshold"].value == "rejected from distance 0.25 on"
-    for limit, words in ((None, "not rejected at any"), (0.0, "rejected at every distance")):
+    assert (
+        facts["At the current threshold"].value
+        == "its mean logits are rejected from distance 0.25 on"
+    )
+    for limit, words in (
+        (None, "are rejected at no distance"),
+        (0.0, "rejected at every distance"),
+    ):
         facts = facts_of(evaluation, health, 1, limit)
         assert words in facts["At the current threshold"].value
 

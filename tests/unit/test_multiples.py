@@ -117,9 +117,12 @@ def test_the_limit_is_where_the_class_s_mean_logits_are_rejected():
     limit = rejection_distance(evaluation.openmax, 1, 0.9)
     assert limit
     assert item["limit"] == pytest.approx((limit - low) / (high - low))
-    assert item["limit_text"] == f"rejected from distance {limit:.4g} on"
+    assert item["limit_text"] == f"its mean logits are rejected from distance {limit:.4g} on"
     always = drawn(evaluation, 1, 1.1)
-    assert (always["limit"], always["limit_text"]) == (None, "rejected at every distance")
+    assert (always["limit"], always["limit_text"]) == (
+        None,
+        "its mean logits are rejected at every distance",
+    )
 
 
 def test_a_panel_says_what_it_rests_on():
