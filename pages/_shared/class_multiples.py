@@ -41,8 +41,8 @@ def show_multiples(
         f"Across: the distance to the class's mean ({evaluation.openmax.distance_in_words}). "
         f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
         "← and → count pictures outside of the panel. The words say from where on a picture with "
-        "the class's mean logits would be rejected, were only its distance to this class larger, at "
-        f"threshold {threshold_text(threshold)}. A click on a panel opens the class."
+        "the class's mean logits would be rejected, were only its distance to this class larger, "
+        f"at threshold {threshold_text(threshold)}. A click on a panel opens the class."
     )
     # Only what is shown can be opened: the number comes back from the browser.
     return opened if type(opened) is int and opened in classes else None
