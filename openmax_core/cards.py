@@ -50,12 +50,14 @@ def cards_data(openmax: OpenMax, scored: ScoredPictures, keys: Sequence[str]) ->
 def shown_outputs(before: Float, after: Float, most: int = MOST_BARS) -> list[int]:
     """Indices of the C + 1 outputs to show for a picture, in their order, 'unknown' last.
 
-    All of them up to ``most`` classes; else the most probable, before or after OpenMax.
+    All of them up to ``most`` classes; else the most probable before or after OpenMax, among them
+    the one that OpenMax takes it for.
     """
     n_classes = len(before)
     if n_classes <= most:
         return list(range(n_classes + 1))
     largest = np.maximum(before, after[:-1])
+    largest[after[:-1].argmax()] = np.inf
     top = np.argsort(-largest, kind="stable")[: most - 1]
     # By the place that the network gave them: the first bar is its own answer.
     ordered = top[np.argsort(-before[top], kind="stable")]
