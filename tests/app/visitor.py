@@ -66,9 +66,9 @@ def gallery(app: AppTest) -> list[dict[str, Any]]:
     return list(given(app, "gallery")["items"])
 
 
-def send_moved(app: AppTest, moved: Any) -> None:
-    """Run the page as when the explorer has moved."""
-    state = WidgetState(id=component(app, "explorer").proto.id)
+def send_moved(app: AppTest, moved: Any, key: str = "explorer") -> None:
+    """Run the page as when a component's threshold has moved."""
+    state = WidgetState(id=component(app, key).proto.id)
     state.json_value = json.dumps({"moved": moved})
     _run_with(app, state)
 
@@ -81,8 +81,13 @@ def move_threshold(app: AppTest, threshold: float) -> None:
 
 def open_picture(app: AppTest, key: Any) -> None:
     """Click a picture of the gallery."""
-    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{component(app, 'gallery').proto.id}__events")
-    state.json_trigger_value = json.dumps([{"event": "opened", "value": key}])
+    trigger(app, "gallery", "opened", key)
+
+
+def trigger(app: AppTest, key: str, event: str, value: Any) -> None:
+    """Run the page as when something in a component was clicked."""
+    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{component(app, key).proto.id}__events")
+    state.json_trigger_value = json.dumps([{"event": event, "value": value}])
     _run_with(app, state)
 
 
