@@ -88,7 +88,7 @@ class Card {
     table.setAttribute("role", "img");
     table.setAttribute("aria-label", `Probabilities before and after OpenMax. ${rows.map(([name, before, after]) => `${name}: ${before === null ? "none" : fixed(before)}, ${fixed(after)}`).join("; ")}`);
     table.append(element("span", { className: "head" }), element("span", { className: "head" },
-      element("em", { className: "before", text: "softmax" }), element("em", { className: "after", text: "OpenMax" })), element("span", { className: "head" }));
+      element("em", { className: "before", text: "before: softmax" }), element("em", { className: "after", text: "after: OpenMax" })), element("span", { className: "head" }));
     rows.forEach(([name, before, after, kind], at) => {
       const bar = (share, className) => {
         const made = element("i", { className });

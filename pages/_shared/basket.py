@@ -75,7 +75,7 @@ def answered(workspace: Workspace) -> list[Answer]:
     key_of = {file.key: (workspace.classifier_key, file.digest) for file in files()}
     fresh = {key_of[file.key]: file for file in files() if key_of[file.key] not in known}
     if fresh:
-        known.update(_run(workspace, fresh))
+        _run(workspace, fresh, known)
     damaged = {file.key: known[key_of[file.key]].logits for file in files()}
     reasons = {key: reason for key, reason in damaged.items() if isinstance(reason, str)}
     if reasons:
@@ -86,8 +86,11 @@ def answered(workspace: Workspace) -> list[Answer]:
 
 
 def _run(
-    workspace: Workspace, fresh: dict[tuple[str, str], Upload]
-) -> dict[tuple[str, str], Answer]:
+    workspace: Workspace,
+    fresh: dict[tuple[str, str], Upload],
+    known: dict[tuple[str, str], Answer],
+) -> None:
+    """Run pictures through the network; what is done stays known where the run is interrupted."""
     place = st.empty()
 
     def on_wait(before: int) -> None:
@@ -97,16 +100,17 @@ def _run(
             icon=":material/hourglass_top:",
         )
 
-    place.progress(0.0, text="Loading the network …")
-    engine = state.engine_job(workspace).result()
-    done: dict[tuple[str, str], Answer] = {}
-    contents = [file.content for file in fresh.values()]
-    for key, answer in zip(fresh, answers(engine, contents, on_wait), strict=True):
-        done[key] = answer
-        share = len(done) / len(fresh)
-        place.progress(share, text=f"{len(done)} of {len(fresh)} pictures are through the network")
-    place.empty()
-    return done
+    try:
+        place.progress(0.0, text="Loading the network …")
+        engine = state.engine_job(workspace).result()
+        contents = [file.content for file in fresh.values()]
+        found = zip(fresh, answers(engine, contents, on_wait), strict=True)
+        for number, (key, answer) in enumerate(found, 1):
+            known[key] = answer
+            text = f"{number} of {len(fresh)} pictures are through the network"
+            place.progress(number / len(fresh), text=text)
+    finally:
+        place.empty()
 
 
 def _forget_answers() -> None:
