@@ -18,6 +18,7 @@ from openmax_core.workspace import Workspace
 from pages._shared import state
 
 FILES, REFUSED, ANSWERS = "upload_files", "upload_refused", "upload_answers"
+SCORED = "upload_scored"
 
 
 def files() -> list[Upload]:
@@ -114,6 +115,7 @@ def _run(
 
 
 def _forget_answers() -> None:
+    st.session_state.pop(SCORED, None)
     kept = {file.digest for file in files()}
     known: dict[tuple[str, str], Answer] = st.session_state.get(ANSWERS, {})
     for key in [key for key in known if key[1] not in kept]:

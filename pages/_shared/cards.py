@@ -30,14 +30,9 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
     """Draw threshold, cards and downloads of the session's pictures."""
     files = basket.files()
     threshold = state.threshold(workspace, evaluation)
-    scored = score_pictures(
-        evaluation.openmax,
-        PictureLogits(
-            tuple(file.name for file in files), tuple(answer.logits for answer in answered)
-        ),
-    )
+    scored, board = _scored(workspace, evaluation, answered)
     by_class = _class_thresholds(workspace, evaluation)
-    result = _draw(workspace, evaluation, scored, answered, threshold, by_class)
+    result = _draw(workspace, evaluation, board, answered, threshold, by_class)
     used = None
     if by_class is not None and by_class[0] == threshold and _wants_class_thresholds():
         used = by_class[1]
@@ -57,16 +52,32 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
         open_picture(workspace, evaluation, scored, row, files[row], decision)
 
 
+def _scored(
+    workspace: Workspace, evaluation: Evaluation, answered: list[Answer]
+) -> tuple[ScoredPictures, dict[str, Any]]:
+    """Scores and cards, which no threshold changes: made once for the pictures and the method."""
+    files = basket.files()
+    keys = [file.key for file in files]
+    made_of = (state.method_key(workspace), evaluation.data, workspace.classifier_key, keys)
+    made = st.session_state.get(basket.SCORED)
+    if made is None or made[0] != made_of:
+        names = tuple(file.name for file in files)
+        pictures = PictureLogits(names, tuple(answer.logits for answer in answered))
+        scored = score_pictures(evaluation.openmax, pictures)
+        made = (made_of, scored, cards_data(evaluation.openmax, scored, keys))
+        st.session_state[basket.SCORED] = made
+    return made[1], made[2]
+
+
 def _draw(
     workspace: Workspace,
     evaluation: Evaluation,
-    scored: ScoredPictures,
+    board: dict[str, Any],
     answered: list[Answer],
     threshold: float,
     by_class: tuple[float, dict[str, float]] | None,
 ) -> Any:
     keys = [file.key for file in basket.files()]
-    board = cards_data(evaluation.openmax, scored, keys)
     # What the browser has is not sent again; where it has lost it, it says so.
     sent: set[str] = st.session_state.get(SENT, set())
     st.session_state[SENT] = {board["id"], *keys}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
@@ -383,6 +386,22 @@ def test_streamlit_keeps_nothing_of_what_was_sent(managers, upload):
     assert [files for manager in managers for files in manager.file_storage.values() if files] == []
 
 
+@pytest.mark.parametrize("size", [10, 3_000_000])
+def test_what_is_sent_is_received_in_memory_and_not_in_a_temporary_file(visit, size):
+    visit()
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield head + bytes(size) + b"\r\n--x--\r\n"
+
+    headers = Headers({"content-type": "multipart/form-data; boundary=x"})
+    form = asyncio.run(MultiPartParser(headers, stream()).parse())
+    received = form["file"]
+    assert isinstance(received, UploadFile)
+    assert received.size == size
+    assert not received.file._rolled  # type: ignore[attr-defined]
+
+
 def test_a_picture_that_is_taken_away_is_forgotten(upload):
     app = upload()
     key = board(app)["cards"][3]["key"]
@@ -405,6 +424,7 @@ def test_all_can_be_taken_away(upload):
     assert not has_cards(app)
     assert app.session_state["upload_files"] == []
     assert app.session_state["upload_answers"] == {}
+    assert "upload_scored" not in app.session_state
 
 
 @pytest.mark.parametrize("event", ["removed", "opened"])
