@@ -143,6 +143,8 @@ class Card {
   /** Show the decision at a threshold; the sentences are the server's. */
   decide(limit, control) {
     const { item, parts } = this;
+    if (limit === this.limit) return;
+    this.limit = limit;
     const isAccepted = item.isAccepted(limit);
     const [before, after] = isAccepted ? item.accepted : item.rejected;
     const sentence = after === null ? before : `${before}${limit}${after}`;
