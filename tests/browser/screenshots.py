@@ -56,7 +56,7 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
         [sorted(folder.iterdir())[2] for folder in folders]
     )
     expect(page.locator(".card .verdict")).to_have_count(3)
-    _save(page, f"upload-{scheme}", 1100)
+    _save(page, f"upload-{scheme}", 1200)
 
 
 def _save(page: Page, name: str, height: int) -> None:
