@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages._shared import sidebar
 from pages._shared.registry import navigate, routed
-from pages._shared.start import ASSETS, freeze_imports
+from pages._shared.start import ASSETS, freeze_imports, keep_uploads_in_memory
 
 st.set_page_config(
     page_title="OpenMax",
@@ -16,6 +16,7 @@ st.set_page_config(
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.svg"))
 st.html(ASSETS / "style.css")
 freeze_imports()
+keep_uploads_in_memory()
 page = navigate()
 sidebar.show()
 with routed():

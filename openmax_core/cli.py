@@ -225,6 +225,11 @@ def _add_predict(subparsers: Any) -> None:
     _add_preset(parser)
     parser.add_argument("--threshold", type=_finite, metavar="T", help="reject where the score < T")
     parser.add_argument("--csv", metavar="FILE", help="write all figures of every picture")
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="write method, settings and threshold as well, and the probabilities before OpenMax",
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.set_defaults(command=commands.run_predict)
 

@@ -250,7 +250,14 @@ def run_predict(options: argparse.Namespace) -> int:
     from openmax_core.decimals import threshold_text
     from openmax_core.files import write_text_atomically
     from openmax_core.prediction import choose_method, expand_paths, run_network
-    from openmax_core.verdicts import UNREADABLE, PictureLogits, verdict_table
+    from openmax_core.results import results_json
+    from openmax_core.verdicts import (
+        UNREADABLE,
+        PictureLogits,
+        class_limits,
+        decision_table,
+        score_pictures,
+    )
 
     workspace = _open(options)
     paths = expand_paths(options.paths)
@@ -260,7 +267,9 @@ def run_predict(options: argparse.Namespace) -> int:
     # A name that is no text can neither be printed nor written to a CSV file.
     names = (str(path).encode("utf-8", "backslashreplace").decode("utf-8") for path in paths)
     pictures = PictureLogits(tuple(names), tuple(results))
-    table = verdict_table(openmax, pictures, choice.threshold, choice.class_thresholds)
+    scored = score_pictures(openmax, pictures)
+    by_class = choice.class_thresholds
+    table = decision_table(scored, class_limits(openmax.class_names_, choice.threshold, by_class))
     print(
         f"method {openmax.preset_}, threshold {threshold_text(choice.threshold)} ({choice.source})"
     )
@@ -269,6 +278,10 @@ def run_predict(options: argparse.Namespace) -> int:
     if options.csv:
         write_text_atomically(Path(options.csv), table.to_csv(index=False))
         print(f"wrote {options.csv}")
+    if options.json:
+        text = results_json(choice.evaluation, scored, choice.threshold, by_class)
+        write_text_atomically(Path(options.json), text)
+        print(f"wrote {options.json}")
     return EXIT_UNREADABLE if (table["verdict"] == UNREADABLE).any() else 0
 
 

@@ -259,6 +259,22 @@ def decode(
         raise PictureError(f"{name}: damaged picture ({error})") from None
 
 
+def why_no_picture(content: bytes) -> str | None:
+    """Say why a file's bytes are no picture, by how they begin; None where they may be one.
+
+    Nothing is decoded: whether the picture is whole and small enough shows in :func:`decode`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        return _why_unidentified(content)
+    except Exception:  # a picture, and what is wrong with it is decode's to say
+        return None
+    return None
+
+
 def _upright(picture: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(picture)

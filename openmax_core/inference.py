@@ -27,7 +27,7 @@ CHUNK = 8
 LOADING = "loading the network; the first time it is exported, which takes up to half a minute"
 NOT_FINITE = "the network's output is not finite (NaN or Inf)"
 
-Source = Path | bytes
+Source = Path | bytes | Pixels
 Result = NDArray[np.float32] | str
 Loaded = Pixels | str
 
@@ -88,7 +88,7 @@ def run(
 
     Parameters
     ----------
-    sources : N paths, or bytes of picture files
+    sources : N paths, bytes of picture files, or what the transform has made of pictures
     on_wait : called with how many others are before, whenever the device is busy with them
 
     Yields
@@ -192,6 +192,8 @@ def _decode(sources: Sequence[Source], transform: Transform) -> list[Loaded]:
 
 def _load(source: Source, transform: Transform) -> Loaded:
     """Pixels of a picture, or why there are none, without its name: that stands beside it."""
+    if isinstance(source, np.ndarray):
+        return source
     try:
         most = MAX_UPLOAD_PIXELS if isinstance(source, bytes) else MAX_PIXELS
         return transform.pixels(decode(source, max_pixels=most))

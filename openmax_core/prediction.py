@@ -18,6 +18,7 @@ from openmax_core.workspace import Workspace
 if TYPE_CHECKING:
     from openmax_core.devices import WaitCallback
     from openmax_core.engines import Engine
+    from openmax_core.inference import Source
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Choice:
 
 
 def run_network(
-    engine: Engine, sources: Sequence[Path | bytes], on_wait: WaitCallback | None = None
+    engine: Engine, sources: Sequence[Source], on_wait: WaitCallback | None = None
 ) -> list[Logits]:
     """Run pictures through the network; one that cannot be read gets its reason, not an error.
 

@@ -70,7 +70,9 @@ def report_html(
             f"{datetime.now(UTC).strftime('%d %B %Y')}"
         ),
         lead=_lead(point),
-        style=_part("vendor/uplot/uPlot.min.css") + _part("components/explorer.css"),
+        style=_part("vendor/uplot/uPlot.min.css")
+        + _part("components/control.css")
+        + _part("components/explorer.css"),
         explorer=_part("components/explorer.html"),
         sections="\n".join(
             [

@@ -13,6 +13,7 @@ from PIL import Image
 from openmax_core.activations import Activations
 from openmax_core.errors import PictureError
 from openmax_core.images import decode
+from openmax_core.uploads import Upload
 from openmax_core.workspace import Workspace
 
 SIDE = 240
@@ -32,19 +33,6 @@ def thumbnail(picture: Image.Image, side: int = SIDE) -> Image.Image:
     left, top = (picture.width - short) // 2, (picture.height - short) // 2
     square = picture.crop((left, top, left + short, top + short))
     return square.resize((side, side), Image.Resampling.LANCZOS)
-
-
-def thumbnail_of(content: bytes, side: int = SIDE) -> bytes:
-    """PNG bytes of a thumbnail of an uploaded picture file.
-
-    Raises
-    ------
-    PictureError
-        The content cannot be decoded.
-    """
-    stream = io.BytesIO()
-    thumbnail(decode(content), side).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def thumbnail_url(path: Path, side: int = 160) -> str | None:
@@ -77,15 +65,43 @@ def sample_pictures(
 
     Pictures that have gone since the extraction are left out.
     """
-    table = activations.readable
-    rows = np.unique(np.linspace(0, len(table) - 1, 2 * most + 1)[1::2].round().astype(int))
     samples = []
-    for row in rows.tolist():
-        path, label = table["path"].iloc[row], int(table["label"].iloc[row])
-        caption = workspace.classes[label] if label >= 0 else path.split("/")[0]
+    for path, caption in sample_paths(workspace, activations, most):
         try:
             picture = decode(workspace.picture_folder(split) / path)
         except PictureError:
             continue
-        samples.append(Sample(thumbnail(picture), caption if "/" in path else "unknown"))
+        samples.append(Sample(thumbnail(picture), caption))
     return samples
+
+
+def sample_paths(
+    workspace: Workspace, activations: Activations, most: int
+) -> list[tuple[str, str]]:
+    """Paths and captions of at most ``most`` readable pictures, spread evenly over a split.
+
+    The caption is the class, of unknowns the folder, or 'unknown' without one.
+    """
+    table = activations.readable
+    rows = np.unique(np.linspace(0, len(table) - 1, 2 * most + 1)[1::2].round().astype(int))
+    found = []
+    for row in rows.tolist():
+        path, label = table["path"].iloc[row], int(table["label"].iloc[row])
+        caption = workspace.classes[label] if label >= 0 else path.split("/")[0]
+        found.append((path, caption if "/" in path else "unknown"))
+    return found
+
+
+def sample_upload(workspace: Workspace, split: str, path: str) -> Upload:
+    """Return a picture of a split as if somebody had sent it, named 'split/path'.
+
+    Raises
+    ------
+    PictureError
+        The file is no longer there.
+    """
+    file = workspace.picture_folder(split) / path
+    try:
+        return Upload(f"{split}/{path}", file.read_bytes())
+    except OSError as error:
+        raise PictureError(f"cannot read {file} ({error.strerror})") from error

@@ -1,20 +1,24 @@
-"""Limits for pictures that strangers send, and what is kept of them: names and bytes, in memory."""
+"""What strangers send: names and bytes, in memory, and why one of them is not taken.
+
+A name is a label and nothing else: no file of it is ever opened or written.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 MAX_FILES = 200
 MAX_FILE_BYTES = 20_000_000
+MAX_ARCHIVE_BYTES = 100_000_000
 MAX_TOTAL_BYTES = 400_000_000
+KEY_LENGTH = 20
 
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as it was sent."""
+    """One file as it was sent, or one entry of an archive."""
 
     name: str
     content: bytes
@@ -24,34 +28,26 @@ class Upload:
         """SHA-256 of the content."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @cached_property
+    def key(self) -> str:
+        """What tells this file from others: a hash of name and content."""
+        named = f"{self.digest}/{self.name}".encode("utf-8", "backslashreplace")
+        return hashlib.sha256(named).hexdigest()[:KEY_LENGTH]
+
 
 @dataclass(frozen=True)
-class AcceptedUploads:
-    """Files within the limits, and sentences on those beyond."""
+class Refused:
+    """A file that is not taken: its name, why, and what to do instead."""
 
-    files: tuple[Upload, ...]
-    problems: tuple[str, ...]
+    name: str
+    reason: str
 
 
-def within_limits(files: Iterable[Upload]) -> AcceptedUploads:
-    """Keep at most 200 files of 20 MB each and 400 MB together; say what is left out."""
-    kept: list[Upload] = []
-    problems: list[str] = []
-    total = beyond = 0
-    for file in files:
-        if len(file.content) > MAX_FILE_BYTES:
-            problems.append(
-                f"{file.name} has {len(file.content) / 1e6:.1f} MB; at most "
-                f"{MAX_FILE_BYTES / 1e6:.0f} MB a file are taken"
-            )
-        elif len(kept) >= MAX_FILES or total + len(file.content) > MAX_TOTAL_BYTES:
-            beyond += 1
-        else:
-            kept.append(file)
-            total += len(file.content)
-    if beyond:
-        problems.append(
-            f"{beyond} more files were left out: at most {MAX_FILES} files and "
-            f"{MAX_TOTAL_BYTES / 1e6:.0f} MB are taken at a time; send the others after these"
-        )
-    return AcceptedUploads(tuple(kept), tuple(problems))
+def label(name: str) -> str:
+    """Return a name as it can be shown: signs that would not be seen are replaced by �."""
+    return "".join(sign if sign.isprintable() else "�" for sign in name)
+
+
+def megabytes(n_bytes: int) -> str:
+    """Return 20400000 as '20.4 MB'."""
+    return f"{n_bytes / 1e6:.1f} MB".replace(".0 MB", " MB")

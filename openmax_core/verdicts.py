@@ -1,9 +1,14 @@
-"""Open-set decisions on pictures, each with its reason in words."""
+"""Open-set decisions on pictures, each with its reason in words.
+
+Everything that does not depend on a threshold is computed once (:func:`score_pictures`); deciding
+at a threshold is then a comparison, which a browser can do as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -11,6 +16,9 @@ from numpy.typing import NDArray
 
 from openmax_core.decimals import threshold_text
 from openmax_core.openmax import OpenMax
+from openmax_core.reasons import Reason, score_reason, unknown_reason
+from openmax_core.reweighting import softmax
+from openmax_core.weibull import Float, Int
 
 ACCEPTED, REJECTED, UNREADABLE = "accepted", "rejected", "unreadable"
 
@@ -32,17 +40,147 @@ class PictureLogits:
     results: tuple[Logits, ...]
 
 
+@dataclass(frozen=True)
+class ScoredPictures:
+    """Everything about N pictures that decides, but the threshold.
+
+    Rows of pictures that could not be read are NaN, and −1 among the integers.
+
+    Attributes
+    ----------
+    pictures : what was scored
+    class_names : tuple of C str
+    logits : (N, C) float64
+    before : (N, C) float64, softmax of the logits
+    after : (N, C + 1) float64, OpenMax's probabilities, 'unknown' last
+    distances, cdf : (N, C) float64, to every MAV and in every tail
+    scores : (N,) float64, what is compared with a threshold
+    predictions : (N,) int64, the most probable of C + 1; C: 'unknown' won
+    own : (N,) int64, the classifier's own answer, the largest logit
+    """
+
+    pictures: PictureLogits
+    class_names: tuple[str, ...]
+    logits: Float
+    before: Float
+    after: Float
+    distances: Float
+    cdf: Float
+    scores: Float
+    predictions: Int
+    own: Int
+
+    def __len__(self) -> int:
+        return len(self.own)
+
+    @property
+    def is_readable(self) -> NDArray[np.bool_]:
+        """(N,) bool"""
+        return self.own >= 0
+
+    @property
+    def is_unknown(self) -> NDArray[np.bool_]:
+        """(N,) bool, 'unknown' won: rejected at every threshold."""
+        return self.predictions == len(self.class_names)
+
+    @property
+    def best(self) -> Int:
+        """(N,) the most probable of the C classes, whether 'unknown' is more probable or not."""
+        return np.where(self.is_readable, _largest(self.after[:, :-1]), -1)
+
+    @property
+    def margins(self) -> Float:
+        """(N,) probability of 'unknown' less the largest of the classes."""
+        return self.after[:, -1] - self.after[:, :-1].max(axis=1)
+
+    def ranked(self, row: int) -> list[int]:
+        """Classes of a picture, the largest logit first."""
+        return np.argsort(-self.logits[row], kind="stable").tolist()
+
+    @cached_property
+    def reasons(self) -> tuple[Reason, ...]:
+        """N reasons, into which a threshold is still to be put."""
+        return tuple(self._reason(row) for row in range(len(self)))
+
+    def _reason(self, row: int) -> Reason:
+        result = self.pictures.results[row]
+        if isinstance(result, str):
+            return Reason.whatever(result)
+        names = self.class_names
+        own = int(self.own[row])
+        nearest = int(self.distances[row].argmin())
+        cdf, is_apart = float(self.cdf[row, own]), own != nearest
+        if self.is_unknown[row]:
+            return unknown_reason(float(self.after[row, -1]), names[own], cdf, is_apart)
+        return score_reason(float(self.scores[row]), names[own], cdf, is_apart)
+
+
+def score_pictures(openmax: OpenMax, pictures: PictureLogits) -> ScoredPictures:
+    """Score pictures, those that could not be read left out."""
+    names = openmax.class_names_
+    n, n_classes = len(pictures.names), len(names)
+    readable = np.array([not isinstance(result, str) for result in pictures.results], dtype=bool)
+    vectors = [result for result in pictures.results if not isinstance(result, str)]
+    logits = np.array(vectors, dtype=np.float64).reshape(-1, n_classes)
+
+    def spread(values: NDArray[np.float64]) -> Float:
+        """Rows of the readable pictures among all."""
+        out = np.full((n, *values.shape[1:]), np.nan)
+        out[readable] = values
+        return out
+
+    distances = spread(openmax.distances(logits))
+    decided = openmax.decide(logits)
+    predictions, own = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+    predictions[readable], own[readable] = decided.predictions, logits.argmax(axis=1)
+    return ScoredPictures(
+        pictures=pictures,
+        class_names=names,
+        logits=spread(logits),
+        before=spread(softmax(logits)),
+        after=spread(openmax.predict_proba(logits)),
+        distances=distances,
+        cdf=openmax.cdf(distances),
+        scores=spread(decided.scores),
+        predictions=predictions,
+        own=own,
+    )
+
+
+def class_limits(
+    class_names: tuple[str, ...],
+    threshold: float,
+    class_thresholds: Mapping[str, float] | None = None,
+) -> Float:
+    """(C,) thresholds of pictures predicted as a class; the single one where none is its own."""
+    own = class_thresholds or {}
+    return np.array([own.get(name, threshold) for name in class_names], dtype=np.float64)
+
+
+def decide(scored: ScoredPictures, limits: Float) -> tuple[NDArray[np.bool_], Float]:
+    """Whether each of N pictures is accepted, and the (N,) threshold it was held against.
+
+    Where 'unknown' won, and for unreadable pictures, that threshold is NaN.
+    """
+    held = scored.is_readable & ~scored.is_unknown
+    own = np.full(len(scored), np.nan)
+    own[held] = limits[scored.predictions[held]]
+    return held & (scored.scores >= own), own
+
+
 def verdict_table(
     openmax: OpenMax,
     pictures: PictureLogits,
     threshold: float,
     class_thresholds: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """Decide on every picture.
+    """Decide on every picture, see :func:`decision_table`."""
+    limits = class_limits(openmax.class_names_, threshold, class_thresholds)
+    return decision_table(score_pictures(openmax, pictures), limits)
 
-    Parameters
-    ----------
-    class_thresholds : thresholds of pictures predicted as a class, by its name, where they differ
+
+def decision_table(scored: ScoredPictures, limits: Float) -> pd.DataFrame:
+    """Decide on every picture, at (C,) thresholds of the predicted class.
 
     Returns
     -------
@@ -50,43 +188,26 @@ def verdict_table(
     decision (class name, 'rejected' or ''), score, nearest_class (the classifier's own answer),
     reason, then ``p_<class>`` and ``p_unknown``, ``distance_<class>`` and ``cdf_<class>``.
     """
-    names = openmax.class_names_
-    n, n_classes = len(pictures.names), len(names)
-    readable = np.array([not isinstance(result, str) for result in pictures.results], dtype=bool)
-    vectors = [result for result in pictures.results if not isinstance(result, str)]
-    logits = np.array(vectors, dtype=np.float64).reshape(-1, n_classes)
-    probabilities = np.full((n, n_classes + 1), np.nan)
-    distances = np.full((n, n_classes), np.nan)
-    scores = np.full(n, np.nan)
-    predictions, own = np.full(n, -1), np.full(n, -1)
-    probabilities[readable] = openmax.predict_proba(logits)
-    distances[readable] = openmax.distances(logits)
-    decided = openmax.decide(logits)
-    scores[readable], predictions[readable] = decided.scores, decided.predictions
-    cdf = openmax.cdf(distances)
-    own[readable] = logits.argmax(axis=1)
-    limits = [(class_thresholds or {}).get(name, threshold) for name in names]
+    names = scored.class_names
+    is_accepted, own_limits = decide(scored, limits)
     rows = []
-    for i, name in enumerate(pictures.names):
-        if not readable[i]:
-            rows.append((name, UNREADABLE, "", np.nan, "", pictures.results[i]))
+    for row, name in enumerate(scored.pictures.names):
+        reason, limit = scored.reasons[row], threshold_text(own_limits[row])
+        if not scored.is_readable[row]:
+            rows.append((name, UNREADABLE, "", np.nan, "", reason.rejected.at(limit)))
             continue
-        nearest = names[own[i]]
-        beyond = f"{100 * cdf[i, own[i]]:.1f} %"
-        if predictions[i] == n_classes:
-            reason = (
-                f"'unknown' is the most probable ({probabilities[i, -1]:.3f}); its distance to "
-                f"{nearest} lies beyond {beyond} of that class's tail"
-            )
-            rows.append((name, REJECTED, REJECTED, scores[i], nearest, reason))
-        elif scores[i] < (limit := limits[predictions[i]]):
-            reason = f"score {scores[i]:.4f} is under the threshold {threshold_text(limit)}"
-            rows.append((name, REJECTED, REJECTED, scores[i], nearest, reason))
+        score, nearest = scored.scores[row], names[scored.own[row]]
+        if is_accepted[row]:
+            decision = names[scored.predictions[row]]
+            rows.append((name, ACCEPTED, decision, score, nearest, reason.accepted.at(limit)))
         else:
-            reason = f"score {scores[i]:.4f} reaches the threshold {threshold_text(limit)}"
-            rows.append((name, ACCEPTED, names[predictions[i]], scores[i], nearest, reason))
+            rows.append((name, REJECTED, REJECTED, score, nearest, reason.rejected.at(limit)))
     columns = ["file", "verdict", "decision", "score", "nearest_class", "reason"]
-    numbers = {f"p_{name}": probabilities[:, j] for j, name in enumerate((*names, "unknown"))}
-    numbers |= {f"distance_{name}": distances[:, j] for j, name in enumerate(names)}
-    numbers |= {f"cdf_{name}": cdf[:, j] for j, name in enumerate(names)}
+    numbers = {f"p_{name}": scored.after[:, j] for j, name in enumerate((*names, "unknown"))}
+    numbers |= {f"distance_{name}": scored.distances[:, j] for j, name in enumerate(names)}
+    numbers |= {f"cdf_{name}": scored.cdf[:, j] for j, name in enumerate(names)}
     return pd.concat([pd.DataFrame(rows, columns=columns), pd.DataFrame(numbers)], axis=1)
+
+
+def _largest(values: Float) -> Int:
+    return np.where(np.isnan(values), -np.inf, values).argmax(axis=1)

@@ -140,7 +140,7 @@ def _show_ablations(evidence: Evidence) -> None:
         f"`{DEFAULT_PRESET}`: what that gains (+) or loses (−), mean over the groups with a 95 % "
         "interval."
     )
-    st.dataframe(evidence.ablation_table(), hide_index=True, width="stretch")
+    st.dataframe(evidence.ablation_table(), hide_index=True, width="stretch", height="content")
     st.caption(
         "Calibrating on held-out pictures and distances of penultimate features are compared on "
         "the problems that have them (linear heads, small networks, made-up classes). Features "

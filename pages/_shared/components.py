@@ -17,7 +17,7 @@ def _read(*names: str) -> str:
 threshold_explorer = st.components.v2.component(
     "openmax_threshold_explorer",
     html=_read("components/explorer.html"),
-    css=_read("vendor/uplot/uPlot.min.css", "components/explorer.css"),
+    css=_read("vendor/uplot/uPlot.min.css", "components/control.css", "components/explorer.css"),
     js=_read("vendor/uplot/uPlot.iife.min.js", "components/explorer.js"),
 )
 
@@ -33,4 +33,18 @@ multiples = st.components.v2.component(
     html='<div class="multiples"><p class="key"></p><ol></ol></div>',
     css=_read("components/multiples.css"),
     js=_read("components/multiples.js"),
+)
+
+samples = st.components.v2.component(
+    "openmax_samples",
+    html='<div class="samples"><p></p><ol></ol></div>',
+    css=_read("components/samples.css"),
+    js=_read("components/samples.js"),
+)
+
+cards = st.components.v2.component(
+    "openmax_cards",
+    html=_read("components/cards.html"),
+    css=_read("components/control.css", "components/cards.css"),
+    js=_read("components/control.js", "components/cards.js"),
 )

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import streamlit as st
+from starlette.formparsers import MultiPartParser
 
 from openmax_core.access import AllowedRoots
 from openmax_core.demo import open_digits_demo
@@ -18,6 +19,7 @@ from openmax_core.workspace import Workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"
 WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"
+MOST_IN_MEMORY = 128 << 20  # bytes of one file, more than the server takes
 
 
 @st.cache_resource(show_spinner="Writing the demo's pictures …")
@@ -55,6 +57,11 @@ def roots() -> AllowedRoots:
 def found_workspaces() -> list[Path]:
     """Workspace folders under the roots, looked for at most every 30 seconds."""
     return roots().find()
+
+
+def keep_uploads_in_memory() -> None:
+    """Receive what visitors send without the temporary file that the server would write it to."""
+    MultiPartParser.spool_max_size = MOST_IN_MEMORY
 
 
 def freeze_imports() -> None:

@@ -66,9 +66,9 @@ def gallery(app: AppTest) -> list[dict[str, Any]]:
     return list(given(app, "gallery")["items"])
 
 
-def send_moved(app: AppTest, moved: Any) -> None:
-    """Run the page as when the explorer has moved."""
-    state = WidgetState(id=component(app, "explorer").proto.id)
+def send_moved(app: AppTest, moved: Any, key: str = "explorer") -> None:
+    """Run the page as when a component's threshold has moved."""
+    state = WidgetState(id=component(app, key).proto.id)
     state.json_value = json.dumps({"moved": moved})
     run_with(app, state)
 

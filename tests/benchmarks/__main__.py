@@ -17,7 +17,7 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from tests.benchmarks import browser, extraction, memory, numbers
+from tests.benchmarks import browser, extraction, memory, numbers, uploads
 from tests.benchmarks.measure import Row
 
 GROUPS: dict[str, Callable[[], list[Row]]] = {
@@ -25,6 +25,7 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "extraction": extraction.rows,
     "memory": memory.rows,
     "browser": browser.rows,
+    "uploads": uploads.rows,
 }
 
 

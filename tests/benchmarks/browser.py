@@ -23,7 +23,7 @@ LARGE = "A million"
 # frame to the first task after it, styles, layout and painting between them.
 RECORD_FRAMES = """() => {
   const host = [...document.querySelectorAll('*')].find(
-    (node) => node.shadowRoot?.querySelector('.explorer'));
+    (node) => node.shadowRoot?.querySelector('.number'));
   const box = host.shadowRoot.querySelector('.number');
   window.frameTimes = [];
   let shown = box.value;
@@ -93,16 +93,17 @@ def _explore(browser: Browser, address: str, query: str, data: str) -> list[Row]
         expect(dashboard.accuracy("Reject accuracy")).to_be_visible(timeout=180_000)
         views.append(time.perf_counter() - started)
     dashboard.wait_for_explorer()
-    frames = _drag(dashboard)
+    frames = drag_frames(dashboard)
     return [
-        _row(f"opening the page to its figures, {data}", views, None),
-        _row(f"a frame while dragging, {data}", frames, 0.016),
-        _row(f"floor to the recommended threshold, {data}", _ask(dashboard), 0.150),
-        _row(f"released threshold to its pictures, {data}", _release(dashboard), 0.150),
+        timing_row(f"opening the page to its figures, {data}", views, None),
+        timing_row(f"a frame while dragging, {data}", frames, 0.016),
+        timing_row(f"floor to the recommended threshold, {data}", _ask(dashboard), 0.150),
+        timing_row(f"released threshold to its pictures, {data}", _release(dashboard), 0.150),
     ]
 
 
-def _row(what: str, seconds: list[float], budget: float | None) -> Row:
+def timing_row(what: str, seconds: list[float], budget: float | None) -> Row:
+    """Return a row with median and 95 % of what was timed."""
     p50, p95 = (1e3 * value for value in np.percentile(seconds, [50, 95]))
     digits = 1 if p95 < 100 else 0
     return Row(
@@ -113,7 +114,7 @@ def _row(what: str, seconds: list[float], budget: float | None) -> Row:
     )
 
 
-def _drag(dashboard: Dashboard) -> list[float]:
+def drag_frames(dashboard: Dashboard) -> list[float]:
     """Seconds of work in each frame of a drag over the whole slider, there and back."""
     page = dashboard.page
     page.evaluate(RECORD_FRAMES)

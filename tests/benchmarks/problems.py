@@ -108,7 +108,7 @@ def _flowers_development() -> Iterator[Problem]:
         head = _linear_head(split[0])
         yield Problem(
             f"flowers, {unknown} unknown",
-            "flowers",
+            "flowers, linear head",
             _known(split[0], head),
             _known(split[2], head),
             _unknown([features[unknown][parts[unknown][2]]], head),
@@ -122,7 +122,7 @@ def _flowers_final() -> Iterator[Problem]:
         head = _linear_head(list(train.values()))
         yield Problem(
             "flowers, linear head",
-            "flowers",
+            "flowers, linear head",
             _known(list(train.values()), head),
             _known(list(test.values()), head),
             _unknown(list(_features("reject").values()), head),
@@ -179,14 +179,16 @@ def _finetuned_development() -> Iterator[Problem]:
             test={name: parts[name][1] for name in known},
             reject={unknown: parts[unknown][1]},
         )
-        yield _of_workspace(workspace, f"flowers, fine-tuned, {unknown} unknown", "fine-tuned")
+        yield _of_workspace(
+            workspace, f"flowers, fine-tuned, {unknown} unknown", "flowers, fine-tuned"
+        )
 
 
 def _finetuned_final() -> Iterator[Problem]:
     if train := _files("train"):
         sets = {"test": _files("test"), "reject": _files("reject")}
         workspace = _finetuned("flowers", train=train, **sets)
-        yield _of_workspace(workspace, "flowers, fine-tuned", "fine-tuned")
+        yield _of_workspace(workspace, "flowers, fine-tuned", "flowers, fine-tuned")
 
 
 def _finetuned(name: str, **splits: dict[str, list[Path]]) -> Workspace:

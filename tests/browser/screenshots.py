@@ -55,8 +55,8 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
     page.locator('input[type="file"]').set_input_files(
         [sorted(folder.iterdir())[2] for folder in folders]
     )
-    expect(page.locator(".barlayer .trace")).to_have_count(3)
-    _save(page, f"upload-{scheme}", 860)
+    expect(page.locator(".card .verdict")).to_have_count(3)
+    _save(page, f"upload-{scheme}", 1200)
 
 
 def _save(page: Page, name: str, height: int) -> None:

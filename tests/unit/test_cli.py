@@ -46,7 +46,7 @@ OPTIONS = {
     ),
     "extract": "WORKSPACE --device --batch-size",
     "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --json",
-    "predict": "WORKSPACE PATH --preset --threshold --csv --device",
+    "predict": "WORKSPACE PATH --preset --threshold --csv --json --device",
     "report": "WORKSPACE --preset --threshold --thresholds --output",
 }
 
@@ -410,7 +410,7 @@ def test_a_low_threshold_names_the_class_of_a_known_picture(story: Story) -> Non
     first, second = ran.out.splitlines()
     assert first == "method robust, threshold 0 (given)"
     assert second.split()[:2] == ["red", str(path)]
-    assert second.endswith("reaches the threshold 0")
+    assert "reaches the threshold 0; its distance to" in second
 
 
 def test_a_threshold_above_every_score_rejects_all(story: Story) -> None:
@@ -456,6 +456,27 @@ def test_csv_holds_every_figure(story: Story, tmp_path: Path) -> None:
     np.testing.assert_allclose(written, stored, atol=1e-3)
 
 
+def test_json_holds_method_threshold_and_every_figure(story: Story, tmp_path: Path) -> None:
+    files = [tmp_path / "verdicts.csv", tmp_path / "verdicts.json"]
+    paths = (story.folder / "test" / "red" / "00.png", story.folder / "reject" / "00.png")
+    ran = shell(
+        *("predict", story.folder, *paths, "--threshold", "0.5"),
+        *("--csv", files[0], "--json", files[1]),
+    )
+    assert ran.out.splitlines()[-1] == f"wrote {files[1]}"
+    values = json.loads(files[1].read_text(encoding="utf-8"))
+    evaluation = Workspace.open(story.folder).evaluate()
+    assert (values["method"], values["threshold"]) == ("bendale", 0.5)
+    assert values["data"] == evaluation.data
+    table = pd.read_csv(files[0])
+    for name in ("file", "verdict", "decision", "reason"):
+        assert [item[name] for item in values["pictures"]] == table[name].tolist()
+    after = np.array([item["after"] for item in values["pictures"]])
+    np.testing.assert_allclose(after, table[["p_blue", "p_red", "p_unknown"]], rtol=1e-12)
+    logits = np.array([item["logits"] for item in values["pictures"]])
+    np.testing.assert_array_equal(evaluation.openmax.predict_proba(logits), after)
+
+
 def test_the_stored_operating_point_decides(folder: Path) -> None:
     workspace = Workspace.open(folder)
     workspace.choose(workspace.evaluate("notebook").point_at(0.4321))
@@ -498,7 +519,7 @@ def test_thresholds_per_class_of_the_stored_point_decide(folder: Path, tmp_path:
     assert table["decision"].tolist() == expected
     reds = table[probabilities.argmax(axis=1) == 1]
     assert len(reds) > 0
-    assert all(reason.endswith("is under the threshold 1.5") for reason in reds["reason"])
+    assert all("is under the threshold 1.5;" in reason for reason in reds["reason"])
     # A threshold that is given is one for all.
     ran = shell("predict", folder, folder / "test", "--threshold", "0.25", "--csv", file)
     assert ran.out.startswith("method robust, threshold 0.25 (given)\n")

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from openmax_core import OpenMax
-from openmax_core.verdicts import Logits, PictureLogits, verdict_table
+from openmax_core.reasons import Reason, score_reason, tail_statement, unknown_reason
+from openmax_core.verdicts import (
+    Logits,
+    PictureLogits,
+    class_limits,
+    decide,
+    score_pictures,
+    verdict_table,
+)
 from tests.helpers import CLASSES, made_up_logits
 
 # Hand-made: clearly ash, clearly cedar, between two classes, and far from all.
@@ -34,7 +42,11 @@ def test_a_known_picture_is_accepted_as_its_class(openmax: OpenMax) -> None:
     assert table["decision"].tolist() == ["ash", "cedar"]
     assert table["nearest_class"].tolist() == ["ash", "cedar"]
     score = openmax.decision_scores([ASH])[0]
-    assert table["reason"][0] == f"score {score:.4f} reaches the threshold 0.5"
+    assert openmax.cdf(openmax.distances([ASH]))[0, 0] < 0.0005
+    assert table["reason"][0] == (
+        f"score {score:.4f} reaches the threshold 0.5; its distance to the nearest class, ash, "
+        "lies below that class's tail"
+    )
 
 
 def test_a_score_under_the_threshold_is_rejected_and_both_are_named(openmax: OpenMax) -> None:
@@ -59,9 +71,11 @@ def test_where_unknown_wins_it_is_rejected_at_every_threshold(
     unknown = openmax.predict_proba([FAR])[0, -1]
     beyond = openmax.cdf(openmax.distances([FAR]))[0, 2]
     assert table["verdict"].tolist() == ["rejected"]
+    assert beyond == 1
+    assert openmax.distances([FAR]).argmin() != 2
     assert table["reason"][0] == (
-        f"'unknown' is the most probable ({unknown:.3f}); its distance to cedar lies beyond "
-        f"{100 * beyond:.1f} % of that class's tail"
+        f"'unknown' is the most probable ({unknown:.3f}): its distance to cedar, the network's own "
+        "answer, lies beyond all of that class's tail"
     )
 
 
@@ -151,7 +165,8 @@ def test_every_picture_is_held_against_the_threshold_of_its_predicted_class(
     assert len({verdict for verdict, _ in expected}) == 3
     # The reason names the threshold that it was.
     reasons = table["reason"][table["reason"].str.contains("the threshold")]
-    assert [reason.rsplit(" ", 1)[1] for reason in reasons] == [f"{limit:g}" for limit in limits]
+    named = reasons.str.extract("the threshold ([^;]+);")[0].tolist()
+    assert named == [f"{limit:g}" for limit in limits]
 
 
 def test_equal_thresholds_per_class_decide_as_the_single_one(openmax: OpenMax) -> None:
@@ -165,3 +180,102 @@ def test_a_threshold_per_class_does_not_bring_back_what_unknown_won(openmax: Ope
     table = verdict_table(openmax, pictures(FAR), 0.5, dict.fromkeys(CLASSES, 0.0))
     assert table["verdict"].tolist() == ["rejected"]
     assert table["reason"][0].startswith("'unknown' is the most probable")
+
+
+# --- what no threshold changes -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_scores_hold_what_the_library_says_of_each_picture_alone(preset: str) -> None:
+    labels = np.repeat(np.arange(3), 30)
+    openmax = OpenMax(preset).fit(made_up_logits(labels, 3, seed=1), labels, CLASSES)
+    given = mixed_pictures(60)
+    scored = score_pictures(openmax, given)
+    assert len(scored) == 60
+    for row, result in enumerate(given.results):
+        if isinstance(result, str):
+            assert not scored.is_readable[row]
+            assert (scored.own[row], scored.predictions[row], scored.best[row]) == (-1, -1, -1)
+            assert np.isnan([scored.scores[row], *scored.after[row], *scored.before[row]]).all()
+            continue
+        one = result[None].astype(np.float64)
+        exponential = [np.exp(value - one.max()) for value in one[0]]
+        expected = [value / sum(exponential) for value in exponential]
+        np.testing.assert_allclose(scored.before[row], expected, rtol=1e-12)
+        after = openmax.predict_proba(one)[0]
+        np.testing.assert_array_equal(scored.after[row], after)
+        np.testing.assert_array_equal(scored.distances[row], openmax.distances(one)[0])
+        np.testing.assert_array_equal(scored.cdf[row], openmax.cdf(openmax.distances(one))[0])
+        decided = openmax.decide(one)
+        assert scored.scores[row] == decided.scores[0]
+        assert scored.predictions[row] == decided.predictions[0]
+        assert scored.is_unknown[row] == (after.argmax() == 3)
+        assert scored.best[row] == after[:3].argmax()
+        assert scored.margins[row] == after[3] - max(after[:3])
+        assert scored.ranked(row) == sorted(range(3), key=lambda index: -one[0, index])
+
+
+def test_decisions_are_those_of_predict_at_every_threshold(openmax: OpenMax) -> None:
+    given = mixed_pictures()
+    scored = score_pictures(openmax, given)
+    rows = [row for row, result in enumerate(given.results) if not isinstance(result, str)]
+    logits = np.array([given.results[row] for row in rows])
+    for threshold in (0.0, 0.3, 0.9, *scored.scores[rows][:5].tolist(), 1.1):
+        is_accepted, limits = decide(scored, class_limits(CLASSES, threshold))
+        expected = openmax.predict(logits, threshold) != openmax.n_classes
+        np.testing.assert_array_equal(is_accepted[rows], expected)
+        assert not is_accepted[~scored.is_readable].any()
+        held = scored.is_readable & ~scored.is_unknown
+        assert set(limits[held].tolist()) == {threshold}
+        assert np.isnan(limits[~held]).all()
+
+
+# --- reasons -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cdf", "words"),
+    [
+        (0.0, "lies below that class's tail"),
+        (0.0004, "lies below that class's tail"),
+        (0.0006, "lies beyond 0.1 % of that class's tail"),
+        (0.997, "lies beyond 99.7 % of that class's tail"),
+        (0.9994, "lies beyond 99.9 % of that class's tail"),
+        (0.9999, "lies beyond more than 99.9 % of that class's tail"),
+        (1.0, "lies beyond all of that class's tail"),
+    ],
+)
+def test_the_tail_in_words(cdf: float, words: str) -> None:
+    assert tail_statement("roses", cdf, False) == (
+        f"its distance to the nearest class, roses, {words}"
+    )
+    assert tail_statement("roses", cdf, True) == (
+        f"its distance to roses, the network's own answer, {words}"
+    )
+
+
+def test_where_unknown_won_by_other_tails_the_reason_does_not_blame_the_nearest() -> None:
+    reason = unknown_reason(0.7, "roses", 0.0, False)
+    assert reason.rejected.at("0.5") == (
+        "'unknown' is the most probable (0.700), by the tails of other classes; its distance to "
+        "the nearest class, roses, lies below that class's tail"
+    )
+    assert reason.accepted == reason.rejected
+
+
+def test_a_threshold_stands_in_the_middle_of_its_reason() -> None:
+    reason = score_reason(0.61237, "roses", 0.25, False)
+    tail = "its distance to the nearest class, roses, lies beyond 25.0 % of that class's tail"
+    assert reason.accepted.at("0.5") == f"score 0.6124 reaches the threshold 0.5; {tail}"
+    assert reason.rejected.at("0.7") == f"score 0.6124 is under the threshold 0.7; {tail}"
+    assert Reason.whatever("empty").rejected.at("0.7") == "empty"
+
+
+def test_the_nearest_class_is_called_so_only_where_it_is(openmax: OpenMax) -> None:
+    # The largest logit is birch's, the nearest mean is ash's.
+    apart = [9.0, 9.1, 0.0]
+    distances = openmax.distances([apart])[0]
+    nearest = int(distances.argmin())
+    reason = verdict_table(openmax, pictures(apart), 0.1)["reason"][0]
+    assert ("the nearest class, birch" in reason) == (nearest == 1)
+    assert ("birch, the network's own answer" in reason) == (nearest != 1)

@@ -1,10 +1,10 @@
-"""Limits on what strangers send, thumbnails, and samples of a split."""
+"""Thumbnails, and samples of a split."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,69 +17,14 @@ from openmax_core.errors import PictureError
 from openmax_core.samples import (
     SIDE,
     picture_bytes,
+    sample_paths,
     sample_pictures,
+    sample_upload,
     thumbnail,
-    thumbnail_of,
     thumbnail_url,
-)
-from openmax_core.uploads import (
-    MAX_FILE_BYTES,
-    MAX_FILES,
-    MAX_TOTAL_BYTES,
-    Upload,
-    within_limits,
 )
 from openmax_core.workspace import Workspace
 from tests.helpers import make_workspace
-
-# --- uploads ---------------------------------------------------------------------------------
-
-
-def test_files_within_the_limits_are_kept_in_order() -> None:
-    files = tuple(Upload(f"{index}.png", bytes([index])) for index in range(MAX_FILES))
-    accepted = within_limits(iter(files))
-    assert accepted.files == files
-    assert accepted.problems == ()
-
-
-def test_nothing_sent_is_nothing_kept() -> None:
-    assert within_limits([]).files == ()
-
-
-def test_the_digest_is_the_sha256_of_the_content_alone() -> None:
-    expected = hashlib.sha256(b"leaf").hexdigest()
-    assert Upload("a.png", b"leaf").digest == Upload("b.png", b"leaf").digest == expected
-
-
-def test_a_file_of_the_largest_size_is_taken_and_one_byte_more_is_not() -> None:
-    content = bytes(MAX_FILE_BYTES + 1)
-    accepted = within_limits(
-        [Upload("large.png", content), Upload("fits.png", content[:-1]), Upload("small.png", b"x")]
-    )
-    assert [file.name for file in accepted.files] == ["fits.png", "small.png"]
-    assert accepted.problems == ("large.png has 20.0 MB; at most 20 MB a file are taken",)
-
-
-def test_files_beyond_the_count_are_left_out_and_counted() -> None:
-    accepted = within_limits(Upload(f"{index}.png", b"x") for index in range(MAX_FILES + 3))
-    assert len(accepted.files) == MAX_FILES == 200
-    assert accepted.problems == (
-        "3 more files were left out: at most 200 files and 400 MB are taken at a time; send the "
-        "others after these",
-    )
-
-
-def test_files_beyond_the_total_are_left_out_and_smaller_ones_still_fit() -> None:
-    content = bytes(MAX_FILE_BYTES)  # one object: nothing is copied
-    fitting = MAX_TOTAL_BYTES // MAX_FILE_BYTES
-    files = [Upload(f"{index}.png", content) for index in range(fitting - 1)]
-    files += [Upload("half.png", content[: MAX_FILE_BYTES // 2]), Upload("beyond.png", content)]
-    files += [Upload("rest.png", content[: MAX_FILE_BYTES // 2]), Upload("byte.png", b"x")]
-    accepted = within_limits(files)
-    assert [file.name for file in accepted.files[fitting - 1 :]] == ["half.png", "rest.png"]
-    assert sum(len(file.content) for file in accepted.files) == MAX_TOTAL_BYTES
-    assert accepted.problems[0].startswith("2 more files were left out")
-
 
 # --- thumbnails ------------------------------------------------------------------------------
 
@@ -96,19 +41,6 @@ def test_a_thumbnail_shows_the_middle(turned: bool) -> None:
     pixels[:, 100:200] = (10, 200, 30)
     picture = Image.fromarray(pixels.transpose(1, 0, 2) if turned else pixels)
     assert thumbnail(picture, 20).getcolors() == [(400, (10, 200, 30))]
-
-
-def test_a_thumbnail_of_an_upload_is_a_png() -> None:
-    stream = io.BytesIO()
-    Image.new("RGB", (50, 30), (200, 10, 10)).save(stream, "BMP")
-    with Image.open(io.BytesIO(thumbnail_of(stream.getvalue(), 12))) as shown:
-        assert (shown.format, shown.size) == ("PNG", (12, 12))
-        assert shown.getcolors() == [(144, (200, 10, 10))]
-
-
-def test_an_upload_that_is_no_picture_is_an_error() -> None:
-    with pytest.raises(PictureError, match="not a picture of a known format"):
-        thumbnail_of(b"no picture at all")
 
 
 def saved(path: Path, size: tuple[int, int], colour: tuple[int, int, int]) -> Path:
@@ -219,3 +151,24 @@ def test_pictures_that_have_gone_or_broken_are_left_out(workspace: Workspace) ->
         path.unlink()
     paths[3].write_bytes(b"no picture")
     assert len(sample_pictures(workspace, "reject", activations, 9)) == 5
+
+
+def test_paths_of_samples_are_those_of_the_pictures_with_what_they_show(
+    workspace: Workspace,
+) -> None:
+    activations = stored(workspace, "test")
+    found = sample_paths(workspace, activations, 6)
+    assert [caption for _, caption in found] == [path.split("/")[0] for path, _ in found]
+    assert [path for path, _ in found] == sorted({path for path, _ in found})
+    shown = sample_pictures(workspace, "test", activations, 6)
+    assert [sample.caption for sample in shown] == [caption for _, caption in found]
+
+
+def test_a_sample_is_sent_as_its_file_is(workspace: Workspace) -> None:
+    path, _ = sample_paths(workspace, stored(workspace, "reject"), 1)[0]
+    upload = sample_upload(workspace, "reject", path)
+    file = workspace.picture_folder("reject") / path
+    assert (upload.name, upload.content) == (f"reject/{path}", file.read_bytes())
+    file.unlink()
+    with pytest.raises(PictureError, match=re.escape(str(file))):
+        sample_upload(workspace, "reject", path)

@@ -1,0 +1,328 @@
+/*
+ * The cards of decided pictures. All of them are decided anew while the threshold moves, without
+ * the server: a picture is rejected where 'unknown' won, or its score is below the threshold of its
+ * class. The server learns the threshold on release.
+ */
+const FIRST = 24; // cards that are drawn at once; more on request
+const FAR = 1.6; // of the tail's end: a picture further out is drawn at the edge
+const PLOT = { width: 220, height: 64 };
+const UNKNOWN = "unknown";
+
+const ORDERS = {
+  close: "how close the call was",
+  verdict: "verdict",
+  name: "name",
+};
+
+const NATURAL = new Intl.Collator("en", { numeric: true });
+
+function element(name, { className = "", text = "", ...properties } = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  if (className) made.className = className;
+  if (text) made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+function drawn(name, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const fixed = (value) => value.toFixed(3);
+const short = (value) => String(Number(value.toPrecision(4)));
+
+/** One picture's card. What a threshold changes is kept apart, to be changed alone. */
+class Card {
+  constructor(item, board, picture, tell) {
+    this.item = item;
+    this.parts = {
+      verdict: element("span", { className: "verdict" }),
+      reason: element("p", { className: "reason" }),
+      gap: element("p", { className: "gap" }),
+      line: element("i", { className: "line", title: "threshold" }),
+      mark: element("i", { className: "line", title: "threshold" }),
+    };
+    const open = element("button", { type: "button", className: "name", text: item.name, title: `Open ${item.name}` });
+    open.addEventListener("click", () => tell("opened", item.key));
+    const remove = element("button", { type: "button", className: "remove", text: "×", title: `Take ${item.name} away` });
+    remove.setAttribute("aria-label", remove.title);
+    remove.addEventListener("click", () => tell("removed", item.key));
+    this.node = element("li", { className: "card" },
+      element("header", {}, this.parts.verdict, open, remove),
+      this.parts.reason,
+      element("div", { className: "body" },
+        this.pictures(picture),
+        element("div", { className: "numbers" }, this.score(board), this.bars(board))),
+      element("div", { className: "curves" }, ...item.nearest.map((place) => this.curve(place, board))));
+    this.node.dataset.key = item.key;
+  }
+
+  pictures(picture) {
+    const figure = (url, caption, label) => {
+      const image = element("img", { src: url, alt: label, loading: "lazy" });
+      return element("figure", {}, image, element("figcaption", { text: caption }));
+    };
+    return element("div", { className: "pictures" },
+      figure(picture.original, `original, ${picture.size.join(" × ")}`, `${this.item.name}, original`),
+      figure(picture.seen, `the network sees ${picture.seen_size.join(" × ")}`, `${this.item.name}, as the network sees it`));
+  }
+
+  /** Where the score lies between the smallest and the largest that the method can give. */
+  score(board) {
+    const dot = element("i", { className: "dot" });
+    dot.style.left = `${100 * board.control.shareOf(this.item.score)}%`;
+    const track = element("div", { className: "score" }, dot, this.parts.mark);
+    track.title = `score ${this.item.score}`;
+    return element("div", { className: "call" }, this.parts.gap, track);
+  }
+
+  bars(board) {
+    const { item } = this;
+    const nameOf = (index) => board.sent.classes[index] ?? UNKNOWN;
+    const rows = item.bars.map(([index, before, after]) => [nameOf(index), before, after, index === board.sent.classes.length ? "unknown" : ""]);
+    if (item.others.count) rows.splice(-1, 0, [`${item.others.count} others`, item.others.before, item.others.after, "others"]);
+    const table = element("div", { className: "bars" });
+    table.setAttribute("role", "img");
+    table.setAttribute("aria-label", `Probabilities before and after OpenMax. ${rows.map(([name, before, after]) => `${name}: ${before === null ? "none" : fixed(before)}, ${fixed(after)}`).join("; ")}`);
+    table.append(element("span", { className: "head" }), element("span", { className: "head" },
+      element("em", { className: "before", text: "before: softmax" }), element("em", { className: "after", text: "after: OpenMax" })), element("span", { className: "head" }));
+    rows.forEach(([name, before, after, kind], at) => {
+      const bar = (share, className) => {
+        const made = element("i", { className });
+        made.style.width = `${100 * share}%`;
+        return made;
+      };
+      const track = element("div", { className: `pair ${kind}` });
+      if (before !== null) track.append(bar(before, "before"));
+      track.append(bar(after, "after"));
+      const cells = [
+        element("span", { className: "label", text: name, title: name }), track,
+        element("span", { className: "values", text: fixed(after), title: `before ${before === null ? "–" : before}, after ${after}` })];
+      for (const cell of cells) cell.style.gridRow = at + 2;
+      table.append(...cells);
+    });
+    if (board.sent.is_probability) {
+      const overlay = element("div", { className: "overlay" }, this.parts.line);
+      overlay.style.gridRow = `2 / ${rows.length + 2}`;
+      table.append(overlay);
+    }
+    return table;
+  }
+
+  curve([index, distance, cdf], board) {
+    const { x, y, tail } = board.sent.curves[index];
+    const name = board.sent.classes[index];
+    const end = x.at(-1);
+    const isFar = distance > FAR * end;
+    const last = Math.max(end * 1.05, Math.min(distance * 1.04, FAR * end));
+    const across = (value) => (Math.min(value, last) / last) * PLOT.width;
+    const up = (share) => PLOT.height - 3 - share * (PLOT.height - 9);
+    const svg = drawn("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", preserveAspectRatio: "none" });
+    svg.setAttribute("aria-label", `Weibull CDF of ${name}: ${cdf.toFixed(4)} at distance ${short(distance)}`);
+    const points = x.map((value, at) => `${across(value).toFixed(1)},${up(y[at]).toFixed(1)}`);
+    points.push(`${PLOT.width},${up(y.at(-1)).toFixed(1)}`);
+    svg.append(drawn("polyline", { points: points.join(" "), class: "cdf" }));
+    for (const value of tail) {
+      svg.append(drawn("line", { x1: across(value), x2: across(value), y1: PLOT.height - 3, y2: PLOT.height - 10, class: "rug" }));
+    }
+    const at = isFar ? PLOT.width - 5 : across(distance);
+    svg.append(drawn("line", { x1: at, x2: at, y1: 0, y2: PLOT.height - 3, class: "here" }));
+    const frame = element("div", { className: "plot" });
+    frame.append(svg, element("i", { className: isFar ? "point far" : "point", text: isFar ? "▶" : "" }));
+    frame.lastChild.style.left = `${(100 * at) / PLOT.width}%`;
+    frame.lastChild.style.top = `${(100 * up(cdf)) / PLOT.height}%`;
+    const caption = element("figcaption", {},
+      element("span", { className: "of", title: name }, "class ", element("b", { text: name })),
+      element("span", { className: "at", text: `CDF ${cdf.toFixed(4)} at ${short(distance)}` }));
+    return element("figure", { className: "curve" }, caption, frame);
+  }
+
+  /** Show the decision at a threshold; the sentences are the server's. */
+  decide(limit, control) {
+    const { item, parts } = this;
+    if (limit === this.limit) return;
+    this.limit = limit;
+    const isAccepted = item.isAccepted(limit);
+    const [before, after] = isAccepted ? item.accepted : item.rejected;
+    const sentence = after === null ? before : `${before}${limit}${after}`;
+    this.node.classList.toggle("accepted", isAccepted);
+    this.node.classList.toggle("rejected", !isAccepted);
+    setText(parts.verdict, isAccepted ? `Accepted as ${this.item.className}` : "Rejected");
+    setText(parts.reason, `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
+    const gap = Math.abs(item.score - limit).toFixed(4);
+    setText(parts.gap, item.is_unknown
+      ? `score ${item.score.toFixed(4)} · ‘unknown’ won by ${item.margin.toFixed(4)}; no threshold changes that`
+      : `score ${item.score.toFixed(4)} · ${gap} ${isAccepted ? "above" : "below"} the threshold`);
+    parts.mark.style.left = `${100 * control.shareOf(limit)}%`;
+    parts.line.style.left = `${100 * Math.min(limit, 1)}%`;
+  }
+}
+
+class Board {
+  constructor(parent) {
+    this.root = parent.querySelector(".board");
+    const find = (selector) => this.root.querySelector(selector);
+    this.find = find;
+    this.list = find(".list");
+    this.sort = find(".sort select");
+    this.byClass = find(".by-class input");
+    this.pictures = new Map();
+    this.cards = new Map();
+    this.nShown = FIRST;
+    this.frame = 0;
+    for (const [value, text] of Object.entries(ORDERS)) this.sort.append(element("option", { value, text }));
+    this.control = new ThresholdControl(this.root, {
+      moved: () => this.paintSoon(),
+      released: () => this.release(),
+      said: (text) => { find(".said").textContent = text; },
+    });
+    this.sort.addEventListener("change", () => { this.nShown = FIRST; this.arrange(); });
+    this.byClass.addEventListener("change", () => { this.paint(); this.release(); });
+    find(".clear").addEventListener("click", () => this.tell("removed", "all"));
+    find(".more").addEventListener("click", () => { this.nShown += FIRST; this.arrange(); });
+  }
+
+  /** Take what the server sent; its threshold only where it has heard of ours. */
+  update(data, send, tell) {
+    this.send = send;
+    this.tell = tell;
+    for (const [key, picture] of Object.entries(data.pictures)) this.pictures.set(key, picture);
+    const board = data.board ?? this.sent;
+    const isWhole = board?.id === data.board_id && board.cards.every((item) => this.pictures.has(item.key));
+    if (!isWhole) {
+      // The server thinks that we have what we have not.
+      tell("lacking", true);
+      return;
+    }
+    if (board !== this.sent) this.take(board);
+    this.data = data;
+    this.heard ??= data.echo;
+    if (data.echo === this.heard && !this.control.isBusy) {
+      this.control.set(data.value);
+      this.byClass.checked = data.is_by_class;
+    }
+    this.showByClass();
+    this.root.hidden = false;
+    this.arrange();
+  }
+
+  take(sent) {
+    this.sent = sent;
+    this.cards.clear();
+    this.items = sent.cards.map((card) => ({
+      ...card,
+      className: sent.classes[card.class],
+      isAccepted: (limit) => !card.is_unknown && card.score >= limit,
+    }));
+    const kept = new Set(this.items.map((item) => item.key));
+    for (const key of this.pictures.keys()) if (!kept.has(key)) this.pictures.delete(key);
+    this.control.setPositions(sent.positions);
+    this.find(".ticks").replaceChildren(...this.items.map((item) => {
+      const tick = element("i", { className: item.is_unknown ? "unknown" : "" });
+      tick.style.left = `${100 * this.control.shareOf(item.score)}%`;
+      return tick;
+    }));
+  }
+
+  /* The threshold, one for all or one of each class. */
+
+  showByClass() {
+    const label = this.find(".by-class");
+    label.hidden = !this.data.class_limits;
+    if (label.hidden) return;
+    const isAt = this.control.value === this.data.class_limits_at;
+    this.byClass.disabled = !isAt;
+    setText(label.querySelector("span"), isAt
+      ? "Thresholds per class, as chosen for this workspace"
+      : `Thresholds per class hold at this workspace’s threshold ${this.data.class_limits_at}; here it is one for all`);
+  }
+
+  limitOf(item) {
+    const { class_limits: limits, class_limits_at: at } = this.data;
+    const isByClass = limits && this.byClass.checked && this.control.value === at;
+    return isByClass ? limits[item.class] : this.control.value;
+  }
+
+  paintSoon() {
+    if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = 0; this.paint(); });
+  }
+
+  paint() {
+    this.showByClass();
+    let nAccepted = 0;
+    for (const item of this.items) nAccepted += item.isAccepted(this.limitOf(item));
+    setText(this.find(".counts .accepted b"), String(nAccepted));
+    setText(this.find(".counts .rejected b"), String(this.items.length - nAccepted));
+    for (const card of this.shown ?? []) card.decide(this.limitOf(card.item), this.control);
+    this.control.slider.setAttribute("aria-valuetext", `Threshold ${this.control.value}: ${nAccepted} of ${this.items.length} accepted`);
+  }
+
+  release() {
+    this.arrange();
+    const { data, control } = this;
+    const isByClass = this.byClass.checked;
+    if (data.echo === this.heard && data.value === control.value && data.is_by_class === isByClass) return;
+    this.heard += 1;
+    this.find(".said").textContent = control.slider.getAttribute("aria-valuetext");
+    this.send({ value: control.value, count: this.heard, is_by_class: isByClass });
+  }
+
+  /* The order, which changes when the threshold is let go: cards that run away cannot be read. */
+
+  ordered() {
+    const items = [...this.items];
+    const byName = (a, b) => NATURAL.compare(a.name, b.name);
+    const closeness = (item) => (item.is_unknown ? 2 + item.margin : Math.abs(item.score - this.limitOf(item)));
+    const byCloseness = (a, b) => closeness(a) - closeness(b) || byName(a, b);
+    const rank = (item) => (item.isAccepted(this.limitOf(item)) ? 1 + item.class : 0);
+    const compare = { close: byCloseness, name: byName, verdict: (a, b) => rank(a) - rank(b) || byCloseness(a, b) };
+    return items.sort(compare[this.sort.value]);
+  }
+
+  arrange() {
+    const shown = this.ordered().slice(0, this.nShown);
+    this.shown = shown.map((item) => {
+      if (!this.cards.has(item.key)) {
+        this.cards.set(item.key, new Card(item, this, this.pictures.get(item.key), (...said) => this.tell(...said)));
+      }
+      return this.cards.get(item.key);
+    });
+    const nodes = this.shown.map((card) => card.node);
+    const isSame = nodes.length === this.list.children.length && nodes.every((node, at) => node === this.list.children[at]);
+    if (!isSame) this.list.replaceChildren(...nodes);
+    const nUnknown = this.items.filter((item) => item.is_unknown).length;
+    setText(this.find(".order"), {
+      close: `Nearest to the threshold first${nUnknown ? "; where ‘unknown’ won no threshold changes the decision: these come last, the narrowest first" : ""}.`,
+      verdict: "Rejected first, then by class; within these nearest to the threshold first.",
+      name: "",
+    }[this.sort.value]);
+    const nMore = this.items.length - shown.length;
+    const more = this.find(".more");
+    more.hidden = nMore === 0;
+    setText(more, `Show ${Math.min(FIRST, nMore)} more of ${nMore}`);
+    this.paint();
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.frame);
+    this.control.destroy();
+  }
+}
+
+const boards = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
+  let board = boards.get(parentElement);
+  if (!board) {
+    board = new Board(parentElement);
+    boards.set(parentElement, board);
+  }
+  board.update(data, (state) => setStateValue("moved", state), setTriggerValue);
+  return () => {
+    boards.delete(parentElement);
+    board.destroy();
+  };
+}

@@ -1,0 +1,125 @@
+"""What the cards of decided pictures need to follow a threshold without asking the server.
+
+Scores, both wordings of every reason, the probabilities before and after OpenMax, and the place on
+the Weibull CDFs of the nearest classes: plain values for JSON. In the browser a picture is rejected
+where 'unknown' won or its score, the same float64, is below the threshold of its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from openmax_core.explorer import slider_positions
+from openmax_core.files import fingerprint
+from openmax_core.openmax import OpenMax
+from openmax_core.verdicts import ScoredPictures
+from openmax_core.weibull import Float
+
+MOST_BARS = 7  # with more classes, some of the bars stand for all others
+N_NEAREST = 2
+N_CURVE_POINTS = 40
+MOST_TAIL = 40
+QUANTILES = (0.001, 0.01, *np.linspace(0.05, 0.95, 19).tolist(), 0.99, 0.999)
+DIGITS = 6
+
+
+def cards_data(openmax: OpenMax, scored: ScoredPictures, keys: Sequence[str]) -> dict[str, Any]:
+    """Everything about N scored pictures that no threshold changes.
+
+    Parameters
+    ----------
+    keys : N str that tell the pictures apart
+    """
+    nearest = np.argsort(-scored.logits, axis=1, kind="stable")[:, :N_NEAREST]
+    shown = [row for row in range(len(scored)) if scored.is_readable[row]]
+    used = sorted({int(index) for row in shown for index in nearest[row]})
+    data = {
+        "classes": list(openmax.class_names_),
+        "positions": slider_positions(openmax.score_range()).tolist(),
+        # Where softmax is applied once more, the score is none of the probabilities.
+        "is_probability": not openmax.settings_["second_softmax"],
+        "curves": {str(index): curve for index, curve in _curves(openmax, used).items()},
+        "cards": [_card(scored, row, keys[row], nearest[row].tolist()) for row in shown],
+    }
+    return {"id": fingerprint(data), **data}
+
+
+def shown_outputs(before: Float, after: Float, most: int = MOST_BARS) -> list[int]:
+    """Indices of the C + 1 outputs to show for a picture, in their order, 'unknown' last.
+
+    All of them up to ``most`` classes; else the most probable before or after OpenMax, among them
+    the one that OpenMax takes it for.
+    """
+    n_classes = len(before)
+    if n_classes <= most:
+        return list(range(n_classes + 1))
+    largest = np.maximum(before, after[:-1])
+    largest[after[:-1].argmax()] = np.inf
+    top = np.argsort(-largest, kind="stable")[: most - 1]
+    # By the place that the network gave them: the first bar is its own answer.
+    ordered = top[np.argsort(-before[top], kind="stable")]
+    return [*ordered.tolist(), n_classes]
+
+
+def _card(scored: ScoredPictures, row: int, key: str, nearest: list[int]) -> dict[str, Any]:
+    before, after, reason = scored.before[row], scored.after[row], scored.reasons[row]
+    outputs = shown_outputs(before, after)
+    known = outputs[:-1]
+    return {
+        "key": key,
+        "name": scored.pictures.names[row],
+        "score": float(scored.scores[row]),
+        "class": int(scored.best[row]),
+        "is_unknown": bool(scored.is_unknown[row]),
+        "margin": float(scored.margins[row]),
+        "accepted": [reason.accepted.before, reason.accepted.after],
+        "rejected": [reason.rejected.before, reason.rejected.after],
+        "bars": [
+            [
+                index,
+                _rounded(before[index]) if index < len(before) else None,
+                _rounded(after[index]),
+            ]
+            for index in outputs
+        ],
+        "others": {
+            "count": len(before) - len(known),
+            "before": _rounded(max(0.0, 1.0 - before[known].sum())),
+            "after": _rounded(max(0.0, 1.0 - after[outputs].sum())),
+        },
+        "nearest": [
+            [index, float(scored.distances[row, index]), float(scored.cdf[row, index])]
+            for index in nearest
+        ],
+    }
+
+
+def _curves(openmax: OpenMax, classes: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Points of the CDFs from distance 0 to the end of the tail, and the tail's distances."""
+    model = openmax.weibull_
+    quantiles = np.array([model.quantile(q) for q in QUANTILES])  # (Q, C)
+    curves = {}
+    for index in classes:
+        tail = openmax.tails_[index]
+        own = quantiles[:, index][np.isfinite(quantiles[:, index])]
+        end = max(float(tail[-1]), float(own.max(initial=0.0))) or 1.0
+        # Dense where the curve rises, so that a step is drawn as one.
+        x = np.unique(
+            np.concatenate([np.linspace(0.0, end, N_CURVE_POINTS), own[own > 0], tail[[0, -1]]])
+        )
+        y = model.cdf(x, np.full(x.shape, index))
+        rug = tail[np.unique(np.linspace(0, len(tail) - 1, MOST_TAIL).round().astype(int))]
+        curves[index] = {
+            "x": [_rounded(value) for value in x],
+            "y": [_rounded(value) for value in y],
+            "tail": [_rounded(value) for value in rug],
+        }
+    return curves
+
+
+def _rounded(value: float) -> float:
+    """Return a number that is only drawn, without the digits that nobody sees."""
+    return float(f"{value:.{DIGITS}g}")

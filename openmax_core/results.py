@@ -1,0 +1,86 @@
+"""Decisions on pictures as JSON: method, thresholds, and everything that decided about each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from openmax_core.assessment import Evaluation
+from openmax_core.verdicts import ScoredPictures, class_limits, decide, decision_table
+from openmax_core.weibull import Float
+
+FORMAT = "openmax-results"
+FORMAT_VERSION = 1
+
+
+def results_json(
+    evaluation: Evaluation,
+    scored: ScoredPictures,
+    threshold: float,
+    class_thresholds: Mapping[str, float] | None = None,
+) -> str:
+    """Write decisions as JSON text without NaN; floats come back exactly.
+
+    Arrays are in the order of 'classes'; probabilities after OpenMax have one more, 'unknown'.
+    """
+    openmax = evaluation.openmax
+    limits = class_limits(openmax.class_names_, threshold, class_thresholds)
+    _, own_limits = decide(scored, limits)
+    decisions = decision_table(scored, limits).iloc[:, :6].to_dict(orient="records")
+    values = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "method": openmax.preset_,
+        "settings": openmax.settings_,
+        "calibrated_on": evaluation.calibrated_on,
+        "data": evaluation.data,
+        "threshold": threshold,
+        "class_thresholds": None if class_thresholds is None else dict(class_thresholds),
+        "classes": list(openmax.class_names_),
+        "pictures": [
+            {
+                **{str(name): _plain(value) for name, value in decision.items()},
+                "threshold": _plain(float(own_limits[row])),
+                "logits": _row(scored.logits, row),
+                "before": _row(scored.before, row),
+                "after": _row(scored.after, row),
+                "distances": _row(scored.distances, row),
+                "cdf": _row(scored.cdf, row),
+            }
+            for row, decision in enumerate(decisions)
+        ],
+    }
+    return json.dumps(values, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def class_values(scored: ScoredPictures, row: int) -> pd.DataFrame:
+    """Everything about one picture, a row a class, the largest logit first, and 'unknown'.
+
+    Columns: class, logit, before, after (probabilities), distance, cdf; NaN where 'unknown' has
+    none.
+    """
+    order = scored.ranked(row)
+    names = [*(scored.class_names[index] for index in order), "unknown"]
+    own = {
+        "logit": scored.logits[row, order],
+        "before": scored.before[row, order],
+        "after": scored.after[row, order],
+        "distance": scored.distances[row, order],
+        "cdf": scored.cdf[row, order],
+    }
+    columns = {name: [*values.tolist(), math.nan] for name, values in own.items()}
+    columns["after"][-1] = float(scored.after[row, -1])
+    return pd.DataFrame({"class": names, **columns})
+
+
+def _row(values: Float, row: int) -> list[float] | None:
+    found = values[row].tolist()
+    return None if any(math.isnan(value) for value in found) else found
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

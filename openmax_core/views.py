@@ -1,0 +1,103 @@
+"""Pictures of strangers: decoded once, for the network and to be looked at.
+
+What is looked at is a JPEG in a data URL: it belongs to the page that shows it and has no address
+at which anybody else could ask for it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from openmax_core.devices import WaitCallback, n_cores
+from openmax_core.errors import PictureError
+from openmax_core.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
+from openmax_core.prediction import run_network
+from openmax_core.verdicts import Logits
+
+if TYPE_CHECKING:
+    from openmax_core.engines import Engine
+
+SIDE, LARGE_SIDE = 200, 800
+AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture to look at.
+
+    Attributes
+    ----------
+    original, seen : data URLs of the picture, and of what the transform leaves of it
+    size : (width, height) of the picture in pixels
+    seen_size : (width, height) of what the network sees
+    """
+
+    original: str
+    seen: str
+    size: tuple[int, int]
+    seen_size: tuple[int, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one picture: logits and a view, or the reason why there are none."""
+
+    logits: Logits
+    view: View | None
+
+
+def answers(
+    engine: Engine, contents: Sequence[bytes], on_wait: WaitCallback | None = None
+) -> Iterator[Answer]:
+    """Answers to picture files, in order; each is decoded once.
+
+    Raises
+    ------
+    ClassifierError
+        The network refuses pictures of the transform's size, or the device fails.
+    """
+    look = partial(_look, transform=engine.transform)
+    with ThreadPoolExecutor(n_cores(), "views") as pool:
+        for first in range(0, len(contents), AT_ONCE):
+            looked = list(pool.map(look, contents[first : first + AT_ONCE]))
+            pixels = [item[1] for item in looked if not isinstance(item, str)]
+            logits = iter(run_network(engine, pixels, on_wait))
+            for item in looked:
+                yield Answer(item, None) if isinstance(item, str) else Answer(next(logits), item[0])
+
+
+def large_view(content: bytes, transform: Transform) -> View | None:
+    """Return a view that fills a dialog; None if the content cannot be decoded."""
+    looked = _look(content, transform, LARGE_SIDE)
+    return None if isinstance(looked, str) else looked[0]
+
+
+def _look(content: bytes, transform: Transform, side: int = SIDE) -> tuple[View, Pixels] | str:
+    try:
+        picture = decode(content, max_pixels=MAX_UPLOAD_PIXELS)
+        pixels = transform.pixels(picture)
+    except PictureError as error:
+        return str(error).removeprefix("picture: ")
+    seen = Image.fromarray(pixels)
+    view = View(_url(picture, side), _url(seen, side), picture.size, seen.size)
+    return view, pixels
+
+
+def _url(picture: Image.Image, side: int) -> str:
+    small = picture.copy()
+    small.thumbnail((side, side))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=84)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

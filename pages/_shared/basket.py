@@ -1,0 +1,122 @@
+"""The visitor's pictures: in the session's memory and nowhere else, gone when it ends.
+
+Nothing of them goes through ``st.cache_*``, which all visitors share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from openmax_core.intake import take_in
+from openmax_core.uploads import Refused, Upload
+from openmax_core.views import Answer, answers
+from openmax_core.workspace import Workspace
+from pages._shared import state
+
+FILES, REFUSED, ANSWERS = "upload_files", "upload_refused", "upload_answers"
+SCORED = "upload_scored"
+
+
+def files() -> list[Upload]:
+    """Pictures that the session holds, in the order in which they came."""
+    held: list[Upload] = st.session_state.setdefault(FILES, [])
+    return held
+
+
+def refused() -> tuple[Refused, ...]:
+    """Files of the last drop that were not taken."""
+    found: tuple[Refused, ...] = st.session_state.get(REFUSED, ())
+    return found
+
+
+def add(sent: Iterable[Upload]) -> None:
+    """Take what was sent, as far as it may be taken."""
+    intake = take_in(sent, files())
+    files().extend(intake.files)
+    st.session_state[REFUSED] = intake.refused
+
+
+def remove(keys: Sequence[str]) -> None:
+    """Forget pictures, and everything that was made of them."""
+    st.session_state[FILES] = [file for file in files() if file.key not in keys]
+    _forget_answers()
+
+
+def clear() -> None:
+    """Forget everything."""
+    st.session_state[FILES], st.session_state[REFUSED] = [], ()
+    _forget_answers()
+
+
+def received(sent: Sequence[UploadedFile]) -> list[Upload]:
+    """Move files out of the server's hands, which would keep them until the session ends."""
+    moved = [Upload(item.name, item.getvalue()) for item in sent]
+    context = get_script_run_ctx()
+    for item in sent:
+        if context is not None and hasattr(context.uploaded_file_mgr, "remove_file"):
+            context.uploaded_file_mgr.remove_file(context.session_id, item.file_id)
+    return moved
+
+
+def answered(workspace: Workspace) -> list[Answer]:
+    """Answers to all pictures; only those not seen in this session go through the network.
+
+    A picture that turns out to be damaged is taken out, and named among the refused.
+
+    Raises
+    ------
+    OpenMaxError
+        The network cannot be loaded, or refuses the pictures.
+    """
+    known: dict[tuple[str, str], Answer] = st.session_state.setdefault(ANSWERS, {})
+    key_of = {file.key: (workspace.classifier_key, file.digest) for file in files()}
+    fresh = {key_of[file.key]: file for file in files() if key_of[file.key] not in known}
+    if fresh:
+        _run(workspace, fresh, known)
+    damaged = {file.key: known[key_of[file.key]].logits for file in files()}
+    reasons = {key: reason for key, reason in damaged.items() if isinstance(reason, str)}
+    if reasons:
+        unreadable = [Refused(f.name, reasons[f.key]) for f in files() if f.key in reasons]
+        st.session_state[REFUSED] = (*refused(), *unreadable)
+        remove(list(reasons))
+    return [known[key_of[file.key]] for file in files()]
+
+
+def _run(
+    workspace: Workspace,
+    fresh: dict[tuple[str, str], Upload],
+    known: dict[tuple[str, str], Answer],
+) -> None:
+    """Run pictures through the network; what is done stays known where the run is interrupted."""
+    place = st.empty()
+
+    def on_wait(before: int) -> None:
+        place.info(
+            f"The network is busy with {before} other{'s' * (before > 1)} before you; "
+            "your pictures get their turn between theirs.",
+            icon=":material/hourglass_top:",
+        )
+
+    try:
+        place.progress(0.0, text="Loading the network …")
+        engine = state.engine_job(workspace).result()
+        contents = [file.content for file in fresh.values()]
+        found = zip(fresh, answers(engine, contents, on_wait), strict=True)
+        for number, (key, answer) in enumerate(found, 1):
+            known[key] = answer
+            text = f"{number} of {len(fresh)} pictures are through the network"
+            place.progress(number / len(fresh), text=text)
+    finally:
+        place.empty()
+
+
+def _forget_answers() -> None:
+    st.session_state.pop(SCORED, None)
+    kept = {file.digest for file in files()}
+    known: dict[tuple[str, str], Answer] = st.session_state.get(ANSWERS, {})
+    for key in [key for key in known if key[1] not in kept]:
+        del known[key]

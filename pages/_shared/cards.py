@@ -1,0 +1,167 @@
+"""The cards of decided pictures: one component that follows the threshold under the finger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.cards import cards_data
+from openmax_core.explorer import is_threshold
+from openmax_core.results import results_json
+from openmax_core.verdicts import (
+    PictureLogits,
+    ScoredPictures,
+    class_limits,
+    decision_table,
+    score_pictures,
+)
+from openmax_core.views import Answer
+from openmax_core.workspace import Workspace
+from pages._shared import basket, state
+from pages._shared.components import cards
+from pages._shared.opened import open_picture
+
+KEY, SENT = "cards", "cards_sent"
+
+
+def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answer]) -> None:
+    """Draw threshold, cards and downloads of the session's pictures."""
+    files = basket.files()
+    threshold = state.threshold(workspace, evaluation)
+    scored, board = _scored(workspace, evaluation, answered)
+    by_class = _class_thresholds(workspace, evaluation)
+    result = _draw(workspace, evaluation, board, answered, threshold, by_class)
+    used = None
+    if by_class is not None and by_class[0] == threshold and _wants_class_thresholds():
+        used = by_class[1]
+    limits = class_limits(evaluation.openmax.class_names_, threshold, used)
+    _show_downloads(evaluation, scored, threshold, used)
+    keys = [file.key for file in files]
+    # Only pictures that this session holds can be named.
+    if result.removed == "all":
+        basket.clear()
+        st.rerun()
+    if result.removed in keys:
+        basket.remove([result.removed])
+        st.rerun()
+    if result.opened in keys:
+        row = keys.index(result.opened)
+        decision = decision_table(scored, limits).iloc[row]
+        open_picture(workspace, evaluation, scored, row, files[row], decision)
+
+
+def _scored(
+    workspace: Workspace, evaluation: Evaluation, answered: list[Answer]
+) -> tuple[ScoredPictures, dict[str, Any]]:
+    """Scores and cards, which no threshold changes: made once for the pictures and the method."""
+    files = basket.files()
+    keys = [file.key for file in files]
+    made_of = (state.method_key(workspace), evaluation.data, workspace.classifier_key, keys)
+    made = st.session_state.get(basket.SCORED)
+    if made is None or made[0] != made_of:
+        names = tuple(file.name for file in files)
+        pictures = PictureLogits(names, tuple(answer.logits for answer in answered))
+        scored = score_pictures(evaluation.openmax, pictures)
+        made = (made_of, scored, cards_data(evaluation.openmax, scored, keys))
+        st.session_state[basket.SCORED] = made
+    return made[1], made[2]
+
+
+def _draw(
+    workspace: Workspace,
+    evaluation: Evaluation,
+    board: dict[str, Any],
+    answered: list[Answer],
+    threshold: float,
+    by_class: tuple[float, dict[str, float]] | None,
+) -> Any:
+    keys = [file.key for file in basket.files()]
+    # What the browser has is not sent again; where it has lost it, it says so.
+    sent: set[str] = st.session_state.get(SENT, set())
+    st.session_state[SENT] = {board["id"], *keys}
+    limits = None
+    if by_class is not None:
+        limits = class_limits(evaluation.openmax.class_names_, *by_class).tolist()
+    return cards(
+        key=KEY,
+        data={
+            "board": None if board["id"] in sent else board,
+            "board_id": board["id"],
+            "pictures": {
+                key: answer.view.to_dict()
+                for key, answer in zip(keys, answered, strict=True)
+                if answer.view is not None and key not in sent
+            },
+            "value": threshold,
+            "echo": _moved().get("count", 0),
+            "class_limits": limits,
+            "class_limits_at": None if by_class is None else by_class[0],
+            "is_by_class": _wants_class_thresholds(),
+        },
+        on_moved_change=lambda: _take(workspace),
+        on_lacking_change=_send_again,
+        on_opened_change=lambda: None,
+        on_removed_change=lambda: None,
+    )
+
+
+def _show_downloads(
+    evaluation: Evaluation,
+    scored: ScoredPictures,
+    threshold: float,
+    by_class: dict[str, float] | None,
+) -> None:
+    preset = evaluation.openmax.preset_
+    limits = class_limits(evaluation.openmax.class_names_, threshold, by_class)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Results as CSV",
+            lambda: decision_table(scored, limits).to_csv(index=False),
+            file_name=f"decisions-{preset}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Results as JSON",
+            lambda: results_json(evaluation, scored, threshold, by_class),
+            file_name=f"decisions-{preset}.json",
+            mime="application/json",
+            icon=":material/data_object:",
+            on_click="ignore",
+            help="Method, settings, threshold and fingerprint of the data, and of every picture "
+            "logits, probabilities before and after OpenMax, distances and CDFs.",
+        )
+
+
+def _send_again() -> None:
+    st.session_state[SENT] = set()
+
+
+def _class_thresholds(
+    workspace: Workspace, evaluation: Evaluation
+) -> tuple[float, dict[str, float]] | None:
+    """Threshold of the workspace's operating point and its thresholds per class, if it has some."""
+    point = state.chosen_point(workspace, evaluation)
+    if point is None or point.class_thresholds is None:
+        return None
+    return point.threshold, point.class_thresholds
+
+
+def _wants_class_thresholds() -> bool:
+    return _moved().get("is_by_class") is not False
+
+
+def _take(workspace: Workspace) -> None:
+    value = _moved().get("value")
+    if is_threshold(value):
+        state.set_threshold(workspace, value)
+
+
+def _moved() -> dict[str, Any]:
+    """What the browser said last; nothing of it is trusted to be what we would send."""
+    held = st.session_state.get(KEY)
+    moved = held.get("moved") if held is not None else None
+    return moved if isinstance(moved, dict) else {}
