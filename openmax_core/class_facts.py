@@ -7,15 +7,20 @@ import math
 import pandas as pd
 
 from openmax_core.assessment import Evaluation
+from openmax_core.boundary import Boundary
 from openmax_core.health import Health
 from openmax_core.intervals import share_interval
-from openmax_core.multiples import limit_in_words
+from openmax_core.single_class import limit_in_words
 from openmax_core.tails import location
 from openmax_core.weibull import TailFit
 
 
 def class_facts(
-    evaluation: Evaluation, health: Health, index: int, limit: float | None
+    evaluation: Evaluation,
+    health: Health,
+    index: int,
+    limit: float | None,
+    boundary: Boundary,
 ) -> pd.DataFrame:
     """Rows of figure, value, meaning.
 
@@ -23,6 +28,7 @@ def class_facts(
     ----------
     limit : distance from which on the class's mean logits are rejected, see
         :func:`openmax_core.single_class.rejection_distance`
+    boundary : the distance that tells rejected from accepted pictures of the class best
     """
     openmax = evaluation.openmax
     model, n_tail = openmax.weibull_, len(openmax.tails_[index])
@@ -58,6 +64,11 @@ def class_facts(
         ),
         (
             "At the current threshold",
+            boundary.in_words,
+            "test pictures of the class, and reject pictures whose largest logit is its",
+        ),
+        (
+            "By distance alone",
             limit_in_words(limit),
             "were only the distance to this class larger, and all else as it is",
         ),

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from openmax_core.assessment import Evaluation
+from openmax_core.boundary import class_boundary
 from openmax_core.health import ClassDistances, Health
-from openmax_core.single_class import rejection_distance
 from openmax_core.tails import empirical_cdf
 from openmax_core.weibull import Float, WeibullMaxFit
 
@@ -37,8 +37,8 @@ def multiple(
     openmax = evaluation.openmax
     tail = openmax.tails_[index]
     test, reject = distances.of(index)
-    limit = rejection_distance(openmax, index, threshold)
-    low, high = shown_range(evaluation, index, test, reject, limit)
+    boundary = class_boundary(evaluation, distances, index, threshold)
+    low, high = shown_range(evaluation, index, test, reject, boundary.distance)
     p_value = float(health.goodness.p_value[index])
     return {
         "key": index,
@@ -52,18 +52,9 @@ def multiple(
         ],
         "test": _strip(test, low, high),
         "reject": _strip(reject, low, high) if evaluation.reject is not None else None,
-        "limit": None if not limit else _place(limit, low, high),
-        "limit_text": limit_in_words(limit),
+        "boundary": None if boundary.distance is None else _place(boundary.distance, low, high),
+        "boundary_text": boundary.in_words,
     }
-
-
-def limit_in_words(limit: float | None) -> str:
-    """Say from which distance on the class's mean logits are rejected."""
-    if limit is None:
-        return "its mean logits are rejected at no distance"
-    if limit <= 0:
-        return "its mean logits are rejected at every distance"
-    return f"its mean logits are rejected from distance {limit:.4g} on"
 
 
 def shown_range(

@@ -89,3 +89,12 @@ def rejection_distance(openmax: OpenMax, index: int, threshold: float) -> float 
     if cdf <= 0.0:
         return 0.0
     return max(0.0, float(openmax.weibull_.quantile(cdf)[index]))
+
+
+def limit_in_words(limit: float | None) -> str:
+    """Say from which distance on the class's mean logits are rejected."""
+    if limit is None:
+        return "its mean logits are rejected at no distance"
+    if limit <= 0:
+        return "its mean logits are rejected at every distance"
+    return f"its mean logits are rejected from distance {limit:.4g} on"

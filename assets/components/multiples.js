@@ -42,13 +42,13 @@ function line(className, pairs) {
   return shape(className, path);
 }
 
-function strip(name, values, limit) {
+function strip(name, values, boundary) {
   const frame = element("div", `frame strip ${name}`);
   const width = values.bars ? SIZE / values.bars.length : 0;
   const drawn = values.bars
     ? shape("bars", values.bars.map((height, index) => (height ? `M${index * width} ${SIZE}V${up(height)}H${(index + 1) * width}V${SIZE}Z` : "")).join(""))
     : shape("marks", values.marks.map(upright).join(""));
-  frame.append(panel(limit, drawn));
+  frame.append(panel(boundary, drawn));
   if (values.n_left) frame.append(element("span", "outside left", `← ${COUNT.format(values.n_left)}`));
   if (values.n_right) frame.append(element("span", "outside right", `${COUNT.format(values.n_right)} →`));
   frame.title = `${COUNT.format(values.n)} ${name} pictures`;
@@ -58,7 +58,7 @@ function strip(name, values, limit) {
 function plot(item) {
   const made = element("div", "plot");
   made.setAttribute("aria-hidden", "true");
-  const limit = () => (item.limit === null ? null : shape("limit", upright(item.limit)));
+  const boundary = () => (item.boundary === null ? null : shape("boundary", upright(item.boundary)));
   const y = element("div", "axis y");
   for (const share of [0, 0.5, 1]) {
     const label = element("span", "", String(share));
@@ -68,10 +68,10 @@ function plot(item) {
   const frame = element("div", "frame");
   frame.append(panel(
     shape("grid", [0, 0.5, 1].map((share) => `M0 ${up(share)}H${SIZE}`).join("")),
-    limit(), line("steps", item.steps), line("curve", item.curve),
+    boundary(), line("steps", item.steps), line("curve", item.curve),
   ));
-  made.append(y, frame, ...strip("test", item.test, limit()));
-  if (item.reject) made.append(...strip("reject", item.reject, limit()));
+  made.append(y, frame, ...strip("test", item.test, boundary()));
+  if (item.reject) made.append(...strip("reject", item.reject, boundary()));
   const x = element("div", "axis x");
   for (const tick of item.ticks) {
     const label = element("span", "", tick.text);
@@ -96,7 +96,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const name = element("b", "", item.name);
     name.title = item.name;
     head.append(name, element("span", "", item.note));
-    button.append(head, plot(item), element("div", "says", item.limit_text));
+    button.append(head, plot(item), element("div", "says", item.boundary_text));
     if (item.warning) {
       const warning = element("div", "warning", item.warning);
       warning.title = item.warning;

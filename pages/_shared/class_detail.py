@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
+from openmax_core.boundary import class_boundary
 from openmax_core.class_facts import class_facts
 from openmax_core.class_figures import class_cdf_figure, class_density_figure, class_qq_figure
 from openmax_core.decimals import threshold_text
@@ -30,9 +31,11 @@ def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: f
     limit = rejection_distance(evaluation.openmax, index, threshold)
     if health.warnings[index]:
         st.warning(plain(health.warnings[index]), icon=":material/warning:")
-    test, reject = derived.distances(workspace, evaluation).of(index)
+    distances = derived.distances(workspace, evaluation)
+    boundary = class_boundary(evaluation, distances, index, threshold)
+    test, reject = distances.of(index)
     drawn = (
-        ("CDF", class_cdf_figure(evaluation, index, test, reject, limit)),
+        ("CDF", class_cdf_figure(evaluation, index, test, reject, boundary.distance)),
         ("Density", class_density_figure(evaluation, index)),
         ("QQ plot", class_qq_figure(evaluation, index)),
     )
@@ -43,10 +46,11 @@ def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: f
         column.plotly_chart(figure, key=f"class_{name}", config=PLOT)
     st.caption(
         "Marks below the CDF: test pictures of this class, and reject pictures whose largest logit "
-        f"is this class. Dashed: rejected from here on, at threshold {threshold_text(threshold)}. "
+        "is this class. Dashed: the distance that tells those rejected at threshold "
+        f"{threshold_text(threshold)} from those accepted best. "
         "QQ plot: on the line where the tail is as its Weibull; 95 % of draws lie in the band."
     )
-    facts = class_facts(evaluation, health, index, limit)
+    facts = class_facts(evaluation, health, index, limit, boundary)
     st.table(facts.set_index("figure"), border="horizontal")
     _show_members(workspace, evaluation, index)
 

@@ -40,9 +40,10 @@ def show_multiples(
     st.caption(
         f"Across: the distance to the class's mean ({evaluation.openmax.distance_in_words}). "
         f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
-        "← and → count pictures outside of the panel. The words say from where on a picture with "
-        "the class's mean logits would be rejected, were only its distance to this class larger, "
-        f"at threshold {threshold_text(threshold)}. A click on a panel opens the class."
+        "← and → count pictures outside of the panel. The words count what is rejected at "
+        f"threshold {threshold_text(threshold)}, which cuts scores, not distances: the dashed line "
+        "is the distance that tells the rejected from the accepted best. A click on a panel opens "
+        "the class."
     )
     # Only what is shown can be opened: the number comes back from the browser.
     return opened if type(opened) is int and opened in classes else None
@@ -53,9 +54,9 @@ def _key(
 ) -> list[dict[str, str]]:
     """What the signs mean that are drawn."""
     entries = [("curve", "Weibull CDF"), ("steps", "the tail itself")]
-    if any(item["limit"] is not None for item in items):
-        text = f"rejected from here on, at threshold {threshold_text(threshold)}"
-        entries.append(("limit", text))
+    if any(item["boundary"] is not None for item in items):
+        text = f"most are rejected beyond, at threshold {threshold_text(threshold)}"
+        entries.append(("boundary", text))
     entries.append(("test", "test pictures of this class"))
     if evaluation.reject is not None:
         entries.append(("reject", "reject pictures whose largest logit is this class"))

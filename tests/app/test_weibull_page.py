@@ -14,6 +14,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from openmax_core import goodness
+from openmax_core.boundary import class_boundary
 from openmax_core.class_facts import class_facts
 from openmax_core.health import class_distances, class_health, health_table
 from openmax_core.members import tail_members
@@ -66,9 +67,9 @@ def test_every_class_of_few_has_a_panel_at_the_session_s_threshold(open_app, tre
     health = class_health(evaluation, distances)
     assert panels(app) == multiples(evaluation, distances, health, range(3), 0.37)
     entries = {entry["name"]: entry["text"] for entry in given(app, "multiples")["key"]}
-    has_line = any(panel["limit"] is not None for panel in panels(app))
-    line = "rejected from here on, at threshold 0.37"
-    assert entries.get("limit") == (line if has_line else None)
+    has_line = any(panel["boundary"] is not None for panel in panels(app))
+    line = "most are rejected beyond, at threshold 0.37"
+    assert entries.get("boundary") == (line if has_line else None)
     assert entries["reject"] == "reject pictures whose largest logit is this class"
 
 
@@ -77,7 +78,7 @@ def test_another_threshold_moves_the_line(open_app, trees):
     for threshold in ("0.5", "0.9"):
         app = open_app(trees.folder, "weibull", threshold=threshold)
         assert app.query_params["threshold"] == threshold
-        places.add(panels(app)[0]["limit_text"])
+        places.add(panels(app)[0]["boundary_text"])
     assert len(places) == 2
 
 
@@ -113,7 +114,8 @@ def test_a_click_on_a_panel_opens_the_class(open_app, trees, preset):
     assert shown[0]["lines"][0] == f"distance {members['distance'].iloc[0]:.4g}"
     health = class_health(evaluation, class_distances(evaluation))
     limit = rejection_distance(evaluation.openmax, 1, 0.37)
-    facts = class_facts(evaluation, health, 1, limit)
+    boundary = class_boundary(evaluation, class_distances(evaluation), 1, 0.37)
+    facts = class_facts(evaluation, health, 1, limit, boundary)
     assert app.table[0].value["value"].tolist() == facts["value"].tolist()
 
 

@@ -10,11 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from openmax_core.assessment import Evaluation
+from openmax_core.boundary import class_boundary
 from openmax_core.health import class_distances, class_health
 from openmax_core.members import tail_members
-from openmax_core.multiples import limit_in_words
 from openmax_core.sensitivity import AUROC, REJECTED, measure_sensitivity
-from openmax_core.single_class import rejection_distance
 from openmax_core.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
@@ -84,12 +83,13 @@ def opened(dashboard: Dashboard, name: str) -> Locator:
 def test_each_class_has_a_panel_that_says_from_where_on_it_rejects(weibull, evaluation):
     expect(names(weibull.page)).to_have_text([*evaluation.openmax.class_names_])
     for index in range(6):
-        limit = rejection_distance(evaluation.openmax, index, 0.5)
+        boundary = class_boundary(evaluation, class_distances(evaluation), index, 0.5)
         panel = panels(weibull.page).nth(index)
-        expect(panel.locator(".says")).to_have_text(limit_in_words(limit))
+        expect(panel.locator(".says")).to_have_text(boundary.in_words)
         expect(panel.locator("svg .curve")).to_have_count(1)
         expect(panel.locator("svg .steps")).to_have_count(1)
-        expect(panel.locator("svg .limit")).to_have_count(3)
+        n_lines = 0 if boundary.distance is None else 3
+        expect(panel.locator("svg .boundary")).to_have_count(n_lines)
     test, reject = class_distances(evaluation).of(0)
     counts = panels(weibull.page).first.locator(".axis.count")
     expect(counts).to_have_text([str(len(test)), str(len(reject))])
@@ -106,7 +106,7 @@ def test_the_curve_runs_from_the_left_edge_to_the_right_one_and_the_line_is_in_i
     assert drawn is not None
     assert drawn["x"] == pytest.approx(whole["x"], abs=8)
     assert drawn["width"] == pytest.approx(whole["width"], abs=16)
-    lines = [item.bounding_box() for item in panels(weibull.page).first.locator(".limit").all()]
+    lines = [item.bounding_box() for item in panels(weibull.page).first.locator(".boundary").all()]
     assert len({round(line["x"]) for line in lines if line}) == 1
 
 
@@ -117,10 +117,10 @@ def test_the_threshold_page_s_threshold_moves_the_lines(weibull, evaluation):
     weibull.type_threshold(0.8)
     weibull.expect_address_value("threshold", "0.8")
     weibull.page.get_by_test_id("stSidebarNavLink").filter(has_text="Weibull").click()
-    limit = rejection_distance(evaluation.openmax, 0, 0.8)
+    boundary = class_boundary(evaluation, class_distances(evaluation), 0, 0.8)
     says = panels(weibull.page).first.locator(".says")
-    expect(says).to_have_text(limit_in_words(limit))
-    assert before != limit_in_words(limit)
+    expect(says).to_have_text(boundary.in_words)
+    assert before != boundary.in_words
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

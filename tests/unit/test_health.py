@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from openmax_core.assessment import Evaluation
+from openmax_core.boundary import class_boundary
 from openmax_core.class_facts import class_facts
 from openmax_core.health import (
     ClassDistances,
@@ -34,7 +35,8 @@ class Fact(NamedTuple):
 def facts_of(
     evaluation: Evaluation, health: Health, index: int, limit: float | None
 ) -> dict[str, Fact]:
-    facts = class_facts(evaluation, health, index, limit)
+    boundary = class_boundary(evaluation, class_distances(evaluation), index, 0.5)
+    facts = class_facts(evaluation, health, index, limit, boundary)
     return {str(figure): Fact(str(value), str(meaning)) for figure, value, meaning in facts.values}
 
 
@@ -260,16 +262,15 @@ def test_facts_say_the_figures_in_words():
     p = health.goodness.p_value[1]
     assert facts["Goodness of fit"].value.endswith(f", p {p:.2g}")
     assert f"{health.n_beyond[1]} of 30" in facts["Test pictures beyond the tail"].meaning
-    assert (
-        facts["At the current threshold"].value
-        == "its mean logits are rejected from distance 0.25 on"
-    )
+    boundary = class_boundary(evaluation, class_distances(evaluation), 1, 0.5)
+    assert facts["At the current threshold"].value == boundary.in_words
+    assert facts["By distance alone"].value == "its mean logits are rejected from distance 0.25 on"
     for limit, words in (
         (None, "are rejected at no distance"),
         (0.0, "rejected at every distance"),
     ):
         facts = facts_of(evaluation, health, 1, limit)
-        assert words in facts["At the current threshold"].value
+        assert words in facts["By distance alone"].value
 
 
 def test_facts_of_a_degenerate_fit_say_why_there_is_no_p_value():

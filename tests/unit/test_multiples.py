@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from openmax_core.assessment import Evaluation
+from openmax_core.boundary import class_boundary
 from openmax_core.health import Health, class_distances, class_health
 from openmax_core.multiples import MOST_RUGS, multiples, shown_range, ticks
-from openmax_core.single_class import rejection_distance
 from tests.evaluations import made_up_evaluation
 
 
@@ -28,9 +28,9 @@ def health_of(evaluation: Evaluation) -> Health:
 
 
 def edges(evaluation: Evaluation, index: int, threshold: float = 0.6) -> tuple[float, float]:
-    test, reject = class_distances(evaluation).of(index)
-    limit = rejection_distance(evaluation.openmax, index, threshold)
-    return shown_range(evaluation, index, test, reject, limit)
+    distances = class_distances(evaluation)
+    boundary = class_boundary(evaluation, distances, index, threshold)
+    return shown_range(evaluation, index, *distances.of(index), boundary.distance)
 
 
 def points(pairs: list[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -111,18 +111,16 @@ def test_the_panel_keeps_the_tail_and_cuts_off_what_is_far():
     assert tail[-1] < high < tail[-1] + 1.2 * width
 
 
-def test_the_limit_is_where_the_class_s_mean_logits_are_rejected():
+def test_the_line_is_the_boundary_between_rejected_and_accepted():
     evaluation = made_up_evaluation()
     item, (low, high) = drawn(evaluation, 1, 0.9), edges(evaluation, 1, 0.9)
-    limit = rejection_distance(evaluation.openmax, 1, 0.9)
-    assert limit
-    assert item["limit"] == pytest.approx((limit - low) / (high - low))
-    assert item["limit_text"] == f"its mean logits are rejected from distance {limit:.4g} on"
+    boundary = class_boundary(evaluation, class_distances(evaluation), 1, 0.9)
+    assert boundary.distance is not None
+    assert item["boundary"] == pytest.approx((boundary.distance - low) / (high - low))
+    assert item["boundary_text"] == boundary.in_words
     always = drawn(evaluation, 1, 1.1)
-    assert (always["limit"], always["limit_text"]) == (
-        None,
-        "its mean logits are rejected at every distance",
-    )
+    assert always["boundary"] is None
+    assert always["boundary_text"].endswith("at any distance")
 
 
 def test_a_panel_says_what_it_rests_on():
