@@ -21,7 +21,7 @@ from openmax_core.uploads import MAX_FILES, Upload
 from openmax_core.verdicts import PictureLogits, verdict_table
 from openmax_core.views import Answer, View
 from tests.app.visitor import component, given, send_moved, texts, trigger
-from tests.helpers import CLASSES, made_up_logits
+from tests.helpers import CLASSES, made_up_logits, make_workspace
 
 
 def picture(shade: int) -> bytes:
@@ -209,6 +209,21 @@ def test_a_browser_that_has_lost_it_gets_it_again(upload):
     trigger(app, "cards", "lacking", True)
     assert len(cards(app)["board"]["cards"]) == len(cards(app)["pictures"]) == len(FILES)
     assert cards(app)["value"] == 0.6
+
+
+def test_another_workspace_s_network_decides_and_shows_what_it_sees(
+    visit, trees, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    other = make_workspace(tmp_path / "other", classes=("elm", "fir"), name="Other")
+    app = visit()
+    drop(app, FILES[0])
+    view = replace(VIEW, seen="data:image/jpeg;base64,CCCC")
+    key = (other.classifier_key, Upload("", FILES[0][1]).digest)
+    app.session_state["upload_answers"][key] = Answer(np.array([5, 1], dtype=np.float32), view)
+    app.sidebar.selectbox(key="workspace").set_value("Other").run()
+    assert cards(app)["board"]["classes"] == ["elm", "fir"]
+    assert [item["seen"] for item in cards(app)["pictures"].values()] == [view.seen]
 
 
 # --- thresholds per class ------------------------------------------------------------------------
