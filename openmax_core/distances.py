@@ -19,6 +19,10 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 DistanceFunction = Callable[[Array, Array], Array]
 
+SCALED_EUCOS = "scaled_eucos"
+# Below this a median distance is rounding alone: with two classes, centred vectors of one class
+# all point the same way.
+LEAST_SCALE = 1e-6
 # OSDN divides the Euclidean part of 'eucos' by 200 so that it does not drown the cosine part.
 EUCOS_SCALE = 200.0
 
@@ -53,3 +57,22 @@ DISTANCES: dict[str, DistanceFunction] = {
     "cosine": cosine,
     "eucos": eucos,
 }
+
+
+def euclidean_and_cosine(a: Array, b: Array) -> Array:
+    """Both distances, (N, 2): the parts of :func:`scaled_eucos`."""
+    return np.stack([euclidean(a, b), cosine(a, b)], axis=1)
+
+
+def learn_factors(parts: Array) -> Array:
+    """(2,) factors that bring the medians of (N, 2) Euclidean and cosine distances to 1.
+
+    0 for a part that hardly differs from 0, which then says nothing.
+    """
+    medians = np.median(parts, axis=0) if len(parts) else np.zeros(2)
+    return np.divide(1.0, medians, out=np.zeros(2), where=medians > LEAST_SCALE)
+
+
+def scaled_eucos(a: Array, b: Array, factors: Array) -> Array:
+    """Euclidean and cosine distance, each times its factor, added: neither drowns the other."""
+    return euclidean(a, b) * factors[0] + cosine(a, b) * factors[1]

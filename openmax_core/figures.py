@@ -64,7 +64,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
             marker={"color": CHOSEN, "size": 13, "symbol": "diamond"},
             hovertemplate="this picture: CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
         )
-    _lay_out(figure, f"Distance ({_distance_in_words(openmax)})", "CDF", 280)
+    lay_out(figure, f"Distance ({openmax.distance_in_words})", "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])
     return figure
 
@@ -91,7 +91,7 @@ def probability_figure(
             hovertemplate="%{y}: %{x:.6f}<extra></extra>",
         )
     )
-    _lay_out(figure, "", "", 44 + 30 * len(order))
+    lay_out(figure, "", "", 44 + 30 * len(order))
     figure.update_layout(margin={"l": 8, "r": 44, "t": 8, "b": 24}, bargap=0.35)
     figure.update_xaxes(range=[0, 1], tickformat=".0%")
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
@@ -102,16 +102,8 @@ def probability_figure(
     return figure
 
 
-def _distance_in_words(openmax: OpenMax) -> str:
-    return {
-        "euclidean": "Euclidean",
-        "squared_euclidean": "squared Euclidean",
-        "cosine": "cosine",
-        "eucos": "Euclidean/200 + cosine",
-    }[openmax.settings_["distance"]]
-
-
-def _lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
+def lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
+    """Give a figure the look that all have: transparent, quiet grid, legend above."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 34, "b": 8},

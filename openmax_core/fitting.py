@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import FitError
+from openmax_core.reweighting import centred
 from openmax_core.weibull import Float, Int
 
 
@@ -28,8 +29,15 @@ def check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any],
     return logits, whole
 
 
+def tail_sizes(n_correct: Int, tail_size: int, tail_share: float | None) -> list[int]:
+    """η of each class: ``tail_size``, or a share of its correctly classified if that is more."""
+    if tail_share is None:
+        return [tail_size] * len(n_correct)
+    return [max(tail_size, round(tail_share * count)) for count in n_correct.tolist()]
+
+
 def training_distances(
-    logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any]
+    logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any], centring: str
 ) -> tuple[Float, list[NDArray[Any]], Int, Int]:
     """MAVs, distances of correct AVs to their own, counts; one class in memory at a time."""
     n_classes = logits.shape[1]
@@ -47,7 +55,7 @@ def training_distances(
                 f"row {rows[np.argmin(finite)]} of the training logits is not finite (NaN or "
                 "Inf); the picture or the weights are damaged"
             )
-        vectors = vectors[vectors.argmax(axis=1) == index]
+        vectors = centred(vectors[vectors.argmax(axis=1) == index], centring)
         n_correct[index] = len(vectors)
         mean = vectors.mean(axis=0) if len(vectors) else np.zeros(n_classes, dtype=precision)
         means[index] = mean

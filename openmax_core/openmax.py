@@ -10,6 +10,12 @@ Source: Bendale & Boult, "Towards Open Set Deep Networks", CVPR 2016, and its co
 3. ω_j = 1 − a_j · CDF_j(d_j); v̂_j = v_j ω_j; the unknown's logit is Σ_j v_j (1 − ω_j).
 4. Softmax over the C + 1, the largest subtracted first.
 
+The preset 'robust' differs from this in three points, and has α = 5. Before anything else the mean
+of a picture's logits is taken off them (``centring``), so that a constant added to all of them
+changes nothing, as with softmax. Of the weights a_i only a quarter counts (``strength``): far out
+in a tail a picture loses score, but rarely all at once, so that the threshold decides and not the
+tail alone. And of the logits only positive ones give to the unknown (``unknown_from``).
+
 Example
 -------
 >>> import numpy as np
@@ -32,12 +38,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.distances import DISTANCES
+from openmax_core.calibration import check_format, restore, stored_settings, to_plain
+from openmax_core.distances import (
+    DISTANCES,
+    SCALED_EUCOS,
+    euclidean_and_cosine,
+    learn_factors,
+    scaled_eucos,
+)
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.files import write_text_atomically
-from openmax_core.fitting import check_fit_input, training_distances
-from openmax_core.presets import DEFAULT_PRESET, PRESETS, resolve_settings
-from openmax_core.reweighting import rank_weights, softmax, top_ranked
+from openmax_core.fitting import check_fit_input, tail_sizes, training_distances
+from openmax_core.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
+from openmax_core.reweighting import centred, rank_weights, revised, softmax, top_ranked
 from openmax_core.weibull import (
     Float,
     Int,
@@ -45,12 +58,9 @@ from openmax_core.weibull import (
     WeibullMaxFit,
     fit_tails,
     fit_weibull_max,
-    model_from_dict,
     select_tails,
 )
 
-FORMAT = "openmax-calibration"
-FORMAT_VERSION = 1
 CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
 
 
@@ -75,15 +85,24 @@ class OpenMax:
 
     Parameters
     ----------
-    preset : 'bendale' or 'notebook'
+    preset : 'robust', 'bendale' or 'notebook'
         Where settings that are not given come from.
-    distance : 'euclidean', 'squared_euclidean', 'cosine' or 'eucos', optional
+    centring : 'none', 'mean' or 'minimum', optional
+        What is taken off each picture's logits first.
+    distance : 'euclidean', 'squared_euclidean', 'cosine', 'eucos' or 'scaled_eucos', optional
     tail_size : int, optional
         η, the distances per class that a Weibull is fitted to.
+    tail_share : float in (0, 1], optional
+        η of a class is this share of its correctly classified, where that is more than
+        ``tail_size``.
     alpha_rank : int, optional
         α, how many top-ranked classes are re-weighted; at most C are. ``None``: the preset's.
     weighting : 'code', 'paper' or 'all', optional
         How the weight falls with the rank.
+    strength : float in (0, 1], optional
+        By which all weights are multiplied.
+    unknown_from : 'all' or 'positive', optional
+        Which logits give to the unknown's; a negative one would take from it.
     weibull : 'libmr' or 'weibull_max', optional
     translate : float, optional
         libMR's offset; used by the 'libmr' form.
@@ -97,7 +116,8 @@ class OpenMax:
     preset_ : str and settings_ : dict, what was fitted with
     classes_ : (C,) int64
     class_names_ : tuple of C str
-    means_ : (C, C) float64, row j the MAV of class j
+    means_ : (C, C) float64, row j the MAV of class j, after centring
+    distance_factors_ : (2,) float64, of the parts of 'scaled_eucos'; zeros for other distances
     weibull_ : TailFit or WeibullMaxFit
     tails_ : list of C ascending float64 arrays, the distances each Weibull was fitted to
     n_correct_, n_training_ : (C,) int64, training pictures of the class, right and in all
@@ -109,20 +129,28 @@ class OpenMax:
         self,
         preset: str = DEFAULT_PRESET,
         *,
+        centring: str | None = None,
         distance: str | None = None,
         tail_size: int | None = None,
+        tail_share: float | None = None,
         alpha_rank: int | None = None,
         weighting: str | None = None,
+        strength: float | None = None,
+        unknown_from: str | None = None,
         weibull: str | None = None,
         translate: float | None = None,
         second_softmax: bool | None = None,
         fit_precision: str | None = None,
     ) -> None:
         self.preset = preset
+        self.centring = centring
         self.distance = distance
         self.tail_size = tail_size
+        self.tail_share = tail_share
         self.alpha_rank = alpha_rank
         self.weighting = weighting
+        self.strength = strength
+        self.unknown_from = unknown_from
         self.weibull = weibull
         self.translate = translate
         self.second_softmax = second_softmax
@@ -175,11 +203,22 @@ class OpenMax:
         names = tuple(map(str, range(n_classes) if class_names is None else class_names))
         if len(names) != n_classes:
             raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
+        is_scaled = settings["distance"] == SCALED_EUCOS
         means, distances, n_correct, n_training = training_distances(
-            logits, labels, DISTANCES[settings["distance"]], np.dtype(settings["fit_precision"])
+            logits,
+            labels,
+            euclidean_and_cosine if is_scaled else DISTANCES[settings["distance"]],
+            np.dtype(settings["fit_precision"]),
+            settings["centring"],
         )
-        tails = select_tails(distances, settings["tail_size"], names)
+        factors = np.zeros(2)
+        if is_scaled:
+            factors = learn_factors(np.concatenate(distances))
+            distances = [parts @ factors for parts in distances]
+        sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
+        tails = select_tails(distances, sizes, names)
         self.weibull_, self.tails_ = _fit_weibull(tails, settings, names), tails
+        self.distance_factors_ = factors
         self.n_correct_, self.n_training_ = n_correct, n_training
         self.preset_ = self.preset
         self.means_ = means
@@ -200,18 +239,19 @@ class OpenMax:
             ``tail_size`` is larger than what was fitted, or gives no Weibull.
         """
         self._require_fit()
-        if tail_size > self.settings_["tail_size"]:
-            raise FitError(
-                f"tail_size {tail_size} is more than the {self.settings_['tail_size']} fitted; fit "
-                "again with it"
-            )
-        changes = {"tail_size": tail_size}
+        for tail, n_correct in zip(self.tails_, self.n_correct_.tolist(), strict=True):
+            if len(tail) < min(tail_size, n_correct):
+                raise FitError(
+                    f"tail_size {tail_size} is more than the {len(tail)} fitted; fit again with it"
+                )
+        changes: dict[str, Any] = {"tail_size": tail_size, "tail_share": None}
         changes |= {} if alpha_rank is None else {"alpha_rank": alpha_rank}
         other = OpenMax(self.preset_, **(self.settings_ | changes))
         other.settings_, other.preset_ = other.settings(), self.preset_
         other.tails_ = select_tails(self.tails_, tail_size, self.class_names_)
         other.weibull_ = _fit_weibull(other.tails_, other.settings_, self.class_names_)
         other.means_, other.classes_ = self.means_, self.classes_
+        other.distance_factors_ = self.distance_factors_
         other.class_names_ = self.class_names_
         other.n_correct_, other.n_training_ = self.n_correct_, self.n_training_
         return other
@@ -222,15 +262,27 @@ class OpenMax:
         self._require_fit()
         return len(self.classes_)
 
+    @property
+    def distance_in_words(self) -> str:
+        """Name of the distance that people read."""
+        self._require_fit()
+        return DISTANCE_WORDS[self.settings_["distance"]]
+
+    def centred(self, logits: NDArray[Any]) -> NDArray[Any]:
+        """(N, C) logits less what the method takes off them first: activation vectors."""
+        return centred(logits, self.settings_["centring"])
+
+    def distance_between(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        """(N,) distances between (N, C) activation vectors and one (C,), or (N, C) others."""
+        if self.settings_["distance"] == SCALED_EUCOS:
+            return scaled_eucos(a, b, self.distance_factors_)
+        return DISTANCES[self.settings_["distance"]](a, b)
+
     def distances(self, logits: ArrayLike) -> Float:
         """(N, C) float64 distances of (N, C) logits to every MAV."""
         checked = self._check_logits(logits)
-        distance = DISTANCES[self.settings_["distance"]]
         return np.concatenate(
-            [
-                np.stack([distance(chunk, mean) for mean in self.means_], axis=1)
-                for chunk in self._chunks(checked)
-            ]
+            [self._all_distances(self.centred(chunk)) for chunk in self._chunks(checked)]
             or [np.empty((0, self.n_classes))]
         )
 
@@ -267,7 +319,7 @@ class OpenMax:
             part = slice(start, start + len(chunk))
             probabilities = self._probabilities(chunk)
             predictions[part] = probabilities.argmax(axis=1)
-            scores[part] = self._scores(probabilities)
+            scores[part] = self.scores_of(probabilities)
             start += len(chunk)
         return Decisions(scores, predictions)
 
@@ -290,18 +342,7 @@ class OpenMax:
     def to_dict(self) -> dict[str, Any]:
         """Everything learned, as plain numbers and lists; floats survive JSON exactly."""
         self._require_fit()
-        return {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            "preset": self.preset_,
-            "settings": self.settings_,
-            "class_names": list(self.class_names_),
-            "means": self.means_.tolist(),
-            "weibull": self.weibull_.to_dict(),
-            "tails": [tail.tolist() for tail in self.tails_],
-            "n_correct": self.n_correct_.tolist(),
-            "n_training": self.n_training_.tolist(),
-        }
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> OpenMax:
@@ -312,39 +353,10 @@ class OpenMax:
         OpenMaxError
             Not a calibration, or one of a newer format.
         """
-        if values.get("format") != FORMAT:
-            raise OpenMaxError(f"not an OpenMax calibration: 'format' is not '{FORMAT}'")
-        if values.get("version") != FORMAT_VERSION:
-            raise OpenMaxError(
-                f"calibration format version {values.get('version')!r}; this program reads "
-                f"version {FORMAT_VERSION}, update it or fit again"
-            )
+        check_format(values)
         try:
-            om = cls(preset=values["preset"], **values["settings"])
-            om.settings_ = om.settings()
-            om.preset_ = om.preset
-            om.class_names_ = tuple(values["class_names"])
-            om.classes_ = np.arange(len(om.class_names_))
-            om.means_ = np.array(values["means"], dtype=np.float64)
-            om.weibull_ = model_from_dict(values["weibull"])
-            om.tails_ = [np.array(tail, dtype=np.float64) for tail in values["tails"]]
-            om.n_correct_ = np.array(values["n_correct"], dtype=np.int64)
-            om.n_training_ = np.array(values["n_training"], dtype=np.int64)
-            n = len(om.class_names_)
-            if om.means_.shape != (n, n) or any(
-                value.shape != (n,)
-                for value in (
-                    om.n_correct_,
-                    om.n_training_,
-                    om.weibull_.n_tail,
-                    *om.weibull_.parameters().values(),
-                )
-            ):
-                raise ValueError("the entries do not have the same number of classes")
-            if not all(
-                np.isfinite(v).all() for v in (om.means_, *om.weibull_.parameters().values())
-            ):
-                raise ValueError("not finite")
+            om = cls(preset=values["preset"], **stored_settings(values))
+            restore(om, values)
         except (KeyError, TypeError, ValueError) as error:
             raise OpenMaxError(f"the calibration is damaged: {error!r}; fit again") from error
         return om
@@ -371,39 +383,56 @@ class OpenMax:
         except OpenMaxError as error:
             raise OpenMaxError(f"{path}: {error}") from error
 
-    def _probabilities(self, v: Float) -> Float:
-        n, n_classes = v.shape
-        weighted_cdf = np.zeros((n, n_classes))  # a_j · CDF_j(d_j) = 1 − ω_j
-        distance = DISTANCES[self.settings_["distance"]]
-        if self.settings_["weighting"] == "all":
-            for index, mean in enumerate(self.means_):
-                weighted_cdf[:, index] = distance(v, mean)
-            weighted_cdf = self.weibull_.cdf(weighted_cdf)
-        else:
-            weights = rank_weights(
-                self.settings_["weighting"], self.settings_["alpha_rank"] or n_classes, n_classes
-            )
-            ranked = top_ranked(v, len(weights))
-            if len(weights) == n_classes:
-                all_distances = np.stack([distance(v, mean) for mean in self.means_], axis=1)
-                to_ranked = np.take_along_axis(all_distances, ranked, axis=1)
-            else:
-                to_ranked = np.stack(
-                    [distance(v, self.means_[ranked[:, i]]) for i in range(len(weights))], axis=1
-                )
-            cdf = self.weibull_.cdf(to_ranked, ranked)
-            np.put_along_axis(weighted_cdf, ranked, cdf * weights, axis=1)
-        revised = np.empty((n, n_classes + 1))
-        moved = v * weighted_cdf
-        np.subtract(v, moved, out=revised[:, :-1])
-        moved.sum(axis=1, out=revised[:, -1])
-        return softmax(revised)
+    def probabilities_at(self, logits: ArrayLike, cdf: ArrayLike) -> Float:
+        """(N, C + 1) probabilities that (N, C) logits would have with these (N, C) CDFs."""
+        v = self.centred(np.asarray(self._check_logits(logits), dtype=np.float64))
+        weights = self._rank_weights()
+        ranked = top_ranked(v, len(weights))
+        weighted = np.zeros_like(v)
+        own = np.take_along_axis(np.asarray(cdf, dtype=np.float64), ranked, axis=1)
+        np.put_along_axis(weighted, ranked, own * weights, axis=1)
+        return softmax(revised(v, weighted, self.settings_["unknown_from"]))
 
-    def _scores(self, probabilities: Float) -> Float:
+    def scores_of(self, probabilities: Float) -> Float:
+        """(N,) values that are compared with the threshold, of (N, C + 1) probabilities."""
         largest = probabilities.max(axis=1)
         if not self.settings_["second_softmax"]:
             return largest
         return 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
+
+    def _probabilities(self, logits: Float) -> Float:
+        v = self.centred(logits)
+        weights = self._rank_weights()
+        n, n_classes = v.shape
+        if self.settings_["weighting"] == "all":
+            weighted = self.weibull_.cdf(self._all_distances(v)) * weights
+        else:
+            ranked = top_ranked(v, len(weights))
+            if len(weights) == n_classes:
+                to_ranked = np.take_along_axis(self._all_distances(v), ranked, axis=1)
+            else:
+                to_ranked = np.stack(
+                    [
+                        self.distance_between(v, self.means_[ranked[:, i]])
+                        for i in range(len(weights))
+                    ],
+                    axis=1,
+                )
+            weighted = np.zeros((n, n_classes))
+            cdf = self.weibull_.cdf(to_ranked, ranked)
+            np.put_along_axis(weighted, ranked, cdf * weights, axis=1)
+        return softmax(revised(v, weighted, self.settings_["unknown_from"]))
+
+    def _rank_weights(self) -> Float:
+        """Weights of the ranks, the strength included."""
+        settings, n_classes = self.settings_, self.n_classes
+        alpha = settings["alpha_rank"] or n_classes
+        if settings["weighting"] == "all":
+            alpha = n_classes
+        return rank_weights(settings["weighting"], alpha, n_classes) * settings["strength"]
+
+    def _all_distances(self, v: Float) -> Float:
+        return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)
 
     def _chunks(self, logits: NDArray[Any]) -> Iterator[Float]:
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
@@ -437,5 +466,6 @@ def _fit_weibull(
     tails: Sequence[Float], settings: dict[str, Any], names: Sequence[str]
 ) -> TailFit | WeibullMaxFit:
     if settings["weibull"] == "libmr":
-        return fit_tails(tails, settings["tail_size"], settings["translate"], names)
+        longest = max(map(len, tails))
+        return fit_tails(tails, longest, settings["translate"], names)
     return fit_weibull_max(tails, names)

@@ -12,7 +12,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.files import write_text_atomically
 from openmax_core.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.outcomes import Outcome
-from openmax_core.presets import SETTING_NAMES
+from openmax_core.presets import PLAIN, SETTING_NAMES
 
 FORMAT = "openmax-operating-point"
 FORMAT_VERSION = 2
@@ -135,6 +135,8 @@ class OperatingPoint:
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"unknown entries {sorted(unknown)}")
+        if values.get("settings"):  # those that the point's version did not know yet
+            values["settings"] = PLAIN | values["settings"]
         point = cls(**values)
         if not isinstance(point.counts, dict) or set(point.counts) not in (set(), set(COUNTS)):
             raise ValueError("the counts are unknown")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,11 +19,41 @@ def rank_weights(weighting: str, alpha_rank: int, n_classes: int) -> Float:
     return ((alpha + 1 - rank) if weighting == "code" else (alpha - rank)) / alpha
 
 
+def centred(logits: NDArray[Any], centring: str) -> NDArray[Any]:
+    """Take each row's mean or minimum off (N, C) logits; 'none' leaves them as they are.
+
+    The largest is taken off first: differences of float32 logits are exact in float64, and so a
+    constant that was added to all of them, exactly, changes no bit.
+    """
+    if centring == "none":
+        return logits
+    relative = logits - logits.max(axis=1, keepdims=True)
+    if centring == "mean":
+        return relative - relative.mean(axis=1, keepdims=True)
+    return relative - relative.min(axis=1, keepdims=True)
+
+
 def softmax(logits: Float) -> Float:
     """Softmax of each row of (N, K) float64, the largest subtracted first."""
     exponential = np.exp(logits - logits.max(axis=1, keepdims=True))
     exponential /= exponential.sum(axis=1, keepdims=True)
     return exponential
+
+
+def revised(v: Float, weighted_cdf: Float, unknown_from: str) -> Float:
+    """(N, C + 1) logits after re-weighting: what the classes lose is the unknown's, the last.
+
+    Parameters
+    ----------
+    v : (N, C) float64 activation vectors
+    weighted_cdf : (N, C) float64 values a_j · CDF_j(d_j) = 1 − ω_j
+    unknown_from : 'all', or 'positive': negative logits lose nothing
+    """
+    moved = (v if unknown_from == "all" else np.maximum(v, 0.0)) * weighted_cdf
+    out = np.empty((len(v), v.shape[1] + 1))
+    np.subtract(v, moved, out=out[:, :-1])
+    moved.sum(axis=1, out=out[:, -1])
+    return out
 
 
 def top_ranked(v: Float, n_top: int) -> NDArray[np.intp]:

@@ -152,7 +152,9 @@ def _method(point: OperatingPoint) -> str:
     """Preset, and the settings that differ from it."""
     standard = PRESETS.get(point.preset or "", point.settings)
     others = [
-        f"{name} {value}" for name, value in point.settings.items() if standard.get(name) != value
+        f"{name} {value}"
+        for name, value in point.settings.items()
+        if value is not None and standard.get(name) != value
     ]
     return ", ".join([point.preset or "", *others])
 

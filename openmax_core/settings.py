@@ -27,7 +27,7 @@ reject = "reject"                # optional
 calibration = "calibration"      # optional: known pictures held out of training
 
 [defaults]
-preset = "bendale"
+preset = "robust"
 min_test_accuracy = 0.85
 """
 

@@ -219,9 +219,13 @@ def fit_weibull_max(
 
 
 def select_tails(
-    distances: Sequence[ArrayLike], tail_size: int, class_names: Sequence[str] | None = None
+    distances: Sequence[ArrayLike],
+    tail_size: int | Sequence[int],
+    class_names: Sequence[str] | None = None,
 ) -> list[Float]:
     """Return each class's ``tail_size`` largest distances, ascending, float64, checked.
+
+    ``tail_size`` is one for all classes, or one a class.
 
     Raises
     ------
@@ -267,7 +271,7 @@ def _called(index: int, class_names: Sequence[str] | None) -> str:
 
 def _tail_matrix(
     distances: Sequence[ArrayLike],
-    tail_size: int,
+    tail_size: int | Sequence[int],
     class_names: Sequence[str] | None,
     unit: float = np.finfo(np.float64).tiny,
 ) -> tuple[Float, Int]:
@@ -275,14 +279,15 @@ def _tail_matrix(
 
     A spread that is nothing beside the largest distance or ``unit`` makes a tail constant.
     """
-    if tail_size < 2:
-        raise FitError(f"tail_size must be at least 2, not {tail_size}")
-    tails = np.full((len(distances), tail_size), np.inf)
+    sizes = np.broadcast_to(tail_size, len(distances)).tolist()
+    if min(sizes, default=2) < 2:
+        raise FitError(f"tail_size must be at least 2, not {min(sizes)}")
+    tails = np.full((len(distances), max(sizes, default=2)), np.inf)
     n_tail = np.empty(len(distances), dtype=np.int64)
-    for index, values in enumerate(distances):
+    for index, (values, size) in enumerate(zip(distances, sizes, strict=True)):
         tail = np.asarray(values)
-        if len(tail) > tail_size:
-            tail = np.partition(tail, len(tail) - tail_size)[-tail_size:]
+        if len(tail) > size:
+            tail = np.partition(tail, len(tail) - size)[-size:]
         tails[index, : len(tail)] = tail
         n_tail[index] = len(tail)
     if few := np.flatnonzero(n_tail < 2).tolist():

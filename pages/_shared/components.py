@@ -28,6 +28,13 @@ gallery = st.components.v2.component(
     js=_read("components/gallery.js"),
 )
 
+multiples = st.components.v2.component(
+    "openmax_multiples",
+    html='<div class="multiples"><p class="key"></p><ol></ol></div>',
+    css=_read("components/multiples.css"),
+    js=_read("components/multiples.js"),
+)
+
 samples = st.components.v2.component(
     "openmax_samples",
     html='<div class="samples"><p></p><ol></ol></div>',

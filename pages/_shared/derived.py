@@ -16,11 +16,24 @@ from openmax_core.class_thresholds import (
     measure_gain,
 )
 from openmax_core.files import modified
+from openmax_core.goodness import Goodness, simulate_goodness
+from openmax_core.health import (
+    ClassDistances,
+    Health,
+    class_distances,
+    class_health,
+    with_goodness,
+)
+from openmax_core.jobs import Job
 from openmax_core.objectives import Objective, objective_from_dict
 from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.samples import picture_bytes, thumbnail_url
+from openmax_core.sensitivity import Sensitivity, measure_sensitivity
 from openmax_core.workspace import Workspace
 from pages._shared import state
+
+FitJob = Job[tuple[int, int], Goodness]
+SensitivityJob = Job[tuple[int, int], Sensitivity]
 
 
 def explorer_data(item: Workspace, evaluation: Evaluation, interval: str) -> dict[str, Any]:
@@ -103,3 +116,68 @@ def _class_choice(
 @st.cache_data(show_spinner=False, max_entries=2000)
 def _thumbnail(file: str, moment: int | None) -> str | None:
     return thumbnail_url(Path(file))
+
+
+def distances(item: Workspace, evaluation: Evaluation) -> ClassDistances:
+    """Distance of every picture to the MAV of one class."""
+    return _distances(_key(item), evaluation)
+
+
+def health(item: Workspace, evaluation: Evaluation) -> Health:
+    """State of every class's fit; with the simulated p-values of :func:`fit_job` once it ended."""
+    found = _found_health(item, evaluation)
+    job = fit_job(item, evaluation)
+    if job is None or not job.has_result:
+        return found
+    return with_goodness(evaluation, found, job.result())
+
+
+def fit_job(item: Workspace, evaluation: Evaluation) -> FitJob | None:
+    """Simulation of p-values in the background; None where they are not simulated there."""
+    if not _found_health(item, evaluation).goodness.is_open:
+        return None
+    return _fit_job(_key(item), evaluation)
+
+
+def sensitivity_job(item: Workspace, evaluation: Evaluation, floor: float) -> SensitivityJob | None:
+    """Figures over η and α, computed in the background; None until the visitor asks for them."""
+    key = _key(item)
+    if st.session_state.get("sensitivity_of") != (key, floor):
+        return None
+    return _sensitivity_job(key, floor, evaluation)
+
+
+def ask_for_sensitivity(item: Workspace, evaluation: Evaluation, floor: float) -> None:
+    """Begin what :func:`sensitivity_job` gives, unless somebody has; once more where it failed."""
+    key = _key(item)
+    if _sensitivity_job(key, floor, evaluation).problem:
+        _sensitivity_job.clear(key, floor, evaluation)
+    st.session_state["sensitivity_of"] = (key, floor)
+
+
+def _found_health(item: Workspace, evaluation: Evaluation) -> Health:
+    key = _key(item)
+    return _health(key, evaluation, _distances(key, evaluation))
+
+
+@st.cache_resource(show_spinner="Measuring distances …", max_entries=10)
+def _distances(key: str, _evaluation: Evaluation) -> ClassDistances:
+    return class_distances(_evaluation)
+
+
+@st.cache_resource(show_spinner="Testing the fits …", max_entries=20)
+def _health(key: str, _evaluation: Evaluation, _measured: ClassDistances) -> Health:
+    return class_health(_evaluation, _measured)
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _fit_job(key: str, _evaluation: Evaluation) -> FitJob:
+    openmax = _evaluation.openmax
+    job: FitJob = Job(lambda report: simulate_goodness(openmax.weibull_, openmax.tails_, report))
+    return job.start()
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _sensitivity_job(key: str, floor: float, _evaluation: Evaluation) -> SensitivityJob:
+    job: SensitivityJob = Job(lambda report: measure_sensitivity(_evaluation, floor, report=report))
+    return job.start()

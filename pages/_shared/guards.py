@@ -7,6 +7,7 @@ import streamlit as st
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
 from openmax_core.intervals import share_interval
+from openmax_core.presets import tail_in_words
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error, show_warning
@@ -50,7 +51,7 @@ def show_provenance(evaluation: Evaluation) -> None:
     n_reject = f"{evaluation.curve.n_reject:,}" if evaluation.reject is not None else "no"
     st.caption(
         f"Method **{openmax.preset_}** ({settings['distance'].replace('_', ' ')}, "
-        f"η {settings['tail_size']}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
+        f"η {tail_in_words(settings)}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
         f"correctly classified of {len(evaluation.train):,} *{evaluation.calibrated_on}* pictures "
         f"· {evaluation.curve.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"

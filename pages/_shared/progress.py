@@ -5,8 +5,11 @@ It is a job of the server: every tab shows the same one, and closing a tab does 
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
+from openmax_core.jobs import Job
 from pages._shared import state
 
 POLL_SECONDS = 0.4
@@ -47,5 +50,18 @@ def _show_progress(job: state.ExtractionJob, can_stop: bool) -> None:
             st.caption("Stopping …")
         elif can_stop and st.button("Stop", icon=":material/stop:", key="stop_extraction"):
             job.cancel()
+
+    st.fragment(poll, run_every=POLL_SECONDS)()
+
+
+def show_job(job: Job[tuple[int, int], Any], doing: str, things: str) -> None:
+    """Draw how many things are done of how many until the job ends, then run the page again."""
+
+    def poll() -> None:
+        if not job.is_running:
+            st.rerun()
+        done, total = job.progress or (0, 1)
+        text = f"{doing} · {done:,} of {total:,} {things}" if job.progress else doing
+        st.progress(done / max(total, 1), text=text)
 
     st.fragment(poll, run_every=POLL_SECONDS)()

@@ -25,6 +25,7 @@ PAGES = (
     PageEntry("weibull", "Weibull", ":material/show_chart:"),
     PageEntry("upload", "Upload", ":material/add_photo_alternate:"),
     PageEntry("workspace", "Workspace", ":material/folder_open:"),
+    PageEntry("method", "About the method", ":material/menu_book:"),
 )
 
 

@@ -6,11 +6,13 @@ import streamlit as st
 
 from openmax_core.access import workspace_names
 from openmax_core.errors import OpenMaxError
-from openmax_core.presets import DEFAULT_PRESET, PRESETS
+from openmax_core.presets import DEFAULT_PRESET, PRESETS, tail_in_words
 from pages._shared import start, state
 from pages._shared.messages import show_warning
 
 DESCRIPTIONS = {
+    "robust": "Chosen on evidence: a constant added to the logits changes nothing, and the "
+    "threshold decides rather than the tail alone.",
     "bendale": "The published method (Bendale & Boult, CVPR 2016).",
     "notebook": "The notebook's: three-parameter Weibull on squared distances, softmax twice.",
 }
@@ -108,7 +110,7 @@ def _choose_settings(preset: str) -> None:
         min_value=2,
         max_value=100_000,
         value=first.get("tail_size"),
-        placeholder=f"{standard['tail_size']} (preset)",
+        placeholder=f"{tail_in_words(standard)} (preset)",
         key="tail_size",
         bind="query-params",
         help="How many of the largest distances of each class its Weibull is fitted to.",

@@ -60,9 +60,6 @@ def test_names_are_shown_as_they_are_and_not_as_markdown(open_app, tmp_path):
     workspace = make_workspace(tmp_path / "trees", classes=classes, name="$x$ _trees_")
     app = open_app(workspace.folder)
     assert app.title[0].value == "\\$x\\$ \\_trees\\_"
-    app = open_app(workspace.folder, "weibull")
-    assert "**Class \\*birch\\***" in [item.value for item in app.markdown]
-    assert "**Class \\!\\[ash\\](http\\:--example.org-x)**" in [item.value for item in app.markdown]
 
 
 def test_the_demo_is_left_out_where_no_cache_can_be_written(open_app, trees, monkeypatch):
@@ -70,30 +67,6 @@ def test_the_demo_is_left_out_where_no_cache_can_be_written(open_app, trees, mon
     app = open_app(trees.folder)
     assert app.sidebar.selectbox(key="workspace").options == ["Trees"]
     assert metric(app, "Test pictures") == "89"
-
-
-def test_weibull_shows_one_plot_a_class_and_its_parameters(open_app, trees):
-    app = open_app(trees.folder, "weibull")
-    assert len(app.get("plotly_chart")) == 3
-    table = app.dataframe[0].value
-    assert table["class"].tolist() == ["ash", "birch", "cedar"]
-    assert table["shape"].tolist() == trees.evaluate("bendale").openmax.weibull_.shape.tolist()
-
-
-def test_weibull_warns_of_the_degenerate_fits_of_the_notebook(open_app, trees):
-    app = open_app(trees.folder, "weibull", method="notebook")
-    assert "3 of 3 fits need a look" in texts(app.warning)
-    assert texts(app.caption).count("degenerate fit") == 3
-
-
-def test_weibull_shows_the_first_classes_of_many_and_any_that_are_asked_for(open_app, tmp_path):
-    classes = tuple(f"class_{number:02d}" for number in range(14))
-    workspace = make_workspace(tmp_path / "many", classes=classes, n_train=4, n_test=1, n_reject=3)
-    app = open_app(workspace.folder, "weibull", tail_size="3")
-    assert len(app.get("plotly_chart")) == 4
-    app.multiselect(key="classes").set_value(["class_13"]).run()
-    assert len(app.get("plotly_chart")) == 1
-    assert len(app.dataframe[0].value) == 14
 
 
 def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):

@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from openmax_core.uploads import MAX_FILES, Upload
 from openmax_core.verdicts import PictureLogits, verdict_table
 from openmax_core.views import Answer, View
-from tests.app.visitor import component, given, send_moved, texts, trigger
+from tests.app.visitor import component, given, send_event, send_moved, texts
 from tests.helpers import CLASSES, made_up_logits, make_workspace
 
 
@@ -82,7 +82,7 @@ def cards(app: AppTest) -> dict[str, Any]:
 def board(app: AppTest) -> dict[str, Any]:
     """What the cards show; a browser that has it is not sent it again."""
     if cards(app)["board"] is None:
-        trigger(app, "cards", "lacking", True)
+        send_event(app, "cards", "lacking", True)
     found = cards(app)["board"]
     assert isinstance(found, dict)
     return found
@@ -207,7 +207,7 @@ def test_what_the_browser_has_is_not_sent_again(visit):
 def test_a_browser_that_has_lost_it_gets_it_again(upload):
     app = upload()
     move(app, 0.6)
-    trigger(app, "cards", "lacking", True)
+    send_event(app, "cards", "lacking", True)
     assert len(cards(app)["board"]["cards"]) == len(cards(app)["pictures"]) == len(FILES)
     assert cards(app)["value"] == 0.6
 
@@ -363,10 +363,10 @@ def test_samples_are_of_both_kinds_and_a_click_adds_and_takes_away(visit, trees)
     file = trees.picture_folder("test") / wanted["path"]
     answers = app.session_state["upload_answers"]
     answers[trees.classifier_key, Upload("", file.read_bytes()).digest] = Answer(LOGITS[1], VIEW)
-    trigger(app, "samples", "clicked", wanted["key"])
+    send_event(app, "samples", "clicked", wanted["key"])
     assert names(app) == [f"test/{wanted['path']}"]
     assert [item["pressed"] for item in given(app, "samples")["items"]].index(True) == 3
-    trigger(app, "samples", "clicked", wanted["key"])
+    send_event(app, "samples", "clicked", wanted["key"])
     assert not has_cards(app)
     assert not any(item["pressed"] for item in given(app, "samples")["items"])
 
@@ -374,7 +374,7 @@ def test_samples_are_of_both_kinds_and_a_click_adds_and_takes_away(visit, trees)
 @pytest.mark.parametrize("key", ["test/../../weights.safetensors", "train/ash/000.png", "", None])
 def test_only_samples_that_are_offered_can_be_asked_for(visit, key):
     app = visit()
-    trigger(app, "samples", "clicked", key)
+    send_event(app, "samples", "clicked", key)
     assert not app.exception
     assert app.session_state["upload_files"] == []
 
@@ -422,7 +422,7 @@ def test_what_is_sent_is_received_in_memory_and_not_in_a_temporary_file(visit, s
 def test_a_picture_that_is_taken_away_is_forgotten(upload):
     app = upload()
     key = board(app)["cards"][3]["key"]
-    trigger(app, "cards", "removed", key)
+    send_event(app, "cards", "removed", key)
     assert names(app) == [name for name, _ in FILES if name != "leaf_3.png"]
     assert len(app.session_state["upload_answers"]) == len(FILES) - 1
     assert FILES[3][1] not in [file.content for file in app.session_state["upload_files"]]
@@ -431,13 +431,13 @@ def test_a_picture_that_is_taken_away_is_forgotten(upload):
 def test_a_picture_that_was_sent_under_two_names_is_kept_for_the_other(visit):
     app = visit()
     drop(app, FILES[0], ("copy.png", FILES[0][1]))
-    trigger(app, "cards", "removed", board(app)["cards"][0]["key"])
+    send_event(app, "cards", "removed", board(app)["cards"][0]["key"])
     assert names(app) == ["copy.png"]
 
 
 def test_all_can_be_taken_away(upload):
     app = upload()
-    trigger(app, "cards", "removed", "all")
+    send_event(app, "cards", "removed", "all")
     assert not has_cards(app)
     assert app.session_state["upload_files"] == []
     assert app.session_state["upload_answers"] == {}
@@ -448,7 +448,7 @@ def test_all_can_be_taken_away(upload):
 @pytest.mark.parametrize("key", ["", "nothing", None, 3, ["x"], {"a": 1}])
 def test_only_pictures_of_the_session_can_be_named(upload, event, key):
     app = upload()
-    trigger(app, "cards", event, key)
+    send_event(app, "cards", event, key)
     assert not app.exception
     assert len(names(app)) == len(FILES)
 
@@ -469,7 +469,7 @@ def test_a_click_opens_a_picture_with_all_that_decided(upload, trees):
     threshold = cards(app)["value"]
     table = verdict_table(evaluation.openmax, PICTURES, threshold)
     for number in (0, 7):
-        trigger(app, "cards", "opened", board(app)["cards"][number]["key"])
+        send_event(app, "cards", "opened", board(app)["cards"][number]["key"])
         row = table.iloc[number]
         assert f"{row['reason'][:1].upper()}{row['reason'][1:]}." in texts(app.caption)
         assert row["file"] in texts(app.markdown)

@@ -70,7 +70,7 @@ def send_moved(app: AppTest, moved: Any, key: str = "explorer") -> None:
     """Run the page as when a component's threshold has moved."""
     state = WidgetState(id=component(app, key).proto.id)
     state.json_value = json.dumps({"moved": moved})
-    _run_with(app, state)
+    run_with(app, state)
 
 
 def move_threshold(app: AppTest, threshold: float) -> None:
@@ -81,17 +81,19 @@ def move_threshold(app: AppTest, threshold: float) -> None:
 
 def open_picture(app: AppTest, key: Any) -> None:
     """Click a picture of the gallery."""
-    trigger(app, "gallery", "opened", key)
+    send_event(app, "gallery", "opened", key)
 
 
-def trigger(app: AppTest, key: str, event: str, value: Any) -> None:
-    """Run the page as when something in a component was clicked."""
-    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{component(app, key).proto.id}__events")
+def send_event(app: AppTest, component_key: str, event: str, value: Any) -> None:
+    """Do what a component tells the server of."""
+    identity = component(app, component_key).proto.id
+    state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{identity}__events")
     state.json_trigger_value = json.dumps([{"event": event, "value": value}])
-    _run_with(app, state)
+    run_with(app, state)
 
 
-def _run_with(app: AppTest, state: WidgetState) -> None:
+def run_with(app: AppTest, state: WidgetState) -> None:
+    """Run the page with what a widget that AppTest cannot work sends."""
     states = app._tree.get_widget_states()
     states.widgets.append(state)
     app._run(states)

@@ -88,15 +88,6 @@ def test_method_and_threshold_stay_when_one_goes_to_another_page(dashboard, demo
     dashboard.expect_address_value("method", "notebook")
 
 
-def test_the_weibull_page_shows_one_plot_a_class(dashboard, demo_folder):
-    dashboard.open("weibull")
-    plots = dashboard.page.locator('[data-testid="stPlotlyChart"]')
-    expect(plots).to_have_count(6)
-    for number in range(6):
-        plots.nth(number).scroll_into_view_if_needed()
-        expect(plots.nth(number).locator(".scatterlayer .trace")).to_have_count(2)
-
-
 def test_the_workspace_page_extracts_again_without_work(dashboard, demo_folder):
     dashboard.open("workspace")
     page = dashboard.page

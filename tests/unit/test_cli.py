@@ -211,14 +211,14 @@ def test_help_of_a_command_names_its_options_and_the_exit_codes(command: str) ->
         ("explain",),
         ("init", "folder"),
         ("predict", "folder"),
-        ("evaluate", "folder", "--preset", "robust"),
+        ("evaluate", "folder", "--preset", "magic"),
         ("evaluate", "folder", "--min-test-accuracy", "much"),
         ("extract", "folder", "--device", "tpu"),
         ("train", "folder", "--epochs", "1.5"),
         ("predict", "folder", "picture.jpg", "--threshold", "half"),
         ("report",),
         ("report", "folder", "--threshold", "inf"),
-        ("report", "folder", "--preset", "robust"),
+        ("report", "folder", "--preset", "magic"),
     ],
     ids=" ".join,
 )
@@ -340,7 +340,7 @@ def test_json_agrees_with_the_curve(story: Story) -> None:
     assert values["auroc"] == curve.auroc
     assert values["classes"] == ["blue", "red"]
     assert values["pictures"] == {"train": 80, "test": 24, "reject": 10}
-    assert values["preset"] == "bendale"
+    assert values["preset"] == "robust"
     assert values["accuracy_before_rejection"] == evaluation.accuracy_before_rejection
     assert values["data"] == evaluation.data
 
@@ -408,7 +408,7 @@ def test_a_low_threshold_names_the_class_of_a_known_picture(story: Story) -> Non
     ran = shell("predict", story.folder, path, "--threshold", "0", "--device", "cpu")
     assert (ran.code, ran.err) == (0, "")
     first, second = ran.out.splitlines()
-    assert first == "method bendale, threshold 0 (given)"
+    assert first == "method robust, threshold 0 (given)"
     assert second.split()[:2] == ["red", str(path)]
     assert "reaches the threshold 0; its distance to" in second
 
@@ -498,7 +498,7 @@ def test_without_an_operating_point_the_recommended_threshold_decides(folder: Pa
     ran = shell("predict", folder, folder / "reject" / "00.png")
     assert ran.code == 0
     assert ran.out.startswith(
-        f"method bendale, threshold {text} (recommended under Test accuracy ≥ 0.5)\n"
+        f"method robust, threshold {text} (recommended under Test accuracy ≥ 0.5)\n"
     )
 
 
@@ -510,7 +510,7 @@ def test_thresholds_per_class_of_the_stored_point_decide(folder: Path, tmp_path:
     file = tmp_path / "verdicts.csv"
     ran = shell("predict", folder, folder / "test", "--csv", file)
     assert ran.out.startswith(
-        "method bendale, threshold 0.25 (the workspace's operating point, with thresholds per "
+        "method robust, threshold 0.25 (the workspace's operating point, with thresholds per "
         "class)\n"
     )
     table = pd.read_csv(file)
@@ -522,7 +522,7 @@ def test_thresholds_per_class_of_the_stored_point_decide(folder: Path, tmp_path:
     assert all("is under the threshold 1.5;" in reason for reason in reds["reason"])
     # A threshold that is given is one for all.
     ran = shell("predict", folder, folder / "test", "--threshold", "0.25", "--csv", file)
-    assert ran.out.startswith("method bendale, threshold 0.25 (given)\n")
+    assert ran.out.startswith("method robust, threshold 0.25 (given)\n")
     decided = pd.read_csv(file)["decision"].tolist()
     assert decided == [("blue", "red", "rejected")[best] for best in probabilities.argmax(axis=1)]
 
@@ -617,7 +617,7 @@ def test_a_report_of_thresholds_per_class_has_their_figures_on_the_present_pictu
     workspace.choose(old)
     ran = shell("report", folder)
     assert ran.out.startswith(
-        "method bendale, threshold 0.25 (the workspace's operating point, with thresholds per "
+        "method robust, threshold 0.25 (the workspace's operating point, with thresholds per "
         "class, on activations that have changed since)\n"
     )
     point = OperatingPoint.load(folder / "report" / NAMES[2])
@@ -648,9 +648,8 @@ def test_without_an_operating_point_the_report_is_of_the_recommended_one(folder:
 def test_where_no_threshold_keeps_the_floor_the_report_says_the_way_out(folder: Path) -> None:
     path = folder / FILE_NAME
     text = path.read_text(encoding="utf-8")
-    path.write_text(
-        text.replace("min_test_accuracy = 0.85", "min_test_accuracy = 1.0"), encoding="utf-8"
-    )
+    text = text.replace("min_test_accuracy = 0.85", "min_test_accuracy = 1.0")
+    path.write_text(text.replace('preset = "robust"', 'preset = "bendale"'), encoding="utf-8")
     ran = shell("report", folder)
     assert (ran.code, ran.out) == (1, "")
     assert ran.error.startswith("no threshold reaches Test accuracy ≥ 1; the nearest, threshold ")

@@ -50,7 +50,12 @@ def probabilities_by_loops(om: OpenMax, v: Float) -> list[float]:
     """The method's four steps for one activation vector, written without array operations."""
     chosen = om.settings_
     n_classes: int = len(v)
+    v = v - {"none": 0.0, "mean": sum(v) / n_classes, "minimum": min(v)}[chosen["centring"]]
+    factors = om.distance_factors_
     metric: dict[str, Callable[[Float, Float], float]] = {
+        "scaled_eucos": lambda a, b: (
+            factors[0] * scipy_distance.euclidean(a, b) + factors[1] * scipy_distance.cosine(a, b)
+        ),
         "euclidean": scipy_distance.euclidean,
         "squared_euclidean": scipy_distance.sqeuclidean,
         "cosine": scipy_distance.cosine,
@@ -68,6 +73,9 @@ def probabilities_by_loops(om: OpenMax, v: Float) -> list[float]:
             weight = 0.0
         else:
             weight = (alpha + (chosen["weighting"] == "code") - rank) / alpha
+        weight *= chosen["strength"]
+        if chosen["unknown_from"] == "positive" and v[index] < 0:
+            weight = 0.0
         omega[index] = 1 - weight * float(cdf[index])
     revised = [float(v[j]) * omega[j] for j in range(n_classes)]
     revised.append(sum(float(v[j]) * (1 - omega[j]) for j in range(n_classes)))
@@ -157,7 +165,7 @@ def test_threshold_table_is_the_notebooks(notebook_case, notebook_arrays):
 
 def with_cdfs_of_a_half_three_quarters_and_four_fifths(v: list[float], **settings: Any) -> OpenMax:
     """Three classes whose CDF at v is 1/2, 3/4, 4/5: CDF(d) = 1 − exp(−d), d = ln 2, ln 4, ln 5."""
-    om = fitted(3, distance="euclidean", **settings)
+    om = fitted(3, preset="bendale", distance="euclidean", **settings)
     om.weibull_ = TailFit(np.ones(3), np.ones(3), np.ones(3), np.full(3, 20))
     om.means_ = np.array(v) - np.array([[np.log(2), 0, 0], [0, np.log(4), 0], [0, 0, -np.log(5)]])
     assert_allclose(om.cdf(om.distances([v])), [[1 / 2, 3 / 4, 4 / 5]], rtol=1e-14)
@@ -201,6 +209,30 @@ def test_probabilities_are_those_worked_by_hand(v, weighting, alpha_rank, revise
     assert_allclose(om.predict_proba([v]), [expected], rtol=1e-13)
 
 
+@pytest.mark.parametrize(
+    ("v", "settings", "revised"),
+    [
+        # half of the weights 1 and 1/2: 4·1/4 and 2·3/16 move
+        ([4.0, 2.0, 1.0], {"strength": 0.5}, [3.0, 1.625, 1.0, 1.375]),
+        # the negative logit keeps what it has
+        (
+            [4.0, 2.0, -1.0],
+            {"weighting": "all", "unknown_from": "positive"},
+            [2.0, 0.5, -1.0, 3.5],
+        ),
+        (
+            [4.0, 2.0, -1.0],
+            {"weighting": "all", "unknown_from": "positive", "strength": 0.5},
+            [3.0, 1.25, -1.0, 1.75],
+        ),
+    ],
+)
+def test_strength_and_source_of_the_unknown_are_those_worked_by_hand(v, settings, revised):
+    om = with_cdfs_of_a_half_three_quarters_and_four_fifths(v, alpha_rank=2, **settings)
+    expected = np.exp(revised) / np.exp(revised).sum()
+    assert_allclose(om.predict_proba([v]), [expected], rtol=1e-13)
+
+
 def test_score_is_the_largest_probability():
     om = with_cdfs_of_a_half_three_quarters_and_four_fifths([4.0, 2.0, 1.0], alpha_rank=2)
     expected = np.exp(2.75) / np.exp([2.0, 1.25, 1.0, 2.75]).sum()
@@ -222,7 +254,7 @@ def test_fit_keeps_the_correctly_classified_alone():
         [[3.0, 0.0], [5.0, 1.0], [5.0, 2.0], [0.0, 9.0], [1.0, 4.0], [1.0, 8.0], [7.0, 0.0]]
     )
     labels = [0, 0, 0, 0, 1, 1, 1]
-    om = OpenMax(distance="euclidean").fit([*logits, [1.0, 4.5]], [*labels, 1])
+    om = OpenMax("bendale", distance="euclidean").fit([*logits, [1.0, 4.5]], [*labels, 1])
     assert_allclose(om.means_, [[13 / 3, 1.0], [1.0, 5.5]], rtol=1e-15)
     assert om.n_correct_.tolist() == [3, 3]
     assert om.n_training_.tolist() == [4, 4]
@@ -246,7 +278,33 @@ def test_example_in_the_module_holds():
     ("n_classes", "alpha_rank"), [(2, 1), (3, 10), (12, 3)], ids=["α=1", "α>C", "α<C"]
 )
 def test_probabilities_agree_with_a_plain_loop(n_classes, alpha_rank, distance, weighting):
-    om = fitted(n_classes, alpha_rank=alpha_rank, distance=distance, weighting=weighting)
+    om = fitted(
+        n_classes,
+        preset="bendale",
+        alpha_rank=alpha_rank,
+        distance=distance,
+        weighting=weighting,
+    )
+    logits = queries(n_classes, n=40)
+    expected = [probabilities_by_loops(om, row) for row in logits]
+    assert_allclose(om.predict_proba(logits), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 12])
+@pytest.mark.parametrize(
+    "method",
+    [
+        {},
+        {"centring": "minimum"},
+        {"strength": 1.0, "unknown_from": "all"},
+        {"weighting": "all", "strength": 0.5},
+        {"distance": "euclidean", "tail_share": 0.3},
+        {"distance": "scaled_eucos"},
+    ],
+    ids=["robust", "minimum", "full strength", "all ranks", "30 % tails", "scaled"],
+)
+def test_robust_agrees_with_a_plain_loop(n_classes, method):
+    om = fitted(n_classes, preset="robust", **method)
     logits = queries(n_classes, n=40)
     expected = [probabilities_by_loops(om, row) for row in logits]
     assert_allclose(om.predict_proba(logits), expected, rtol=1e-9, atol=1e-12)
@@ -255,7 +313,7 @@ def test_probabilities_agree_with_a_plain_loop(n_classes, alpha_rank, distance, 
 small_integers = st.lists(
     st.lists(st.integers(-3, 3), min_size=5, max_size=5), min_size=1, max_size=6
 )
-FIVE_CLASSES = fitted(5, alpha_rank=3)
+FIVE_CLASSES = fitted(5, preset="bendale", alpha_rank=3)
 
 
 @settings(max_examples=100, deadline=None)
@@ -277,7 +335,7 @@ def test_an_activation_vector_of_zeros_is_scored_with_cosine_distance_1():
 
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_distances_and_cdf_are_those_to_every_mean(distance):
-    om = fitted(4, distance=distance)
+    om = fitted(4, preset="bendale", distance=distance)
     logits = queries(4, n=30)
     metric = {"euclidean": "euclidean", "squared_euclidean": "sqeuclidean", "cosine": "cosine"}
     if distance == "eucos":
@@ -293,14 +351,16 @@ def test_distances_and_cdf_are_those_to_every_mean(distance):
 
 # --- rows and batches ----------------------------------------------------------------------------
 
-METHODS = [
+METHODS: list[dict[str, Any]] = [
+    {"preset": "robust"},
+    {"preset": "robust", "centring": "minimum", "distance": "scaled_eucos", "tail_share": 0.5},
     {"preset": "bendale"},
     {"preset": "bendale", "alpha_rank": 2},
     {"preset": "bendale", "distance": "euclidean"},
     {"preset": "bendale", "distance": "cosine", "weighting": "paper"},
     {"preset": "bendale", "weighting": "all", "second_softmax": True},
 ]
-METHOD_IDS = ["eucos", "eucos α=2", "euclidean", "cosine paper", "all twice"]
+METHOD_IDS = ["robust", "minimum", "eucos", "eucos α=2", "euclidean", "cosine paper", "all twice"]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=METHOD_IDS)
@@ -394,7 +454,7 @@ def test_decide_says_what_the_probabilities_say(preset):
 
 
 def test_predict_gives_the_last_number_exactly_where_a_picture_is_rejected():
-    om = fitted(4)
+    om = fitted(4, preset="bendale")
     rows = queries(4)
     decisions = om.decide(rows)
     threshold = float(np.median(decisions.scores))
@@ -475,6 +535,100 @@ def test_a_constant_added_to_all_logits_changes_bendale_though_softmax_ignores_i
     assert shares[0] == 0.0
     assert shares[0] < shares[1] < shares[2]
     assert shares[2] > 0.9
+
+
+# --- a constant added to all logits --------------------------------------------------------------
+
+# Multiples of 1/64 below 2**12: their sums are exact, so what changes is the method's doing.
+exact_logits = st.lists(
+    st.lists(st.integers(-(1 << 12), 1 << 12), min_size=4, max_size=4), min_size=1, max_size=8
+)
+FOUR_CLASSES = activations(4)
+
+
+@pytest.mark.parametrize("centring", ["mean", "minimum"])
+@settings(max_examples=100, deadline=None)
+@given(rows=exact_logits, shift=st.integers(-(1 << 18), 1 << 18), threshold=st.floats(0.2, 1.0))
+def test_a_constant_added_to_all_logits_changes_no_bit_of_robust(centring, rows, shift, threshold):
+    om = OpenMax("robust", centring=centring).fit(*FOUR_CLASSES)
+    logits = np.array(rows) / 64
+    shifted = logits + shift / 64
+    assert_array_equal(om.predict_proba(shifted), om.predict_proba(logits))
+    assert_array_equal(om.predict(shifted, threshold), om.predict(logits, threshold))
+    # A constant of each picture's own makes no difference either.
+    own = logits + np.arange(len(logits))[:, None]
+    assert_array_equal(om.predict(own, threshold), om.predict(logits, threshold))
+
+
+@pytest.mark.parametrize("constant", [-1000.0, -3.0, 3.0, 1e5])
+@pytest.mark.parametrize("n_classes", [2, 10])
+def test_robust_fitted_to_shifted_logits_is_the_same_method(n_classes, constant):
+    logits, labels = activations(n_classes)
+    plain = OpenMax("robust").fit(logits, labels)
+    shifted = OpenMax("robust").fit(logits + constant, labels)
+    rows = queries(n_classes)
+    assert_allclose(
+        shifted.predict_proba(rows + constant), plain.predict_proba(rows), rtol=1e-6, atol=1e-9
+    )
+
+
+def test_robust_s_unknown_rarely_wins_but_the_threshold_still_rejects_what_is_far_out():
+    om = fitted(4, preset="robust")
+    near, far = om.decide([[6.0, 0, 0, 0]]), om.decide([[2.0, 1.5, 1.0, 0.5]])
+    assert near.predictions.tolist() == far.predictions.tolist() == [0]
+    assert far.scores[0] < 0.5 < near.scores[0]
+
+
+# --- η as a share of the class -------------------------------------------------------------------
+
+
+def test_the_tail_is_a_share_of_the_class_where_that_is_more_than_the_tail_size():
+    rng = np.random.default_rng(3)
+    labels = np.repeat([0, 1, 2], [400, 150, 30])
+    logits = 9 * np.eye(3)[labels] + rng.normal(size=(len(labels), 3))
+    om = OpenMax("robust", tail_size=10, tail_share=0.1).fit(logits, labels)
+    assert om.n_correct_.tolist() == [400, 150, 30]
+    assert [len(tail) for tail in om.tails_] == [40, 15, 10]
+    assert om.weibull_.n_tail.tolist() == [40, 15, 10]
+    one = OpenMax("robust", tail_size=40).fit(logits, labels)
+    assert_array_equal(om.tails_[0], one.tails_[0])
+    assert om.weibull_.shape[0] == pytest.approx(one.weibull_.shape[0], rel=1e-12)
+    with pytest.raises(FitError, match="16 is more than the 15 fitted"):
+        om.with_shorter_tail(16)
+
+
+def test_factors_bring_the_median_distances_to_one():
+    logits, labels = activations(4)
+    om = OpenMax("robust", distance="scaled_eucos").fit(logits, labels)
+    v = logits - logits.mean(axis=1, keepdims=True)
+    own = om.means_[labels]
+    right = logits.argmax(axis=1) == labels
+    lengths = np.linalg.norm(v - own, axis=1)[right]
+    angles = 1 - (v * own).sum(axis=1) / np.linalg.norm(v, axis=1) / np.linalg.norm(own, axis=1)
+    assert_allclose(
+        om.distance_factors_, [1 / np.median(lengths), 1 / np.median(angles[right])], rtol=1e-9
+    )
+
+
+def test_with_two_classes_the_angle_says_nothing_and_is_left_out():
+    om = fitted(2, preset="robust", distance="scaled_eucos")
+    assert om.distance_factors_[0] > 0
+    assert om.distance_factors_[1] == 0.0
+    assert np.isfinite(om.predict_proba(queries(2))).all()
+
+
+# --- what a CDF would make of a picture ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "method", [*METHODS, {"preset": "notebook"}], ids=[*METHOD_IDS, "notebook"]
+)
+def test_probabilities_at_a_picture_s_own_cdf_are_its_probabilities(method):
+    om = fitted(5, **method)
+    rows = queries(5, n=50)
+    at_own = om.probabilities_at(rows, om.cdf(om.distances(rows)))
+    assert_allclose(at_own, om.predict_proba(rows), rtol=1e-12)
+    assert_allclose(om.scores_of(at_own), om.decision_scores(rows), rtol=1e-12)
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -598,7 +752,11 @@ def test_what_needs_a_fit_says_so(call):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"preset": "magic"}, "no preset 'magic'; there are bendale, notebook"),
+        ({"preset": "magic"}, "no preset 'magic'; there are robust, bendale, notebook"),
+        ({"centring": "median"}, "centring = 'median' does not exist; use one of none, mean, min"),
+        ({"unknown_from": "none"}, "unknown_from = 'none' does not exist; use one of all, positiv"),
+        ({"tail_share": 0.0}, r"tail_share must lie in \(0, 1\], not 0.0"),
+        ({"strength": 1.5}, r"strength must lie in \(0, 1\], not 1.5"),
         ({"distance": "manhattan"}, "distance = 'manhattan' does not exist; use one of euclidean"),
         ({"weighting": "none"}, "weighting = 'none' does not exist; use one of code, paper, all"),
         ({"weibull": "gumbel"}, "weibull = 'gumbel' does not exist; use one of libmr, weibull_max"),
@@ -614,6 +772,17 @@ def test_a_setting_that_does_not_exist_is_an_error_that_lists_what_does(paramete
         OpenMax(**parameters).fit(*activations(3))
 
 
+def test_robust_is_bendale_but_for_four_settings():
+    robust, bendale = OpenMax("robust").settings(), OpenMax("bendale").settings()
+    differing = {name: robust[name] for name in robust if robust[name] != bendale[name]}
+    assert differing == {
+        "centring": "mean",
+        "alpha_rank": 5,
+        "strength": 0.25,
+        "unknown_from": "positive",
+    }
+
+
 def test_presets_hold_the_documented_settings():
     bendale, notebook = OpenMax("bendale").settings(), OpenMax("notebook").settings()
     assert (bendale["distance"], bendale["tail_size"], bendale["weibull"]) == ("eucos", 20, "libmr")
@@ -622,6 +791,12 @@ def test_presets_hold_the_documented_settings():
     assert (notebook["distance"], notebook["tail_size"]) == ("squared_euclidean", 100)
     assert (notebook["weibull"], notebook["weighting"]) == ("weibull_max", "all")
     assert notebook["second_softmax"] is True
+
+
+def test_settings_given_back_to_the_constructor_are_the_same_settings():
+    for method in (*METHODS, {"preset": "notebook"}):
+        chosen = OpenMax(**method).settings()
+        assert OpenMax(str(method["preset"]), **chosen).settings() == chosen
 
 
 def test_a_given_setting_overrides_the_preset_and_false_is_given():
@@ -646,7 +821,7 @@ def test_set_params_changes_by_name_and_gives_the_estimator_back():
 
 def test_set_params_of_an_unknown_name_lists_the_known():
     with pytest.raises(
-        OpenMaxError, match="no setting 'eta'; there are preset, distance, tail_size"
+        OpenMaxError, match="no setting 'eta'; there are preset, centring, distance, tail_size"
     ):
         OpenMax().set_params(eta=20)
 
@@ -662,7 +837,7 @@ def test_set_params_changes_nothing_fitted_before_the_next_fit():
 
 @pytest.mark.parametrize(
     ("preset", "tail_size", "alpha_rank"),
-    [("bendale", 7, None), ("bendale", 20, 2), ("notebook", 15, None)],
+    [("robust", 7, 3), ("bendale", 7, None), ("bendale", 20, 2), ("notebook", 15, None)],
 )
 def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_rank):
     longer = fitted(4, preset=preset, tail_size=30)
@@ -720,6 +895,18 @@ def test_a_loaded_calibration_can_be_fitted_again(tmp_path):
     assert_array_equal(again.predict_proba(queries(3)), om.predict_proba(queries(3)))
 
 
+def test_a_calibration_of_the_first_version_has_the_settings_of_its_time(tmp_path):
+    om = fitted(3, preset="bendale")
+    values = om.to_dict()
+    values["version"] = 1
+    del values["distance_factors"]
+    for name in ("centring", "tail_share", "strength", "unknown_from"):
+        del values["settings"][name]
+    back = OpenMax.from_dict(values)
+    assert back.settings_ == om.settings_
+    assert_array_equal(back.predict_proba(queries(3)), om.predict_proba(queries(3)))
+
+
 def test_settings_that_are_numpy_numbers_can_be_saved(tmp_path):
     om = fitted(3, tail_size=np.int64(15), alpha_rank=np.int32(2), translate=np.float32(0.5))
     om.save(tmp_path / "calibration.json")
@@ -747,11 +934,12 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
         (lambda text: "[1, 2]", "not an OpenMax calibration"),
         (lambda text: '{"format": "openmax-operating-point"}', "not an OpenMax calibration"),
         (
-            damaged(lambda values: values.update(version=2)),
-            "version 2; this program reads version 1",
+            damaged(lambda values: values.update(version=3)),
+            "version 3; this program reads version 2 and older",
         ),
         (damaged(lambda values: values.pop("version")), "version None"),
         (damaged(lambda values: values.pop("means")), "damaged"),
+        (damaged(lambda values: values.update(distance_factors=[1.0])), "damaged"),
         (damaged(lambda values: values.pop("weibull")), "damaged"),
         (damaged(lambda values: values["weibull"].pop("shape")), "damaged"),
         (damaged(lambda values: values["settings"].update(eta=3)), "damaged"),
@@ -770,6 +958,7 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
         "newer",
         "no version",
         "no means",
+        "one factor",
         "no Weibull",
         "no shape",
         "unknown setting",

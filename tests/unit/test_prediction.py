@@ -34,7 +34,7 @@ def test_without_a_stored_point_the_recommended_threshold_decides(workspace: Wor
 
 def test_a_given_threshold_needs_no_floor(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
-    settings = dataclasses.replace(workspace.settings, defaults=Defaults(min_test_accuracy=1.0))
+    settings = dataclasses.replace(workspace.settings, defaults=Defaults("bendale", 1.0))
     workspace.save_settings(settings)
     with pytest.raises(NoFeasibleThresholdError, match="no threshold reaches Test accuracy ≥ 1"):
         choose_method(workspace)

@@ -329,7 +329,7 @@ def test_the_other_half_of_the_pictures_says_what_to_expect(
 
 
 def test_where_one_half_does_not_meet_the_constraint_that_is_said() -> None:
-    workspace, evaluation = in_memory(CLASSES, n_test=11)
+    workspace, evaluation = in_memory(CLASSES, n_test=11, preset="bendale")
     most = float(evaluation.curve.test_accuracy(0.0))  # on one half it is less, on the other more
     with pytest.raises(NoFeasibleThresholdError) as caught:
         choose_on_half(evaluation.curve, MostRejected(most))

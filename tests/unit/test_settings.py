@@ -218,7 +218,10 @@ WRONG += [
     for value in ("1", "true", '["a"]', '""')
 ]
 WRONG += [
-    (CLASSIFIER + '[defaults]\npreset = "libmr"\n', "defaults.preset must be one of bendale, "),
+    (
+        CLASSIFIER + '[defaults]\npreset = "libmr"\n',
+        "defaults.preset must be one of robust, bendale, ",
+    ),
     (CLASSIFIER + "[defaults]\npreset = 1\n", "defaults.preset must be text in quotes, not 1"),
 ]
 

@@ -1,0 +1,91 @@
+"""One class's fit in words: each figure with what it rests on and what it means."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from openmax_core.assessment import Evaluation
+from openmax_core.health import Health
+from openmax_core.intervals import share_interval
+from openmax_core.multiples import limit_in_words
+from openmax_core.tails import location
+from openmax_core.weibull import TailFit
+
+
+def class_facts(
+    evaluation: Evaluation, health: Health, index: int, limit: float | None
+) -> pd.DataFrame:
+    """Rows of figure, value, meaning.
+
+    Parameters
+    ----------
+    limit : distance from which on the class's mean logits are rejected, see
+        :func:`openmax_core.single_class.rejection_distance`
+    """
+    openmax = evaluation.openmax
+    model, n_tail = openmax.weibull_, len(openmax.tails_[index])
+    parameters = model.parameters()
+    n_correct, n_training = int(openmax.n_correct_[index]), int(openmax.n_training_[index])
+    begins = "the CDF is 1 from there on"
+    if isinstance(model, TailFit):
+        begins = f"smallest tail value − {model.translate:g}; the CDF is 0 up to there"
+    dominance, n_examined = float(health.dominance[index]), int(health.n_examined[index])
+    rows = [
+        (
+            "Tail size η",
+            f"{n_tail}",
+            f"the farthest of {n_correct:,} correctly classified of {n_training:,} "
+            f"{evaluation.calibrated_on} pictures",
+        ),
+        ("Shape", f"{parameters['shape'][index]:.4g}", "how steep the CDF is"),
+        ("Location", f"{location(model)[index]:.4g}", begins),
+        (
+            "Scale",
+            f"{parameters['scale'][index]:.4g}",
+            "63 % of distances lie less than this above the location"
+            if isinstance(model, TailFit)
+            else "37 % of distances lie more than this below the location",
+        ),
+        ("Goodness of fit", *_goodness(health, index)),
+        ("Test pictures beyond the tail", *_beyond(evaluation, health, index)),
+        (
+            "Pull of one picture on the mean",
+            f"{100 * dominance:.1f} %",
+            "of the median distance is how far the mean moves without the picture that moves it "
+            f"most, of {n_examined:,} examined",
+        ),
+        (
+            "At the current threshold",
+            limit_in_words(limit),
+            "were only the distance to this class larger, and all else as it is",
+        ),
+    ]
+    return pd.DataFrame(rows, columns=["figure", "value", "meaning"])
+
+
+def _goodness(health: Health, index: int) -> tuple[str, str]:
+    goodness = health.goodness
+    statistic, p_value = float(goodness.statistic[index]), float(goodness.p_value[index])
+    shown = f"A² {statistic:.3g}" if math.isfinite(statistic) else "A² infinite"
+    if math.isnan(p_value):
+        return shown, f"no p-value: {goodness.reasons[index] or 'it is being simulated'}"
+    return (
+        f"{shown}, p {p_value:.2g}",
+        f"about {100 * p_value:.2g} % of tails drawn from this Weibull fit no better "
+        f"(Anderson–Darling, up to {goodness.n_replicates} drawn)",
+    )
+
+
+def _beyond(evaluation: Evaluation, health: Health, index: int) -> tuple[str, str]:
+    n_test, n_beyond = int(health.n_test[index]), int(health.n_beyond[index])
+    if not n_test:
+        return "not measured", "there are no test pictures of this class"
+    bounds = share_interval(n_beyond, n_test)
+    n_correct = int(evaluation.openmax.n_correct_[index])
+    return (
+        f"{100 * n_beyond / n_test:.1f} %",
+        f"{n_beyond} of {n_test}, 95 % interval {100 * bounds.low:.1f}–{100 * bounds.high:.1f} %; "
+        f"about {100 / (n_correct + 1):.2g} % if they were like the training pictures",
+    )

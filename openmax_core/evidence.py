@@ -1,0 +1,196 @@
+"""What the choice of the default method rests on: figures of methods on many problems.
+
+Made by ``tests/benchmarks/evidence.py``, which holds the rule, and stored as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.figures import CHOSEN, GRID, REJECT, TEST, lay_out
+
+FIGURES = {
+    "auroc": "AUROC",
+    "oscr": "OSCR",
+    "reject_at_floor": "Reject accuracy at Test accuracy ≥ 0.85",
+}
+BASELINE = "maximum softmax probability"
+COLOURS = {
+    "robust": CHOSEN,
+    "bendale": TEST,
+    "notebook": REJECT,
+    "maximum logit": "#64a30d",
+}
+SYMBOLS = {
+    "robust": "diamond",
+    "bendale": "circle",
+    "notebook": "square",
+    "maximum logit": "triangle-up",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results of the comparison.
+
+    Attributes
+    ----------
+    n_candidates, n_development_problems, n_resamples : int
+    chosen : settings that the rule chose
+    by_problem, by_group : rows with ``method`` and, for each of ``FIGURES``, ``value``, and
+        ``difference`` to maximum softmax probability with the ends ``low`` and ``high`` of its
+        95 % interval
+    ablations : rows with ``change`` and the same against 'robust'
+    """
+
+    n_candidates: int
+    n_development_problems: int
+    n_resamples: int
+    chosen: dict[str, Any]
+    by_problem: list[dict[str, Any]]
+    by_group: list[dict[str, Any]]
+    ablations: list[dict[str, Any]]
+
+    @classmethod
+    def load(cls, path: Path) -> Evidence:
+        """Read the stored results.
+
+        Raises
+        ------
+        OpenMaxError
+            The file cannot be read or is no such file; it is named.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise OpenMaxError(
+                f"the evidence {path} cannot be read ({error}); install from a checkout of the "
+                "project"
+            ) from error
+
+    @property
+    def n_problems(self) -> int:
+        """Problems that the methods are compared on."""
+        return len({row["problem"] for row in self.by_problem})
+
+    @property
+    def n_shifted(self) -> int:
+        """Problems that are others with a constant added to their logits."""
+        rows = self.by_problem
+        return len({row["problem"] for row in rows if row["group"].endswith(", shifted")})
+
+    def beyond_noise(self, method: str) -> tuple[list[str], list[str]]:
+        """'problem (figure)' where a method lies beyond noise below and above the baseline."""
+        below, above = [], []
+        for row in self.by_problem:
+            if row["method"] != method:
+                continue
+            for key, name in FIGURES.items():
+                if row[key]["high"] < 0:
+                    below.append(f"{row['problem']} ({name})")
+                if row[key]["low"] > 0:
+                    above.append(f"{row['problem']} ({name})")
+        return below, above
+
+    def noise_table(self) -> pd.DataFrame:
+        """How often each method lies beyond noise above and below the baseline, a row a method."""
+        n_each = self.n_problems * len(FIGURES)
+        rows = []
+        for method in COLOURS:
+            below, above = self.beyond_noise(method)
+            rows.append(
+                {
+                    "method": method,
+                    "better": len(above),
+                    "within noise": n_each - len(above) - len(below),
+                    "worse": len(below),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def table(self, figure: str) -> pd.DataFrame:
+        """One figure of all methods, a row a problem."""
+        rows: dict[str, dict[str, Any]] = {}
+        for row in self.by_problem:
+            entry = rows.setdefault(
+                row["problem"],
+                {
+                    "problem": row["problem"],
+                    "classes": row["classes"],
+                    "test pictures": row["test"],
+                    "reject pictures": row["reject"],
+                },
+            )
+            entry[row["method"]] = row[figure]["value"]
+        return pd.DataFrame(list(rows.values()))
+
+    def ablation_table(self) -> pd.DataFrame:
+        """What each change of 'robust' gains (positive) or loses, with 95 % intervals."""
+        return pd.DataFrame(
+            [
+                {
+                    "instead": row["change"],
+                    **{
+                        name: f"{row['difference'][key]:+.3f} "
+                        f"[{row['low'][key]:+.3f}, {row['high'][key]:+.3f}]"
+                        for key, name in FIGURES.items()
+                    },
+                }
+                for row in self.ablations
+            ]
+        )
+
+    def figure(self, figure: str) -> go.Figure:
+        """Difference of each method to the baseline with its interval, a row a group."""
+        groups = list(dict.fromkeys(row["group"] for row in self.by_group))
+        drawn = go.Figure()
+        for place, (method, colour) in enumerate(COLOURS.items()):
+            rows = [row for row in self.by_group if row["method"] == method]
+            rows.sort(key=lambda row: groups.index(row["group"]))
+            differences = [row[figure]["difference"] for row in rows]
+            drawn.add_scatter(
+                x=differences,
+                y=[groups.index(row["group"]) + 0.17 * (place - 1.5) for row in rows],
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [row[figure]["high"] - row[figure]["difference"] for row in rows],
+                    "arrayminus": [row[figure]["difference"] - row[figure]["low"] for row in rows],
+                    "thickness": 1.3,
+                    "width": 0,
+                },
+                customdata=[
+                    (
+                        row["group"],
+                        row[figure]["value"],
+                        row[figure]["low"],
+                        row[figure]["high"],
+                        row["problems"],
+                    )
+                    for row in rows
+                ],
+                name=method,
+                mode="markers",
+                marker={"color": colour, "size": 9, "symbol": SYMBOLS[method]},
+                hovertemplate=f"<b>{method}</b>, %{{customdata[0]}} (%{{customdata[4]}} problems)"
+                "<br>%{customdata[1]:.3f}, %{x:+.3f} [%{customdata[2]:+.3f}, "
+                "%{customdata[3]:+.3f}]<extra></extra>",
+            )
+        lay_out(drawn, f"{FIGURES[figure]}, less that of {BASELINE}", "", 90 + 46 * len(groups))
+        drawn.add_vline(x=0, line={"color": GRID.replace("0.22", "0.9"), "width": 1.5})
+        drawn.update_xaxes(tickformat="+.2f")
+        drawn.update_yaxes(
+            tickvals=list(range(len(groups))),
+            ticktext=groups,
+            range=[len(groups) - 0.5, -0.5],
+            showgrid=False,
+        )
+        return drawn

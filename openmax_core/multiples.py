@@ -1,0 +1,163 @@
+"""What the browser draws of a class: fitted and empirical CDF, and where the pictures lie.
+
+Plain values for JSON, positions as shares of the panel's width and height, 0 left and 1 on top, so
+that the browser draws and computes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from openmax_core.assessment import Evaluation
+from openmax_core.health import ClassDistances, Health
+from openmax_core.single_class import rejection_distance
+from openmax_core.tails import empirical_cdf
+from openmax_core.weibull import Float, WeibullMaxFit
+
+N_POINTS = 90
+MOST_RUGS = 120
+N_BINS = 48
+MOST_STEPS = 120
+WIDEST = 1.0  # times the tail's own width that may lie beside it
+N_TICKS = 4
+
+
+def multiple(
+    evaluation: Evaluation,
+    distances: ClassDistances,
+    health: Health,
+    index: int,
+    threshold: float,
+) -> dict[str, Any]:
+    """Everything of one class's small multiple at a threshold."""
+    openmax = evaluation.openmax
+    tail = openmax.tails_[index]
+    test, reject = distances.of(index)
+    limit = rejection_distance(openmax, index, threshold)
+    low, high = shown_range(evaluation, index, test, reject, limit)
+    p_value = float(health.goodness.p_value[index])
+    return {
+        "key": index,
+        "name": openmax.class_names_[index],
+        "note": f"η {len(tail)}" + ("" if math.isnan(p_value) else f" · p {p_value:.2g}"),
+        "warning": health.warnings[index],
+        "curve": _curve(evaluation, index, low, high),
+        "steps": _steps(tail, low, high),
+        "ticks": [
+            {"at": _place(value, low, high), "text": f"{value:.6g}"} for value in ticks(low, high)
+        ],
+        "test": _strip(test, low, high),
+        "reject": _strip(reject, low, high) if evaluation.reject is not None else None,
+        "limit": None if not limit else _place(limit, low, high),
+        "limit_text": limit_in_words(limit),
+    }
+
+
+def limit_in_words(limit: float | None) -> str:
+    """Say from which distance on the class's mean logits are rejected."""
+    if limit is None:
+        return "its mean logits are rejected at no distance"
+    if limit <= 0:
+        return "its mean logits are rejected at every distance"
+    return f"its mean logits are rejected from distance {limit:.4g} on"
+
+
+def shown_range(
+    evaluation: Evaluation, index: int, test: Float, reject: Float, limit: float | None = None
+) -> tuple[float, float]:
+    """Distances at the panel's edges.
+
+    Everything, but at most once the tail's width beside it: a few far pictures would
+    press the tail together. How many lie farther is said.
+    """
+    openmax = evaluation.openmax
+    model, tail = openmax.weibull_, openmax.tails_[index]
+    end = model.loc if isinstance(model, WeibullMaxFit) else model.quantile(0.995)
+    width = float(tail[-1] - tail[0])
+    farthest = max([float(end[index]), *(float(item[-1]) for item in (test, reject) if len(item))])
+    high = max(float(tail[-1]), min(farthest, float(tail[-1]) + WIDEST * width))
+    low = min([float(tail[0]), *(float(item[0]) for item in (test, reject) if len(item))])
+    low = max(0.0, low, float(tail[0]) - WIDEST * width)
+    if limit:
+        low, high = min(low, limit), max(high, min(limit, float(tail[-1]) + 3 * WIDEST * width))
+    margin = 0.03 * (high - low)
+    return max(0.0, low - margin), high + margin
+
+
+def ticks(low: float, high: float, most: int = N_TICKS) -> list[float]:
+    """At most ``most`` round numbers in a range, at least two where it has them."""
+    exponent = math.floor(math.log10((high - low) / most))
+    step = next(
+        m * 10.0**exponent
+        for m in (1, 2, 5, 10, 20)
+        if math.floor(high / (m * 10.0**exponent)) - math.ceil(low / (m * 10.0**exponent)) < most
+    )
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
+
+
+def _curve(evaluation: Evaluation, index: int, low: float, high: float) -> list[float]:
+    """x, y, x, y, … of the fitted CDF, denser where the tail is."""
+    openmax = evaluation.openmax
+    tail = openmax.tails_[index]
+    inside = tail[(tail >= low) & (tail <= high)]
+    x = np.union1d(np.linspace(low, high, N_POINTS), _spread(inside, N_POINTS // 3))
+    y = openmax.weibull_.cdf(x, np.full(x.shape, index))
+    return _pairs((x - low) / (high - low), y)
+
+
+def _steps(tail: Float, low: float, high: float) -> list[float]:
+    """Corners of the tail's empirical CDF; of a long tail every so manyth step."""
+    x, y = tail, empirical_cdf(tail)
+    if len(tail) > MOST_STEPS:
+        kept = np.linspace(0, len(tail) - 1, MOST_STEPS).round().astype(int)
+        x, y = x[kept], y[kept]
+    before = np.append(0.0, y[:-1])
+    corners_x = np.concatenate([[low], np.repeat(x, 2), [high]])
+    corners_y = np.concatenate([[0.0], np.stack([before, y], axis=1).ravel(), [1.0]])
+    return _pairs((corners_x - low) / (high - low), corners_y)
+
+
+def _strip(values: Float, low: float, high: float) -> dict[str, Any]:
+    """Marks of few pictures, or a histogram of many; and how many lie outside of the panel."""
+    inside = values[(values >= low) & (values <= high)]
+    strip: dict[str, Any] = {
+        "n": len(values),
+        "n_left": int((values < low).sum()),
+        "n_right": int((values > high).sum()),
+        "marks": None,
+        "bars": None,
+    }
+    if len(values) <= MOST_RUGS:
+        return strip | {"marks": np.round((inside - low) / (high - low), 4).tolist()}
+    counts = np.histogram(inside, np.linspace(low, high, N_BINS + 1))[0]
+    return strip | {"bars": np.round(counts / max(1, counts.max()), 3).tolist()}
+
+
+def _place(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)
+
+
+def _pairs(x: Float, y: Float) -> list[float]:
+    return np.round(np.stack([x, y], axis=1).ravel(), 4).tolist()
+
+
+def _spread(values: Float, most: int) -> Float:
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).round().astype(int)]
+
+
+def multiples(
+    evaluation: Evaluation,
+    distances: ClassDistances,
+    health: Health,
+    classes: Sequence[int],
+    threshold: float,
+) -> list[dict[str, Any]]:
+    """Small multiples of some classes, in their order."""
+    return [multiple(evaluation, distances, health, index, threshold) for index in classes]

@@ -1,0 +1,81 @@
+"""One class's tail beside its Weibull: density, empirical CDF, quantiles."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from openmax_core.weibull import Float, TailFit, WeibullMaxFit
+
+Weibull = TailFit | WeibullMaxFit
+
+
+def log_cdf_and_survival(
+    model: Weibull, distances: ArrayLike, classes: NDArray[np.intp]
+) -> tuple[Float, Float]:
+    """Logarithms of CDF and 1 − CDF, exact where one of them is near 0.
+
+    Parameters
+    ----------
+    distances : float, of any shape
+    classes : int, of the shape of ``distances``
+    """
+    power = _power(model, np.asarray(distances, dtype=np.float64), classes)
+    with np.errstate(divide="ignore"):
+        other = np.log(-np.expm1(-power))
+    return (-power, other) if isinstance(model, WeibullMaxFit) else (other, -power)
+
+
+def density(model: Weibull, distances: ArrayLike, index: int) -> Float:
+    """Derivative of a class's CDF at distances, 1/unit of the distance.
+
+    With z = (x + translate − τ)/scale, or (location − x)/scale in the three-parameter form:
+    shape/scale · z^(shape − 1) · exp(−z^shape), 0 where z ≤ 0.
+    """
+    x = np.asarray(distances, dtype=np.float64)
+    z = _relative(model, x, np.full(x.shape, index))
+    shape, scale = model.parameters()["shape"][index], model.parameters()["scale"][index]
+    inside = z > 0
+    safe = np.where(inside, z, 1.0)
+    with np.errstate(over="ignore"):
+        values = shape / scale * safe ** (shape - 1.0) * np.exp(-(safe**shape))
+    return np.where(inside, values, 0.0)
+
+
+def empirical_cdf(tail: Float) -> Float:
+    """(n,) share of a tail's distances at or below each of them, for an ascending tail."""
+    return np.searchsorted(tail, tail, side="right") / len(tail)
+
+
+def plotting_positions(n: int) -> Float:
+    """(n,) shares (i − ½)/n at which the i-th smallest of n is compared with a distribution."""
+    return (np.arange(n) + 0.5) / n
+
+
+def quantiles(model: Weibull, shares: Float, index: int) -> Float:
+    """(K,) distances at which a class's CDF is (K,) shares."""
+    return np.array([model.quantile(share)[index] for share in shares.tolist()])
+
+
+def location(model: Weibull) -> Float:
+    """(C,) distances where each Weibull begins, or ends in the three-parameter form.
+
+    In libMR's form the smallest tail value less ``translate``.
+    """
+    if isinstance(model, WeibullMaxFit):
+        return model.loc
+    return model.quantile(0.0)
+
+
+def _relative(model: Weibull, distances: Float, classes: NDArray[np.intp]) -> Float:
+    """Distances as multiples of the scale, from where the Weibull begins."""
+    inside = distances - location(model)[classes]
+    if isinstance(model, WeibullMaxFit):
+        inside = -inside
+    return np.asarray(np.maximum(inside, 0.0) / model.parameters()["scale"][classes])
+
+
+def _power(model: Weibull, distances: Float, classes: NDArray[np.intp]) -> Float:
+    with np.errstate(over="ignore"):
+        relative = _relative(model, distances, classes)
+        return np.asarray(relative ** model.parameters()["shape"][classes])

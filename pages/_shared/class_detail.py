@@ -1,0 +1,77 @@
+"""One class in detail: CDF, density, QQ plot, parameters in words, and the tail's pictures."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.class_facts import class_facts
+from openmax_core.class_figures import class_cdf_figure, class_density_figure, class_qq_figure
+from openmax_core.decimals import threshold_text
+from openmax_core.members import tail_members
+from openmax_core.single_class import rejection_distance
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+from pages._shared.components import gallery
+from pages._shared.format import plain
+
+PER_PAGE = 12
+PLOT = {"displayModeBar": False}
+
+
+def show_class(workspace: Workspace, evaluation: Evaluation, index: int, threshold: float) -> None:
+    """Open a class in front of the page."""
+    title = f"Class {plain(evaluation.openmax.class_names_[index])}"
+    st.dialog(title, width="large")(_show)(workspace, evaluation, index, threshold)
+
+
+def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: float) -> None:
+    health = derived.health(workspace, evaluation)
+    limit = rejection_distance(evaluation.openmax, index, threshold)
+    if health.warnings[index]:
+        st.warning(plain(health.warnings[index]), icon=":material/warning:")
+    test, reject = derived.distances(workspace, evaluation).of(index)
+    drawn = (
+        ("CDF", class_cdf_figure(evaluation, index, test, reject, limit)),
+        ("Density", class_density_figure(evaluation, index)),
+        ("QQ plot", class_qq_figure(evaluation, index)),
+    )
+    for column, (name, figure) in zip(
+        st.container(key="stack").columns(len(drawn), gap="medium"), drawn, strict=True
+    ):
+        column.markdown(f"**{name}**")
+        column.plotly_chart(figure, key=f"class_{name}", config=PLOT)
+    st.caption(
+        "Marks below the CDF: test pictures of this class, and reject pictures whose largest logit "
+        f"is this class. Dashed: rejected from here on, at threshold {threshold_text(threshold)}. "
+        "QQ plot: on the line where the tail is as its Weibull; 95 % of draws lie in the band."
+    )
+    facts = class_facts(evaluation, health, index, limit)
+    st.table(facts.set_index("figure"), border="horizontal")
+    _show_members(workspace, evaluation, index)
+
+
+def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> None:
+    members = tail_members(evaluation, index)
+    split = evaluation.calibrated_on
+    st.markdown(f"**The {len(members)} *{split}* pictures of the tail**, farthest first")
+    page = 1
+    if (n_pages := -(-len(members) // PER_PAGE)) > 1:
+        page = min(st.pagination(n_pages, key=f"tail_page_{index}"), n_pages)
+    shown = members.iloc[PER_PAGE * (page - 1) : PER_PAGE * page].to_dict(orient="records")
+    items = [
+        {
+            "key": str(member["path"]),
+            "path": member["path"],
+            "picture": derived.thumbnail(workspace, split, str(member["path"])),
+            "lines": [f"distance {member['distance']:.4g}", f"CDF {member['cdf']:.4f}"],
+        }
+        for member in shown
+    ]
+    opened = gallery(key="tail", data={"items": items}, on_opened_change=lambda: None).opened
+    for item in items:
+        if opened == item["key"]:
+            content = derived.picture(workspace, split, str(item["path"]))
+            if content is not None:
+                st.image(content)
+            st.caption(plain(f"{split}/{item['path']}"))

@@ -1,0 +1,153 @@
+"""The table of classes with their health, worst fit first, and the simulation behind it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.health import Health, health_table, matching
+from openmax_core.workspace import Workspace
+from pages._shared import derived, state
+from pages._shared.class_multiples import MOST_PLOTS
+from pages._shared.messages import show_error
+from pages._shared.progress import show_job
+from pages._shared.widgets import csv_button
+
+N_FIRST = 6
+COLUMNS = (
+    *("class", "fit", "tail", "p_value", "anderson_darling", "warning"),
+    *("shape", "location", "scale", "tail_size", "correct", "training_pictures"),
+    *("beyond_tail", "n_test", "dominance"),
+)
+SEARCH_WIDTH = 320
+
+
+def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Health) -> list[int]:
+    """Draw the table; returns the classes to plot, as selected in it."""
+    names = evaluation.openmax.class_names_
+    is_few = len(names) <= MOST_PLOTS
+    table = health_table(evaluation, health)
+    order = health.worst_first.tolist()
+    search = ""
+    if not is_few:
+        search = st.text_input(
+            "Search classes",
+            key="class_search",
+            placeholder="a part of a name; several with commas",
+            width=SEARCH_WIDTH,
+        )
+        found = set(matching(names, search))
+        order = [index for index in order if index in found]
+        table = table[table["index"].isin(order)]
+    if not order:
+        st.caption("No class has this in its name.")
+        return []
+    n_replicates = health.goodness.n_replicates
+    has_p = bool(table["p_value"].notna().any())
+    share = st.column_config.NumberColumn(format="percent")
+    number = st.column_config.NumberColumn(format="%.4g")
+    event = st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        height="content" if is_few else 390,
+        on_select="rerun",
+        selection_mode="multi-row",
+        # Rows are selected by their place: in another order it is another table.
+        key=f"health_{state.method_key(workspace)}_{evaluation.data}_{n_replicates}_{search}",
+        column_order=[name for name in COLUMNS if has_p or name != "p_value"],
+        column_config={
+            "class": st.column_config.TextColumn("class", pinned=True),
+            "fit": st.column_config.LineChartColumn(
+                "fit",
+                y_min=0,
+                y_max=1,
+                help="The fitted CDF at the tail's distances: a straight line from 0 to 1 where "
+                "the Weibull follows the tail.",
+            ),
+            "tail": st.column_config.LineChartColumn(
+                "tail", help="The tail's distances, nearest first."
+            ),
+            "p_value": st.column_config.NumberColumn(format="%.3f")
+            | {"label": "p", "help": "Goodness of fit: small where the tail is no such Weibull."},
+            "anderson_darling": number | {"label": "A²", "help": "Anderson–Darling: large is bad."},
+            "beyond_tail": share
+            | {
+                "label": "beyond the tail",
+                "help": "Test pictures of the class farther out than every training picture.",
+            },
+            "n_test": st.column_config.NumberColumn("test pictures"),
+            "dominance": share
+            | {
+                "label": "pull of one picture",
+                "help": "How far the mean moves without one picture, at most, as a share of the "
+                "median distance.",
+            },
+            "tail_size": st.column_config.NumberColumn("η used"),
+            "correct": st.column_config.NumberColumn("correct"),
+            "training_pictures": st.column_config.NumberColumn("training pictures"),
+            "shape": number,
+            "location": number,
+            "scale": number,
+            "warning": st.column_config.TextColumn("warning", width="medium"),
+        },
+    )
+    _explain(evaluation, health)
+    csv_button(
+        "Parameters as CSV",
+        table.drop(columns=["index", "fit", "tail"]),
+        f"weibull-{evaluation.openmax.preset_}.csv",
+    )
+    return _to_plot(event, order, is_few)
+
+
+def show_simulation(job: derived.FitJob | None) -> None:
+    """Poll the simulation of p-values while it runs, then draw the classes again."""
+    if job is None or job.has_result:
+        return
+    if job.problem:
+        show_error(f"The p-values could not be simulated: {job.problem}")
+        return
+    show_job(job, "Simulating p-values", "fits")
+
+
+def _to_plot(event: object, order: list[int], is_few: bool) -> list[int]:
+    rows = list(getattr(getattr(event, "selection", None), "rows", []))
+    selected = [order[row] for row in rows if row < len(order)]
+    if len(selected) > MOST_PLOTS:
+        st.caption(
+            f":material/info: {len(selected)} classes are selected; the first {MOST_PLOTS} are "
+            "drawn."
+        )
+    if selected:
+        return selected[:MOST_PLOTS]
+    if is_few:
+        return sorted(order)
+    if len(order) > N_FIRST:
+        st.caption(
+            f"Nothing is selected, so the {N_FIRST} worst fits are drawn. Tick up to {MOST_PLOTS} "
+            "rows to see others."
+        )
+    return order[:N_FIRST]
+
+
+def _explain(evaluation: Evaluation, health: Health) -> None:
+    goodness = health.goodness
+    parts = ["Worst fit first."]
+    if goodness.n_replicates:
+        parts.append(
+            f"**p** comes from up to {goodness.n_replicates} tails a class, drawn from its "
+            "Weibull and fitted again: the share that fits no better. "
+            f"p ≤ {goodness.small_p:.2g} is warned of; of sound fits that is about "
+            f"{100 * goodness.small_p:.2g} in 100."
+        )
+    parts += [
+        f"{count:,} {'class has' if count == 1 else 'classes have'} no p: {reason}."
+        for count, reason in goodness.without_p_value
+    ]
+    if health.is_sampled(evaluation.openmax.n_correct_):
+        parts.append(
+            f"The pull of one picture was examined on at most {health.n_examined.max():,} "
+            "training pictures a class, drawn at random."
+        )
+    st.caption(" ".join(parts))

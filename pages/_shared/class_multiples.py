@@ -1,0 +1,62 @@
+"""Small multiples: one panel a class, drawn in the browser; a click opens the class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.decimals import threshold_text
+from openmax_core.health import Health
+from openmax_core.multiples import MOST_RUGS
+from openmax_core.multiples import multiples as multiples_data
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+from pages._shared.components import multiples
+
+MOST_PLOTS = 12
+
+
+def show_multiples(
+    workspace: Workspace,
+    evaluation: Evaluation,
+    health: Health,
+    classes: Sequence[int],
+    threshold: float,
+) -> int | None:
+    """Draw the panels; returns the class that was clicked, if one was."""
+    distances = derived.distances(workspace, evaluation)
+    items = multiples_data(evaluation, distances, health, classes, threshold)
+    opened = multiples(
+        key="multiples",
+        data={
+            "key": _key(evaluation, items, threshold),
+            "items": items,
+        },
+        on_opened_change=lambda: None,
+    ).opened
+    st.caption(
+        f"Across: the distance to the class's mean ({evaluation.openmax.distance_in_words}). "
+        f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
+        "← and → count pictures outside of the panel. The words say from where on a picture with "
+        "the class's mean logits would be rejected, were only its distance to this class larger, "
+        f"at threshold {threshold_text(threshold)}. A click on a panel opens the class."
+    )
+    # Only what is shown can be opened: the number comes back from the browser.
+    return opened if type(opened) is int and opened in classes else None
+
+
+def _key(
+    evaluation: Evaluation, items: Sequence[dict[str, Any]], threshold: float
+) -> list[dict[str, str]]:
+    """What the signs mean that are drawn."""
+    entries = [("curve", "Weibull CDF"), ("steps", "the tail itself")]
+    if any(item["limit"] is not None for item in items):
+        text = f"rejected from here on, at threshold {threshold_text(threshold)}"
+        entries.append(("limit", text))
+    entries.append(("test", "test pictures of this class"))
+    if evaluation.reject is not None:
+        entries.append(("reject", "reject pictures whose largest logit is this class"))
+    return [{"name": name, "text": text} for name, text in entries]

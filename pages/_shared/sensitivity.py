@@ -1,0 +1,97 @@
+"""How much η and α matter: a heat map of one figure, computed when somebody asks for it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.class_figures import sensitivity_figure
+from openmax_core.sensitivity import METRICS, REJECTED, Sensitivity
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+from pages._shared.messages import show_error
+from pages._shared.progress import show_job
+
+
+def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
+    """Draw the button, the progress or the heat map."""
+    if not evaluation.curve.n_reject:
+        st.info(
+            "Without a reject set there is nothing to compare: all three figures are counted on "
+            "it.",
+            icon=":material/info:",
+        )
+        return
+    floor = _floor(workspace)
+    job = derived.sensitivity_job(workspace, evaluation, floor)
+    if job is None or job.problem:
+        if job is not None:
+            show_error(job.problem)
+        st.markdown(
+            "Fits the method with other tail sizes η and alpha ranks α, scores the stored "
+            "activations again, and says what differs from the current setting by more than "
+            "chance. It takes seconds."
+        )
+        st.button(
+            "Compare settings",
+            icon=":material/grid_on:",
+            on_click=lambda: derived.ask_for_sensitivity(workspace, evaluation, floor),
+        )
+        return
+    if not job.has_result:
+        show_job(job, "Comparing", "settings")
+        return
+    _show_result(job.result())
+
+
+def _floor(workspace: Workspace) -> float:
+    floor = st.session_state.get("floor")
+    return workspace.settings.defaults.min_test_accuracy if floor is None else float(floor)
+
+
+def _show_result(result: Sensitivity) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center")
+    metric = row.segmented_control(
+        "Figure",
+        list(METRICS),
+        default=METRICS[0],
+        required=True,
+        key="sensitivity_metric",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    shown = metric or METRICS[0]
+    row.markdown(f"**{result.verdict(shown)}**")
+    st.plotly_chart(
+        sensitivity_figure(result, shown), key="sensitivity", config={"displayModeBar": False}
+    )
+    st.caption(_caption(result, shown))
+
+
+def _caption(result: Sensitivity, metric: str) -> str:
+    parts = [
+        "The frame is the current setting. Blue is better than it, orange worse; ▲ and ▼ mark "
+        f"what is so beyond noise (95 %, all cells judged together, {result.n_resamples} resamples "
+        "of the same pictures). Intervals of a cell are shown on hover. The best of many cells, "
+        "chosen on these pictures, flatters itself."
+    ]
+    if metric == REJECTED:
+        parts.append(
+            f"Each cell has its own best threshold that keeps Test accuracy ≥ {result.floor:g}; – "
+            "where none does. It is chosen and counted on the same pictures, so it flatters a "
+            "little."
+        )
+    parts.append(
+        f"Scored: {result.n_test:,} test and {result.n_reject:,} reject pictures"
+        + (
+            f", a random sample of {result.n_test_all:,} and {result.n_reject_all:,}."
+            if result.is_sampled
+            else ", all there are."
+        )
+    )
+    if result.alpha_ranks == (None,):
+        parts.append("This method re-weights all classes alike and has no α.")
+    if result.left_out:
+        sizes = ", ".join(map(str, result.left_out))
+        parts.append(f"η {sizes} gives a class no Weibull and is left out.")
+    return " ".join(parts)

@@ -1,0 +1,144 @@
+"""The evidence for the default method: how it is read, and that the preset is what it chose."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.evidence import BASELINE, COLOURS, FIGURES, Evidence
+from openmax_core.presets import DEFAULT_PRESET, PRESETS, preset_in_words
+
+SHIPPED = Path(__file__).parents[2] / "assets" / "evidence.json"
+
+
+def figures(difference: float, half: float) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "value": 0.5 + difference,
+            "difference": difference,
+            "low": difference - half,
+            "high": difference + half,
+        }
+        for name in FIGURES
+    }
+
+
+def made_up() -> Evidence:
+    """Two problems in one group: 'robust' is better in one, 'bendale' worse in the other."""
+    differences = {
+        "robust": (0.2, 0.01),
+        "bendale": (0.01, -0.2),
+        "notebook": (0.0, 0.0),
+        "maximum logit": (0.02, -0.02),
+        BASELINE: (0.0, 0.0),
+    }
+    by_problem: list[dict[str, Any]] = []
+    by_group: list[dict[str, Any]] = []
+    for method, values in differences.items():
+        for number, value in enumerate(values):
+            about = {"classes": 3, "test": 40, "reject": 20, "group": "digits"}
+            row = {"problem": f"digits {number}", "method": method, **about}
+            by_problem.append(row | figures(value, 0.05))
+        mean = sum(values) / 2
+        by_group.append({"group": "digits", "problems": 2, "method": method} | figures(mean, 0.04))
+    change = figures(-0.03, 0.01)
+    ablations = [
+        {
+            "change": "no centring",
+            **{
+                part: {name: change[name][part] for name in FIGURES}
+                for part in ("difference", "low", "high")
+            },
+        }
+    ]
+    return Evidence(10, 4, 1000, {}, by_problem, by_group, ablations)
+
+
+def test_beyond_noise_are_the_comparisons_whose_interval_leaves_zero_out():
+    evidence = made_up()
+    below, above = evidence.beyond_noise("robust")
+    assert below == []
+    assert above == [f"digits 0 ({name})" for name in FIGURES.values()]
+    below, above = evidence.beyond_noise("bendale")
+    assert below == [f"digits 1 ({name})" for name in FIGURES.values()]
+    assert above == []
+
+
+def test_every_comparison_is_counted_once():
+    table = made_up().noise_table()
+    assert table["method"].tolist() == list(COLOURS)
+    counts = table[["better", "within noise", "worse"]].to_numpy().tolist()
+    by_method = dict(zip(COLOURS, counts, strict=True))
+    assert by_method["robust"] == [3, 3, 0]
+    assert by_method["bendale"] == [0, 3, 3]
+    assert by_method["maximum logit"] == [0, 6, 0]
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_table_has_a_row_a_problem_and_a_column_a_method(figure: str):
+    table = made_up().table(figure)
+    assert table["problem"].tolist() == ["digits 0", "digits 1"]
+    assert table["robust"].tolist() == pytest.approx([0.7, 0.51])
+    assert table[BASELINE].tolist() == [0.5, 0.5]
+
+
+def test_what_a_change_costs_is_written_with_its_sign_and_interval():
+    (row,) = made_up().ablation_table().to_dict(orient="records")
+    assert row == {
+        "instead": "no centring",
+        **dict.fromkeys(FIGURES.values(), "-0.030 [-0.040, -0.020]"),
+    }
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_the_figure_draws_differences_with_the_ends_of_their_intervals(figure: str):
+    drawn = made_up().figure(figure)
+    assert [trace.name for trace in drawn.data] == list(COLOURS)
+    robust = drawn.data[0]
+    assert robust.x[0] == pytest.approx(0.105)
+    assert robust.error_x.array[0] == robust.error_x.arrayminus[0] == pytest.approx(0.04)
+    assert drawn.layout.yaxis.ticktext == ("digits",)
+
+
+def test_shipped_evidence_chose_the_default_preset():
+    evidence = Evidence.load(SHIPPED)
+    preset = PRESETS[DEFAULT_PRESET]
+    assert {name: preset[name] for name in evidence.chosen} == evidence.chosen
+
+
+def test_shipped_evidence_has_every_method_on_every_problem():
+    evidence = Evidence.load(SHIPPED)
+    methods = {*COLOURS, BASELINE}
+    cases = {(row["problem"], row["method"]) for row in evidence.by_problem}
+    assert len(cases) == len(evidence.by_problem) == evidence.n_problems * len(methods)
+    assert evidence.n_problems > 20
+
+
+def test_shipped_evidence_never_has_the_default_beyond_noise_below_softmax():
+    below, above = Evidence.load(SHIPPED).beyond_noise(DEFAULT_PRESET)
+    assert below == []
+    assert above
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"chosen": {}})])
+def test_what_is_no_evidence_is_an_error_that_names_the_file(tmp_path: Path, text: str):
+    path = tmp_path / "evidence.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(OpenMaxError, match=r"evidence\.json cannot be read"):
+        Evidence.load(path)
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path):
+    with pytest.raises(OpenMaxError, match=r"nowhere\.json"):
+        Evidence.load(tmp_path / "nowhere.json")
+
+
+def test_every_preset_is_described_by_the_same_steps():
+    described = [preset_in_words(name) for name in PRESETS]
+    assert len({tuple(item) for item in described}) == 1
+    assert preset_in_words("robust")["weight of rank i"] == "0.25 · (α + 1 − i)/α, α = 5"
+    assert preset_in_words("notebook")["weight of rank i"] == "1 for every class"

@@ -1,0 +1,146 @@
+"""One class at a time, against the estimator that does all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from openmax_core import OpenMax
+from openmax_core.single_class import (
+    is_accepted,
+    own_distances,
+    rejection_cdf,
+    rejection_distance,
+)
+
+METHODS = [
+    {"preset": "robust"},
+    {"preset": "robust", "centring": "minimum", "strength": 1.0},
+    {"preset": "bendale"},
+    {"preset": "bendale", "alpha_rank": 2},
+    {"preset": "bendale", "weighting": "paper", "distance": "euclidean"},
+    {"preset": "bendale", "weighting": "all"},
+    {"preset": "notebook", "weibull": "libmr"},
+    {"preset": "notebook"},
+]
+
+
+def fitted(
+    n_classes: int = 4, shift: float = 0.0, seed: int = 0, signal: float = 8.0, **settings: Any
+) -> OpenMax:
+    labels = np.repeat(np.arange(n_classes), 40)
+    logits = np.random.default_rng(seed).normal(size=(len(labels), n_classes)) + shift
+    logits[np.arange(len(labels)), labels] += signal
+    return OpenMax(**({"tail_size": 20} | settings)).fit(logits, labels)
+
+
+def some_logits(n_classes: int = 4, n: int = 300) -> np.ndarray:
+    return np.random.default_rng(9).normal(0, 5, (n, n_classes))
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=str)
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.36, 0.5, 0.9, 1.0])
+def test_a_picture_is_accepted_where_the_estimator_predicts_a_class(settings, threshold):
+    openmax, logits = fitted(**settings), some_logits()
+    accepted = is_accepted(openmax, openmax.predict_proba(logits), threshold)
+    assert accepted.tolist() == (openmax.predict(logits, threshold) != 4).tolist()
+
+
+@pytest.mark.parametrize(
+    "distance", ["euclidean", "squared_euclidean", "cosine", "eucos", "scaled_eucos"]
+)
+def test_own_distances_are_one_column_a_row_of_all_distances(distance):
+    openmax, logits = fitted(distance=distance), some_logits()
+    classes = np.random.default_rng(1).integers(4, size=len(logits))
+    expected = openmax.distances(logits)[np.arange(len(logits)), classes]
+    np.testing.assert_allclose(own_distances(openmax, logits, classes), expected, rtol=1e-14)
+
+
+def test_own_distances_do_not_depend_on_how_the_rows_are_chunked(monkeypatch):
+    openmax, logits = fitted(), some_logits().astype(np.float32)
+    classes = np.zeros(len(logits), dtype=np.int64)
+    whole = own_distances(openmax, logits, classes)
+    monkeypatch.setattr("openmax_core.single_class.CHUNK_VALUES", 28)
+    np.testing.assert_array_equal(own_distances(openmax, logits, classes), whole)
+    assert len(own_distances(openmax, logits[:0], classes[:0])) == 0
+
+
+# --- from where on a picture with the mean's logits is rejected ----------------------------------
+
+
+def decided(openmax: OpenMax, index: int, cdf: float, threshold: float) -> bool:
+    """Whether mean logits are accepted, by the formulae of the paper, in a plain loop."""
+    settings, n = openmax.settings_, openmax.n_classes
+    v = openmax.centred(openmax.means_[index][None])[0]
+    own = openmax.cdf(openmax.distances(v[None]))[0].copy()
+    own[index] = cdf
+    alpha = min(settings["alpha_rank"] or n, n)
+    order = sorted(range(n), key=lambda j: -v[j])
+    revised, unknown = list(v), 0.0
+    for rank, j in enumerate(order, start=1):
+        if settings["weighting"] == "all":
+            weight = 1.0
+        elif rank > alpha:
+            weight = 0.0
+        else:
+            weight = (alpha + (settings["weighting"] == "code") - rank) / alpha
+        weight *= settings["strength"]
+        if settings["unknown_from"] == "positive" and v[j] < 0:
+            weight = 0.0
+        revised[j] = v[j] * (1 - weight * own[j])
+        unknown += v[j] * weight * own[j]
+    outputs = np.array([*revised, unknown])
+    probabilities = np.exp(outputs - outputs.max()) / np.exp(outputs - outputs.max()).sum()
+    score = probabilities.max()
+    if settings["second_softmax"]:
+        score = (np.exp(probabilities) / np.exp(probabilities).sum()).max()
+    return bool(probabilities.argmax() != n and score >= threshold)
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=str)
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.36, 0.6, 0.95])
+@pytest.mark.parametrize("shift", [0.0, -3.0, 2.0])
+def test_the_rejection_cdf_is_where_a_fine_grid_stops_accepting(settings, threshold, shift):
+    openmax = fitted(shift=shift, signal=5.0, **settings)
+    grid = np.linspace(0, 1, 1501)
+    accepted = [decided(openmax, 1, float(cdf), threshold) for cdf in grid]
+    found = rejection_cdf(openmax, 1, threshold)
+    if not any(accepted):
+        assert found == 0.0
+    elif accepted[-1]:
+        assert found is None
+    else:
+        last = int(np.flatnonzero(accepted)[-1])
+        assert found is not None
+        assert grid[last] <= found <= grid[last + 1] + 1e-12
+        assert not decided(openmax, 1, found + 1e-9, threshold)
+        assert decided(openmax, 1, found - 1e-9, threshold)
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_the_rejection_distance_has_the_rejection_cdf(preset):
+    openmax = fitted(preset=preset, weibull="libmr")
+    threshold = 0.36 if preset == "notebook" else 0.6
+    distance, cdf = rejection_distance(openmax, 2, threshold), rejection_cdf(openmax, 2, threshold)
+    assert distance is not None
+    assert cdf is not None
+    assert 0 < cdf < 1
+    rows = np.full((1, 4), distance)
+    assert openmax.cdf(rows)[0, 2] == pytest.approx(cdf, rel=1e-9)
+
+
+def test_always_and_never_rejected_have_no_distance():
+    openmax = fitted()
+    assert rejection_distance(openmax, 0, 1.1) == 0.0
+    # Logits that are all negative: the farther out, the larger the class's logit becomes.
+    negative = fitted(preset="bendale", shift=-30.0)
+    assert rejection_distance(negative, 0, 0.0) is None
+
+
+def test_a_higher_threshold_rejects_from_nearer_on():
+    openmax = fitted(preset="bendale")
+    distances = [rejection_distance(openmax, 0, threshold) for threshold in (0.5, 0.7, 0.9, 0.99)]
+    assert all(isinstance(distance, float) for distance in distances)
+    assert distances == sorted(distances, reverse=True)  # type: ignore[type-var]
