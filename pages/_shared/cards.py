@@ -79,8 +79,10 @@ def _draw(
 ) -> Any:
     keys = [file.key for file in basket.files()]
     # What the browser has is not sent again; where it has lost it, it says so.
+    # Another network may see another part of the same picture.
+    seen_by = workspace.classifier_key
     sent: set[str] = st.session_state.get(SENT, set())
-    st.session_state[SENT] = {board["id"], *keys}
+    st.session_state[SENT] = {board["id"], *(f"{seen_by}/{key}" for key in keys)}
     limits = None
     if by_class is not None:
         limits = class_limits(evaluation.openmax.class_names_, *by_class).tolist()
@@ -92,7 +94,7 @@ def _draw(
             "pictures": {
                 key: answer.view.to_dict()
                 for key, answer in zip(keys, answered, strict=True)
-                if answer.view is not None and key not in sent
+                if answer.view is not None and f"{seen_by}/{key}" not in sent
             },
             "value": threshold,
             "echo": _moved().get("count", 0),

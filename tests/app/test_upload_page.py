@@ -6,6 +6,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,7 @@ from openmax_core.uploads import MAX_FILES, Upload
 from openmax_core.verdicts import PictureLogits, verdict_table
 from openmax_core.views import Answer, View
 from tests.app.visitor import component, given, send_event, send_moved, texts
-from tests.helpers import CLASSES, made_up_logits
+from tests.helpers import CLASSES, made_up_logits, make_workspace
 
 
 def picture(shade: int) -> bytes:
@@ -211,6 +212,21 @@ def test_a_browser_that_has_lost_it_gets_it_again(upload):
     assert cards(app)["value"] == 0.6
 
 
+def test_another_workspace_s_network_decides_and_shows_what_it_sees(
+    visit, trees, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    other = make_workspace(tmp_path / "other", classes=("elm", "fir"), name="Other")
+    app = visit()
+    drop(app, FILES[0])
+    view = replace(VIEW, seen="data:image/jpeg;base64,CCCC")
+    key = (other.classifier_key, Upload("", FILES[0][1]).digest)
+    app.session_state["upload_answers"][key] = Answer(np.array([5, 1], dtype=np.float32), view)
+    app.sidebar.selectbox(key="workspace").set_value("Other").run()
+    assert cards(app)["board"]["classes"] == ["elm", "fir"]
+    assert [item["seen"] for item in cards(app)["pictures"].values()] == [view.seen]
+
+
 # --- thresholds per class ------------------------------------------------------------------------
 
 
@@ -395,7 +411,8 @@ def test_what_is_sent_is_received_in_memory_and_not_in_a_temporary_file(visit, s
         yield head + bytes(size) + b"\r\n--x--\r\n"
 
     headers = Headers({"content-type": "multipart/form-data; boundary=x"})
-    form = asyncio.run(MultiPartParser(headers, stream()).parse())
+    with ThreadPoolExecutor() as elsewhere:  # a browser's tests have a loop running in this one
+        form = elsewhere.submit(asyncio.run, MultiPartParser(headers, stream()).parse()).result()
     received = form["file"]
     assert isinstance(received, UploadFile)
     assert received.size == size

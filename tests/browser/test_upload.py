@@ -386,6 +386,9 @@ def test_a_photo_of_the_camera_is_a_picture_like_others(browser, server, workspa
     uploads = Uploads(Dashboard(page, server)).open()
     assert page.evaluate("window.isAsked") is None
     page.get_by_text("Use the camera").click()
+    # A photo of a camera that shows nothing yet is none.
+    page.wait_for_function("document.querySelector('video')?.videoWidth > 0")
+    page.wait_for_function("document.querySelector('video').readyState === 4")
     page.get_by_role("button", name="Take Photo").click()
     uploads.wait_for(1)
     assert page.evaluate("window.isAsked")
