@@ -84,7 +84,9 @@ def report_html(
             ]
         ),
         uplot=_part("vendor/uplot/uPlot.iife.min.js"),
-        script=base64.b64encode(_part("components/explorer.js").encode()).decode("ascii"),
+        script=base64.b64encode(
+            (_part("components/control.js") + _part("components/explorer.js")).encode()
+        ).decode("ascii"),
         data=_script_json(_explorer(evaluation, point)),
     )
 

@@ -24,11 +24,15 @@ function nearest(values, wanted) {
 }
 
 class ThresholdControl {
-  constructor(root, { moved, released, said }) {
+  /**
+   * moved: it has another value, which is not final; released: it is; said: words for a mistake;
+   * taken: what a typed value is taken for.
+   */
+  constructor(root, { moved, released, said, taken = (typed) => typed }) {
     this.root = root;
     this.slider = root.querySelector(".track input");
     this.number = root.querySelector(".number");
-    this.tell = { moved, released, said };
+    this.tell = { moved, released, said, taken };
     this.positions = [0, 1];
     this.value = 0;
     this.isHeld = false;
@@ -39,7 +43,7 @@ class ThresholdControl {
       this.cleaners.push(() => target.removeEventListener(name, handler));
     };
     on(this.slider, "pointerdown", () => { this.isHeld = true; });
-    on(this.slider, "input", () => this.move(this.positions[nearest(this.positions, this.slider.valueAsNumber)]));
+    on(this.slider, "input", () => this.move(this.nearest(this.slider.valueAsNumber)));
     on(this.slider, "change", () => this.release());
     for (const name of ["pointerup", "pointercancel"]) on(this.slider, name, () => { this.isHeld = false; });
     on(this.slider, "keydown", (event) => this.onKey(event));
@@ -68,6 +72,11 @@ class ThresholdControl {
   set(value) {
     this.value = value;
     this.show();
+  }
+
+  /** Position of the slider that is nearest to a threshold. */
+  nearest(threshold) {
+    return this.positions[nearest(this.positions, threshold)];
   }
 
   /** Share of the slider's way at which a threshold lies. */
@@ -105,7 +114,7 @@ class ThresholdControl {
 
   onTyped() {
     const text = this.number.value.trim().replace(",", ".");
-    const typed = Number(text);
+    let typed = Number(text);
     const isValid = text !== "" && typed >= 0 && typed <= 1;
     this.number.setAttribute("aria-invalid", String(!isValid));
     if (!isValid) {
@@ -113,6 +122,7 @@ class ThresholdControl {
       this.tell.said(this.number.title);
       return;
     }
+    typed = this.tell.taken(typed);
     if (typed === this.value) return;
     this.move(typed);
     this.release();

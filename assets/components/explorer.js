@@ -2,11 +2,9 @@
  * The threshold explorer. It holds exact counts at every position of the slider and at the steps of
  * the curve, and repaints without the server; the server learns the threshold on release.
  *
- * Nothing is computed here but look-ups and shares of counts. What is painted while a finger moves
+ * Slider and number are those of control.js, which comes before this file. Nothing is computed but look-ups and shares of counts. What is painted while a finger moves
  * is text, widths and positions: the charts are drawn once.
  */
-const PAGE = 10; // positions that page up and page down move
-const KEY_MILLISECONDS = 300; // after the last key press the server is told
 const HEIGHT = { tradeoff: 250, scores: 190 };
 const AXIS_WIDTH = 52; // the same in both charts, so that their thresholds lie below each other
 
@@ -23,24 +21,6 @@ const range = (low, high) => `${oneDecimal(100 * low)}–${oneDecimal(100 * high
 function unpack(text, Kind) {
   const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
   return new Kind(bytes.buffer);
-}
-
-/** Index of the first of ascending values that is not below the wanted one. */
-function firstFrom(values, wanted) {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle] < wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function nearest(values, wanted) {
-  const above = Math.min(firstFrom(values, wanted), values.length - 1);
-  const below = Math.max(above - 1, 0);
-  return wanted - values[below] < values[above] - wanted ? below : above;
 }
 
 function element(name, { className = "", text = "", ...properties } = {}) {
@@ -92,15 +72,19 @@ class Explorer {
     this.root = parent.querySelector(".explorer");
     const find = (selector) => this.root.querySelector(selector);
     this.slider = find(".track input");
-    this.number = find(".number");
     this.marks = find(".marks");
     this.said = find(".said");
     this.cards = { test: find(".card.test"), reject: find(".card.reject") };
     this.panels = { tradeoff: find(".tradeoff"), scores: find(".scores"), confusion: find(".confusion") };
-    this.isHeld = false;
     this.frame = 0;
-    this.keyTimer = 0;
-    this.cleaners = [];
+    this.control = new ThresholdControl(this.root, {
+      moved: () => this.paintSoon(),
+      released: () => this.release(),
+      said: (text) => { this.said.textContent = text; },
+      // A report has no server to ask: the nearest threshold with exact counts.
+      taken: (typed) => (this.data.is_alone && !this.curve.outcomeAt(typed) ? this.control.nearest(typed) : typed),
+    });
+    this.cleaners = [() => this.control.destroy()];
     this.listen();
   }
 
@@ -109,31 +93,19 @@ class Explorer {
       target.addEventListener(name, handler, options);
       this.cleaners.push(() => target.removeEventListener(name, handler, options));
     };
-    on(this.slider, "pointerdown", () => { this.isHeld = true; });
-    on(this.slider, "input", () => this.moveTo(this.curve.positions[nearest(this.curve.positions, this.slider.valueAsNumber)]));
-    on(this.slider, "change", () => this.release());
-    for (const name of ["pointerup", "pointercancel"]) on(this.slider, name, () => { this.isHeld = false; });
-    on(this.slider, "keydown", (event) => this.onKey(event));
-    on(this.slider, "blur", () => { if (this.keyTimer) this.release(); });
-    on(this.number, "keydown", (event) => {
-      if (event.key === "Enter") this.onTyped();
-      else if (event.key === "Escape") this.showNumber();
-      event.stopPropagation(); // Streamlit's own shortcuts are letters
-    });
-    on(this.number, "change", () => this.onTyped());
     for (const name of ["tradeoff", "scores"]) {
       const plot = this.panels[name].querySelector(".plot");
       on(plot, "pointerdown", (event) => this.onPlot(name, event, true));
       on(plot, "pointermove", (event) => this.onPlot(name, event, false));
       on(plot, "pointerleave", () => { this.panels[name].querySelector(".readout").textContent = ""; });
       for (const end of ["pointerup", "pointercancel"]) {
-        on(plot, end, () => { if (this.isHeld) { this.isHeld = false; this.release(); } });
+        on(plot, end, () => { if (this.control.isHeld) this.control.release(); });
       }
     }
     on(this.root, "transitionend", (event) => { if (event.target === this.root) this.draw(); });
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.root);
-    this.cleaners.push(() => observer.disconnect(), () => cancelAnimationFrame(this.frame), () => clearTimeout(this.keyTimer));
+    this.cleaners.push(() => observer.disconnect(), () => cancelAnimationFrame(this.frame));
   }
 
   /** Take what the server sent; its threshold only where it has heard of ours. */
@@ -147,7 +119,7 @@ class Explorer {
     }
     this.data = data;
     this.sent ??= data.echo;
-    if (data.echo === this.sent && !this.isHeld && !this.keyTimer) this.value = data.value;
+    if (data.echo === this.sent && !this.control.isBusy) this.control.set(data.value);
     this.root.hidden = false;
     if (!this.charts) this.draw();
     this.showMarks();
@@ -159,67 +131,25 @@ class Explorer {
     this.charts?.tradeoff.destroy();
     this.charts?.scores.destroy();
     this.charts = null;
-    const { positions } = curve;
-    this.slider.min = positions[0];
-    this.slider.max = positions.at(-1);
-    this.root.querySelector(".lowest").textContent = positions[0];
-    this.root.querySelector(".highest").textContent = positions.at(-1);
+    this.control.setPositions(curve.positions);
     this.buildConfusion();
+  }
+
+  get value() {
+    return this.control.value;
   }
 
   /* What the visitor does. */
 
-  moveTo(threshold) {
-    this.value = threshold;
+  paintSoon() {
     if (!this.frame) this.frame = requestAnimationFrame(() => { this.frame = 0; this.paint(); });
   }
 
   release() {
-    clearTimeout(this.keyTimer);
-    this.keyTimer = 0;
-    this.isHeld = false;
     if (this.data.echo === this.sent && this.data.value === this.value) return;
     if (!this.data.is_alone) this.sent += 1;
     this.said.textContent = this.inWords(this.curve.outcomeAt(this.value));
     this.send({ value: this.value, count: this.sent, have: this.curve.id });
-  }
-
-  onKey(event) {
-    const { positions } = this.curve;
-    const above = firstFrom(positions, this.value);
-    const isOn = positions[above] === this.value;
-    const up = (steps) => above + steps - (isOn ? 0 : 1);
-    const targets = {
-      ArrowRight: () => up(1), ArrowUp: () => up(1), ArrowLeft: () => above - 1, ArrowDown: () => above - 1,
-      PageUp: () => up(PAGE), PageDown: () => above - PAGE, Home: () => 0, End: () => positions.length - 1,
-    };
-    if (!targets[event.key]) return;
-    event.preventDefault();
-    const index = Math.min(Math.max(targets[event.key](), 0), positions.length - 1);
-    this.moveTo(positions[index]);
-    this.slider.value = this.value;
-    clearTimeout(this.keyTimer);
-    this.keyTimer = setTimeout(() => this.release(), KEY_MILLISECONDS);
-  }
-
-  onTyped() {
-    const text = this.number.value.trim().replace(",", ".");
-    let typed = Number(text);
-    const isValid = text !== "" && typed >= 0 && typed <= 1;
-    this.number.setAttribute("aria-invalid", String(!isValid));
-    if (!isValid) {
-      this.said.textContent = "A threshold is a number from 0 to 1";
-      this.number.title = this.said.textContent;
-      return;
-    }
-    if (this.data.is_alone && !this.curve.outcomeAt(typed)) {
-      // A report has no server to ask: the nearest threshold with exact counts.
-      typed = this.curve.positions[nearest(this.curve.positions, typed)];
-    }
-    if (typed === this.value) return;
-    this.value = typed;
-    this.paint();
-    this.release();
   }
 
   onPlot(name, event, isStart) {
@@ -228,12 +158,12 @@ class Explorer {
     const threshold = chart.posToVal(event.clientX - box.left, "x");
     if (isStart) {
       if (event.button !== 0) return;
-      this.isHeld = true;
+      this.control.isHeld = true;
       event.currentTarget.setPointerCapture(event.pointerId);
     }
-    if (this.isHeld) this.moveTo(this.curve.positions[nearest(this.curve.positions, threshold)]);
+    if (this.control.isHeld) this.control.move(this.control.nearest(threshold));
     const isInside = event.clientX >= box.left && event.clientX <= box.right;
-    this.panels[name].querySelector(".readout").textContent = isInside && !this.isHeld ? this.readout(name, threshold) : "";
+    this.panels[name].querySelector(".readout").textContent = isInside && !this.control.isHeld ? this.readout(name, threshold) : "";
   }
 
   readout(name, threshold) {
@@ -256,8 +186,7 @@ class Explorer {
     const current = data.current?.threshold === value ? data.current : null;
     const outcome = current ?? curve.outcomeAt(value);
     this.root.setAttribute("aria-busy", String(!outcome));
-    this.showSlider(outcome);
-    if (this.root.activeElement !== this.number && this.number.getRootNode().activeElement !== this.number) this.showNumber();
+    this.slider.setAttribute("aria-valuetext", outcome ? this.inWords(outcome) : String(value));
     this.moveMarkers(outcome);
     if (!outcome) return; // between two steps of a thinned curve: the server's answer is on its way
     const { n_test: n, n_reject: m } = curve;
@@ -266,19 +195,6 @@ class Explorer {
     this.showCard("reject", m - outcome.accepted, m, outcome.reject, [m - outcome.accepted, outcome.accepted]);
     const cells = current?.cells ?? curve.cellsAt(value) ?? curve.cellsAt(curve.positions[nearest(curve.positions, value)]);
     this.showCells(cells);
-  }
-
-  showSlider(outcome) {
-    const { positions } = this.curve;
-    const share = (this.value - positions[0]) / (positions.at(-1) - positions[0]);
-    this.slider.style.setProperty("--at", `${(100 * Math.min(Math.max(share, 0), 1)).toFixed(2)}%`);
-    if (!this.isHeld) this.slider.value = this.value;
-    this.slider.setAttribute("aria-valuetext", outcome ? this.inWords(outcome) : String(this.value));
-  }
-
-  showNumber() {
-    this.number.value = String(this.value);
-    this.number.setAttribute("aria-invalid", "false");
   }
 
   inWords(outcome) {

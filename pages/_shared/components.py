@@ -18,7 +18,7 @@ threshold_explorer = st.components.v2.component(
     "openmax_threshold_explorer",
     html=_read("components/explorer.html"),
     css=_read("vendor/uplot/uPlot.min.css", "components/control.css", "components/explorer.css"),
-    js=_read("vendor/uplot/uPlot.iife.min.js", "components/explorer.js"),
+    js=_read("vendor/uplot/uPlot.iife.min.js", "components/control.js", "components/explorer.js"),
 )
 
 gallery = st.components.v2.component(
