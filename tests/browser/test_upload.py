@@ -421,7 +421,7 @@ def test_csv_and_json_hold_what_the_cards_show(uploads, files, evaluation, decid
     pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-12)
     values = downloaded(uploads.page, "Results as JSON")
     assert values["threshold"] == threshold
-    assert values["method"] == "bendale"
+    assert values["method"] == evaluation.openmax.preset_
     assert values["settings"] == evaluation.openmax.settings_
     assert values["data"] == evaluation.data
     found = pd.DataFrame(values["pictures"])
