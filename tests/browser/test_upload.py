@@ -44,7 +44,7 @@ def engine(workspace: Workspace) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def evaluation(workspace: Workspace) -> Evaluation:
-    return workspace.evaluate()
+    return workspace.evaluate("bendale")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,9 @@ class Uploads:
         return self.page.locator(".card")
 
     def open(self, address: str = "") -> Uploads:
-        self.dashboard.open(f"upload{address}")
+        address = address or "?"
+        method = "" if "method=" in address else "&method=bendale"  # whatever the default is
+        self.dashboard.open(f"upload{address}{method}")
         expect(self.page.locator(".samples button").first).to_be_visible()
         return self
 
