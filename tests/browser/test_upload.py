@@ -44,7 +44,7 @@ def engine(workspace: Workspace) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def evaluation(workspace: Workspace) -> Evaluation:
-    return workspace.evaluate()
+    return workspace.evaluate("bendale")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,9 @@ class Uploads:
         return self.page.locator(".card")
 
     def open(self, address: str = "") -> Uploads:
-        self.dashboard.open(f"upload{address}")
+        address = address or "?"
+        method = "" if "method=" in address else "&method=bendale"  # whatever the default is
+        self.dashboard.open(f"upload{address}{method}")
         expect(self.page.locator(".samples button").first).to_be_visible()
         return self
 
@@ -421,7 +423,7 @@ def test_csv_and_json_hold_what_the_cards_show(uploads, files, evaluation, decid
     pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-12)
     values = downloaded(uploads.page, "Results as JSON")
     assert values["threshold"] == threshold
-    assert values["method"] == "bendale"
+    assert values["method"] == evaluation.openmax.preset_
     assert values["settings"] == evaluation.openmax.settings_
     assert values["data"] == evaluation.data
     found = pd.DataFrame(values["pictures"])
