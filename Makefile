@@ -8,7 +8,7 @@ PORT ?= 8501
 WORKSPACE ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench test-lowest screenshots clean
+.PHONY: run test lint bench evidence test-lowest screenshots clean
 
 run: $(VENV)/.installed
 	OPENMAX_WORKSPACE="$(WORKSPACE)" $(BIN)/streamlit run app.py --server.port $(PORT)
@@ -24,6 +24,10 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.browser
 	$(BIN)/python -m tests.benchmarks
+
+# Which method is the default, and why: minutes to half an hour, see tests/benchmarks/evidence.py.
+evidence: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.benchmarks.evidence
 
 # The oldest versions that requirements.txt allows, in an environment of their own.
 test-lowest: $(VENV)/.installed-dev

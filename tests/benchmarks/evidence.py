@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.comparison import Resamples, figures_of, resampled_figures
 from openmax_core.distances import euclidean_and_cosine, eucos, learn_factors, scaled_eucos
 from openmax_core.errors import FitError
 from openmax_core.evaluation import TradeoffCurve
@@ -34,7 +35,6 @@ from openmax_core.openmax import OpenMax
 from openmax_core.presets import PRESETS
 from openmax_core.reweighting import softmax
 from openmax_core.weibull import fit_tails
-from tests.benchmarks.comparison import FIGURES, FLOOR, N_RESAMPLES, Resamples, figures, interval
 from tests.benchmarks.problems import Part, Problem, absent, development_problems, final_problems
 
 PATH = Path(__file__).parents[2] / "assets" / "evidence.json"
@@ -46,6 +46,9 @@ GRID: dict[str, tuple[Any, ...]] = {
     "strength": (1.0, 0.5, 0.25),
 }
 MSP = "maximum softmax probability"
+FIGURES = ("auroc", "reject_at_floor", "oscr")
+FLOOR = 0.85
+N_RESAMPLES = 1000
 Array = NDArray[np.float64]
 Method = Callable[[Problem], TradeoffCurve]
 Measured = tuple[Array, Array] | None
@@ -152,6 +155,20 @@ def _curve_of(problem: Problem, fitted: OpenMax, test: Array, reject: Array) -> 
     )
 
 
+# --- figures -------------------------------------------------------------------------------------
+
+
+def figures(curve: TradeoffCurve) -> Array:
+    """(3,) figures; Reject accuracy is 0 where no threshold keeps Test accuracy ≥ 0.85."""
+    return np.nan_to_num(figures_of(curve, FLOOR))
+
+
+def interval(values: Array) -> tuple[Array, Array]:
+    """Ends of the 95 % percentile interval of (R, …) resampled values."""
+    low, high = np.quantile(values, [0.025, 0.975], axis=0)
+    return low, high
+
+
 # --- choosing ------------------------------------------------------------------------------------
 
 
@@ -169,7 +186,15 @@ class Problems:
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         self.groups = list(dict.fromkeys(problem.group for problem in problems))
-        self.resamples = [Resamples.of(len(p.test.labels), len(p.reject.labels)) for p in problems]
+        self.resamples = [
+            Resamples.draw(
+                len(problem.test.labels),
+                len(problem.reject.labels),
+                N_RESAMPLES,
+                np.random.default_rng(0),
+            )
+            for problem in problems
+        ]
 
     def by_group(self, values: Sequence[Array]) -> Array:
         """(groups, …) means of (problems, …) values."""
@@ -193,7 +218,8 @@ class Problems:
             except NotMeasurableError:
                 measured.append(None)
             else:
-                measured.append((figures(curve), resamples.figures(curve)))
+                drawn = np.nan_to_num(resampled_figures(curve, FLOOR, resamples))
+                measured.append((figures(curve), drawn))
         return measured
 
     def differences(self, one: list[Measured], other: list[Measured]) -> tuple[Array, Array]:
