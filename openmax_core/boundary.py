@@ -53,7 +53,7 @@ def class_boundary(
 ) -> Boundary:
     """Boundary of a class's test pictures and of reject pictures whose largest logit is its."""
     curve = evaluation.curve
-    test, reject = distances.test_classes == index, distances.reject_classes == index
+    test, reject = distances.rows_of(index)
     rejected = [
         (scores < threshold) | (predictions == curve.n_classes)
         for scores, predictions in (

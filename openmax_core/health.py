@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -45,10 +46,25 @@ class ClassDistances:
     reject: Float
     reject_classes: Int
 
+    def rows_of(self, index: int) -> tuple[Int, Int]:
+        """Rows of test and reject pictures of one class, nearest first."""
+        test, reject = (
+            order[slice(*np.searchsorted(classes, [index, index + 1]))]
+            for order, classes in self._by_class
+        )
+        return test, reject
+
     def of(self, index: int) -> tuple[Float, Float]:
         """Distances of test and reject pictures of one class, ascending."""
-        test = self.test[self.test_classes == index]
-        return np.sort(test), np.sort(self.reject[self.reject_classes == index])
+        test, reject = self.rows_of(index)
+        return self.test[test], self.reject[reject]
+
+    @cached_property
+    def _by_class(self) -> list[tuple[Int, Int]]:
+        """Of both sets the rows by class and distance, and their classes in that order."""
+        sets = ((self.test, self.test_classes), (self.reject, self.reject_classes))
+        orders = [np.lexsort((distances, classes)) for distances, classes in sets]
+        return [(order, classes[order]) for order, (_, classes) in zip(orders, sets, strict=True)]
 
 
 @dataclass(frozen=True)
