@@ -148,6 +148,21 @@ class Evidence:
             ]
         )
 
+    def ablation_groups(self, figure: str) -> pd.DataFrame:
+        """What each change gains or loses in one figure, a column a group of problems.
+
+        NaN where the group lacks what the change needs.
+        """
+        return pd.DataFrame(
+            [
+                {
+                    "instead": row["change"],
+                    **{group: values[figure] for group, values in row["by_group"].items()},
+                }
+                for row in self.ablations
+            ]
+        )
+
     def figure(self, figure: str) -> go.Figure:
         """Difference of each method to the baseline with its interval, a row a group."""
         groups = list(dict.fromkeys(row["group"] for row in self.by_group))

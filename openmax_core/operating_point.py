@@ -15,7 +15,7 @@ from openmax_core.outcomes import Outcome
 from openmax_core.presets import PLAIN, SETTING_NAMES
 
 FORMAT = "openmax-operating-point"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 COUNTS = ("correct", "wrong", "rejected_known", "rejected_unknown", "accepted_unknown")
 
 
@@ -128,14 +128,14 @@ class OperatingPoint:
         """
         values = dict(given)
         version = values.pop("version")
-        if values.pop("format") != FORMAT or version not in {1, FORMAT_VERSION}:
+        if values.pop("format") != FORMAT or version not in range(1, FORMAT_VERSION + 1):
             raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION} or older")
         if version == 1 and (floor := values.pop("min_test_accuracy", None)) is not None:
             values["objective"] = MostRejected(floor).to_dict()
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"unknown entries {sorted(unknown)}")
-        if values.get("settings"):  # those that the point's version did not know yet
+        if version < FORMAT_VERSION and values.get("settings"):  # those that were unknown then
             values["settings"] = PLAIN | values["settings"]
         point = cls(**values)
         if not isinstance(point.counts, dict) or set(point.counts) not in (set(), set(COUNTS)):

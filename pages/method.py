@@ -143,10 +143,18 @@ def _show_ablations(evidence: Evidence) -> None:
     st.dataframe(evidence.ablation_table(), hide_index=True, width="stretch", height="content")
     st.caption(
         "Calibrating on held-out pictures and distances of penultimate features are compared on "
-        "the problems that have them (linear heads, small networks, made-up classes). Features "
-        "help where the classes are made up in feature space; on pictures the gain was too small "
-        "to store a second, larger array for every picture."
+        "the problems that have them: linear heads, small networks, made-up classes."
     )
+    with st.expander("By group of problems: AUROC", icon=":material/table:"):
+        table = evidence.ablation_groups("auroc")
+        signed = st.column_config.NumberColumn(format="%+.3f")
+        st.dataframe(
+            table,
+            hide_index=True,
+            width="stretch",
+            height="content",
+            column_config=dict.fromkeys(table.columns[1:], signed),
+        )
 
 
 def _listed(cases: list[str]) -> str:

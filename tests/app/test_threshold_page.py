@@ -521,7 +521,7 @@ def test_a_click_opens_the_picture_with_the_reason_of_its_decision(open_app, tre
     row = find_mistakes(evaluation, 0.3).accepted_unknowns.table().iloc[1]
     open_picture(app, f"reject:{row['row']}")
     assert f"reject/{row['path']}" in texts(app.caption)
-    assert f"Score {row['score']:.4f} reaches the threshold 0.3." in texts(app.caption)
+    assert f"Score {row['score']:.4f} reaches the threshold 0.3; its distance" in texts(app.caption)
     assert f"**Accepted as {row['predicted']}** · it is **unknown**" in texts(app.markdown)
     logits = evaluation.reject.logits[[row["row"]]]
     distances = evaluation.openmax.distances(logits)

@@ -222,8 +222,10 @@ class Problems:
                 measured.append((figures(curve), drawn))
         return measured
 
-    def differences(self, one: list[Measured], other: list[Measured]) -> tuple[Array, Array]:
-        """(groups, 3) figures of one less those of the other, and (R, groups, 3) on resamples.
+    def differences(
+        self, one: list[Measured], other: list[Measured]
+    ) -> tuple[list[str], Array, Array]:
+        """Groups, (groups, 3) figures of one less those of the other, (R, groups, 3) resampled.
 
         Groups in which either is not measured are left out.
         """
@@ -233,7 +235,7 @@ class Problems:
                 by_group.setdefault(problem.group, []).append((a[0] - b[0], a[1] - b[1]))
         plain = [np.mean([item[0] for item in items], axis=0) for items in by_group.values()]
         drawn = [np.mean([item[1] for item in items], axis=0) for items in by_group.values()]
-        return np.stack(plain), np.stack(drawn, axis=1)
+        return list(by_group), np.stack(plain), np.stack(drawn, axis=1)
 
 
 def choose(development: Problems) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -249,7 +251,7 @@ def choose(development: Problems) -> tuple[dict[str, Any], list[dict[str, Any]]]
     for row in rows:
         settings = {name: value for name, value in row.items() if name != "mean_figure"}
         measured = development.measure(openmax("robust", **settings))
-        _, drawn = development.differences(measured, base)
+        _, _, drawn = development.differences(measured, base)
         _, high = interval(drawn)
         row["is_worse_somewhere"] = bool((high < 0).any())
         if not row["is_worse_somewhere"]:
@@ -280,7 +282,7 @@ def ablations(development: Problems) -> list[dict[str, Any]]:
     }
     rows, base = [], development.measure(openmax("robust"))
     for name, method in changes.items():
-        plain, drawn = development.differences(development.measure(method), base)
+        groups, plain, drawn = development.differences(development.measure(method), base)
         low, high = interval(drawn.mean(axis=1))
         rows.append(
             {
@@ -288,6 +290,10 @@ def ablations(development: Problems) -> list[dict[str, Any]]:
                 "difference": dict(zip(FIGURES, plain.mean(axis=0).tolist(), strict=True)),
                 "low": dict(zip(FIGURES, low.tolist(), strict=True)),
                 "high": dict(zip(FIGURES, high.tolist(), strict=True)),
+                "by_group": {
+                    group: dict(zip(FIGURES, values, strict=True))
+                    for group, values in zip(groups, plain.tolist(), strict=True)
+                },
             }
         )
     return rows
@@ -323,7 +329,7 @@ def report(final: Problems) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]
                 "method": name,
             }
             by_problem.append(row | _figures(own[0], own[0] - other[0], own[1] - other[1]))
-        plain, drawn = final.differences(measured, base)
+        _, plain, drawn = final.differences(measured, base)
         values = final.by_group([item[0] for item in measured if item is not None])
         for index, group in enumerate(final.groups):
             n_problems = sum(problem.group == group for problem in final.problems)

@@ -466,7 +466,7 @@ def test_json_holds_method_threshold_and_every_figure(story: Story, tmp_path: Pa
     assert ran.out.splitlines()[-1] == f"wrote {files[1]}"
     values = json.loads(files[1].read_text(encoding="utf-8"))
     evaluation = Workspace.open(story.folder).evaluate()
-    assert (values["method"], values["threshold"]) == ("bendale", 0.5)
+    assert (values["method"], values["threshold"]) == ("robust", 0.5)
     assert values["data"] == evaluation.data
     table = pd.read_csv(files[0])
     for name in ("file", "verdict", "decision", "reason"):

@@ -53,6 +53,7 @@ def made_up() -> Evidence:
                 part: {name: change[name][part] for name in FIGURES}
                 for part in ("difference", "low", "high")
             },
+            "by_group": {"digits": dict.fromkeys(FIGURES, -0.03)},
         }
     ]
     return Evidence(10, 4, 1000, {}, by_problem, by_group, ablations)
@@ -92,6 +93,12 @@ def test_what_a_change_costs_is_written_with_its_sign_and_interval():
         "instead": "no centring",
         **dict.fromkeys(FIGURES.values(), "-0.030 [-0.040, -0.020]"),
     }
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_what_a_change_costs_is_told_by_group(figure: str):
+    (row,) = made_up().ablation_groups(figure).to_dict(orient="records")
+    assert row == {"instead": "no centring", "digits": -0.03}
 
 
 @pytest.mark.parametrize("figure", FIGURES)

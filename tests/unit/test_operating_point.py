@@ -119,7 +119,8 @@ def test_a_file_of_version_1_loads_with_its_floor_as_objective(tmp_path):
     path = tmp_path / "point.json"
     path.write_text(json.dumps(VERSION_1), encoding="utf-8")
     point = OperatingPoint.load(path)
-    assert point == replace(POINT, counts={}, class_thresholds=None)
+    settings = PLAIN | POINT.settings  # what every method had before there were settings for it
+    assert point == replace(POINT, counts={}, class_thresholds=None, settings=settings)
     assert point.chosen_for == MostRejected(0.6)
 
 
@@ -131,10 +132,16 @@ def test_a_file_of_version_1_without_a_floor_was_set_by_hand(entries):
     assert point.chosen_for is None
 
 
+def test_a_file_of_version_2_decides_with_the_settings_of_its_time():
+    values = {**POINT.to_dict(), "version": 2}
+    assert OperatingPoint.from_dict(values).settings == PLAIN | POINT.settings
+    assert OperatingPoint.from_dict({**values, "settings": {}}).settings == {}
+
+
 def test_a_file_of_version_1_is_saved_in_the_new_version(tmp_path):
     point = OperatingPoint.from_dict(VERSION_1)
     point.save(tmp_path / "point.json")
-    assert json.loads(point.to_json())["version"] == 2
+    assert json.loads(point.to_json())["version"] == 3
     assert OperatingPoint.load(tmp_path / "point.json") == point
 
 
@@ -167,7 +174,7 @@ def test_the_file_is_readable_and_says_what_it_is(tmp_path):
     assert text.endswith("}\n")
     values = json.loads(text)
     assert list(values)[:3] == ["format", "version", "threshold"]
-    assert (values["format"], values["version"]) == ("openmax-operating-point", 2)
+    assert (values["format"], values["version"]) == ("openmax-operating-point", 3)
     assert values["threshold"] == 0.1 + 0.2
 
 
@@ -199,15 +206,15 @@ COUNTS = dict.fromkeys(POINT.counts, 1)
             id="a calibration",
         ),
         pytest.param(changed(format=...), "format", id="no format"),
-        pytest.param(changed(version=3), "version 2 or older", id="newer"),
-        pytest.param(changed(version=0), "version 2 or older", id="older than the first"),
-        pytest.param(changed(version="2"), "version 2 or older", id="version as text"),
+        pytest.param(changed(version=4), "version 3 or older", id="newer"),
+        pytest.param(changed(version=0), "version 3 or older", id="older than the first"),
+        pytest.param(changed(version="3"), "version 3 or older", id="version as text"),
         pytest.param(changed(version=...), "version", id="no version"),
         pytest.param(changed(threshold=...), "threshold", id="no threshold"),
         pytest.param(changed(n_test=...), "n_test", id="no number of pictures"),
         pytest.param(changed(colour="red"), "unknown entries", id="unknown entry"),
         pytest.param(
-            changed(min_test_accuracy=0.6), "unknown entries", id="entry of version 1 in version 2"
+            changed(min_test_accuracy=0.6), "unknown entries", id="entry of version 1 in version 3"
         ),
         pytest.param(changed(threshold="0.3"), "a figure is no number", id="threshold as text"),
         pytest.param(changed(threshold=None), "a figure is no number", id="threshold null"),

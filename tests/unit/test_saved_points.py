@@ -262,7 +262,7 @@ def test_the_text_that_the_damaged_ones_start_from_is_sound(points):
         (file_text(entry={"point": {**FULL.to_dict(), "threshold": "0.3"}}), "no number"),
         (file_text(entry={"point": {**FULL.to_dict(), "threshold": math.nan}}), "no number"),
         (file_text(entry={"point": {**FULL.to_dict(), "counts": [1]}}), r"\(.+\)"),
-        (file_text(entry={"point": {**FULL.to_dict(), "version": 3}}), "version 2 or older"),
+        (file_text(entry={"point": {**FULL.to_dict(), "version": 4}}), "version 3 or older"),
         (file_text(entry={"point": {**FULL.to_dict(), "objective": {"kind": "x"}}}), "objective"),
     ],
     ids=[
