@@ -13,6 +13,7 @@ from openmax_core import OperatingPoint, TradeoffCurve
 from openmax_core.errors import OpenMaxError
 from openmax_core.objectives import LeastCost, MostRejected
 from openmax_core.outcomes import Outcome
+from openmax_core.presets import PLAIN
 
 POINT = OperatingPoint(
     threshold=0.1 + 0.2,
