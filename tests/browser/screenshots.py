@@ -48,15 +48,15 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
     dashboard.open("weibull?method=robust")
     expect(page.locator(".multiples li button")).to_have_count(6)
     _save(page, f"weibull-{scheme}", 960)
-    dashboard.open("upload?method=notebook")
+    dashboard.open("upload?method=robust")
     workspace = Workspace.open(cache / "openmax" / "digits")
-    folders = [workspace.picture_folder("test") / "3", workspace.picture_folder("reject") / "8"]
-    folders.append(workspace.picture_folder("test") / "0")
+    known, unknown = workspace.picture_folder("test"), workspace.picture_folder("reject")
+    folders = [known / "3", unknown / "8", known / "0", unknown / "7"]
     page.locator('input[type="file"]').set_input_files(
         [sorted(folder.iterdir())[2] for folder in folders]
     )
-    expect(page.locator(".card .verdict")).to_have_count(3)
-    _save(page, f"upload-{scheme}", 1200)
+    expect(page.locator(".card .verdict")).to_have_count(4)
+    _save(page, f"upload-{scheme}", 1430)
 
 
 def _save(page: Page, name: str, height: int) -> None:

@@ -131,6 +131,17 @@ def test_shipped_evidence_never_has_the_default_beyond_noise_below_softmax():
     assert above
 
 
+def test_the_readme_tells_the_shipped_counts():
+    readme = (SHIPPED.parents[1] / "README.md").read_text(encoding="utf-8")
+    evidence = Evidence.load(SHIPPED)
+    rows = evidence.noise_table().to_dict(orient="records")
+    for row in rows:
+        counts = f"| {row['better']} | {row['within noise']} | {row['worse']} |"
+        assert f"| `{row['method']}` {counts}" in readme or f"| {row['method']} {counts}" in readme
+    assert f"{evidence.n_candidates} settings were compared on" in readme
+    assert f"Of {evidence.n_problems * len(FIGURES)} comparisons" in readme
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"chosen": {}})])
 def test_what_is_no_evidence_is_an_error_that_names_the_file(tmp_path: Path, text: str):
     path = tmp_path / "evidence.json"
