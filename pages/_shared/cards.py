@@ -32,12 +32,15 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
     threshold = state.threshold(workspace, evaluation)
     scored, board = _scored(workspace, evaluation, answered)
     by_class = _class_thresholds(workspace, evaluation)
+    # Above the cards, which may be many; filled once the threshold is known that decides them.
+    downloads = st.container(horizontal=True, horizontal_alignment="right")
     result = _draw(workspace, evaluation, board, answered, threshold, by_class)
     used = None
     if by_class is not None and by_class[0] == threshold and _wants_class_thresholds():
         used = by_class[1]
     limits = class_limits(evaluation.openmax.class_names_, threshold, used)
-    _show_downloads(evaluation, scored, threshold, used)
+    with downloads:
+        _show_downloads(evaluation, scored, threshold, used)
     keys = [file.key for file in files]
     # Only pictures that this session holds can be named.
     if result.removed == "all":
@@ -117,25 +120,24 @@ def _show_downloads(
 ) -> None:
     preset = evaluation.openmax.preset_
     limits = class_limits(evaluation.openmax.class_names_, threshold, by_class)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.download_button(
-            "Results as CSV",
-            lambda: decision_table(scored, limits).to_csv(index=False),
-            file_name=f"decisions-{preset}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Results as JSON",
-            lambda: results_json(evaluation, scored, threshold, by_class),
-            file_name=f"decisions-{preset}.json",
-            mime="application/json",
-            icon=":material/data_object:",
-            on_click="ignore",
-            help="Method, settings, threshold and fingerprint of the data, and of every picture "
-            "logits, probabilities before and after OpenMax, distances and CDFs.",
-        )
+    st.download_button(
+        "Results as CSV",
+        lambda: decision_table(scored, limits).to_csv(index=False),
+        file_name=f"decisions-{preset}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Results as JSON",
+        lambda: results_json(evaluation, scored, threshold, by_class),
+        file_name=f"decisions-{preset}.json",
+        mime="application/json",
+        icon=":material/data_object:",
+        on_click="ignore",
+        help="Method, settings, threshold and fingerprint of the data, and of every picture "
+        "logits, probabilities before and after OpenMax, distances and CDFs.",
+    )
 
 
 def _send_again() -> None:
