@@ -38,7 +38,7 @@ def check_format(values: dict[str, Any]) -> None:
     """Raise an error for what is no calibration, or one of a newer format."""
     if values.get("format") != FORMAT:
         raise OpenMaxError(f"not an OpenMax calibration: 'format' is not '{FORMAT}'")
-    if values.get("version") not in {1, FORMAT_VERSION}:
+    if values.get("version") not in (1, FORMAT_VERSION):
         raise OpenMaxError(
             f"calibration format version {values.get('version')!r}; this program reads "
             f"version {FORMAT_VERSION} and older, update it or fit again"
@@ -74,6 +74,8 @@ def restore(openmax: OpenMax, values: dict[str, Any]) -> None:
     per_class = (openmax.n_correct_, openmax.n_training_, openmax.weibull_.n_tail, *parameters)
     if openmax.means_.shape != (n, n) or any(value.shape != (n,) for value in per_class):
         raise ValueError("the entries do not have the same number of classes")
+    if [len(tail) for tail in openmax.tails_] != openmax.weibull_.n_tail.tolist():
+        raise ValueError("the tails are not as long as the fits say")
     if openmax.distance_factors_.shape != (2,):
         raise ValueError("there must be two distance factors")
     numbers = (openmax.means_, openmax.distance_factors_, *parameters)

@@ -7,13 +7,15 @@ import plotly.graph_objects as go
 from scipy.special import betaincinv
 
 from openmax_core.assessment import Evaluation
+from openmax_core.comparison import MetricGrid
 from openmax_core.figures import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.multiples import shown_range
 from openmax_core.sensitivity import REJECTED, Sensitivity
-from openmax_core.tails import density, empirical_cdf, plotting_positions, quantiles
+from openmax_core.tails import density, empirical_cdf, quantiles, thinned
 from openmax_core.weibull import Float
 
 HEIGHT = 300
+MOST_MARKS = 500
 N_CURVE_POINTS = 400
 MOST_BINS = 16
 EMPIRICAL = "#64748b"
@@ -21,18 +23,18 @@ WORSE, ALIKE, BETTER, ON_CELL = "#fb923c", "#e2e8f0", "#60a5fa", "#0f172a"
 
 
 def class_cdf_figure(
-    evaluation: Evaluation, index: int, test: Float, reject: Float, limit: float | None
+    evaluation: Evaluation, index: int, test: Float, reject: Float, boundary: float | None
 ) -> go.Figure:
     """Fitted CDF, the tail's empirical CDF, and where test and reject pictures lie.
 
     Parameters
     ----------
     test, reject : distances of pictures to the class's MAV, ascending
-    limit : distance from which on the class's mean logits are rejected; None if there is none
+    boundary : distance that tells rejected from accepted pictures best; None if none does
     """
     openmax = evaluation.openmax
     tail = openmax.tails_[index]
-    low, high = shown_range(evaluation, index, test, reject, limit)
+    low, high = shown_range(evaluation, index, test, reject, boundary)
     x = np.union1d(np.linspace(low, high, N_CURVE_POINTS), tail)
     figure = go.Figure()
     figure.add_scatter(
@@ -55,11 +57,12 @@ def class_cdf_figure(
     for name, values, colour, height in rows:
         inside = values[(values >= low) & (values <= high)]
         if len(values):
-            shown = "" if len(inside) == len(values) else f"{len(inside)} of "
+            drawn = thinned(inside, MOST_MARKS)
+            shown = "" if len(drawn) == len(values) else f"{len(drawn):,} of "
             figure.add_scatter(
-                x=inside,
-                y=np.full(len(inside), height),
-                name=f"{name} ({shown}{len(values)})",
+                x=drawn,
+                y=np.full(len(drawn), height),
+                name=f"{name} ({shown}{len(values):,})",
                 mode="markers",
                 marker={
                     "color": colour,
@@ -70,8 +73,8 @@ def class_cdf_figure(
                 },
                 hovertemplate="distance %{x:.4g}<extra></extra>",
             )
-    if limit:
-        figure.add_vline(x=limit, line={"color": CHOSEN, "width": 2, "dash": "dash"})
+    if boundary:
+        figure.add_vline(x=boundary, line={"color": CHOSEN, "width": 2, "dash": "dash"})
     lay_out(figure, _distance_title(evaluation), "CDF", HEIGHT)
     figure.update_xaxes(range=[low, high])
     figure.update_yaxes(range=[-0.21, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1])
@@ -123,8 +126,10 @@ def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
     openmax = evaluation.openmax
     model, tail = openmax.weibull_, openmax.tails_[index]
     n = len(tail)
-    ranks = np.arange(1, n + 1)
-    expected = quantiles(model, plotting_positions(n), index)
+    # Of a long tail some ranks: more marks than a figure has room for say nothing more.
+    ranks = thinned(np.arange(1, n + 1), MOST_MARKS)
+    drawn = tail[ranks - 1]
+    expected = quantiles(model, (ranks - 0.5) / n, index)
     low = quantiles(model, betaincinv(ranks, n + 1 - ranks, 0.025), index)
     high = quantiles(model, betaincinv(ranks, n + 1 - ranks, 0.975), index)
     ends = [min(expected[0], tail[0]), max(expected[-1], tail[-1])]
@@ -149,7 +154,7 @@ def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
     )
     figure.add_scatter(
         x=expected,
-        y=tail,
+        y=drawn,
         name=f"Tail ({n} pictures)",
         mode="markers",
         marker={"color": EMPIRICAL, "size": 7, "opacity": 0.85},
@@ -245,11 +250,18 @@ def _hover(result: Sensitivity, metric: str) -> list[list[str]]:
                     f"<br>difference {grid.difference[i, j]:+.4f}"
                     f"<br>95 % interval {grid.difference_low[i, j]:+.4f} to "
                     f"{grid.difference_high[i, j]:+.4f}"
-                    f"<br>{'beyond' if grid.is_beyond_noise[i, j] else 'within'} noise"
+                    f"<br>{_judgement(grid, i, j)}"
                 )
             row.append(text)
         texts.append(row)
     return texts
+
+
+def _judgement(grid: MetricGrid, row: int, column: int) -> str:
+    if grid.is_judged[row, column]:
+        return "beyond noise" if grid.is_beyond_noise[row, column] else "within noise"
+    share = grid.reached[row, column]
+    return f"not judged: only {100 * share:.0f} % of the resamples reach the floor"
 
 
 def _why_empty(result: Sensitivity, metric: str, column: int) -> str:

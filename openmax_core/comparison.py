@@ -30,6 +30,8 @@ class MetricGrid:
     difference : float64, to the current setting
     difference_low, difference_high : float64, 95 % bootstrap interval of the difference
     is_beyond_noise : bool, the difference is, all cells judged together
+    reached : float64, share of the resamples in which both settings have the figure; below
+        ``ENOUGH`` the difference is not judged
     """
 
     value: Float
@@ -39,6 +41,12 @@ class MetricGrid:
     difference_low: Float
     difference_high: Float
     is_beyond_noise: NDArray[np.bool_]
+    reached: Float
+
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """(A, E) whether the difference could be told from noise."""
+        return np.isfinite(self.difference) & (self.reached >= ENOUGH)
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,8 @@ def compare(value: Float, resampled: Float, current: tuple[int, int]) -> MetricG
     differences = resampled - resampled[:, current[0], current[1], None, None]
     low, high = _bounds(resampled)
     difference_low, difference_high = _bounds(differences)
-    is_judged = np.isfinite(difference) & (np.isfinite(differences).mean(axis=0) >= ENOUGH)
+    reached = np.isfinite(differences).mean(axis=0)
+    is_judged = np.isfinite(difference) & (reached >= ENOUGH)
     beyond = np.zeros(value.shape, dtype=bool)
     centred = differences[:, is_judged] - difference[is_judged]
     spread = np.sqrt(np.nanmean(centred**2, axis=0)) if centred.size else np.empty(0)
@@ -117,7 +126,9 @@ def compare(value: Float, resampled: Float, current: tuple[int, int]) -> MetricG
         judged = np.zeros(spread.shape, dtype=bool)
         judged[moves] = np.abs(difference[is_judged][moves]) > limit * spread[moves]
         beyond[is_judged] = judged
-    return MetricGrid(value, low, high, difference, difference_low, difference_high, beyond)
+    return MetricGrid(
+        value, low, high, difference, difference_low, difference_high, beyond, reached
+    )
 
 
 def _bounds(resampled: Float) -> tuple[Float, Float]:

@@ -21,6 +21,7 @@ FIGURES = {
     "oscr": "OSCR",
     "reject_at_floor": "Reject accuracy at Test accuracy ≥ 0.85",
 }
+SHIFTED = ", shifted"
 BASELINE = "maximum softmax probability"
 COLOURS = {
     "robust": CHOSEN,
@@ -85,13 +86,18 @@ class Evidence:
     def n_shifted(self) -> int:
         """Problems that are others with a constant added to their logits."""
         rows = self.by_problem
-        return len({row["problem"] for row in rows if row["group"].endswith(", shifted")})
+        return len({row["problem"] for row in rows if row["group"].endswith(SHIFTED)})
 
-    def beyond_noise(self, method: str) -> tuple[list[str], list[str]]:
-        """'problem (figure)' where a method lies beyond noise below and above the baseline."""
+    def beyond_noise(self, method: str, is_shifted: bool) -> tuple[list[str], list[str]]:
+        """'problem (figure)' where a method lies beyond noise below and above the baseline.
+
+        Parameters
+        ----------
+        is_shifted : count the problems with a constant added to the logits, or the others
+        """
         below, above = [], []
         for row in self.by_problem:
-            if row["method"] != method:
+            if row["method"] != method or row["group"].endswith(SHIFTED) != is_shifted:
                 continue
             for key, name in FIGURES.items():
                 if row[key]["high"] < 0:
@@ -100,17 +106,22 @@ class Evidence:
                     above.append(f"{row['problem']} ({name})")
         return below, above
 
-    def noise_table(self) -> pd.DataFrame:
+    def n_comparisons(self, is_shifted: bool) -> int:
+        """Problems, with a constant added or without, times figures."""
+        n_problems = self.n_shifted if is_shifted else self.n_problems - self.n_shifted
+        return n_problems * len(FIGURES)
+
+    def noise_table(self, is_shifted: bool) -> pd.DataFrame:
         """How often each method lies beyond noise above and below the baseline, a row a method."""
-        n_each = self.n_problems * len(FIGURES)
+        n_all = self.n_comparisons(is_shifted)
         rows = []
         for method in COLOURS:
-            below, above = self.beyond_noise(method)
+            below, above = self.beyond_noise(method, is_shifted)
             rows.append(
                 {
                     "method": method,
                     "better": len(above),
-                    "within noise": n_each - len(above) - len(below),
+                    "within noise": n_all - len(above) - len(below),
                     "worse": len(below),
                 }
             )

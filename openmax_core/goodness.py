@@ -39,10 +39,9 @@ from openmax_core.weibull import (
     fit_weibull_max,
 )
 
-SMALL_P = 0.01
 FEWEST = 5
 MIN_RELATIVE_SPREAD = 3e-6  # below it tails that are drawn may come out constant
-BUDGET_VALUES = 2_000_000  # distances drawn for all classes together, at most 0.8 s
+BUDGET_VALUES = 2_000_000  # distances drawn for all classes together, about 0.8 s
 FEWEST_REPLICATES, MOST_REPLICATES = 19, 999
 CLEARLY_MANY = 5  # of the fewest replicates
 MAX_FORM_REPLICATES = 99
@@ -71,11 +70,6 @@ class Goodness:
     p_value: Float
     reasons: tuple[str, ...]
     n_replicates: int
-
-    @property
-    def small_p(self) -> float:
-        """Largest p-value that is warned of: 0.01, or the smallest that there can be."""
-        return max(SMALL_P, 1.0 / (self.n_replicates + 1))
 
     @property
     def without_p_value(self) -> list[tuple[int, str]]:

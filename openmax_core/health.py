@@ -19,9 +19,10 @@ import pandas as pd
 
 from openmax_core.assessment import Evaluation
 from openmax_core.goodness import Goodness, goodness_of_fit
+from openmax_core.intervals import share_interval
 from openmax_core.single_class import own_distances
 from openmax_core.tables import class_warnings
-from openmax_core.tails import location, log_cdf_and_survival
+from openmax_core.tails import location, log_cdf_and_survival, thinned
 from openmax_core.weibull import Float, Int
 
 DOMINANT = 0.2
@@ -132,27 +133,34 @@ def class_health(evaluation: Evaluation, distances: ClassDistances) -> Health:
         n_examined,
         (),
     )
-    return with_goodness(evaluation, health, health.goodness)
+    return replace(health, warnings=_warnings(evaluation, health))
 
 
-def with_goodness(evaluation: Evaluation, health: Health, goodness: Goodness) -> Health:
-    """Return the same health with another goodness of fit, and the warnings that follow from it."""
+def _warnings(evaluation: Evaluation, health: Health) -> tuple[str, ...]:
     warnings = []
     for index, text in enumerate(class_warnings(evaluation.openmax)):
         found = [text] if text else []
-        p = float(goodness.p_value[index])
-        if p <= goodness.small_p:
-            found.append(
-                f"the tail does not look like the fitted Weibull (p = {p:.2g} in "
-                f"{goodness.n_replicates} simulated tails)"
-            )
+        if (beyond := _beyond_tail(evaluation, health, index)) is not None:
+            found.append(beyond)
         if health.dominance[index] > DOMINANT:
             found.append(
                 "one picture dominates the mean: without it the mean moves by "
                 f"{100 * health.dominance[index]:.0f} % of the median distance"
             )
         warnings.append("; ".join(found))
-    return replace(health, goodness=goodness, warnings=tuple(warnings))
+    return tuple(warnings)
+
+
+def _beyond_tail(evaluation: Evaluation, health: Health, index: int) -> str | None:
+    """Say that test pictures lie beyond the tail more often than training pictures would."""
+    n_test, n_beyond = int(health.n_test[index]), int(health.n_beyond[index])
+    expected = 1 / (int(evaluation.openmax.n_correct_[index]) + 1)
+    if not n_beyond or share_interval(n_beyond, n_test).low <= expected:
+        return None
+    return (
+        f"{n_beyond} of {n_test} test pictures lie beyond the tail, more than chance explains: "
+        f"{evaluation.calibrated_on} pictures lie closer to the mean than new ones"
+    )
 
 
 def mean_dominance(
@@ -195,7 +203,7 @@ def health_table(evaluation: Evaluation, health: Health) -> pd.DataFrame:
     """
     openmax, goodness = evaluation.openmax, health.goodness
     model, order = openmax.weibull_, health.worst_first
-    tails = [_thinned(openmax.tails_[index]) for index in order.tolist()]
+    tails = [thinned(openmax.tails_[index], N_SPARK) for index in order.tolist()]
     lengths = [len(tail) for tail in tails]
     log_cdf, _ = log_cdf_and_survival(model, np.concatenate(tails), np.repeat(order, lengths))
     fits = np.split(np.round(np.exp(log_cdf), 4), np.cumsum(lengths)[:-1])
@@ -231,9 +239,3 @@ def matching(names: tuple[str, ...], text: str) -> list[int]:
     if not words:
         return list(range(len(names)))
     return [i for i, name in enumerate(folded) if any(word in name for word in words)]
-
-
-def _thinned(tail: Float) -> Float:
-    if len(tail) <= N_SPARK:
-        return tail
-    return tail[np.linspace(0, len(tail) - 1, N_SPARK).round().astype(int)]

@@ -71,8 +71,13 @@ def _pictures(sent: Iterable[Upload]) -> Iterator[Upload | Refused]:
                 f"{megabytes(MAX_ARCHIVE_BYTES)}, send it in parts",
             )
         else:
-            found = [_judged(entry) for entry in unpack(file)]
-            yield from found or [Refused(file.name, "there is no file in the archive")]
+            # One at a time: what is not taken is let go before the next is unpacked.
+            is_empty = True
+            for entry in unpack(file):
+                is_empty = False
+                yield _judged(entry)
+            if is_empty:
+                yield Refused(file.name, "there is no file in the archive")
 
 
 def _judged(file: Upload | Refused) -> Upload | Refused:

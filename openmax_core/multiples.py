@@ -15,7 +15,7 @@ import numpy as np
 from openmax_core.assessment import Evaluation
 from openmax_core.boundary import class_boundary
 from openmax_core.health import ClassDistances, Health
-from openmax_core.tails import empirical_cdf
+from openmax_core.tails import empirical_cdf, thinned
 from openmax_core.weibull import Float, WeibullMaxFit
 
 N_POINTS = 90
@@ -58,7 +58,7 @@ def multiple(
 
 
 def shown_range(
-    evaluation: Evaluation, index: int, test: Float, reject: Float, limit: float | None = None
+    evaluation: Evaluation, index: int, test: Float, reject: Float, boundary: float | None = None
 ) -> tuple[float, float]:
     """Distances at the panel's edges.
 
@@ -73,8 +73,9 @@ def shown_range(
     high = max(float(tail[-1]), min(farthest, float(tail[-1]) + WIDEST * width))
     low = min([float(tail[0]), *(float(item[0]) for item in (test, reject) if len(item))])
     low = max(0.0, low, float(tail[0]) - WIDEST * width)
-    if limit:
-        low, high = min(low, limit), max(high, min(limit, float(tail[-1]) + 3 * WIDEST * width))
+    if boundary:
+        most = float(tail[-1]) + 3 * WIDEST * width
+        low, high = min(low, boundary), max(high, min(boundary, most))
     margin = 0.03 * (high - low)
     return max(0.0, low - margin), high + margin
 
@@ -96,7 +97,7 @@ def _curve(evaluation: Evaluation, index: int, low: float, high: float) -> list[
     openmax = evaluation.openmax
     tail = openmax.tails_[index]
     inside = tail[(tail >= low) & (tail <= high)]
-    x = np.union1d(np.linspace(low, high, N_POINTS), _spread(inside, N_POINTS // 3))
+    x = np.union1d(np.linspace(low, high, N_POINTS), thinned(inside, N_POINTS // 3))
     y = openmax.weibull_.cdf(x, np.full(x.shape, index))
     return _pairs((x - low) / (high - low), y)
 
@@ -135,12 +136,6 @@ def _place(value: float, low: float, high: float) -> float:
 
 def _pairs(x: Float, y: Float) -> list[float]:
     return np.round(np.stack([x, y], axis=1).ravel(), 4).tolist()
-
-
-def _spread(values: Float, most: int) -> Float:
-    if len(values) <= most:
-        return values
-    return values[np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
 def multiples(

@@ -12,9 +12,11 @@ Source: Bendale & Boult, "Towards Open Set Deep Networks", CVPR 2016, and its co
 
 The preset 'robust' differs from this in three points, and has α = 5. Before anything else the mean
 of a picture's logits is taken off them (``centring``), so that a constant added to all of them
-changes nothing, as with softmax. Of the weights a_i only a quarter counts (``strength``): far out
-in a tail a picture loses score, but rarely all at once, so that the threshold decides and not the
-tail alone. And of the logits only positive ones give to the unknown (``unknown_from``).
+changes nothing, as with softmax. Of the weights a_i only a quarter counts (``strength``), and of
+the logits only positive ones give to the unknown (``unknown_from``): far out in a tail a picture
+loses score, but never all at once. With these weights 'unknown' is never the most probable, for at
+most ¾ of the largest logit can move to it, and more stays. Pictures are rejected by the threshold
+alone.
 
 Example
 -------
@@ -31,6 +33,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -246,14 +249,11 @@ class OpenMax:
                 )
         changes: dict[str, Any] = {"tail_size": tail_size, "tail_share": None}
         changes |= {} if alpha_rank is None else {"alpha_rank": alpha_rank}
-        other = OpenMax(self.preset_, **(self.settings_ | changes))
-        other.settings_, other.preset_ = other.settings(), self.preset_
+        other = copy(self)
+        other.set_params(preset=self.preset_, **(self.settings_ | changes))
+        other.settings_ = other.settings()
         other.tails_ = select_tails(self.tails_, tail_size, self.class_names_)
         other.weibull_ = _fit_weibull(other.tails_, other.settings_, self.class_names_)
-        other.means_, other.classes_ = self.means_, self.classes_
-        other.distance_factors_ = self.distance_factors_
-        other.class_names_ = self.class_names_
-        other.n_correct_, other.n_training_ = self.n_correct_, self.n_training_
         return other
 
     @property

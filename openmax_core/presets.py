@@ -78,6 +78,18 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "weibull": ("libmr", "weibull_max"),
     "fit_precision": ("float32", "float64"),
 }
+KINDS: dict[str, Any] = {
+    "tail_size": int,
+    "alpha_rank": int | None,
+    "tail_share": int | float | None,
+    "strength": int | float,
+}
+KIND_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    int | None: "a whole number",
+    int | float | None: "a number",
+    int | float: "a number",
+}
 
 
 def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
@@ -100,6 +112,10 @@ def resolve_settings(preset: str, overrides: dict[str, Any]) -> dict[str, Any]:
             raise OpenMaxError(
                 f"{name} = {settings[name]!r} does not exist; use one of {', '.join(choices)}"
             )
+    for name, kinds in KINDS.items():
+        value = settings[name]
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise OpenMaxError(f"{name} must be {KIND_WORDS[kinds]}, not {value!r}")
     if settings["tail_size"] < 2:
         raise OpenMaxError(f"tail_size must be at least 2, not {settings['tail_size']}")
     if settings["alpha_rank"] is not None and settings["alpha_rank"] < 1:

@@ -74,14 +74,16 @@ class Sensitivity:
         if np.isnan(grid.value[self.current]):
             return f"{metric} cannot be computed at the current setting, so nothing is compared."
         better = np.argwhere(grid.is_beyond_noise & (grid.difference > 0))
+        n_open = int((~grid.is_judged).sum())
+        left = f" {n_open} could not be judged." if n_open else ""
         if not len(better):
-            return f"No setting is better than the current one in {metric} beyond noise."
+            return f"No setting is better than the current one in {metric} beyond noise.{left}"
         gains = grid.difference[better[:, 0], better[:, 1]]
         best = better[np.argmax(gains)].tolist()
         names = f"{len(better)} settings are" if len(better) > 1 else "One setting is"
         return (
             f"{names} better than the current one in {metric} beyond noise; the largest gain, "
-            f"{gains.max():+.4f}, is at {self.settings_at(*best)}."
+            f"{gains.max():+.4f}, is at {self.settings_at(*best)}.{left}"
         )
 
 
@@ -91,11 +93,18 @@ def sensitivity_grid(
     """Return η values, α values and the current setting's (row, column) among them.
 
     η goes up to what the class in the middle has; a class with fewer pictures uses all it has.
+
+    Raises
+    ------
+    FitError
+        η is a share of the class, and so none of the grid.
     """
     openmax = evaluation.openmax
     settings, n_classes = openmax.settings_, openmax.n_classes
+    if settings["tail_share"] is not None:
+        raise FitError("η is a share of the class here; compare settings with a fixed tail_size")
     current = int(settings["tail_size"])
-    most = max(current, int(np.median(openmax.n_correct_)))
+    most = int(np.median(openmax.n_correct_))
     sizes = sorted({size for size in TAIL_SIZES if size <= most} | {current})
     if settings["weibull"] == "weibull_max":
         n_most = max(3, MOST_SLOW_FITS // n_classes)

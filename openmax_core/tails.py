@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -47,14 +49,16 @@ def empirical_cdf(tail: Float) -> Float:
     return np.searchsorted(tail, tail, side="right") / len(tail)
 
 
-def plotting_positions(n: int) -> Float:
-    """(n,) shares (i − ½)/n at which the i-th smallest of n is compared with a distribution."""
-    return (np.arange(n) + 0.5) / n
+def thinned(values: NDArray[Any], most: int) -> NDArray[Any]:
+    """At most ``most`` of the values, evenly by place, both ends among them: for drawing only."""
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).round().astype(int)]
 
 
 def quantiles(model: Weibull, shares: Float, index: int) -> Float:
     """(K,) distances at which a class's CDF is (K,) shares."""
-    return np.array([model.quantile(share)[index] for share in shares.tolist()])
+    return model.quantile(shares[:, None])[:, index]
 
 
 def location(model: Weibull) -> Float:

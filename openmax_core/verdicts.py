@@ -130,18 +130,18 @@ def score_pictures(openmax: OpenMax, pictures: PictureLogits) -> ScoredPictures:
         return out
 
     distances = spread(openmax.distances(logits))
-    decided = openmax.decide(logits)
+    after = openmax.predict_proba(logits)
     predictions, own = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    predictions[readable], own[readable] = decided.predictions, logits.argmax(axis=1)
+    predictions[readable], own[readable] = after.argmax(axis=1), logits.argmax(axis=1)
     return ScoredPictures(
         pictures=pictures,
         class_names=names,
         logits=spread(logits),
         before=spread(softmax(logits)),
-        after=spread(openmax.predict_proba(logits)),
+        after=spread(after),
         distances=distances,
         cdf=openmax.cdf(distances),
-        scores=spread(decided.scores),
+        scores=spread(openmax.scores_of(after)),
         predictions=predictions,
         own=own,
     )

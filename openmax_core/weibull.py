@@ -44,8 +44,8 @@ class WeibullModel(Protocol):
     def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
         """CDF of each class at ``distances``."""
 
-    def quantile(self, probability: float) -> Float:
-        """Distance of each class at which its CDF is ``probability``."""
+    def quantile(self, probability: float | Float) -> Float:
+        """(C,) distances at which the CDF is ``probability``, or what that broadcasts to."""
 
     def parameters(self) -> dict[str, Float]:
         """Fitted parameters by name, each (C,)."""
@@ -94,7 +94,7 @@ class TailFit:
         with np.errstate(over="ignore"):  # a power that overflows is a CDF of 1
             return np.asarray(-np.expm1(-((np.maximum(translated, 0.0) / scale) ** shape)))
 
-    def quantile(self, probability: float) -> Float:
+    def quantile(self, probability: float | Float) -> Float:
         """(C,) distances at which the CDF is ``probability``, 0 ≤ probability < 1."""
         t = self.scale * (-np.log1p(-probability)) ** (1.0 / self.shape)
         return np.asarray(t - self.translate + self.smallest_tail_value)
@@ -137,7 +137,7 @@ class WeibullMaxFit:
         below = np.maximum(loc - np.asarray(distances, dtype=np.float64), 0.0)
         return np.asarray(np.exp(-((below / scale) ** shape)))
 
-    def quantile(self, probability: float) -> Float:
+    def quantile(self, probability: float | Float) -> Float:
         """(C,) distances at which the CDF is ``probability``, 0 < probability ≤ 1."""
         return np.asarray(self.loc - self.scale * (-np.log(probability)) ** (1.0 / self.shape))
 

@@ -35,7 +35,8 @@ TRAPS = """
 - **Negative logits** turn the sign of their share of 'unknown'; in `robust` they give nothing.
 - **Many classes far away**: with full weights each of the α classes adds its logit to 'unknown',
   which then wins for known pictures too, and no threshold brings them back. `robust` moves a part
-  only, and leaves the decision to the threshold.
+  only: at most ¾ of the largest logit, as much as stays. So **'unknown' is never the most probable
+  there** (up to α = 5), and pictures are rejected by the threshold alone.
 - **The notebook's Weibull degenerates**: three free parameters give a shape below 1, and the CDF is
   a step at the largest training distance.
 - **A second softmax**, as in the notebook, caps the score at e/(e + C).
@@ -70,8 +71,6 @@ def _evidence() -> Evidence:
 
 
 def _show_rule(evidence: Evidence) -> None:
-    below, above = evidence.beyond_noise(DEFAULT_PRESET)
-    n_each = evidence.n_problems * len(FIGURES)
     st.markdown(
         f"**{evidence.n_candidates} settings** were compared on "
         f"**{evidence.n_development_problems} development problems** made of training pictures: "
@@ -83,23 +82,32 @@ def _show_rule(evidence: Evidence) -> None:
         f"methods compared on **{evidence.n_problems} other problems**, test and reject sets "
         "that had no part in the choice."
     )
+    below, above = evidence.beyond_noise(DEFAULT_PRESET, is_shifted=False)
+    n_plain = evidence.n_comparisons(is_shifted=False)
     words = f"better than maximum softmax probability in {len(above)} and worse in {len(below)}"
     st.markdown(
-        f"There `{DEFAULT_PRESET}` is, beyond noise, **{words}** of {n_each} comparisons "
-        f"({evidence.n_problems} problems × {len(FIGURES)} figures); in the others the difference "
-        "is within noise. A constant that is added changes neither of the two: the "
-        f"{evidence.n_shifted} problems with one are there for the other methods."
+        f"There `{DEFAULT_PRESET}` is, beyond noise, **{words}** of {n_plain} comparisons "
+        f"({n_plain // len(FIGURES)} problems × {len(FIGURES)} figures); in the others the "
+        f"difference is within noise. {evidence.n_shifted} problems are others with a constant "
+        f"added to the logits, of all pictures or of each its own: for `{DEFAULT_PRESET}` and "
+        "softmax nothing changes then, for the other methods it does."
         + (f" It is worse in: {_listed(below)}." if below else "")
     )
-    st.dataframe(
-        evidence.noise_table(),
-        hide_index=True,
-        width="content",
-        column_config={
-            "better": st.column_config.NumberColumn("better than softmax"),
-            "worse": st.column_config.NumberColumn("worse than softmax"),
-        },
-    )
+    plain, shifted = st.container(key="stack").columns(2, gap="medium")
+    for place, title, is_shifted in (
+        (plain, "Logits as the network gives them", False),
+        (shifted, "With a constant added", True),
+    ):
+        place.markdown(f"**{title}**")
+        place.dataframe(
+            evidence.noise_table(is_shifted),
+            hide_index=True,
+            width="stretch",
+            column_config={
+                "better": st.column_config.NumberColumn("better than softmax"),
+                "worse": st.column_config.NumberColumn("worse than softmax"),
+            },
+        )
     st.markdown(
         "That is what a default has to promise, not the most that can be had: `notebook` and the "
         "maximum logit use the *size* of the logits, which says much about unknowns on many "

@@ -138,8 +138,9 @@ def _explain(evaluation: Evaluation, health: Health) -> None:
         parts.append(
             f"**p** comes from up to {goodness.n_replicates} tails a class, drawn from its "
             "Weibull and fitted again: the share that fits no better. "
-            f"p ≤ {goodness.small_p:.2g} is warned of; of sound fits that is about "
-            f"{100 * goodness.small_p:.2g} in 100."
+            "A small p says that the Weibull does not follow the distances, which is usual with "
+            "libMR's form and many pictures; what it costs shows in the test pictures beyond the "
+            "tail."
         )
     parts += [
         f"{count:,} {'class has' if count == 1 else 'classes have'} no p: {reason}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from openmax_core.health import (
     Health,
     class_distances,
     class_health,
-    with_goodness,
 )
 from openmax_core.jobs import Job
 from openmax_core.objectives import Objective, objective_from_dict
@@ -30,7 +30,6 @@ from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choos
 from openmax_core.samples import picture_bytes, thumbnail_url
 from openmax_core.sensitivity import Sensitivity, measure_sensitivity
 from openmax_core.workspace import Workspace
-from pages._shared import state
 
 FitJob = Job[tuple[int, int], Goodness]
 SensitivityJob = Job[tuple[int, int], Sensitivity]
@@ -38,7 +37,7 @@ SensitivityJob = Job[tuple[int, int], Sensitivity]
 
 def explorer_data(item: Workspace, evaluation: Evaluation, interval: str) -> dict[str, Any]:
     """What the explorer shows of an evaluation."""
-    return _explorer_data(_key(item), interval, evaluation)
+    return _explorer_data(_key(item, evaluation), interval, evaluation)
 
 
 def half_choice(item: Workspace, evaluation: Evaluation, objective: Objective) -> HalfChoice:
@@ -49,12 +48,12 @@ def half_choice(item: Workspace, evaluation: Evaluation, objective: Objective) -
     NoFeasibleThresholdError
         Nothing meets the constraint on the half that is chosen on.
     """
-    return _half_choice(_key(item), objective.to_dict(), evaluation)
+    return _half_choice(_key(item, evaluation), objective.to_dict(), evaluation)
 
 
 def spread(item: Workspace, evaluation: Evaluation, objective: Objective) -> Spread:
     """Thresholds chosen on resamples of the pictures."""
-    return _spread(_key(item), objective.to_dict(), evaluation)
+    return _spread(_key(item, evaluation), objective.to_dict(), evaluation)
 
 
 def class_choice(
@@ -67,7 +66,7 @@ def class_choice(
     NoFeasibleThresholdError
         Nothing meets the constraint, on all pictures or on one half.
     """
-    return _class_choice(_key(item), objective.to_dict(), evaluation)
+    return _class_choice(_key(item, evaluation), objective.to_dict(), evaluation)
 
 
 def thumbnail(item: Workspace, split: str, path: str) -> str | None:
@@ -81,9 +80,13 @@ def picture(item: Workspace, split: str, path: str) -> bytes | None:
     return picture_bytes(item.picture_folder(split) / path)
 
 
-def _key(item: Workspace) -> str:
-    """Name of everything that an evaluation depends on."""
-    return f"{state.method_key(item)}|{item.state()}"
+def _key(item: Workspace, evaluation: Evaluation) -> str:
+    """Name of what is computed: of the evaluation at hand, which may be older than the disk.
+
+    A fragment goes on with what its page was drawn with.
+    """
+    settings = sorted(evaluation.openmax.settings_.items())
+    return f"{item.folder}|{evaluation.data}|{evaluation.openmax.preset_}|{settings}"
 
 
 @st.cache_resource(show_spinner=False, max_entries=20)
@@ -120,7 +123,7 @@ def _thumbnail(file: str, moment: int | None) -> str | None:
 
 def distances(item: Workspace, evaluation: Evaluation) -> ClassDistances:
     """Distance of every picture to the MAV of one class."""
-    return _distances(_key(item), evaluation)
+    return _distances(_key(item, evaluation), evaluation)
 
 
 def health(item: Workspace, evaluation: Evaluation) -> Health:
@@ -129,19 +132,19 @@ def health(item: Workspace, evaluation: Evaluation) -> Health:
     job = fit_job(item, evaluation)
     if job is None or not job.has_result:
         return found
-    return with_goodness(evaluation, found, job.result())
+    return replace(found, goodness=job.result())
 
 
 def fit_job(item: Workspace, evaluation: Evaluation) -> FitJob | None:
     """Simulation of p-values in the background; None where they are not simulated there."""
     if not _found_health(item, evaluation).goodness.is_open:
         return None
-    return _fit_job(_key(item), evaluation)
+    return _fit_job(_key(item, evaluation), evaluation)
 
 
 def sensitivity_job(item: Workspace, evaluation: Evaluation, floor: float) -> SensitivityJob | None:
     """Figures over η and α, computed in the background; None until the visitor asks for them."""
-    key = _key(item)
+    key = _key(item, evaluation)
     if st.session_state.get("sensitivity_of") != (key, floor):
         return None
     return _sensitivity_job(key, floor, evaluation)
@@ -149,14 +152,14 @@ def sensitivity_job(item: Workspace, evaluation: Evaluation, floor: float) -> Se
 
 def ask_for_sensitivity(item: Workspace, evaluation: Evaluation, floor: float) -> None:
     """Begin what :func:`sensitivity_job` gives, unless somebody has; once more where it failed."""
-    key = _key(item)
+    key = _key(item, evaluation)
     if _sensitivity_job(key, floor, evaluation).problem:
         _sensitivity_job.clear(key, floor, evaluation)
     st.session_state["sensitivity_of"] = (key, floor)
 
 
 def _found_health(item: Workspace, evaluation: Evaluation) -> Health:
-    key = _key(item)
+    key = _key(item, evaluation)
     return _health(key, evaluation, _distances(key, evaluation))
 
 

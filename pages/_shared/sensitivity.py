@@ -30,7 +30,7 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
         st.markdown(
             "Fits the method with other tail sizes η and alpha ranks α, scores the stored "
             "activations again, and says what differs from the current setting by more than "
-            "chance. It takes seconds."
+            "chance. It takes seconds, with three-parameter fits or many classes up to minutes."
         )
         st.button(
             "Compare settings",

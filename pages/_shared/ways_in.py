@@ -95,7 +95,8 @@ def _photograph(key: str) -> None:
 
 def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
     """Draw pictures of the workspace that a click adds, and takes away."""
-    held = {file.name: file.key for file in basket.files()}
+    added = _added_samples(workspace)
+    held = {file.key for file in basket.files()}
     items: list[dict[str, Any]] = []
     for split, activations in (("test", evaluation.test), ("reject", evaluation.reject)):
         if activations is None:
@@ -111,7 +112,7 @@ def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
                         "kind": "known" if split == "test" else "unknown",
                         "caption": caption,
                         "picture": url,
-                        "pressed": f"{split}/{path}" in held,
+                        "pressed": added.get(f"{split}/{path}") in held,
                     }
                 )
     if not items:
@@ -120,16 +121,27 @@ def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
     # Only what is offered can be asked for: the key comes back from the browser.
     for item in items:
         if clicked == item["key"]:
-            _toggle(workspace, item, held)
+            _toggle(workspace, item, added)
 
 
-def _toggle(workspace: Workspace, item: dict[str, Any], held: dict[str, str]) -> None:
+def _added_samples(workspace: Workspace) -> dict[str, str]:
+    """Keys in the basket of the samples that were added, by their place in this workspace.
+
+    Another workspace may have other pictures of the same name.
+    """
+    by_workspace: dict[str, dict[str, str]] = st.session_state.setdefault("upload_samples", {})
+    return by_workspace.setdefault(str(workspace.folder), {})
+
+
+def _toggle(workspace: Workspace, item: dict[str, Any], added: dict[str, str]) -> None:
     if item["pressed"]:
-        basket.remove([held[item["key"]]])
+        basket.remove([added.pop(item["key"])])
     else:
         try:
-            basket.add([sample_upload(workspace, item["split"], item["path"])])
+            upload = sample_upload(workspace, item["split"], item["path"])
         except OpenMaxError as error:
             show_error(error)
             return
+        basket.add([upload])
+        added[item["key"]] = upload.key
     st.rerun()

@@ -350,6 +350,21 @@ def test_the_camera_is_opened_on_request_only(visit):
     assert len(names(app)) == 2
 
 
+def test_a_sample_of_another_workspace_with_the_same_name_is_another(visit, trees):
+    app = visit()
+    wanted = given(app, "samples")["items"][3]
+    file = trees.picture_folder("test") / wanted["path"]
+    answers = app.session_state["upload_answers"]
+    answers[trees.classifier_key, Upload("", file.read_bytes()).digest] = Answer(LOGITS[1], VIEW)
+    send_event(app, "samples", "clicked", wanted["key"])
+    # As after a visit to a workspace in which the sample was added.
+    added = app.session_state["upload_samples"]
+    app.session_state["upload_samples"] = {"elsewhere": added[str(trees.folder)]}
+    app.run()
+    assert names(app) == [f"test/{wanted['path']}"]
+    assert not any(item["pressed"] for item in given(app, "samples")["items"])
+
+
 def test_samples_are_of_both_kinds_and_a_click_adds_and_takes_away(visit, trees):
     app = visit()
     items = given(app, "samples")["items"]

@@ -21,8 +21,8 @@ from openmax_core.members import tail_members
 from openmax_core.multiples import multiples
 from openmax_core.sensitivity import REJECTED, measure_sensitivity
 from openmax_core.single_class import rejection_distance
-from tests.app.visitor import button, given, run_with, send_event, texts
-from tests.helpers import make_workspace
+from tests.app.visitor import button, given, run_fragments_alone, run_with, send_event, texts
+from tests.helpers import make_workspace, store_made_up
 
 MANY = tuple(f"class_{number:02d}" for number in range(14))
 
@@ -80,6 +80,32 @@ def test_another_threshold_moves_the_line(open_app, trees):
         assert app.query_params["threshold"] == threshold
         places.add(panels(app)[0]["boundary_text"])
     assert len(places) == 2
+
+
+def test_what_a_page_was_drawn_with_is_not_kept_as_the_figures_of_a_newer_extraction(
+    open_app, tmp_path, monkeypatch
+):
+    workspace = make_workspace(tmp_path / "trees")
+    app = open_app(workspace.folder, "weibull")
+    shown = panels(app)
+    with monkeypatch.context() as patch:
+        run_fragments_alone(app, patch)
+        # While the page is open, more pictures are extracted.
+        for number in range(20):
+            source = workspace.picture_folder("test") / "ash" / "000.png"
+            shutil.copy(source, source.with_name(f"new_{number}.png"))
+        store_made_up(workspace, "test", workspace.find_pictures("test"), seed=7)
+        app.run()
+        assert panels(app) == shown
+    evaluation = workspace.evaluate()
+    fresh = panels(open_app(workspace.folder, "weibull"))
+    distances = class_distances(evaluation)
+    threshold = float(app.query_params["threshold"][0])
+    health = class_health(evaluation, distances)
+    assert fresh[0]["test"]["n"] == shown[0]["test"]["n"] + 20
+    assert [panel["test"] for panel in fresh] == [
+        panel["test"] for panel in multiples(evaluation, distances, health, range(3), threshold)
+    ]
 
 
 def test_without_a_reject_set_only_test_pictures_are_shown(open_app, tmp_path):

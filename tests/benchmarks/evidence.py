@@ -275,7 +275,7 @@ def ablations(development: Problems) -> list[dict[str, Any]]:
         "negative logits take from 'unknown'": openmax("robust", unknown_from="all"),
         "means without the picture itself": left_out_means,
         "calibrated on pictures held out of training": held_out,
-        "distances of penultimate features": on_features,
+        "distances of penultimate features, scales learned": on_features,
         "bendale": openmax("bendale"),
         "maximum logit": maximum_logit,
         MSP: maximum_softmax,

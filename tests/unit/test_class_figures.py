@@ -165,6 +165,19 @@ def test_distances_have_names_that_people_read(distance, expected):
     assert title == f"Distance ({expected})"
 
 
+def test_of_many_pictures_some_marks_are_drawn_and_all_are_counted():
+    evaluation = made_up_evaluation(n_train=3000, tail_size=2000)
+    many = np.linspace(0.0, float(evaluation.openmax.tails_[0][-1]), 100_000)
+    figure = class_cdf_figure(evaluation, 0, many, many[:0], None)
+    (test,) = [trace for trace in figure.data if trace.name.startswith("Test")]
+    assert test.name == "Test (500 of 100,000)"
+    assert len(test.x) == 500
+    assert (test.x[0], test.x[-1]) == (many[0], many[-1])
+    marks = class_qq_figure(evaluation, 0).data[-1]
+    assert len(marks.x) == 500
+    assert (marks.y[0], marks.y[-1]) == tuple(evaluation.openmax.tails_[0][[0, -1]])
+
+
 def test_pictures_outside_of_the_figure_are_counted():
     evaluation = made_up_evaluation()
     far = np.array([0.3, 1e6])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,31 @@ def made_up() -> Evidence:
 
 def test_beyond_noise_are_the_comparisons_whose_interval_leaves_zero_out():
     evidence = made_up()
-    below, above = evidence.beyond_noise("robust")
+    below, above = evidence.beyond_noise("robust", is_shifted=False)
     assert below == []
     assert above == [f"digits 0 ({name})" for name in FIGURES.values()]
-    below, above = evidence.beyond_noise("bendale")
+    below, above = evidence.beyond_noise("bendale", is_shifted=False)
     assert below == [f"digits 1 ({name})" for name in FIGURES.values()]
     assert above == []
 
 
+def test_problems_with_a_constant_added_are_counted_apart():
+    evidence = made_up()
+    moved = [
+        {**row, "problem": f"{row['problem']}, moved", "group": "digits, shifted"}
+        for row in evidence.by_problem
+        if row["problem"] == "digits 0"
+    ]
+    both = replace(evidence, by_problem=[*evidence.by_problem, *moved])
+    assert (both.n_problems, both.n_shifted) == (3, 1)
+    assert both.noise_table(is_shifted=False).equals(evidence.noise_table(is_shifted=False))
+    counts = both.noise_table(is_shifted=True).drop(columns="method").to_numpy()
+    assert counts.sum(axis=1).tolist() == [both.n_comparisons(is_shifted=True)] * len(COLOURS)
+    assert counts[0].tolist() == [3, 0, 0]
+
+
 def test_every_comparison_is_counted_once():
-    table = made_up().noise_table()
+    table = made_up().noise_table(is_shifted=False)
     assert table["method"].tolist() == list(COLOURS)
     counts = table[["better", "within noise", "worse"]].to_numpy().tolist()
     by_method = dict(zip(COLOURS, counts, strict=True))
@@ -126,20 +142,27 @@ def test_shipped_evidence_has_every_method_on_every_problem():
 
 
 def test_shipped_evidence_never_has_the_default_beyond_noise_below_softmax():
-    below, above = Evidence.load(SHIPPED).beyond_noise(DEFAULT_PRESET)
-    assert below == []
-    assert above
+    for is_shifted in (False, True):
+        below, above = Evidence.load(SHIPPED).beyond_noise(DEFAULT_PRESET, is_shifted)
+        assert below == []
+        assert above
 
 
 def test_the_readme_tells_the_shipped_counts():
     readme = (SHIPPED.parents[1] / "README.md").read_text(encoding="utf-8")
     evidence = Evidence.load(SHIPPED)
-    rows = evidence.noise_table().to_dict(orient="records")
-    for row in rows:
-        counts = f"| {row['better']} | {row['within noise']} | {row['worse']} |"
-        assert f"| `{row['method']}` {counts}" in readme or f"| {row['method']} {counts}" in readme
+    tables = [
+        evidence.noise_table(is_shifted).to_dict(orient="records") for is_shifted in (False, True)
+    ]
+    for plain, shifted in zip(*tables, strict=True):
+        counts = " | ".join(
+            f"{row['better']} / {row['within noise']} / {row['worse']}" for row in (plain, shifted)
+        )
+        name = plain["method"]
+        assert f"| `{name}` | {counts} |" in readme or f"| {name} | {counts} |" in readme
     assert f"{evidence.n_candidates} settings were compared on" in readme
-    assert f"Of {evidence.n_problems * len(FIGURES)} comparisons" in readme
+    n_plain = evidence.n_problems - evidence.n_shifted
+    assert f"{n_plain} as they are and {evidence.n_shifted} with a constant added" in readme
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"chosen": {}})])

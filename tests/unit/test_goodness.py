@@ -10,7 +10,6 @@ from scipy import stats
 
 from openmax_core import goodness
 from openmax_core.goodness import (
-    Goodness,
     anderson_darling,
     goodness_of_fit,
     simulate_goodness,
@@ -85,7 +84,6 @@ def test_tails_of_another_form_get_small_p_values():
     ]
     result = goodness_of_fit(fit_tails(tails, 20), tails)
     assert result.p_value.max() <= 0.01
-    assert result.small_p == 0.01
 
 
 def test_the_p_value_is_that_of_a_plain_loop():
@@ -137,11 +135,6 @@ def test_where_the_budget_binds_clear_cases_stop_early(monkeypatch):
     assert counted == {20, 201}
     np.testing.assert_allclose(result.p_value, full.p_value, atol=0.3)
     assert result.p_value[6] == pytest.approx(1 / 201)
-
-
-def test_few_replicates_warn_of_the_smallest_p_that_they_can_give():
-    result = Goodness(np.zeros(1), np.ones(1), ("",), 19)
-    assert result.small_p == 0.05
 
 
 def test_what_cannot_be_tested_says_why():

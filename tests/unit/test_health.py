@@ -19,7 +19,6 @@ from openmax_core.health import (
     health_table,
     matching,
     mean_dominance,
-    with_goodness,
 )
 from openmax_core.members import tail_members
 from openmax_core.tables import class_warnings
@@ -142,12 +141,17 @@ def test_warnings_hold_those_of_the_shell_and_add_their_own():
     for text, known in zip(health.warnings, class_warnings(evaluation.openmax), strict=True):
         assert text.startswith(known)
         assert "8 distances are too few to trust a fit" in text
-    p = np.array([0.01, 0.011, np.nan])
-    goodness = replace(health.goodness, p_value=p, n_replicates=999)
-    renewed = with_goodness(evaluation, health, goodness)
-    said = "the tail does not look like the fitted Weibull (p = 0.01 in 999 simulated tails)"
-    assert [said in text for text in renewed.warnings] == [True, False, False]
-    assert renewed.n_warned == 3
+
+
+def test_test_pictures_beyond_the_tail_are_warned_of_where_chance_does_not_explain_them():
+    evaluation = made_up_evaluation(n_train=100, n_test=50)
+    distances = class_distances(evaluation)
+    far = replace(distances, test=np.where(distances.test_classes == 1, 1e6, 0.0))
+    health = class_health(evaluation, far)
+    assert "50 of 50 test pictures lie beyond the tail" in health.warnings[1]
+    assert "beyond the tail" not in health.warnings[0]
+    one = replace(distances, test=np.where(np.arange(len(distances.test)) == 0, 1e6, 0.0))
+    assert "beyond the tail" not in class_health(evaluation, one).warnings[0]
 
 
 def test_the_worst_fit_comes_first():

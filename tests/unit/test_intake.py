@@ -43,6 +43,34 @@ def large(size: int) -> bytes:
 PNG = picture()
 
 
+def test_entries_beyond_the_limit_are_let_go_before_the_next_is_unpacked(monkeypatch):
+    alive: set[int] = set()
+    most = 0
+
+    class Watched(Upload):
+        def __init__(self, number: int) -> None:
+            super().__init__(f"{number}.png", b"\x89PNG\r\n\x1a\n" + bytes(number))
+            alive.add(number)
+            self.__dict__["number"] = number
+
+        def __del__(self) -> None:
+            alive.discard(self.__dict__["number"])
+
+    def entries(archive: Upload):
+        nonlocal most
+        for number in range(50):
+            yield Watched(number)
+            most = max(most, len(alive))
+
+    monkeypatch.setattr("openmax_core.intake.is_archive", lambda content: content == b"zip")
+    monkeypatch.setattr("openmax_core.intake.unpack", entries)
+    monkeypatch.setattr("openmax_core.intake.why_no_picture", lambda content: None)
+    monkeypatch.setattr("openmax_core.intake.MAX_FILES", 3)
+    taken = take_in([Upload("many.zip", b"zip")])
+    assert (len(taken.files), len(taken.refused)) == (3, 47)
+    assert most <= 5
+
+
 def test_pictures_are_taken_in_order_whatever_their_names():
     sent = [
         Upload("a.jpg", PNG),

@@ -572,7 +572,16 @@ def test_robust_fitted_to_shifted_logits_is_the_same_method(n_classes, constant)
     )
 
 
-def test_robust_s_unknown_rarely_wins_but_the_threshold_still_rejects_what_is_far_out():
+@pytest.mark.parametrize("n_classes", [2, 3, 6, 40])
+def test_robust_s_unknown_is_never_the_most_probable_even_beyond_every_tail(n_classes):
+    om = fitted(n_classes, preset="robust")
+    rows = queries(n_classes, n=500)
+    everywhere_beyond = om.probabilities_at(rows, np.ones_like(rows))
+    assert (everywhere_beyond.argmax(axis=1) < n_classes).all()
+    assert (om.decide(rows).predictions < n_classes).all()
+
+
+def test_robust_s_threshold_rejects_what_is_far_out():
     om = fitted(4, preset="robust")
     near, far = om.decide([[6.0, 0, 0, 0]]), om.decide([[2.0, 1.5, 1.0, 0.5]])
     assert near.predictions.tolist() == far.predictions.tolist() == [0]
@@ -763,6 +772,11 @@ def test_what_needs_a_fit_says_so(call):
         ({"fit_precision": "float16"}, "fit_precision = 'float16' does not exist"),
         ({"tail_size": 1}, "tail_size must be at least 2, not 1"),
         ({"alpha_rank": 0}, "alpha_rank must be at least 1, not 0"),
+        ({"alpha_rank": 2.5}, "alpha_rank must be a whole number, not 2.5"),
+        ({"tail_size": 2.5}, "tail_size must be a whole number, not 2.5"),
+        ({"tail_size": True}, "tail_size must be a whole number, not True"),
+        ({"strength": "x"}, "strength must be a number, not 'x'"),
+        ({"tail_share": "a"}, "tail_share must be a number, not 'a'"),
         ({"translate": 0.0}, "translate must be larger than 0, not 0.0"),
         ({"translate": math.nan}, "translate must be .*, not nan"),
     ],
@@ -937,7 +951,10 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
             damaged(lambda values: values.update(version=3)),
             "version 3; this program reads version 2 and older",
         ),
+        (damaged(lambda values: values.update(version=[])), r"version \[\]"),
         (damaged(lambda values: values.pop("version")), "version None"),
+        (damaged(lambda values: values.update(tails=[])), "damaged"),
+        (damaged(lambda values: values["tails"][0].pop()), "damaged"),
         (damaged(lambda values: values.pop("means")), "damaged"),
         (damaged(lambda values: values.update(distance_factors=[1.0])), "damaged"),
         (damaged(lambda values: values.pop("weibull")), "damaged"),
@@ -956,7 +973,10 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
         "a list",
         "an operating point",
         "newer",
+        "a list of versions",
         "no version",
+        "no tails",
+        "a tail too short",
         "no means",
         "one factor",
         "no Weibull",

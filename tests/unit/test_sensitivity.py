@@ -10,6 +10,7 @@ import pytest
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core import sensitivity as module
 from openmax_core.assessment import Evaluation
+from openmax_core.class_figures import sensitivity_figure
 from openmax_core.comparison import (
     MetricGrid,
     Resamples,
@@ -274,6 +275,36 @@ def test_of_settings_that_are_alike_few_grids_show_any_as_different():
     assert alarms / 300 < 0.1
 
 
+def test_what_too_few_resamples_reach_is_not_called_noise():
+    truth = np.array([[0.8, 0.5]])
+    resampled = np.repeat(truth[None], 100, axis=0)
+    resampled[:30, 0, 1] = np.nan
+    grid = compare(truth, resampled, (0, 0))
+    assert grid.reached.tolist() == [[1.0, 0.7]]
+    assert grid.is_judged.tolist() == [[True, False]]
+    assert not grid.is_beyond_noise.any()
+    result = Sensitivity(
+        (10, 20), (1,), (0, 0), dict.fromkeys(METRICS, grid), 0.85, 9, 8, 9, 8, 100, ()
+    )
+    assert result.verdict(REJECTED).endswith("beyond noise. 1 could not be judged.")
+    hover = sensitivity_figure(result, REJECTED).data[0].customdata[0]
+    assert "not judged: only 70 % of the resamples reach the floor" in hover[1]
+    assert "noise" not in hover[1]
+
+
+def test_a_tail_that_is_a_share_of_the_class_is_refused_in_words():
+    evaluation = made_up_evaluation(tail_size=10, tail_share=0.5)
+    with pytest.raises(FitError, match="compare settings with a fixed tail_size"):
+        measure_sensitivity(evaluation, 0.85)
+
+
+def test_no_column_but_the_current_one_is_longer_than_the_classes():
+    evaluation = made_up_evaluation(n_train=40, tail_size=500)
+    sizes, _, (_, column) = sensitivity_grid(evaluation)
+    assert sizes[column] == 500
+    assert max(size for size in sizes if size != 500) <= 40
+
+
 # --- in words ------------------------------------------------------------------------------------
 
 
@@ -288,6 +319,7 @@ def result_of(value: list[list[float]], is_beyond_noise: list[list[bool]]) -> Se
         grid.difference_low,
         grid.difference_high,
         np.array(is_beyond_noise),
+        grid.reached,
     )
     grids = dict.fromkeys(METRICS, marked)
     return Sensitivity((10, 20), (1, 3), (0, 0), grids, 0.85, 9, 8, 9, 8, 3, ())

@@ -11,8 +11,8 @@ from openmax_core.tails import (
     empirical_cdf,
     location,
     log_cdf_and_survival,
-    plotting_positions,
     quantiles,
+    thinned,
 )
 from openmax_core.weibull import TailFit, WeibullMaxFit
 
@@ -83,8 +83,13 @@ def test_the_empirical_cdf_counts_what_is_not_larger():
     assert empirical_cdf(tail).tolist() == expected == [0.25, 0.75, 0.75, 1.0]
 
 
-def test_plotting_positions_are_the_middles_of_n_parts():
-    assert plotting_positions(4).tolist() == [0.125, 0.375, 0.625, 0.875]
+def test_thinned_values_keep_their_ends():
+    values = np.arange(1000.0)
+    few = thinned(values, 7)
+    assert len(few) == 7
+    assert (few[0], few[-1]) == (0.0, 999.0)
+    assert (np.diff(few) > 0).all()
+    assert thinned(values, 1000) is values
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
