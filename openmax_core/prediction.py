@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.settings import FILE_NAME
 from openmax_core.verdicts import Logits
@@ -120,13 +121,15 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
 
 
 def _from_point(workspace: Workspace, point: OperatingPoint, threshold: float | None) -> Choice:
+    preset = point.preset or workspace.settings.defaults.preset
     try:
-        evaluation = workspace.evaluate(point.preset, **point.settings)
-    except TypeError as error:
+        settings = OpenMax(preset, **point.settings).settings()
+    except (TypeError, OpenMaxError) as error:
         raise OpenMaxError(
             f"{workspace.operating_point_path} has settings that do not exist or are of the wrong "
             f"kind ({point.settings}); choose the threshold again"
         ) from error
+    evaluation = workspace.evaluate(preset, **settings)
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
     current = "" if point.data == evaluation.data else ", on activations that have changed since"

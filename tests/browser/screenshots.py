@@ -47,7 +47,7 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
     _save(page, f"threshold-{scheme}", 1080)
     dashboard.open("weibull?method=robust")
     expect(page.locator(".multiples li button")).to_have_count(6)
-    _save(page, f"weibull-{scheme}", 960)
+    _save(page, f"weibull-{scheme}", 1400)
     dashboard.open("upload?method=robust")
     workspace = Workspace.open(cache / "openmax" / "digits")
     known, unknown = workspace.picture_folder("test"), workspace.picture_folder("reject")
