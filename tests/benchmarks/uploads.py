@@ -83,6 +83,7 @@ def _open(browser: Browser, address: str) -> Page:
     page.set_default_timeout(60_000)
     Dashboard(page, address).open("upload")
     expect(page.locator(".samples button").first).to_be_visible()
+    page.locator('input[type="file"]').wait_for(state="attached")  # its script comes on demand
     return page
 
 
