@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,24 +34,6 @@ Int = NDArray[np.int64]
 MIN_RELATIVE_SPREAD = 1e-7
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-13
-
-
-class WeibullModel(Protocol):
-    """What the estimator, the figures and the tables need of a fitted form."""
-
-    n_tail: Int
-
-    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
-        """CDF of each class at ``distances``."""
-
-    def quantile(self, probability: float | Float) -> Float:
-        """(C,) distances at which the CDF is ``probability``, or what that broadcasts to."""
-
-    def parameters(self) -> dict[str, Float]:
-        """Fitted parameters by name, each (C,)."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists for JSON."""
 
 
 @dataclass(frozen=True)

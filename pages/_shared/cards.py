@@ -8,7 +8,6 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.cards import cards_data
-from openmax_core.explorer import is_threshold
 from openmax_core.results import results_json
 from openmax_core.verdicts import (
     PictureLogits,
@@ -21,6 +20,7 @@ from openmax_core.views import Answer
 from openmax_core.workspace import Workspace
 from pages._shared import basket, state
 from pages._shared.components import cards
+from pages._shared.moved import moved, take_threshold
 from pages._shared.opened import open_picture
 
 KEY, SENT = "cards", "cards_sent"
@@ -100,12 +100,12 @@ def _draw(
                 if answer.view is not None and f"{seen_by}/{key}" not in sent
             },
             "value": threshold,
-            "echo": _moved().get("count", 0),
+            "echo": moved(KEY).get("count", 0),
             "class_limits": limits,
             "class_limits_at": None if by_class is None else by_class[0],
             "is_by_class": _wants_class_thresholds(),
         },
-        on_moved_change=lambda: _take(workspace),
+        on_moved_change=lambda: take_threshold(workspace, KEY),
         on_lacking_change=_send_again,
         on_opened_change=lambda: None,
         on_removed_change=lambda: None,
@@ -155,17 +155,4 @@ def _class_thresholds(
 
 
 def _wants_class_thresholds() -> bool:
-    return _moved().get("is_by_class") is not False
-
-
-def _take(workspace: Workspace) -> None:
-    value = _moved().get("value")
-    if is_threshold(value):
-        state.set_threshold(workspace, value)
-
-
-def _moved() -> dict[str, Any]:
-    """What the browser said last; nothing of it is trusted to be what we would send."""
-    held = st.session_state.get(KEY)
-    moved = held.get("moved") if held is not None else None
-    return moved if isinstance(moved, dict) else {}
+    return moved(KEY).get("is_by_class") is not False

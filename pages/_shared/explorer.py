@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import streamlit as st
-
 from openmax_core.assessment import Evaluation
-from openmax_core.explorer import is_threshold, outcome_data
+from openmax_core.explorer import outcome_data
 from openmax_core.saved_points import SavedPoint
 from openmax_core.workspace import Workspace
-from pages._shared import derived, state
+from pages._shared import derived
 from pages._shared.components import threshold_explorer
+from pages._shared.moved import moved, take_threshold
 
 KEY = "explorer"
 
@@ -39,14 +38,14 @@ def show_explorer(
     spread : thresholds between which most resamples choose
     """
     curve = derived.explorer_data(workspace, evaluation, interval)
-    moved = _moved()
+    told = moved(KEY)
     threshold_explorer(
         key=KEY,
         data={
-            "curve": None if moved.get("have") == curve["id"] else curve,
+            "curve": None if told.get("have") == curve["id"] else curve,
             "curve_id": curve["id"],
             "value": threshold,
-            "echo": moved.get("count", 0),
+            "echo": told.get("count", 0),
             "current": outcome_data(evaluation.curve, threshold, curve["cells"], interval),
             "marks": list(marks),
             "floors": list(floors),
@@ -61,18 +60,5 @@ def show_explorer(
             ],
             "spread": spread,
         },
-        on_moved_change=lambda: _take(workspace),
+        on_moved_change=lambda: take_threshold(workspace, KEY),
     )
-
-
-def _take(workspace: Workspace) -> None:
-    value = _moved().get("value")
-    if is_threshold(value):
-        state.set_threshold(workspace, value)
-
-
-def _moved() -> dict[str, Any]:
-    """What the browser said last; nothing of it is trusted to be what we would send."""
-    held = st.session_state.get(KEY)
-    moved = held.get("moved") if held is not None else None
-    return moved if isinstance(moved, dict) else {}
