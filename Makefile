@@ -8,7 +8,7 @@ PORT ?= 8501
 WORKSPACE ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench evidence test-lowest screenshots clean
+.PHONY: run test lint bench evidence test-lowest screenshots garages clean
 
 run: $(VENV)/.installed
 	OPENMAX_WORKSPACE="$(WORKSPACE)" $(BIN)/streamlit run app.py --server.port $(PORT)
@@ -40,6 +40,13 @@ test-lowest: $(VENV)/.installed-dev
 screenshots: $(VENV)/.browser
 	$(BIN)/python -m tests.browser.screenshots
 
+# The garages' pictures and network, made anew by Blender's renderer: about an hour on two cores.
+garages: $(VENV)/.installed
+	$(PYTHON) -m venv .venv-garages
+	.venv-garages/bin/pip install --quiet --requirement assets/garages/requirements.txt
+	.venv-garages/bin/python assets/garages/render.py build/garages
+	$(BIN)/python assets/garages/pack.py build/garages
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with make PYTHON=python3.12"; exit 1; }
@@ -59,5 +66,5 @@ $(VENV)/.browser: tests/browser/install_browser.sh $(VENV)/.installed-dev
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .venv-garages build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages._shared import sidebar
-from pages._shared.registry import navigate, routed
+from pages._shared import sidebar, tour
+from pages._shared.registry import name_of, navigate, routed
 from pages._shared.start import ASSETS, freeze_imports, keep_uploads_in_memory
 
 st.set_page_config(
@@ -20,4 +20,5 @@ keep_uploads_in_memory()
 page = navigate()
 sidebar.show()
 with routed():
+    tour.show(name_of(page))
     page.run()

@@ -1,14 +1,14 @@
 """Which folders the dashboard may open: only those under the allowed roots.
 
 The person who starts the server says which: ``OPENMAX_ROOTS`` (paths separated as in ``PATH``),
-the present folder without; the demo's folder always; and a workspace named at the start, with the
+the present folder without; the demos' folders always; and a workspace named at the start, with the
 picture folders and weights that it names.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,14 +98,19 @@ class AllowedRoots:
         return list(found)
 
 
-def workspace_names(folders: Iterable[Path]) -> dict[str, Path]:
-    """Distinct names to show for workspace folders; one that cannot be read goes by its folder."""
+def workspace_names(
+    folders: Iterable[Path], names: Mapping[Path, str] | None = None
+) -> dict[str, Path]:
+    """Distinct names to show for workspace folders.
+
+    One that cannot be read, or is not made yet, goes by its name in ``names``, or by its folder.
+    """
     named: dict[str, Path] = {}
     for folder in folders:
         try:
             name = Workspace.open(folder).settings.name
         except OpenMaxError:
-            name = folder.name
+            name = (names or {}).get(folder, folder.name)
         named[name if name not in named else f"{name} ({folder})"] = folder
     return named
 

@@ -143,6 +143,7 @@ def _print_unreadable(workspace: Workspace) -> None:
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.decimals import threshold_text
+    from openmax_core.reject_folders import reject_folders
     from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
@@ -157,6 +158,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
         point = evaluation.recommend(floor)
     except NoFeasibleThresholdError as error:
         problem = str(error)
+    folders = reject_folders(evaluation)
+    by_folder = folders.at(point.threshold) if point and folders.is_divided else ()
     if options.json:
         auroc = evaluation.curve.auroc
         values = {
@@ -165,6 +168,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
             "table": [_without_nan(row) for row in rows],
             "min_test_accuracy": floor,
             "recommended": None if point is None else json.loads(point.to_json()),
+            "reject_folders": [item.to_dict() for item in by_folder],
             "problem": problem or None,
         }
         print(json.dumps(values, indent=2))
@@ -176,6 +180,13 @@ def run_evaluate(options: argparse.Namespace) -> int:
             reject = _share(row, "reject")
             print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
         print(f"\nrecommended: {problem or _point_in_words(point, floor)}")
+        if by_folder:
+            print("\nReject accuracy there by folder of the reject set, the worst first:")
+        for item in by_folder:
+            share = (
+                f"{item.reject_accuracy:.4f} [{item.interval.low:.3f}, {item.interval.high:.3f}]"
+            )
+            print(f"{share:>23}  {item.rejected:6,} of {item.n:6,}  {item.folder}")
     return EXIT_INFEASIBLE if problem else 0
 
 

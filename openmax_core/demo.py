@@ -1,132 +1,223 @@
-"""The embedded demo: real handwritten digits, 0–5 known and 6–9 unknown.
+"""Embedded demos: each a workspace in the user's cache folder, made of what is shipped with us.
 
-scikit-learn's bundled set (1,797 pictures of 8 × 8, Alpaydin & Kaynak, 1998) is written once as
-PNG pictures into a workspace. Of each known digit the first 70 % in the set's order are trained on
-and the rest is the test set: neighbours in the set are often by one hand, so a random split would
-flatter.
+A demo is made at its first opening: pictures, weights and settings go to a folder beside its place,
+which is renamed once it is whole. What it was made of is noted in it (``.demo.json``), so that a
+later version with other pictures or settings brings it up to date. What the user has saved in it
+stays: operating points, and the defaults in ``workspace.toml``.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import platformdirs
-from numpy.typing import NDArray
-from PIL import Image
 
-from openmax_core.errors import WorkspaceError
-from openmax_core.files import sha256_of_file, write_bytes_atomically
-from openmax_core.images import TrainTransform, Transform
-from openmax_core.onnx_export import export_paths
-from openmax_core.settings import (
-    FILE_NAME,
-    ClassifierSettings,
-    WorkspaceSettings,
-    write_settings,
+from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.files import (
+    fingerprint,
+    sha256_of_file,
+    write_bytes_atomically,
+    write_text_atomically,
 )
+from openmax_core.onnx_export import export_paths
+from openmax_core.settings import FILE_NAME, WorkspaceSettings, read_settings, write_settings
 from openmax_core.workspace import Workspace
 
-KNOWN = tuple("012345")
-SIDE = 80
-TRAIN_SHARE = 0.7
-WEIGHTS_NAME = "digits.safetensors"
-SETTINGS = WorkspaceSettings(
-    name="Handwritten digits",
-    classifier=ClassifierSettings("shufflenet_v2_x0_5", KNOWN, WEIGHTS_NAME),
-    folders={"train": "train", "test": "test", "reject": "reject"},
-    # Crops that move by a pixel of the original show the network each digit at many places.
-    transform=Transform(resize=(72, 72), crop=(64, 64)),
-    train_transform=TrainTransform(random_crop=True, horizontal_flip=0.0, brightness=0.2),
-)
+ASSETS = Path(__file__).parents[1] / "assets" / "demo"
+NOTE = ".demo.json"
 
 
-def demo_folder() -> Path:
-    """Where the demo lies: in the user's cache folder."""
-    return platformdirs.user_cache_path("openmax") / "digits"
+@dataclass(frozen=True)
+class Demo:
+    """What a demo is made of.
+
+    Attributes
+    ----------
+    key : str
+        Name of its folder in the cache.
+    settings : WorkspaceSettings
+        Its weights lie under the same name in ``assets/demo``, the exported network beside them.
+    version : function of the folder ``assets/demo``
+        Tells pictures of one version from those of another.
+    write_pictures : function of ``assets/demo`` and a folder
+        Writes ``train/``, ``test/``, ``reject/`` and whatever else belongs to them.
+    """
+
+    key: str
+    settings: WorkspaceSettings
+    version: Callable[[Path], str]
+    write_pictures: Callable[[Path, Path], None]
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies or would lie: in the user's cache folder, links resolved."""
+        return (platformdirs.user_cache_path("openmax") / self.key).resolve()
+
+    @property
+    def weights_name(self) -> str:
+        """Name of its weights file."""
+        return self.settings.classifier.weights or ""
+
+    def made_of(self, assets: Path) -> dict[str, str]:
+        """Fingerprints of what is shipped for it; the weights are compared by themselves."""
+        settings = fingerprint(asdict(self.settings))
+        return {"pictures": self.version(assets), "settings": settings}
 
 
-def exported_network(weights: Path) -> Path:
-    """Where the demo's exported network lies or would lie: beside its weights."""
-    key = sha256_of_file(weights)
-    crop = SETTINGS.transform.crop
-    return export_paths(weights, key, SETTINGS.classifier.architecture, len(KNOWN), crop)[0]
+def can_be_made(demo: Demo) -> bool:
+    """Tell whether a demo is there, or there is a cache folder to make it in."""
+    if (demo.folder / FILE_NAME).exists():
+        return True
+    try:
+        demo.folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return not demo.folder.is_file() and os.access(demo.folder.parent, os.W_OK | os.X_OK)
 
 
-def export_network(weights: Path) -> Path:
-    """Export the demo's network beside its weights, as it is shipped; imports torch."""
-    from openmax_core.classifier import load_classifier
-    from openmax_core.onnx_export import export, keep
-
-    architecture = SETTINGS.classifier.architecture
-    classifier = load_classifier(architecture, weights, KNOWN, SETTINGS.transform)
-    keep(export(classifier), (path := exported_network(weights),), weights)
-    return path
-
-
-def open_digits_demo(weights: Path, folder: Path | None = None) -> Workspace:
-    """Open the demo workspace, and make it first where it does not exist.
+def open_demo(demo: Demo, assets: Path = ASSETS, folder: Path | None = None) -> Workspace:
+    """Open a demo; make it first where it does not exist, and bring it up to date.
 
     Parameters
     ----------
-    weights : trained weights to copy into the workspace, with the exported network beside them
-    folder : :func:`demo_folder` without
+    assets : where what is shipped lies
+    folder : where the demo lies; in the user's cache without
 
     Raises
     ------
     WorkspaceError
-        The folder cannot be written.
+        The folder cannot be written, or what is shipped is damaged.
     """
-    folder = folder or demo_folder()
-    if not (folder / FILE_NAME).exists():
-        _make(folder, weights)
-    own = folder / WEIGHTS_NAME
-    if not own.exists() or own.read_bytes() != weights.read_bytes():
-        write_bytes_atomically(own, weights.read_bytes())
-    exported = exported_network(weights)
-    if exported.is_file() and not (copy := folder / exported.name).exists():
-        write_bytes_atomically(copy, exported.read_bytes())
+    folder = folder or demo.folder
+    try:
+        made_of = demo.made_of(assets)
+        noted, is_whole = _noted(folder), (folder / FILE_NAME).exists()
+        if not noted and not is_whole:
+            _make(demo, assets, folder, made_of)
+        elif noted != made_of or not is_whole:
+            _update(demo, assets, folder, noted, made_of)
+        _bring_network(demo, assets, folder)
+    except (OSError, OpenMaxError) as error:
+        if not (folder / FILE_NAME).exists():
+            raise WorkspaceError(f"cannot make the demo in {folder}: {error}") from error
+        # What is there can be used as it is; the next opening tries again.
+        logging.getLogger(__name__).warning("cannot update the demo in %s: %s", folder, error)
     return Workspace.open(folder)
 
 
-def write_digit_pictures(folder: Path) -> None:
-    """Write the digits as PNG files ``<split>/<digit>/<row>.png``."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    for digit in range(10):
-        rows = np.flatnonzero(digits.target == digit)
-        n_train = round(TRAIN_SHARE * len(rows))
-        for position, row in enumerate(rows.tolist()):
-            known = "train" if position < n_train else "test"
-            path = folder / (known if str(digit) in KNOWN else "reject") / str(digit)
-            path.mkdir(parents=True, exist_ok=True)
-            _picture(digits.images[row]).save(path / f"{row:04d}.png")
+def exported_network(demo: Demo, assets: Path = ASSETS) -> Path:
+    """Where a demo's exported network lies or would lie: beside its weights."""
+    weights, classifier = assets / demo.weights_name, demo.settings.classifier
+    key, crop = sha256_of_file(weights), demo.settings.transform.crop
+    return export_paths(weights, key, classifier.architecture, len(classifier.classes), crop)[0]
 
 
-def _picture(values: NDArray[np.float64]) -> Image.Image:
-    """8 × 8 values from 0 to 16 as ink on paper, with a margin, large enough to be looked at."""
-    paper = np.pad(255 - values * (255 / 16), 1, constant_values=255)
-    small = Image.fromarray(np.rint(paper).astype(np.uint8))
-    return small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+def export_network(demo: Demo, assets: Path = ASSETS) -> Path:
+    """Export a demo's network beside its weights, as it is shipped; imports torch."""
+    from openmax_core.classifier import load_classifier
+    from openmax_core.onnx_export import export, keep
+
+    weights, chosen = assets / demo.weights_name, demo.settings.classifier
+    classifier = load_classifier(
+        chosen.architecture, weights, chosen.classes, demo.settings.transform
+    )
+    path = exported_network(demo, assets)
+    keep(export(classifier), (path,), weights)
+    return path
 
 
-def _make(folder: Path, weights: Path) -> None:
-    temporary = None
+def _make(demo: Demo, assets: Path, folder: Path, made_of: dict[str, str]) -> None:
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-demo-"))
-        write_digit_pictures(temporary)
-        shutil.copyfile(weights, temporary / WEIGHTS_NAME)
-        write_settings(temporary / FILE_NAME, SETTINGS)
-        temporary.chmod(0o755)
-        temporary.rename(folder)
-    except OSError as error:
-        if (folder / FILE_NAME).exists():  # another process was faster
-            return
-        raise WorkspaceError(f"cannot make the demo in {folder}: {error}") from error
+        with _folder_beside(folder) as made:
+            demo.write_pictures(assets, made)
+            shutil.copyfile(assets / demo.weights_name, made / demo.weights_name)
+            write_settings(made / FILE_NAME, demo.settings)
+            _note(made, made_of)
+            made.chmod(0o755)
+            made.rename(folder)
+    except OSError:
+        if not (folder / FILE_NAME).exists():  # else another process was faster
+            raise
+
+
+def _update(
+    demo: Demo, assets: Path, folder: Path, noted: dict[str, Any], made_of: dict[str, str]
+) -> None:
+    """Put other pictures and settings in place; interrupted, the next opening does it again."""
+    if noted.get("pictures") != made_of["pictures"]:
+        with _folder_beside(folder) as made:
+            demo.write_pictures(assets, made)
+            if _noted(folder) == made_of:  # another process was faster, and may extract by now
+                return
+            written = sorted(made.iterdir())
+            (replaced := made / ".replaced").mkdir()
+            for path in written:
+                if (own := folder / path.name).exists():
+                    own.rename(replaced / path.name)
+                path.rename(own)
+        # Logits of other pictures: extracting again takes seconds, figures of before mislead.
+        shutil.rmtree(folder / "activations", ignore_errors=True)
+    if noted.get("settings") != made_of["settings"] or not (folder / FILE_NAME).exists():
+        _update_settings(demo, folder)
+    _note(folder, made_of)
+
+
+def _update_settings(demo: Demo, folder: Path) -> None:
+    """Write the demo's settings; defaults stay, and a network that the user has trained."""
+    path, settings = folder / FILE_NAME, demo.settings
+    try:
+        own = read_settings(path)
+    except WorkspaceError:  # missing or unreadable: nothing of it is kept
+        write_settings(fresh := folder / f".{FILE_NAME}", settings)
+        fresh.replace(path)
+        return
+    settings = replace(settings, defaults=own.defaults)
+    if own.classifier.weights != demo.weights_name:
+        settings = replace(settings, classifier=own.classifier)
+    write_settings(path, settings)
+
+
+def _bring_network(demo: Demo, assets: Path, folder: Path) -> None:
+    """Copy weights and exported network where they are missing or others are shipped by now."""
+    weights, own = assets / demo.weights_name, folder / demo.weights_name
+    if not own.exists() or own.read_bytes() != weights.read_bytes():
+        write_bytes_atomically(own, weights.read_bytes())
+    exported = exported_network(demo, assets)
+    if exported.is_file() and not (copy := folder / exported.name).exists():
+        for other in folder.glob(f"{weights.stem}-*.onnx"):
+            with suppress(OSError):
+                other.unlink()
+        write_bytes_atomically(copy, exported.read_bytes())
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    """What a demo was made of; empty where it does not say."""
+    try:
+        values = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _note(folder: Path, made_of: dict[str, str]) -> None:
+    write_text_atomically(folder / NOTE, json.dumps(made_of, indent=2))
+
+
+@contextmanager
+def _folder_beside(folder: Path) -> Iterator[Path]:
+    """Make an empty folder on the same drive, gone afterwards with all that is left in it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-demo-"))
+    try:
+        yield temporary
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -24,6 +24,7 @@ from openmax_core.explorer import explorer_data, outcome_data
 from openmax_core.intervals import DEFAULT_INTERVAL, Interval, share_interval
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.reject_folders import reject_folders
 from openmax_core.resampling import choose_on_half
 from openmax_core.tables import (
     class_table,
@@ -32,6 +33,7 @@ from openmax_core.tables import (
     parse_thresholds,
     sweep_table,
 )
+from openmax_core.verdicts import class_limits
 from openmax_core.weibull import Float
 from openmax_core.workspace import Workspace
 
@@ -77,6 +79,7 @@ def report_html(
         sections="\n".join(
             [
                 _class_thresholds(point),
+                _folders(evaluation, point),
                 _honest(evaluation, point),
                 _sweep(evaluation, point, thresholds),
                 _curves(evaluation.openmax),
@@ -158,6 +161,29 @@ def _class_thresholds(point: OperatingPoint) -> str:
     return (
         "<h2>Thresholds per class</h2><p>The explorer and the table of thresholds show one "
         f"threshold for all classes.</p>{_table(table)}"
+    )
+
+
+def _folders(evaluation: Evaluation, point: OperatingPoint) -> str:
+    """Which kind of unknown slips through, where the reject set is divided."""
+    folders = reject_folders(evaluation)
+    if not folders.is_divided:
+        return ""
+    names = evaluation.openmax.class_names_
+    outcomes = folders.at(class_limits(names, point.threshold, point.class_thresholds))
+    part = ""
+    if len(outcomes) > MOST_ROWS:
+        part = f" The first {MOST_ROWS:,} of {len(outcomes):,} folders."
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(item.folder)}</th><td>{_counted(item.rejected, item.n)}</td>"
+        "</tr>"
+        for item in outcomes[:MOST_ROWS]
+    )
+    return (
+        "<h2>Which unknowns slip through</h2><p>Reject accuracy at this point by folder of the "
+        f"reject set, the worst first.{part}</p><div class='wide'><table class='plain'><thead><tr>"
+        "<th>folder</th><th>rejected</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -279,9 +305,12 @@ def _svg(openmax: OpenMax, index: int) -> str:
 
 def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) -> str:
     """Everything that the figures can be traced by."""
-    openmax, classifier = evaluation.openmax, workspace.settings.classifier
+    openmax, settings = evaluation.openmax, workspace.settings
+    classifier = settings.classifier
     facts = {
         "workspace": workspace.settings.name,
+        **({"about": settings.description} if settings.description else {}),
+        **({"pictures": settings.notice} if settings.notice else {}),
         "network": f"{classifier.architecture}, weights {classifier.weights}",
         "classes": ", ".join(openmax.class_names_),
         "method": openmax.preset_,

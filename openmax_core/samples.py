@@ -59,14 +59,21 @@ def picture_bytes(path: Path, most: int = 900) -> bytes | None:
 
 
 def sample_pictures(
-    workspace: Workspace, split: str, activations: Activations, most: int
+    workspace: Workspace, split: str, activations: Activations | None, most: int
 ) -> list[Sample]:
     """Thumbnails of at most ``most`` readable pictures, spread evenly over the split.
 
-    Pictures that have gone since the extraction are left out.
+    Without activations, of the files that lie there. Pictures that have gone since the extraction
+    are left out.
     """
+    if activations is not None:
+        found = sample_paths(workspace, activations, most)
+    else:
+        files = workspace.find_pictures(split)
+        rows = _spread(len(files), most)
+        found = [_captioned(workspace, files.paths[row], int(files.labels[row])) for row in rows]
     samples = []
-    for path, caption in sample_paths(workspace, activations, most):
+    for path, caption in found:
         try:
             picture = decode(workspace.picture_folder(split) / path)
         except PictureError:
@@ -83,13 +90,18 @@ def sample_paths(
     The caption is the class, of unknowns the folder, or 'unknown' without one.
     """
     table = activations.readable
-    rows = np.unique(np.linspace(0, len(table) - 1, 2 * most + 1)[1::2].round().astype(int))
-    found = []
-    for row in rows.tolist():
-        path, label = table["path"].iloc[row], int(table["label"].iloc[row])
-        caption = workspace.classes[label] if label >= 0 else path.split("/")[0]
-        found.append((path, caption if "/" in path else "unknown"))
-    return found
+    rows = table[["path", "label"]].iloc[_spread(len(table), most)]
+    return [_captioned(workspace, path, int(label)) for path, label in rows.itertuples(index=False)]
+
+
+def _spread(n: int, most: int) -> list[int]:
+    places = np.linspace(0, n - 1, 2 * most + 1)[1::2]
+    return np.unique(places.round().astype(int)).tolist()
+
+
+def _captioned(workspace: Workspace, path: str, label: int) -> tuple[str, str]:
+    caption = workspace.classes[label] if label >= 0 else path.split("/", maxsplit=1)[0]
+    return path, caption if "/" in path else "unknown"
 
 
 def sample_upload(workspace: Workspace, split: str, path: str) -> Upload:

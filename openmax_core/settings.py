@@ -1,6 +1,8 @@
 """``workspace.toml``: what a workspace consists of, readable and writable by hand.
 
 name = "parking"
+description = "What it is about" # optional, as is the next; both are shown as plain text
+notice = "Rendered pictures"     # in a few words, on every page that shows the pictures
 
 [classifier]
 architecture = "resnet50"
@@ -77,7 +79,11 @@ class Defaults:
 
 @dataclass(frozen=True)
 class WorkspaceSettings:
-    """The content of ``workspace.toml``, checked."""
+    """The content of ``workspace.toml``, checked.
+
+    ``description`` says in sentences what the workspace is about; ``notice`` in a few words what
+    one must know of its pictures wherever they are shown.
+    """
 
     name: str
     classifier: ClassifierSettings
@@ -85,6 +91,8 @@ class WorkspaceSettings:
     transform: Transform = field(default_factory=Transform)
     train_transform: TrainTransform = field(default_factory=TrainTransform)
     defaults: Defaults = field(default_factory=Defaults)
+    description: str | None = None
+    notice: str | None = None
 
 
 def read_settings(path: Path) -> WorkspaceSettings:
@@ -163,7 +171,7 @@ class _Reader:
             "folders": FOLDER_NAMES,
             "defaults": ("preset", "min_test_accuracy"),
         }
-        self.known(document, "", ("name", *tables))
+        self.known(document, "", ("name", "description", "notice", *tables))
         for name, keys in tables.items():
             table = document.setdefault(name, {})
             if not isinstance(table, dict):
@@ -176,6 +184,8 @@ class _Reader:
             transform=self.transform(document["transform"]),
             train_transform=self.train_transform(document["train_transform"]),
             defaults=self.defaults(document["defaults"]),
+            description=self.text(document, "", "description", "").strip() or None,
+            notice=self.text(document, "", "notice", "").strip() or None,
         )
 
     def classifier(self, table: dict[str, Any]) -> ClassifierSettings:

@@ -13,29 +13,39 @@ from openmax_core.operating_point import OperatingPoint
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent, plain
-from pages._shared.guards import require_evaluation, require_workspace, show_provenance
+from pages._shared.guards import (
+    require_evaluation,
+    require_workspace,
+    show_notice,
+    show_provenance,
+)
 from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed, link_to
 from pages._shared.widgets import figure_card
 
-N_SAMPLES = 6
+N_SAMPLES = 8
 
 
 def main() -> None:
     workspace = require_workspace()
     st.title(plain(workspace.settings.name))
+    if workspace.settings.description:
+        st.markdown(plain(workspace.settings.description))
     st.markdown(
         "A classifier knows "
         f"**{len(workspace.classes)} classes** ({plain(_listed(workspace.classes))}). Pictures of "
         "anything else must be **rejected**, not forced into a class. OpenMax gives each picture a "
         "score; the **threshold** decides what is rejected, and what that costs."
     )
-    workspace, evaluation = require_evaluation()
+    # The pictures are there at once; what has to be waited for is said above them.
+    above = st.container()
+    _show_pictures(workspace)
+    with above:
+        workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
     _show_figures(evaluation)
     _show_point(workspace, evaluation)
     _show_next_steps()
-    _show_pictures(workspace, evaluation)
     _show_data(workspace, evaluation)
 
 
@@ -104,17 +114,16 @@ def _in_words(point: OperatingPoint) -> str:
     )
 
 
-def _show_pictures(workspace: Workspace, evaluation: Evaluation) -> None:
-    at = (str(workspace.folder), workspace.state())
-    known = state.samples(*at, "test", N_SAMPLES)
-    unknown = state.samples(*at, "reject", N_SAMPLES) if evaluation.reject else []
-    st.subheader("The pictures")
-    for title, samples in (("Known classes", known), ("Unknown: to be rejected", unknown)):
-        if not samples:
-            continue
-        st.markdown(f"**{title}**")
-        for column, sample in zip(st.columns(N_SAMPLES), samples, strict=False):
-            column.image(sample.picture, caption=plain(sample.caption), width="stretch")
+def _show_pictures(workspace: Workspace) -> None:
+    show_notice(workspace)
+    with st.container(key="pictures"):
+        for title, split in (("Known classes", "test"), ("Unknown: to be rejected", "reject")):
+            found = state.samples(workspace, split, N_SAMPLES) if split in workspace.splits else []
+            if not found:
+                continue
+            st.markdown(f"**{title}**")
+            for column, sample in zip(st.columns(N_SAMPLES), found, strict=False):
+                column.image(sample.picture, caption=plain(sample.caption), width="stretch")
 
 
 def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:

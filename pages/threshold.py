@@ -13,10 +13,11 @@ from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.decision import Decision, show_decision
 from pages._shared.explorer import show_explorer
-from pages._shared.guards import require_evaluation, show_provenance, warn_if_few
+from pages._shared.guards import require_evaluation, show_notice, show_provenance, warn_if_few
 from pages._shared.messages import show_error
 from pages._shared.mistakes import show_mistakes
 from pages._shared.registry import ensure_routed
+from pages._shared.reject_folders import show_reject_folders
 from pages._shared.saved import show_saved_points
 from pages._shared.sweep import show_sweep
 from pages._shared.take_away import show_take_away
@@ -25,6 +26,7 @@ from pages._shared.take_away import show_take_away
 def main() -> None:
     st.title("Threshold")
     workspace, evaluation = require_evaluation()
+    show_notice(workspace)
     show_provenance(evaluation)
     warn_if_few(evaluation)
     st.fragment(_explore)(workspace, evaluation)
@@ -49,8 +51,10 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
             spread=decision.spread,
         )
     point = _point(evaluation, decision, threshold)
-    st.subheader("The pictures that pay")
-    show_mistakes(workspace, evaluation, threshold)
+    with st.container(key="pictures_that_pay"):
+        st.subheader("The pictures that pay")
+        show_mistakes(workspace, evaluation, threshold)
+    show_reject_folders(workspace, evaluation, threshold, interval)
     st.subheader("Saved points")
     show_saved_points(workspace, point, saved, decision.class_point)
     st.subheader("Table of thresholds")

@@ -10,7 +10,7 @@ from pages._shared import derived, state
 from pages._shared.class_detail import show_class
 from pages._shared.class_health import show_health_table, show_simulation
 from pages._shared.class_multiples import MOST_PLOTS, show_multiples
-from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.guards import require_evaluation, show_notice, show_provenance
 from pages._shared.registry import ensure_routed
 from pages._shared.sensitivity import show_sensitivity
 
@@ -18,6 +18,7 @@ from pages._shared.sensitivity import show_sensitivity
 def main() -> None:
     st.title("Weibull")
     workspace, evaluation = require_evaluation()
+    show_notice(workspace)
     show_provenance(evaluation)
     st.markdown(
         "For each class a Weibull is fitted to the largest distances between its correctly "

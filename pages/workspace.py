@@ -9,6 +9,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.workspace import SplitStatus, Workspace
 from pages._shared import start, state
 from pages._shared.format import plain
+from pages._shared.guards import show_notice
 from pages._shared.messages import show_error
 from pages._shared.progress import show_extraction
 from pages._shared.registry import ensure_routed
@@ -34,6 +35,9 @@ def _show_workspace(workspace: Workspace) -> None:
         f"**{plain(workspace.settings.name)}** · {classifier.architecture} · "
         f"{len(workspace.classes)} classes · {plain(str(workspace.folder))}"
     )
+    if workspace.settings.description:
+        st.caption(plain(workspace.settings.description))
+    show_notice(workspace)
     job = state.extraction(workspace)
     if job is not None and job.is_running:
         show_extraction(job, can_stop=True)

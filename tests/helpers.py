@@ -80,6 +80,16 @@ def store_made_up(workspace: Workspace, split: str, files: PictureFiles, seed: i
     workspace.store.save(split, files, rows, len(workspace.classes))
 
 
+def divide_reject_set(workspace: Workspace, counts: dict[str, int]) -> None:
+    """Move some unknowns of :func:`make_workspace` to other folders, and store them again."""
+    folder = workspace.picture_folder("reject")
+    for name, count in counts.items():
+        (folder / name).mkdir()
+        for path in sorted((folder / "oak").iterdir())[:count]:
+            path.rename(folder / name / path.name)
+    store_made_up(workspace, "reject", workspace.find_pictures("reject"), seed=2)
+
+
 class MadeUpRows(Mapping[int, Result]):
     """Made-up logits, a row at a time."""
 

@@ -15,6 +15,7 @@ from openmax_core.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import gallery
 from pages._shared.format import plain
+from pages._shared.guards import show_notice
 
 PER_PAGE = 12
 PLOT = {"displayModeBar": False}
@@ -59,6 +60,7 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
     members = tail_members(evaluation, index)
     split = evaluation.calibrated_on
     st.markdown(f"**The {len(members)} *{split}* pictures of the tail**, farthest first")
+    show_notice(workspace)
     page = 1
     if (n_pages := -(-len(members) // PER_PAGE)) > 1:
         page = min(st.pagination(n_pages, key=f"tail_page_{index}"), n_pages)

@@ -48,3 +48,10 @@ cards = st.components.v2.component(
     css=_read("components/control.css", "components/cards.css"),
     js=_read("components/control.js", "components/cards.js"),
 )
+
+tour = st.components.v2.component(
+    "openmax_tour",
+    html=_read("components/tour.html"),
+    css=_read("components/tour.css"),
+    js=_read("components/tour.js"),
+)

@@ -26,6 +26,8 @@ from openmax_core.health import (
 )
 from openmax_core.jobs import Job
 from openmax_core.objectives import Objective, objective_from_dict
+from openmax_core.reject_folders import RejectFolders
+from openmax_core.reject_folders import reject_folders as divide
 from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.samples import picture_bytes, thumbnail_url
 from openmax_core.sensitivity import Sensitivity, measure_sensitivity
@@ -67,6 +69,11 @@ def class_choice(
         Nothing meets the constraint, on all pictures or on one half.
     """
     return _class_choice(_key(item, evaluation), objective.to_dict(), evaluation)
+
+
+def reject_folders(item: Workspace, evaluation: Evaluation) -> RejectFolders:
+    """Return the reject set, divided by folder."""
+    return _reject_folders(_key(item, evaluation), evaluation)
 
 
 def thumbnail(item: Workspace, split: str, path: str) -> str | None:
@@ -114,6 +121,11 @@ def _class_choice(
     wanted = objective_from_dict(objective)
     curve = _evaluation.curve
     return choose_class_thresholds(curve, wanted), measure_gain(curve, wanted)
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _reject_folders(key: str, _evaluation: Evaluation) -> RejectFolders:
+    return divide(_evaluation)
 
 
 @st.cache_data(show_spinner=False, max_entries=2000)

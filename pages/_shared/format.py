@@ -38,5 +38,11 @@ def code(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown leaves as it is: names of files, classes and folders may hold anything."""
-    return "".join(f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in text)
+    """Text that Markdown leaves as it is: names of files, classes and folders may hold anything.
+
+    Lines are joined: a new one could begin a list, a heading or code.
+    """
+    one_line = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    escaped = "".join(f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in one_line)
+    # At its beginning a dash, plus or number makes a list, and an equals sign a heading.
+    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped)

@@ -10,6 +10,7 @@ from openmax_core.intervals import share_interval
 from openmax_core.presets import tail_in_words
 from openmax_core.workspace import Workspace
 from pages._shared import state
+from pages._shared.format import plain
 from pages._shared.messages import show_error, show_warning
 from pages._shared.progress import show_extraction, show_extraction_beside
 from pages._shared.registry import link_to
@@ -28,7 +29,7 @@ def require_workspace() -> Workspace:
 
 
 def require_evaluation() -> tuple[Workspace, Evaluation]:
-    """Return workspace and evaluation; extract the demo first, or say what is missing and stop."""
+    """Return workspace and evaluation; extract a demo first, or say what is missing and stop."""
     workspace = require_workspace()
     _require_activations(workspace)
     try:
@@ -39,6 +40,13 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
         st.stop()
     _warn_if_stale(workspace)
     return workspace, evaluation
+
+
+def show_notice(workspace: Workspace) -> None:
+    """Say what one must know of the workspace's pictures, where they are shown."""
+    if workspace.settings.notice:
+        # Not st.badge: it escapes brackets once more.
+        st.markdown(f":gray-badge[:material/info: {plain(workspace.settings.notice)}]")
 
 
 def show_provenance(evaluation: Evaluation) -> None:

@@ -15,6 +15,7 @@ from openmax_core.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import gallery
 from pages._shared.format import plain
+from pages._shared.guards import show_notice
 
 PER_PAGE = 12
 N_NEAREST = 2
@@ -43,6 +44,8 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
     )
     table, in_words = tables[kind or ACCEPTED]
     row.caption(f"**{len(table):,}** {in_words}; nearest to the threshold first.")
+    with row:
+        show_notice(workspace)
     if not len(table):
         st.caption(":material/check: None at this threshold.")
         return
@@ -93,6 +96,7 @@ def _open(
         else:
             st.image(content, width="stretch")
         st.caption(plain(f"{picture['split']}/{picture['path']}"))
+        show_notice(workspace)
     with right:
         decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"
         st.markdown(f"**{plain(decision)}** · it is **{plain(str(picture['truth']))}**")

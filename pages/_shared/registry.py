@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -40,6 +41,16 @@ def find_page(name: str) -> StreamlitPage:
 def navigate() -> StreamlitPage:
     """Register all pages; returns the one that the address asks for."""
     return st.navigation([find_page(item.name) for item in PAGES])
+
+
+def name_of(page: StreamlitPage) -> str:
+    """Name of a page in the registry."""
+    return next(item.name for item in PAGES if item.title == page.title)
+
+
+def switch_to(name: str) -> NoReturn:
+    """Go to a page, or run the present one again; what the address says stays in it."""
+    st.switch_page(f"pages/{name}.py", query_params=st.query_params.to_dict())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import streamlit as st
 from openmax_core.access import workspace_names
 from openmax_core.errors import OpenMaxError
 from openmax_core.presets import DEFAULT_PRESET, PRESETS, tail_in_words
-from pages._shared import start, state
+from pages._shared import start, state, tour
 from pages._shared.messages import show_warning
 
 DESCRIPTIONS = {
@@ -26,12 +26,12 @@ def show() -> None:
         st.caption(DESCRIPTIONS[preset])
         with st.expander("Method settings", icon=":material/settings:"):
             _choose_settings(preset)
+        tour.offer_again()
 
 
 def _choose_workspace() -> None:
-    folders = start.found_workspaces().copy()
-    if (demo := start.demo_folder()) is not None:
-        folders.insert(0, demo)
+    demos = {folder: demo.settings.name for folder, demo in start.demos().items()}
+    folders = [*demos, *start.found_workspaces()]
     if (own := start.started_with()) is not None:
         folders.insert(0, own)
     if (opened := st.session_state.get("opened_folder")) is not None:
@@ -39,7 +39,7 @@ def _choose_workspace() -> None:
     if not folders:
         state.set_workspace(None, "There is no workspace under the allowed folders.")
         return
-    named = workspace_names(dict.fromkeys(folders))
+    named = workspace_names(dict.fromkeys(folders), demos)
     if (wanted := st.session_state.pop("show_folder", None)) is not None:
         name = next((name for name, folder in named.items() if folder == wanted), None)
         if name is not None:
@@ -47,6 +47,7 @@ def _choose_workspace() -> None:
     _warn_of_unknown_name(list(named))
     name = st.selectbox("Workspace", list(named), key="workspace", bind="query-params")
     try:
+        start.prepare(named[name])
         state.set_workspace(start.roots().open(named[name]))
     except OpenMaxError as error:
         state.set_workspace(None, str(error))

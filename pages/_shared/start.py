@@ -13,7 +13,8 @@ import streamlit as st
 from starlette.formparsers import MultiPartParser
 
 from openmax_core.access import AllowedRoots
-from openmax_core.demo import open_digits_demo
+from openmax_core.demo import Demo, can_be_made, open_demo
+from openmax_core.demos import DEMOS
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace import Workspace
 
@@ -22,14 +23,30 @@ WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"
 MOST_IN_MEMORY = 128 << 20  # bytes of one file, more than the server takes
 
 
+@st.cache_resource(show_spinner=False)
+def demos() -> dict[Path, Demo]:
+    """Embedded demos by their folders; those that no cache folder can be had for are left out."""
+    found = {demo.folder: demo for demo in DEMOS if can_be_made(demo)}
+    if len(found) < len(DEMOS):
+        logging.getLogger(__name__).warning("no demo: the cache folder cannot be written")
+    return found
+
+
+def prepare(folder: Path) -> None:
+    """Make a workspace that is chosen, where it is a demo that is not made yet or out of date.
+
+    Raises
+    ------
+    OpenMaxError
+        It cannot be made.
+    """
+    if folder in demos():
+        _prepare_demo(folder)
+
+
 @st.cache_resource(show_spinner="Writing the demo's pictures …")
-def demo_folder() -> Path | None:
-    """Folder of the embedded demo, written at the first start; None where it cannot be."""
-    try:
-        return open_digits_demo(ASSETS / "demo" / "digits.safetensors").folder
-    except OpenMaxError as error:
-        logging.getLogger(__name__).warning("no demo: %s", error)
-        return None
+def _prepare_demo(folder: Path) -> None:
+    open_demo(demos()[folder])
 
 
 @st.cache_resource(show_spinner=False)
@@ -42,8 +59,7 @@ def started_with() -> Path | None:
 @st.cache_resource(show_spinner=False)
 def roots() -> AllowedRoots:
     """Return the folders that may be opened."""
-    demo = demo_folder()
-    allowed = AllowedRoots.from_environment(*([demo] if demo else []))
+    allowed = AllowedRoots.from_environment(*demos())
     if (folder := started_with()) is not None:
         try:
             return allowed.including(Workspace.open(folder))

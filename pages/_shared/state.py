@@ -11,6 +11,7 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.decimals import threshold_text
+from openmax_core.demo_garages import GARAGES
 from openmax_core.engines import Engine
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.extraction import ExtractionReport
@@ -45,8 +46,13 @@ def workspace_problem() -> str:
 
 
 def is_demo(item: Workspace) -> bool:
-    """Tell whether a workspace is the embedded demo."""
-    return item.folder == start.demo_folder()
+    """Tell whether a workspace is one of the embedded demos."""
+    return item.folder in start.demos()
+
+
+def has_tour(item: Workspace) -> bool:
+    """Tell whether the guided tour speaks of a workspace: of the demo that a visitor lands on."""
+    return item.folder == GARAGES.folder and is_demo(item)
 
 
 def method() -> tuple[str, dict[str, Any]]:
@@ -180,12 +186,23 @@ def engine_job(item: Workspace) -> Job[None, Engine]:
     return job
 
 
+def samples(item: Workspace, split: str, most: int) -> list[Sample]:
+    """Thumbnails of a few pictures of a split, extracted or not; none where they cannot be read.
+
+    What is wrong then is said where the page needs its figures.
+    """
+    try:
+        return _samples(str(item.folder), item.state(), split, most)
+    except OpenMaxError:
+        return []
+
+
 @st.cache_resource(show_spinner=False, max_entries=20)
-def samples(folder: str, state: str, split: str, most: int) -> list[Sample]:
-    """Thumbnails of a few pictures of a split; decoded once a state for everybody."""
+def _samples(folder: str, state: str, split: str, most: int) -> list[Sample]:
+    """Decoded once a state for everybody."""
     item = Workspace.open(folder)
-    activations = item.activations(split)
-    return sample_pictures(item, split, activations, most) if activations else []
+    activations = item.activations(split) if item.settings.classifier.weights else None
+    return sample_pictures(item, split, activations, most)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

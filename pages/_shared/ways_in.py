@@ -21,6 +21,7 @@ from openmax_core.workspace import Workspace
 from pages._shared import basket, derived
 from pages._shared.components import samples
 from pages._shared.format import plain
+from pages._shared.guards import show_notice
 from pages._shared.messages import show_error
 
 N_SAMPLES = 6
@@ -117,6 +118,7 @@ def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
                 )
     if not items:
         return
+    show_notice(workspace)
     clicked = samples(key="samples", data={"items": items}, on_clicked_change=lambda: None).clicked
     # Only what is offered can be asked for: the key comes back from the browser.
     for item in items:

@@ -9,7 +9,7 @@ import pytest
 
 from openmax_core.inference import Progress
 from openmax_core.workspace import Workspace
-from tests.app.visitor import explorer, metric, metric_note, percent, texts
+from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
 from tests.helpers import make_workspace
 
 
@@ -67,6 +67,34 @@ def test_the_demo_is_left_out_where_no_cache_can_be_written(open_app, trees, mon
     app = open_app(trees.folder)
     assert app.sidebar.selectbox(key="workspace").options == ["Trees"]
     assert metric(app, "Test pictures") == "89"
+
+
+def test_both_demos_are_offered_and_none_is_made_before_it_is_chosen(
+    open_app, trees, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    app = open_app(trees.folder)
+    offered = app.sidebar.selectbox(key="workspace").options
+    assert offered == ["Trees", "Car-sharing garages", "Handwritten digits"]
+    assert list((tmp_path / "cache" / "openmax").iterdir()) == []
+
+
+def test_what_a_workspace_is_about_is_said_as_it_is_written(open_app, trees):
+    about = {"description": "About *trees*: $5", "notice": "Rendered [pictures]"}
+    trees.save_settings(replace(trees.settings, **about))
+    for page in ("overview", "workspace"):
+        app = open_app(trees.folder, page)
+        assert "About \\*trees\\*\\: \\$5" in [str(item.value) for item in app.markdown] + [
+            str(item.value) for item in app.caption
+        ]
+    for page in ("overview", "threshold", "weibull", "upload", "workspace"):
+        badges = [str(item.value) for item in open_app(trees.folder, page).markdown]
+        assert any("Rendered \\[pictures\\]" in text for text in badges), page
+
+
+def test_a_workspace_that_says_nothing_shows_no_badge(open_app, trees):
+    for page in ("overview", "threshold", "weibull", "upload", "workspace"):
+        assert "-badge[" not in texts(open_app(trees.folder, page).markdown)
 
 
 def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):
@@ -218,6 +246,20 @@ def test_without_figures_the_progress_stands_alone(open_app, tmp_path, monkeypat
     app = open_app(bare.folder, page)
     assert "going through the network, once" in texts(app.info)
     assert not app.metric
+
+
+def test_the_overview_shows_pictures_while_they_go_through_the_network(
+    open_app, tmp_path, monkeypatch
+):
+    bare = make_workspace(tmp_path / "bare", n_train=2, n_test=4, n_reject=6, stored=False)
+    with_job(monkeypatch, Running)
+    app = open_app(bare.folder)
+    captions = [item.proto.imgs[0].caption for item in app.get("image")]
+    assert sorted(set(captions)) == ["ash", "birch", "cedar", "oak"]
+    assert captions.count("oak") == 6
+    # The progress comes first: on a small screen the pictures would hide it.
+    kinds = [item.type for item in walk(app.main)]
+    assert kinds.index("info") < kinds.index("image")
 
 
 def test_the_workspace_page_can_stop_an_extraction(open_app, trees, monkeypatch):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from openmax_core import NoFeasibleThresholdError
 from openmax_core.class_thresholds import choose_class_thresholds, measure_gain
@@ -20,6 +22,7 @@ from openmax_core.objectives import (
     MostRejected,
     MostRight,
 )
+from openmax_core.reject_folders import folder_table, reject_folders
 from openmax_core.resampling import bootstrap_choices, choose_on_half
 from openmax_core.tables import sweep_table
 from tests.app.visitor import (
@@ -31,7 +34,7 @@ from tests.app.visitor import (
     send_moved,
     texts,
 )
-from tests.helpers import make_workspace
+from tests.helpers import divide_reject_set, make_workspace
 
 OBJECTIVES = {  # as the page first asks for them
     "max_reject_accuracy": MostRejected(0.85),
@@ -596,3 +599,37 @@ def test_the_command_for_the_shell_can_be_copied_as_it_is(open_app, tmp_path, na
     app = open_app(workspace.folder, "threshold")
     commands = [item.value for item in app.caption if "in the shell" in item.value]
     assert commands == [f"The same in the shell: {code.format(folder=workspace.folder)}"]
+
+
+# --- which unknowns slip through ---------------------------------------------------------------
+
+
+def folder_rows(app: AppTest) -> list[pd.DataFrame]:
+    """The table by folder, if there is one."""
+    return [item.value for item in app.dataframe if "folder" in item.value.columns]
+
+
+def test_the_folders_of_the_reject_set_follow_the_threshold(open_app, trees):
+    divide_reject_set(trees, {"elm": 25, "fir": 10})
+    app = open_app(trees.folder, "threshold")
+    folders = reject_folders(trees.evaluate("bendale"))
+    for threshold in (explorer(app)["value"], 0.95, 0.3):
+        move_threshold(app, threshold)
+        (table,) = folder_rows(app)
+        expected = folder_table(folders.at(threshold))
+        assert table.to_dict(orient="list") == expected.to_dict(orient="list")
+        assert f"at threshold {threshold_text(threshold)} by folder" in texts(app.caption)
+
+
+def test_folders_have_the_interval_that_was_chosen(open_app, trees):
+    divide_reject_set(trees, {"elm": 25})
+    app = open_app(trees.folder, "threshold")
+    threshold = explorer(app)["value"]
+    app.segmented_control(key="interval").set_value("Clopper–Pearson").run()
+    (table,) = folder_rows(app)
+    outcomes = reject_folders(trees.evaluate("bendale")).at(threshold, "Clopper–Pearson")
+    assert table["low"].tolist() == [item.interval.low for item in outcomes]
+
+
+def test_a_reject_set_in_one_folder_has_no_table_by_folder(open_app, trees):
+    assert folder_rows(open_app(trees.folder, "threshold")) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Button, UnknownElement
+from streamlit.testing.v1.element_tree import Block, Button, Element, UnknownElement
 
 
 def metric(app: AppTest, label: str) -> str:
@@ -34,6 +34,15 @@ def percent(share: float) -> str:
 def button(app: AppTest, start: str) -> Button:
     (found,) = [item for item in app.button if item.label.startswith(start)]
     return found
+
+
+def walk(block: Block) -> Iterator[Element]:
+    """Everything that a page shows, in its order."""
+    for child in block.children.values():
+        if isinstance(child, Block):
+            yield from walk(child)
+        else:
+            yield child
 
 
 # --- components: AppTest runs no JavaScript, but knows what they are given -----------------------

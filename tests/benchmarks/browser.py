@@ -18,6 +18,7 @@ from tests.helpers import make_large_workspace
 N_TOUCHES = 100
 N_SCORES = 1_000_000
 LARGE = "A million"
+DEMO = "workspace=Handwritten+digits"
 
 # Work of the main thread in each frame in which the threshold moved: from the first callback of the
 # frame to the first task after it, styles, layout and painting between them.
@@ -51,7 +52,7 @@ def rows() -> list[Row]:
             second_start = _start(browser, folder)
             make_large_workspace(folder / "large", N_SCORES, name=LARGE)
             with serve(folder, preloaded=("torch", "torchvision")) as address:
-                measured = [*_explore(browser, address, "", "325 + 714 scores")]
+                measured = [*_explore(browser, address, DEMO, "325 + 714 scores")]
                 large = f"workspace={LARGE.replace(' ', '+')}"
                 measured += _explore(browser, address, large, "1,000,000 + 1,000,000 scores")
         finally:

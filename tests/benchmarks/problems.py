@@ -24,7 +24,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
-from openmax_core.demo import open_digits_demo
+from openmax_core.demo import open_demo
+from openmax_core.demo_digits import DIGITS
 from openmax_core.images import Transform, decode
 from openmax_core.settings import FILE_NAME
 from openmax_core.workspace import Workspace
@@ -34,7 +35,6 @@ Labels = NDArray[np.int64]
 Head = Callable[[Array], Array]
 PICTURES, BACKBONE = "OPENMAX_BENCH_PICTURES", "OPENMAX_BENCH_BACKBONE"
 FOLDER = "OPENMAX_BENCH_FOLDER"
-WEIGHTS = Path(__file__).parents[2] / "assets" / "demo" / "digits.safetensors"
 N_FEATURES = 24
 SPREADS = {2: 0.6, 4: 0.75, 10: 0.9, 100: 1.15}
 SHIFTS = ("+5", "−5", "own")
@@ -81,7 +81,7 @@ def final_problems(folder: Path) -> list[Problem]:
     made = [*_flowers_final()]
     made += [_shifted(problem, shift) for problem in made for shift in SHIFTS]
     made += _finetuned_final()
-    demo = open_digits_demo(WEIGHTS, folder / "digits")
+    demo = open_demo(DIGITS, folder=folder / "digits")
     demo.extract("cpu")
     made.append(_of_workspace(demo, "digits, the demo's network", "digits"))
     for n_classes in (4, 10, 100):

@@ -13,12 +13,13 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from openmax_core.classifier import build_network
-from openmax_core.demo import open_digits_demo
+from openmax_core.demo import Demo, open_demo
+from openmax_core.demo_digits import DIGITS
 from openmax_core.devices import n_cores
 from openmax_core.images import Transform
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
-from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve
+from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
 from tests.helpers import make_large_workspace
 
 
@@ -74,12 +75,9 @@ def server(server_folder: Path, large_pictures: Path, many_scores: Workspace) ->
     assert "Traceback" not in log, log
 
 
-def extracted_demo(server_folder: Path) -> Workspace:
-    """The server's demo, extracted here where the server has not done it yet."""
-    workspace = open_digits_demo(
-        ROOT / "assets" / "demo" / "digits.safetensors",
-        server_folder / "cache" / "openmax" / "digits",
-    )
+def extracted_demo(server_folder: Path, demo: Demo = DIGITS) -> Workspace:
+    """One of the server's demos, extracted here where the server has not done it yet."""
+    workspace = open_demo(demo, folder=server_folder / "cache" / "openmax" / demo.key)
     if not all(workspace.has_activations(split) for split in workspace.splits):
         workspace.extract(device="cpu")
     return workspace

@@ -1,4 +1,4 @@
-"""``make screenshots``: the README's pictures, taken of the demo in a fresh server."""
+"""``make screenshots``: the README's pictures, every page on the first demo, in a fresh server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-from openmax_core.workspace import Workspace
+from openmax_core.demo_garages import GARAGES
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve
 
 FOLDER = ROOT / "assets" / "screenshots"
 WIDTH = 1360
+N_UPLOADS = 4
 
 
 def main() -> None:
@@ -37,26 +38,37 @@ def main() -> None:
 
 
 def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
-    dashboard = Dashboard(page, address)
-    dashboard.open("?method=notebook", timeout=180_000)
+    dashboard = Dashboard(page, address, workspace=None)
+    # Whoever takes pictures has seen the tour.
+    page.add_init_script("localStorage.setItem('openmax-tour-left', 'first')")
+    dashboard.open(timeout=180_000)
     expect(dashboard.metric("Test pictures")).to_be_visible()
-    _save(page, f"overview-{scheme}", 880)
-    dashboard.open("threshold?method=notebook")
+    expect(page.locator(".st-key-pictures img")).to_have_count(16)
+    _save(page, f"overview-{scheme}", 1120)
+    dashboard.open("threshold")
     dashboard.wait_for_explorer()
-    expect(page.locator(".gallery img")).to_have_count(12)
+    expect(page.locator(".gallery img").first).to_be_visible()
     _save(page, f"threshold-{scheme}", 1080)
-    dashboard.open("weibull?method=robust")
-    expect(page.locator(".multiples li button")).to_have_count(6)
-    _save(page, f"weibull-{scheme}", 1400)
-    dashboard.open("upload?method=robust")
-    workspace = Workspace.open(cache / "openmax" / "digits")
-    known, unknown = workspace.picture_folder("test"), workspace.picture_folder("reject")
-    folders = [known / "3", unknown / "8", known / "0", unknown / "7"]
-    page.locator('input[type="file"]').set_input_files(
-        [sorted(folder.iterdir())[2] for folder in folders]
-    )
-    expect(page.locator(".card .verdict")).to_have_count(4)
+    dashboard.open("weibull")
+    n_classes = len(GARAGES.settings.classifier.classes)
+    expect(page.locator(".multiples li button")).to_have_count(n_classes)
+    _save(page, f"weibull-{scheme}", 1300)
+    dashboard.open("upload")
+    page.locator('input[type="file"]').set_input_files(_uploads(cache / "openmax" / GARAGES.key))
+    expect(page.locator(".card .verdict")).to_have_count(N_UPLOADS)
     _save(page, f"upload-{scheme}", 1430)
+    dashboard.open("workspace")
+    expect(page.get_by_text("Everything is stored")).to_be_visible()
+    _save(page, f"workspace-{scheme}", 900)
+    dashboard.open("method")
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    _save(page, f"method-{scheme}", 1200)
+
+
+def _uploads(folder: Path) -> list[Path]:
+    """Pictures of two garages and of two kinds of unknowns."""
+    chosen = ("test/Harbour", "reject/outdoor lot", "test/Museum", "reject/another garage")
+    return [sorted((folder / name).iterdir())[place] for place, name in enumerate(chosen, 7)]
 
 
 def _save(page: Page, name: str, height: int) -> None:

@@ -29,11 +29,24 @@ def percent(share: float | None) -> str:
     return f"{100 * share:.1f} %"
 
 
-# The first test of this module is the first visit of the server: keep it first.
-def test_the_first_start_extracts_the_demo(dashboard, demo_folder):
+# The first two tests of this module are the first visits of the server: keep them first.
+def test_the_first_visit_shows_pictures_at_once_and_extracts_the_garages(dashboard, server_folder):
     page: Page = dashboard.page
-    # A deep link: a server's first visitor may come from one.
-    page.goto(f"{dashboard.address}/threshold?method=notebook")
+    page.goto(dashboard.address)
+    expect(page.get_by_role("heading", name="Car-sharing garages")).to_be_visible()
+    # It takes a few seconds: what is shown meanwhile has a test of its own.
+    expect(page.locator(".st-key-pictures img")).to_have_count(16)
+    expect(page.get_by_text("Rendered pictures: path-traced, not photographs")).to_be_visible()
+    expect(dashboard.metric("Test pictures")).to_have_text("200", timeout=60_000)
+    expect(dashboard.metric("Reject pictures")).to_have_text("240")
+    expect(page.locator(".st-key-pictures img")).to_have_count(16)
+    # The other demo waits until somebody chooses it.
+    assert not (server_folder / "cache" / "openmax" / "digits").exists()
+
+
+def test_the_first_visit_of_the_digits_writes_and_extracts_them(dashboard, demo_folder):
+    page: Page = dashboard.page
+    page.goto(f"{dashboard.address}/threshold?method=notebook&workspace=Handwritten+digits")
     # It is done in a second or two: how far it is shows in a test of its own.
     expect(page.get_by_text("going through the network, once")).to_be_visible(timeout=180_000)
     expect(dashboard.accuracy("Reject accuracy")).to_be_visible(timeout=180_000)
@@ -70,7 +83,7 @@ def test_a_link_reproduces_the_view_in_another_browser(dashboard, demo_folder, b
     expect(dashboard.accuracy("Reject accuracy")).to_have_text(expected)
     dashboard.expect_address_value("threshold", "0.3005")
     other = browser.new_context()
-    visitor = Dashboard(other.new_page(), dashboard.address)
+    visitor = Dashboard(other.new_page(), dashboard.address, workspace=None)
     visitor.open(dashboard.page.url.removeprefix(f"{dashboard.address}/"))
     expect(visitor.accuracy("Reject accuracy")).to_have_text(expected)
     expect(visitor.page.get_by_label("Exact threshold")).to_have_value("0.3005")
@@ -138,7 +151,8 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
 @pytest.mark.parametrize("width", [1440, 800])
 def test_no_page_is_wider_than_the_window(browser, server, demo_folder, scheme, width):
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-    dashboard = Dashboard(context.new_page(), server)
+    # The first demo has all there is: a description, a notice, the tour, folders of unknowns.
+    dashboard = Dashboard(context.new_page(), server, workspace=None)
     for name in ("", "threshold", "weibull", "upload", "workspace"):
         dashboard.open(name)
         overflow = dashboard.page.evaluate(

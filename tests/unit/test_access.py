@@ -240,3 +240,9 @@ def test_a_workspace_that_cannot_be_read_goes_by_its_folder(root: Path) -> None:
     put_settings(root / "broken")
     (root / "broken" / FILE_NAME).write_text("name = ", encoding="utf-8")
     assert workspace_names([root / "broken"]) == {"broken": root / "broken"}
+
+
+def test_a_workspace_that_is_not_made_yet_goes_by_the_name_that_it_will_have(root: Path) -> None:
+    own = small(root / "a", "Trees").folder
+    names = {root / "later": "Digits", own: "another name"}
+    assert workspace_names([own, root / "later"], names) == {"Trees": own, "Digits": root / "later"}

@@ -27,9 +27,11 @@ from openmax_core.cli_commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
 from openmax_core.decimals import threshold_text
 from openmax_core.objectives import Balanced, MostRejected
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.reject_folders import reject_folders
 from openmax_core.settings import FILE_NAME
 from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 from openmax_core.workspace import Workspace
+from tests.helpers import divide_reject_set, make_workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 
@@ -343,6 +345,21 @@ def test_json_agrees_with_the_curve(story: Story) -> None:
     assert values["preset"] == "robust"
     assert values["accuracy_before_rejection"] == evaluation.accuracy_before_rejection
     assert values["data"] == evaluation.data
+    # One folder of unknowns says nothing by folder.
+    assert values["reject_folders"] == []
+
+
+def test_evaluate_says_which_kind_of_unknown_slips_through(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "trees")
+    divide_reject_set(workspace, {"elm": 20})
+    evaluation = workspace.evaluate()
+    outcomes = reject_folders(evaluation).at(evaluation.recommend(0.85).threshold)
+    assert {item.folder: item.n for item in outcomes} == {"elm": 20, "oak": 40}
+    values = json.loads(shell("evaluate", workspace.folder, "--json").out)
+    assert values["reject_folders"] == [item.to_dict() for item in outcomes]
+    text = shell("evaluate", workspace.folder).out
+    for item in outcomes:
+        assert f"{item.rejected:6} of {item.n:6}  {item.folder}" in text
 
 
 def test_text_has_a_row_a_threshold_with_the_curve_s_values(story: Story) -> None:

@@ -32,12 +32,13 @@ from openmax_core.explorer import explorer_data, outcome_data
 from openmax_core.intervals import DEFAULT_INTERVAL
 from openmax_core.objectives import Balanced, LeastCost, MostRejected
 from openmax_core.operating_point import FORMAT
+from openmax_core.reject_folders import reject_folders
 from openmax_core.report import MOST_CURVES, MOST_ROWS, report_html
 from openmax_core.resampling import choose_on_half
 from openmax_core.settings import ClassifierSettings, WorkspaceSettings
 from openmax_core.tables import class_warnings, default_thresholds, parse_thresholds, sweep_table
 from openmax_core.weibull import Float
-from tests.helpers import CLASSES, made_up_logits, make_workspace
+from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"
 # An element, a character reference, quotes, a template's sign, the end of the script, a comment.
@@ -306,6 +307,19 @@ def test_a_point_that_was_set_by_hand_was_chosen_for_nothing(
     assert page.facts["threshold"] == "0.4321"
 
 
+def test_the_folders_of_the_reject_set_are_listed_the_worst_first(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    divide_reject_set(workspace, {"<elm>": 20})
+    evaluation = workspace.evaluate()
+    point = evaluation.recommend(0.8)
+    page = Page(report_html(workspace, evaluation, point))
+    expected = [
+        [item.folder, share(item.rejected, item.n).replace("95 % ", "")]
+        for item in reject_folders(evaluation).at(point.threshold)
+    ]
+    assert page.tables["Which unknowns slip through"][1:] == expected
+
+
 def test_the_other_half_of_the_pictures_says_what_to_expect(
     page: Page, evaluation: Evaluation
 ) -> None:
@@ -359,6 +373,16 @@ def test_the_table_of_thresholds_is_the_sweep(
     ]
     assert page.tables["Table of thresholds"][1:] == expected
     assert page.here == ["0.5"]
+
+
+def test_what_the_workspace_is_about_is_said(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    about = replace(workspace.settings, description="About <trees>", notice="Rendered pictures")
+    workspace.save_settings(about)
+    evaluation = workspace.evaluate()
+    page = Page(report_html(workspace, evaluation, evaluation.recommend(0.8)))
+    assert page.facts["about"] == "About <trees>"
+    assert page.facts["pictures"] == "Rendered pictures"
 
 
 def test_everything_that_the_figures_rest_on_is_named(page: Page, evaluation: Evaluation) -> None:

@@ -138,6 +138,15 @@ def test_unknowns_without_a_folder_are_called_unknown(tmp_path: Path) -> None:
     assert [sample.caption for sample in samples] == ["unknown", "unknown"]
 
 
+def test_samples_are_there_before_anything_went_through_the_network(workspace: Workspace) -> None:
+    for split in ("test", "reject"):
+        samples = sample_pictures(workspace, split, None, 6)
+        assert len(samples) == 6
+        assert {sample.picture.size for sample in samples} == {(SIDE, SIDE)}
+    captions = [sample.caption for sample in sample_pictures(workspace, "test", None, 6)]
+    assert captions == ["ash", "ash", "birch", "birch", "cedar", "cedar"]
+
+
 def test_no_more_samples_than_pictures(workspace: Workspace) -> None:
     # 10 · 3 files of test, of which the last counts as unreadable.
     assert len(sample_pictures(workspace, "test", stored(workspace, "test"), 100)) == 29

@@ -71,6 +71,8 @@ FULL = WorkspaceSettings(
     transform=Transform((31, 45), (17, 19), "bicubic", (0.1, 0.2, 1 / 3), (1.0, 0.5, 1e-3)),
     train_transform=TrainTransform(False, 0.0, 0.25),
     defaults=Defaults("notebook", 0.123456789012345),
+    description='What "it" is about.\n\nIn two paragraphs: 日本',
+    notice="Rendered pictures",
 )
 
 
@@ -81,8 +83,9 @@ FULL = WorkspaceSettings(
         replace(FULL, transform=replace(FULL.transform, resize=256)),
         replace(FULL, classifier=replace(FULL.classifier, weights=None)),
         replace(FULL, folders={"train": "train", "test": "test"}),
+        replace(FULL, description=None, notice=None),
     ],
-    ids=["everything", "shorter side", "no weights", "no reject set"],
+    ids=["everything", "shorter side", "no weights", "no reject set", "nothing to say"],
 )
 def test_what_is_written_is_read_back_exactly(tmp_path: Path, settings: WorkspaceSettings) -> None:
     path = tmp_path / "new" / "workspace.toml"
@@ -101,6 +104,21 @@ def test_changes_keep_comments_and_order(tmp_path: Path) -> None:
     unchanged = COMMENTED.replace("min_test_accuracy = 0.9\n", "min_test_accuracy = 0.8\n")
     assert text.startswith(unchanged)
     assert read_settings(path).defaults.min_test_accuracy == 0.8
+
+
+def test_a_description_that_is_added_stands_above_the_tables(tmp_path: Path) -> None:
+    path = written(tmp_path, COMMENTED)
+    settings = replace(read_settings(path), description="About trees", notice="Rendered")
+    write_settings(path, settings)
+    assert read_settings(path) == settings
+    text = path.read_text(encoding="utf-8")
+    assert text.index("description =") < text.index("[classifier]")
+
+
+@pytest.mark.parametrize("text", ['description = ""\n', 'notice = "  "\n'])
+def test_an_empty_description_or_notice_is_none(tmp_path: Path, text: str) -> None:
+    settings = read_settings(written(tmp_path, text + CLASSIFIER))
+    assert (settings.description, settings.notice) == (None, None)
 
 
 def test_a_folder_that_is_taken_out_goes_from_the_file(tmp_path: Path) -> None:

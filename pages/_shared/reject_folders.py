@@ -1,0 +1,46 @@
+"""Reject accuracy by folder of the reject set, at the threshold."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from openmax_core.assessment import Evaluation
+from openmax_core.decimals import threshold_text
+from openmax_core.reject_folders import folder_table
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+
+MOST_ROWS = 12
+
+
+def show_reject_folders(
+    workspace: Workspace, evaluation: Evaluation, threshold: float, interval: str
+) -> None:
+    """Draw the folders, the worst first; nothing where the reject set is not divided."""
+    folders = derived.reject_folders(workspace, evaluation)
+    if not folders.is_divided:
+        return
+    table = folder_table(folders.at(threshold, interval))
+    st.subheader("Which unknowns slip through")
+    st.caption(
+        f"Reject accuracy at threshold {threshold_text(threshold)} by folder of the reject set, "
+        "the worst first."
+    )
+    bound = st.column_config.NumberColumn(format="%.3f", help=f"95 % {interval} interval")
+    st.dataframe(
+        table,
+        hide_index=True,
+        width="stretch",
+        height="content" if len(table) <= MOST_ROWS else 460,
+        column_order=["folder", "reject_accuracy", "low", "high", "accepted", "pictures"],
+        column_config={
+            "folder": st.column_config.TextColumn("Folder", pinned=True),
+            "reject_accuracy": st.column_config.ProgressColumn(
+                "Reject accuracy", min_value=0.0, max_value=1.0, format="%.3f"
+            ),
+            "low": bound | {"label": "95 % from"},
+            "high": bound | {"label": "to"},
+            "accepted": st.column_config.NumberColumn("Accepted", format="localized"),
+            "pictures": st.column_config.NumberColumn("of", format="localized"),
+        },
+    )
