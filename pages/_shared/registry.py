@@ -49,8 +49,12 @@ def name_of(page: StreamlitPage) -> str:
 
 
 def switch_to(name: str) -> NoReturn:
-    """Go to a page, or run the present one again; what the address says stays in it."""
-    st.switch_page(f"pages/{name}.py", query_params=st.query_params.to_dict())
+    """Go to a page, or run the present one again; the threshold stays in the address.
+
+    What else is there belongs to widgets of the sidebar, which write it themselves.
+    """
+    kept = {key: st.query_params[key] for key in ("threshold",) if key in st.query_params}
+    st.switch_page(f"pages/{name}.py", query_params=kept)
 
 
 @contextmanager

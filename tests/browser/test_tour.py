@@ -122,6 +122,16 @@ def test_a_reload_in_its_middle_goes_on_there(tour):
     tour.expect_step(2)
 
 
+def test_it_keeps_the_method_that_was_chosen(context, server):
+    visitor = Tour(context, server).open("?method=notebook")
+    visitor.expect_step(0)
+    for number in (1, 2, 3):
+        visitor.button(f"Next: {TITLES[number]}").click()
+        visitor.expect_step(number)
+    expect(visitor.bar.locator(".text")).to_contain_text("(η 100)")
+    visitor.dashboard.expect_address_value("method", "notebook")
+
+
 def test_it_starts_again_from_the_sidebar_as_often_as_one_likes(tour):
     tour.button("End the tour").click()
     tour.page.get_by_test_id("stSidebarNavLink").filter(has_text="Upload").click()
