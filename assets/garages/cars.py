@@ -16,18 +16,7 @@ import materials
 from parts import box, cylinder, sphere, text_mesh
 from shapes import Section, Shape
 
-MATERIALS = (
-    "paint",
-    "glass",
-    "dark",
-    "chrome",
-    "tyre",
-    "rim",
-    "headlight",
-    "taillight",
-    "plate",
-    "indicator",
-)
+MATERIALS = tuple(materials.CAR_PARTS)
 INDEX = {name: number for number, name in enumerate(MATERIALS)}
 
 

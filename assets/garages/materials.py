@@ -7,6 +7,18 @@ from typing import Any
 import bpy
 
 Colour = tuple[float, float, float]
+CAR_PARTS: dict[str, dict[str, Any]] = {
+    "paint": {"base": (0.5, 0.5, 0.5), "roughness": 0.3},
+    "glass": {"base": (0.012, 0.016, 0.018), "roughness": 0.04},
+    "dark": {"base": (0.012, 0.012, 0.013), "roughness": 0.55},
+    "chrome": {"base": (0.7, 0.7, 0.72), "roughness": 0.18, "metallic": 1.0},
+    "tyre": {"base": (0.018, 0.018, 0.018), "roughness": 0.85},
+    "rim": {"base": (0.42, 0.43, 0.45), "roughness": 0.3, "metallic": 0.9},
+    "headlight": {"base": (0.62, 0.65, 0.68), "roughness": 0.08},
+    "taillight": {"base": (0.30, 0.008, 0.008), "roughness": 0.1},
+    "plate": {"base": (0.78, 0.78, 0.76), "roughness": 0.45},
+    "indicator": {"base": (0.6, 0.2, 0.02), "roughness": 0.2},
+}
 
 
 def plain(
@@ -43,21 +55,9 @@ def set_strength(material: bpy.types.Material, strength: float) -> None:
 
 def car_part(name: str) -> bpy.types.Material:
     """Return the material of a car's part; 'paint' is replaced for each car."""
-    parts: dict[str, dict[str, Any]] = {
-        "paint": {"base": (0.5, 0.5, 0.5), "roughness": 0.3},
-        "glass": {"base": (0.012, 0.016, 0.018), "roughness": 0.04},
-        "dark": {"base": (0.012, 0.012, 0.013), "roughness": 0.55},
-        "chrome": {"base": (0.7, 0.7, 0.72), "roughness": 0.18, "metallic": 1.0},
-        "tyre": {"base": (0.018, 0.018, 0.018), "roughness": 0.85},
-        "rim": {"base": (0.42, 0.43, 0.45), "roughness": 0.3, "metallic": 0.9},
-        "headlight": {"base": (0.62, 0.65, 0.68), "roughness": 0.08},
-        "taillight": {"base": (0.30, 0.008, 0.008), "roughness": 0.1},
-        "plate": {"base": (0.78, 0.78, 0.76), "roughness": 0.45},
-        "indicator": {"base": (0.6, 0.2, 0.02), "roughness": 0.2},
-    }
     found, tree = _new(f"car {name}")
     if tree is not None:
-        _set(tree.nodes["Principled BSDF"], **parts[name])
+        _set(tree.nodes["Principled BSDF"], **CAR_PARTS[name])
     return found
 
 

@@ -4,6 +4,8 @@
 
 Needs Blender as a Python module and what requirements.txt beside this file names; the dashboard
 itself needs none of it. Goes on where it stopped: pictures that are there are not made again.
+Everything random follows from the seed. The renderer's threads add in any order, so between two
+runs a few pixels in 100,000 differ in their last digits, and with them the bytes of the JPEG.
 """
 
 from __future__ import annotations
