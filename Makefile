@@ -14,7 +14,7 @@ run: $(VENV)/.installed
 	OPENMAX_WORKSPACE="$(WORKSPACE)" $(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: lint $(VENV)/.browser
-	$(BIN)/python -m pytest tests/unit tests/app
+	$(BIN)/python -m pytest tests/unit tests/app -n auto --maxprocesses 4 --dist loadfile
 	$(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/.installed-dev
@@ -40,12 +40,13 @@ test-lowest: $(VENV)/.installed-dev
 screenshots: $(VENV)/.browser
 	$(BIN)/python -m tests.browser.screenshots
 
-# The garages' pictures and network, made anew by Blender's renderer: about an hour on two cores.
+# The garages' pictures and network, made anew by Blender's renderer: 1½ hours on two cores.
 garages: $(VENV)/.installed
 	$(PYTHON) -m venv .venv-garages
 	.venv-garages/bin/pip install --quiet --requirement assets/garages/requirements.txt
+	.venv-garages/bin/python assets/garages/render.py build/garages-backbone --backbone
 	.venv-garages/bin/python assets/garages/render.py build/garages
-	$(BIN)/python assets/garages/pack.py build/garages
+	$(BIN)/python assets/garages/pack.py build/garages build/garages-backbone
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

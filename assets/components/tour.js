@@ -136,6 +136,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     forget("sessionStorage", RUNNING);
     show(false);
     stop();
+    document.getElementById("stMain")?.focus({ preventScroll: true });
   };
   bar.stop = stop;
 

@@ -108,7 +108,7 @@ def stage_indoors(shot: Shot, hall: Hall, rng: np.random.Generator) -> Stage:
     if shot.reason == "no car":
         taken = list(hall.own_bays)
         if rng.random() < 0.5:
-            bay = float(rng.choice(hall.other_bays[2:-2]))
+            bay = float(rng.choice(hall.other_bays[2:-2] or hall.other_bays))
             taken.append(bay)
         _look_at_nothing(bay, rng)
     elif shot.reason == "in the aisle":
@@ -117,6 +117,8 @@ def stage_indoors(shot: Shot, hall: Hall, rng: np.random.Generator) -> Stage:
     elif shot.reason == "in front of an exit":
         taken = _bays_below(_before_exit(stage, hall, rng), hall)
     elif shot.reason == "too close":
+        near = 1.5 * width
+        taken = [x for x in (*hall.own_bays, *hall.other_bays) if abs(x - bay) < near]
         _too_close(stage, bay, rng)
     else:
         pose = _in_bay(bay, rng)

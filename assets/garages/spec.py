@@ -175,9 +175,9 @@ BRIDGE = replace(
     light=(0.97, 0.98, 1.0),
     level="B",
 )
-GARAGES = {item.name: item for item in (*KNOWN, BRIDGE)}
 
 SEED = 7
+OUTDOORS = "outdoors"
 RIGHT = "in its bay"
 REASONS = (
     "across the line",
@@ -204,19 +204,15 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to be made; everything random in it follows from ``seed``."""
+    """One picture to be made, at ``path`` below the folder of all.
 
-    split: str
+    Everything random in it follows from ``seed``.
+    """
+
+    path: str
     garage: str
     reason: str
-    number: int
     seed: int = field(repr=False)
-
-    @property
-    def path(self) -> str:
-        """Where it is written, under the folder of all."""
-        folder = self.reason if self.split == "reject" else self.garage
-        return f"{self.split}/{folder}/{self.number:03d}.jpg"
 
 
 def shots(sizes: Sizes, seed: int) -> list[Shot]:
@@ -232,11 +228,17 @@ def shots(sizes: Sizes, seed: int) -> list[Shot]:
             if reason == "another garage":
                 place = BRIDGE.name
             elif reason == "outdoor lot":
-                place = "outdoors"
+                place = OUTDOORS
             found.append(("reject", place, reason, n))
-    order = [*names, BRIDGE.name, "outdoors"]
+    order = [*names, BRIDGE.name, OUTDOORS]
     found.sort(key=lambda item: order.index(item[1]))
-    return [Shot(*item, seed=hash_of(seed, *item)) for item in found]
+    return [_shot(*item, seed=seed) for item in found]
+
+
+def _shot(split: str, garage: str, reason: str, number: int, seed: int) -> Shot:
+    folder = reason if split == "reject" else garage
+    path = f"{split}/{folder}/{number:03d}.jpg"
+    return Shot(path, garage, reason, hash_of(seed, split, garage, reason, number))
 
 
 def hash_of(seed: int, *parts: object) -> int:

@@ -44,11 +44,13 @@ def large_pictures(server_folder: Path) -> Path:
     stream = io.BytesIO()
     coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(coarse).resize((1600, 1200)).save(stream, "JPEG")
-    for split, count in (("train", 250 * n_cores()), ("test", 10)):
+    for split, count in (("train", 800 * n_cores()), ("test", 10)):
         for label in ("a", "b"):
             (folder / split / label).mkdir(parents=True)
-            for number in range(count):
-                (folder / split / label / f"{number}.jpg").write_bytes(stream.getvalue())
+            picture = folder / split / label / "0.jpg"
+            picture.write_bytes(stream.getvalue())
+            for number in range(1, count):
+                picture.with_stem(str(number)).hardlink_to(picture)
     torch.manual_seed(0)
     weights = folder / "net.pth"
     torch.save(build_network("shufflenet_v2_x0_5", 2).state_dict(), weights)

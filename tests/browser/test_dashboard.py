@@ -119,6 +119,8 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
     address = f"{server}/workspace?workspace=Large+pictures"
     total = len(workspace.find_pictures("train"))
     rate = re.compile(rf"of {total:,} pictures · [\d,]+ pictures/s · \d+:\d\d left")
+    visitor = Dashboard(tab(), server)
+    visitor.open("upload")
     first = tab()
     first.goto(address)
     first.get_by_role("button", name="Run extraction").click()
@@ -126,8 +128,6 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
     before = n_done(first.get_by_text(rate))
     first.context.close()
     # Another visitor's picture is not kept waiting for the end.
-    visitor = Dashboard(tab(), server)
-    visitor.open("upload")
     known = next((demo_folder / "test" / "0").iterdir())
     visitor.page.locator('input[type="file"]').set_input_files(known)
     expect(visitor.page.locator(".card .verdict")).to_have_text(re.compile("Accepted|Rejected"))
@@ -141,7 +141,8 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
     n_kept = workspace.status("train").n_unfinished
     assert 0 < n_kept < total
     second.get_by_role("button", name="Run extraction").click()
-    expect(second.get_by_text(f"going on after {n_kept} of an interrupted run")).to_be_visible()
+    resumed = second.get_by_text(f"going on after {n_kept:,} of an interrupted run")
+    expect(resumed).to_be_visible(timeout=120_000)
     assert workspace.status("train").n_stored == total
     for context in browser.contexts:
         context.close()
