@@ -8,6 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect, sync_playwright
 
 from openmax_core.demo_garages import GARAGES
+from openmax_core.mistakes import find_mistakes
+from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve
 
@@ -21,7 +23,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     expect.set_options(timeout=180_000)
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(prefix="openmax-") as folder,
         sync_playwright() as playwright,
         serve(Path(folder)) as address,
     ):
@@ -66,9 +68,32 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
 
 
 def _uploads(folder: Path) -> list[Path]:
-    """Pictures of two garages and of two kinds of unknowns."""
-    chosen = ("test/Harbour", "reject/outdoor lot", "test/Museum", "reject/another garage")
-    return [sorted((folder / name).iterdir())[place] for place, name in enumerate(chosen, 7)]
+    """Pictures of two garages and one unknown that are decided rightly, and an unknown that is not.
+
+    Without a look at them: the first of each folder.
+    """
+    workspace = Workspace.open(folder)
+    evaluation = workspace.evaluate()
+    threshold = evaluation.recommend(workspace.settings.defaults.min_test_accuracy).threshold
+    mistakes = find_mistakes(evaluation, threshold)
+    lists = {"test": mistakes.rejected_knowns, "reject": mistakes.accepted_unknowns}
+    wrong = {
+        workspace.picture_folder(split) / path
+        for split, item in lists.items()
+        for path in item.table()["path"]
+    }
+
+    def first(name: str, is_right: bool = True) -> Path:
+        return next(
+            path for path in sorted((folder / name).iterdir()) if (path not in wrong) == is_right
+        )
+
+    return [
+        first("test/Harbour"),
+        first("reject/outdoor lot"),
+        first("test/Museum"),
+        first("reject/across the line", is_right=False),
+    ]
 
 
 def _save(page: Page, name: str, height: int) -> None:

@@ -156,6 +156,7 @@ def test_it_can_be_taken_with_the_keyboard_alone(tour):
     expect(tour.button("Back")).to_be_focused()
     tour.page.keyboard.press("Escape")
     expect(tour.bar).to_have_count(0)
+    expect(tour.page.get_by_test_id("stMain")).to_be_focused()
 
 
 def test_escape_that_closes_something_else_does_not_end_it(tour):
