@@ -40,13 +40,12 @@ test-lowest: $(VENV)/.installed-dev
 screenshots: $(VENV)/.browser
 	$(BIN)/python -m tests.browser.screenshots
 
-# The garages' pictures and network, made anew by Blender's renderer: 1½ hours on two cores.
+# The garages' pictures and network, made anew by Blender's renderer: about an hour on two cores.
 garages: $(VENV)/.installed
 	$(PYTHON) -m venv .venv-garages
 	.venv-garages/bin/pip install --quiet --requirement assets/garages/requirements.txt
-	.venv-garages/bin/python assets/garages/render.py build/garages-backbone --backbone
 	.venv-garages/bin/python assets/garages/render.py build/garages
-	$(BIN)/python assets/garages/pack.py build/garages build/garages-backbone
+	$(BIN)/python assets/garages/pack.py build/garages
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

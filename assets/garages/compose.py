@@ -108,7 +108,7 @@ def stage_indoors(shot: Shot, hall: Hall, rng: np.random.Generator) -> Stage:
     if shot.reason == "no car":
         taken = list(hall.own_bays)
         if rng.random() < 0.5:
-            bay = float(rng.choice(hall.other_bays[2:-2] or hall.other_bays))
+            bay = float(rng.choice(hall.other_bays[2:-2]))
             taken.append(bay)
         _look_at_nothing(bay, rng)
     elif shot.reason == "in the aisle":
@@ -237,14 +237,17 @@ def _too_close(stage: Stage, bay: float, rng: np.random.Generator) -> None:
 def _look_at_nothing(bay: float, rng: np.random.Generator) -> None:
     kind = rng.random()
     at = (bay + float(rng.uniform(-3, 3)), float(rng.uniform(6.5, 10)))
-    if kind < 0.5:  # the empty bay
+    if kind < 0.25:  # the empty bay
         aim = (bay, float(rng.uniform(0.5, 3.5)), float(rng.uniform(0.2, 1.2)))
-    elif kind < 0.7:  # the floor
-        aim = (at[0] + float(rng.normal(0, 0.4)), at[1] - float(rng.uniform(0.8, 1.6)), 0.0)
-    elif kind < 0.85:  # the ceiling
+    elif kind < 0.5:  # the floor
+        aim = (at[0] + float(rng.normal(0, 0.4)), at[1] + float(rng.uniform(-1.2, 1.2)), 0.0)
+    elif kind < 0.65:  # the ceiling
         aim = (at[0] + float(rng.normal(0, 1)), at[1] - float(rng.uniform(1.5, 3)), 2.6)
-    else:  # along the aisle
+    elif kind < 0.85:  # along the aisle
         aim = (at[0] + float(rng.choice((-1, 1))) * 6, 8.0, 1.2)
+    else:  # the row across
+        at = (at[0], float(rng.uniform(5.5, 7.5)))
+        aim = (at[0] + float(rng.normal(0, 2)), DEPTH, 1.0)
     _camera(at, aim, rng)
 
 

@@ -1,6 +1,6 @@
 """Render the pictures of the embedded demo: four parking garages, right and wrong parking.
 
-    python assets/garages/render.py FOLDER [--backbone] [--seed 7] [--only PART] [--light FOLDER]
+    python assets/garages/render.py FOLDER [--seed 7] [--only PART] [--light FOLDER]
 
 Needs Blender as a Python module and what requirements.txt beside this file names; the dashboard
 itself needs none of it. Goes on where it stopped: pictures that are there are not made again.
@@ -22,14 +22,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
-import elsewhere
 import hall as halls
 import numpy as np
 import outdoors
 import phone
 from compose import Stage, stage_indoors, stage_outdoors
 from numpy.typing import NDArray
-from spec import BRIDGE, KNOWN, OUTDOORS, SEED, Shot, Sizes, shots
+from spec import GARAGES, SEED, Shot, Sizes, shots
 
 SAMPLES = 8
 HANDLING = phone.Handling()
@@ -38,17 +37,10 @@ HANDLING = phone.Handling()
 def main() -> None:
     """Render what is missing and write ``pictures.csv``."""
     arguments = _arguments()
+    train, test, reject = (int(part) for part in arguments.sizes.split(","))
+    sizes = Sizes(train, test, reject)
     folder: Path = arguments.folder
-    if arguments.backbone:
-        size = elsewhere.WIDTH, elsewhere.HEIGHT
-        garages = {garage.name: garage for garage in elsewhere.garages(arguments.seed)}
-        every = elsewhere.shots(arguments.seed)
-    else:
-        train, test, reject = (int(part) for part in arguments.sizes.split(","))
-        sizes = Sizes(train, test, reject)
-        size = sizes.width, sizes.height
-        garages = {garage.name: garage for garage in (*KNOWN, BRIDGE)}
-        every = shots(sizes, arguments.seed)
+    every = shots(sizes, arguments.seed)
     todo = [
         shot for shot in every if arguments.only in shot.path and not (folder / shot.path).exists()
     ]
@@ -58,10 +50,10 @@ def main() -> None:
         if kept.exists():
             light = np.load(kept)
         else:
-            if shot.garage == OUTDOORS or shot.garage != built:
-                _empty(size, arguments.samples)
+            if shot.garage == "outdoors" or shot.garage != built:
+                _empty(sizes, arguments.samples)
                 built = shot.garage
-                hall = None if built == OUTDOORS else halls.build(garages[built])
+                hall = None if built == "outdoors" else halls.build(GARAGES[built])
             light = photograph(shot, hall)
             if arguments.light:
                 written = io.BytesIO()
@@ -111,7 +103,7 @@ def write_list(path: Path, every: list[Shot]) -> None:
     write(path, text.getvalue().encode())
 
 
-def _empty(size: tuple[int, int], samples: int) -> None:
+def _empty(sizes: Sizes, samples: int) -> None:
     """Begin an empty scene with a camera."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
@@ -123,7 +115,7 @@ def _empty(size: tuple[int, int], samples: int) -> None:
     camera.data.clip_start = 0.02
     scene.camera = camera
     scene.render.engine = "CYCLES"
-    scene.render.resolution_x, scene.render.resolution_y = size
+    scene.render.resolution_x, scene.render.resolution_y = sizes.width, sizes.height
     scene.render.image_settings.file_format = "OPEN_EXR"
     scene.render.image_settings.color_depth = "32"
     scene.render.use_persistent_data = True
@@ -173,9 +165,6 @@ def _silence() -> Iterator[None]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "--backbone", action="store_true", help="garages of other towns, to train the backbone on"
-    )
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--only", default="", help="part of a path, as test/Harbour or reject/no")
     usual = ",".join(str(part) for part in (Sizes.train, Sizes.test, Sizes.reject))

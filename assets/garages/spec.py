@@ -175,9 +175,9 @@ BRIDGE = replace(
     light=(0.97, 0.98, 1.0),
     level="B",
 )
+GARAGES = {item.name: item for item in (*KNOWN, BRIDGE)}
 
 SEED = 7
-OUTDOORS = "outdoors"
 RIGHT = "in its bay"
 REASONS = (
     "across the line",
@@ -204,15 +204,19 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture to be made, at ``path`` below the folder of all.
+    """One picture to be made; everything random in it follows from ``seed``."""
 
-    Everything random in it follows from ``seed``.
-    """
-
-    path: str
+    split: str
     garage: str
     reason: str
+    number: int
     seed: int = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """Where it is written, under the folder of all."""
+        folder = self.reason if self.split == "reject" else self.garage
+        return f"{self.split}/{folder}/{self.number:03d}.jpg"
 
 
 def shots(sizes: Sizes, seed: int) -> list[Shot]:
@@ -228,17 +232,11 @@ def shots(sizes: Sizes, seed: int) -> list[Shot]:
             if reason == "another garage":
                 place = BRIDGE.name
             elif reason == "outdoor lot":
-                place = OUTDOORS
+                place = "outdoors"
             found.append(("reject", place, reason, n))
-    order = [*names, BRIDGE.name, OUTDOORS]
+    order = [*names, BRIDGE.name, "outdoors"]
     found.sort(key=lambda item: order.index(item[1]))
-    return [_shot(*item, seed=seed) for item in found]
-
-
-def _shot(split: str, garage: str, reason: str, number: int, seed: int) -> Shot:
-    folder = reason if split == "reject" else garage
-    path = f"{split}/{folder}/{number:03d}.jpg"
-    return Shot(path, garage, reason, hash_of(seed, split, garage, reason, number))
+    return [Shot(*item, seed=hash_of(seed, *item)) for item in found]
 
 
 def hash_of(seed: int, *parts: object) -> int:

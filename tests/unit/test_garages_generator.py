@@ -21,7 +21,7 @@ SOURCES = ASSETS.parent / "garages"
 
 
 def load(name: str) -> ModuleType:
-    """Import one of the generator's files, which are no package and import each other by name."""
+    """Import one of the generator's files, which are no package."""
     spec = importlib.util.spec_from_file_location(f"garages_{name}", SOURCES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -32,11 +32,6 @@ def load(name: str) -> ModuleType:
 
 
 spec, phone = load("spec"), load("phone")
-sys.modules["spec"] = spec
-try:
-    elsewhere = load("elsewhere")
-finally:
-    del sys.modules["spec"]
 
 
 @pytest.fixture(scope="module")
@@ -78,24 +73,6 @@ def test_another_seed_gives_other_pictures_and_the_same_seed_the_same():
     assert first == again
     assert not {shot.seed for shot in first} & {shot.seed for shot in other}
     assert len({shot.seed for shot in first}) == len(first)
-
-
-def test_the_backbone_sees_nothing_of_the_demo():
-    listed = elsewhere.shots(spec.SEED)
-    demo = spec.shots(spec.Sizes(), spec.SEED)
-    assert not {shot.seed for shot in listed} & {shot.seed for shot in demo}
-    assert not {shot.garage for shot in listed} & {shot.garage for shot in demo}
-    unseen = {"another garage", "outdoor lot", "finger on the lens"}
-    assert {shot.reason for shot in listed} == {spec.RIGHT, *spec.REASONS} - unseen
-
-
-def test_garages_elsewhere_differ_and_are_drawn_from_the_seed():
-    garages = elsewhere.garages(1)
-    assert garages == elsewhere.garages(1)
-    assert len({(garage.floor, garage.wall, garage.band) for garage in garages}) == len(garages)
-    for garage in garages:
-        for colour in (garage.floor, garage.bay, garage.wall, garage.light, garage.pipes):
-            assert all(0 <= part <= 1.2 for part in colour)
 
 
 def test_the_telephone_is_reproducible_and_writes_jpeg(light):
