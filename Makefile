@@ -34,7 +34,8 @@ test-lowest: $(VENV)/.installed-dev
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv venv --quiet --clear .venv-lowest
 	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
-		-r requirements.txt "pytest>=9" "pytest-timeout>=2.4" "hypothesis>=6.150"
+		-r requirements.txt -r assets/serve/requirements.txt \
+		"pytest>=9" "pytest-timeout>=2.4" "hypothesis>=6.150" "httpx>=0.28"
 	.venv-lowest/bin/python -m pytest tests/unit tests/app
 
 screenshots: $(VENV)/.browser
@@ -57,7 +58,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt assets/serve/requirements.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
 

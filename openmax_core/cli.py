@@ -1,4 +1,4 @@
-"""The shell: ``openmax init | train | extract | evaluate | predict | report``.
+"""The shell: ``openmax init | train | extract | evaluate | predict | report | export``.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong arguments; 3 done, but some
 pictures could not be read; 4 evaluated, but no threshold keeps the floor.
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from openmax_core import cli_commands as commands
+from openmax_core.cli_export import run_export
 from openmax_core.devices import DEVICES
 from openmax_core.errors import OpenMaxError
 from openmax_core.presets import PRESETS
@@ -75,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         "  openmax extract garages\n"
         "  openmax evaluate garages --preset notebook\n"
         "  openmax predict garages photo.jpg\n"
-        "  openmax report garages\n" + EXIT_CODES,
+        "  openmax report garages\n"
+        "  openmax export garages\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(subparsers)
     _add_predict(subparsers)
     _add_report(subparsers)
+    _add_export(subparsers)
     return parser
 
 
@@ -254,6 +257,33 @@ def _add_report(subparsers: Any) -> None:
     )
     parser.add_argument("--output", metavar="DIR", help="default: WORKSPACE/report")
     parser.set_defaults(command=commands.run_report)
+
+
+def _add_export(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "export",
+        "write classifier, OpenMax and threshold as one file for production",
+        "Write one file that takes uint8 pictures of the network's size and gives logits,\n"
+        "probabilities, decision (-1: rejected) and score; class names, transform and operating\n"
+        "point are in its metadata. It is checked against the library before it takes its name.\n"
+        "Without --threshold and --preset it is of the workspace's chosen operating point; if\n"
+        "there is none, of the recommended threshold of the default preset. assets/serve has a\n"
+        "server for it.",
+    )
+    _add_workspace(parser)
+    parser.add_argument(
+        "--format",
+        choices=("onnx", "torch"),
+        default="onnx",
+        help="onnx, for ONNX Runtime (default), or torch, an exported PyTorch program for CUDA",
+    )
+    _add_preset(parser)
+    parser.add_argument("--threshold", type=_finite, metavar="T", help="another threshold")
+    parser.add_argument(
+        "--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx or openmax.pt2"
+    )
+    parser.set_defaults(command=run_export)
 
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:

@@ -308,9 +308,7 @@ def run_report(options: argparse.Namespace) -> int:
 
     workspace = _open(options)
     choice = choose_method(workspace, options.preset, options.threshold)
-    evaluation = choice.evaluation
-    point = evaluation.refreshed(choice.point) if choice.point else None
-    point = point or evaluation.point_at(choice.threshold)
+    evaluation, point = choice.evaluation, choice.present_point
     thresholds = parse_thresholds(options.thresholds or default_thresholds(evaluation.openmax))
     table = sweep_table(evaluation.curve, thresholds)
     folder = workspace.folder / "report" if options.output is None else Path(options.output)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,14 @@ from openmax_core.errors import OpenMaxError
 KEY_LENGTH = 16
 
 
-def write_bytes_atomically(path: Path, content: bytes) -> None:
+def write_bytes_atomically(
+    path: Path, content: bytes, check: Callable[[Path], None] | None = None
+) -> None:
     """Write under a temporary name beside ``path``, flush to disk, then rename.
+
+    Parameters
+    ----------
+    check : called with the temporary file before it is renamed; what it raises stops that
 
     Raises
     ------
@@ -31,6 +38,8 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
+        if check is not None:
+            check(Path(temporary))
         os.replace(temporary, path)
     except BaseException as error:  # an interrupted write leaves no temporary file either
         if temporary is not None:

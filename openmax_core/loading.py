@@ -49,25 +49,18 @@ def load_engine(
     ClassifierError
         The device does not exist, or the weights do not fit.
     """
-
-    def load() -> Classifier:
-        from openmax_core.classifier import load_classifier
-
-        return load_classifier(architecture, weights, classes, transform)
-
+    named = architecture, weights, weights_key, classes, transform
     device = choose_device(device)
     if device != "cpu":
-        return TorchEngine(load(), device, batch_size, precision)
+        return TorchEngine(_load(*named), device, batch_size, precision)
     paths = export_paths(weights, weights_key, architecture, len(classes), transform.crop)
-    if (engine := _stored(paths, transform, batch_size)) is not None:
-        return engine
+    if (stored := _stored(paths, transform, batch_size)) is not None:
+        return stored[0]
     # PyTorch exports one network at a time.
     with _EXPORTING:
-        if (engine := _stored(paths, transform, batch_size)) is not None:
-            return engine
-        classifier = load()
-        if sha256_of_file(weights) != weights_key:
-            raise ClassifierError(f"the weights in {weights} were replaced while they were read")
+        if (stored := _stored(paths, transform, batch_size)) is not None:
+            return stored[0]
+        classifier = _load(*named)
         try:
             content = export(classifier)
         except ExportError as error:
@@ -77,13 +70,53 @@ def load_engine(
     return OnnxEngine(content, transform, batch_size)
 
 
+def load_exported_network(
+    architecture: str,
+    weights: Path,
+    weights_key: str,
+    classes: tuple[str, ...],
+    transform: Transform,
+) -> bytes:
+    """Content of a network's ONNX file; it is exported first where there is none.
+
+    Raises
+    ------
+    ClassifierError
+        The weights do not fit, or the network cannot be exported (:class:`ExportError`).
+    """
+    paths = export_paths(weights, weights_key, architecture, len(classes), transform.crop)
+    with _EXPORTING:
+        if (stored := _stored(paths, transform)) is not None:
+            return stored[1].read_bytes()
+        content = export(_load(architecture, weights, weights_key, classes, transform))
+        keep(content, paths, weights)
+    return content
+
+
+def _load(
+    architecture: str,
+    weights: Path,
+    weights_key: str,
+    classes: tuple[str, ...],
+    transform: Transform,
+) -> Classifier:
+    """Load the network with torch, from weights of that key or not at all."""
+    from openmax_core.classifier import load_classifier
+
+    classifier = load_classifier(architecture, weights, classes, transform)
+    if sha256_of_file(weights) != weights_key:
+        raise ClassifierError(f"the weights in {weights} were replaced while they were read")
+    return classifier
+
+
 def _stored(
-    paths: tuple[Path, ...], transform: Transform, batch_size: int | None
-) -> OnnxEngine | None:
+    paths: tuple[Path, ...], transform: Transform, batch_size: int | None = None
+) -> tuple[OnnxEngine, Path] | None:
+    """Engine of the first export that is there and whole, and its path."""
     for path in paths:
         if path.is_file():
             try:
-                return OnnxEngine(path, transform, batch_size)
+                return OnnxEngine(path, transform, batch_size), path
             except ClassifierError as error:
                 LOG.warning("%s; it is exported again", error)
     return None

@@ -63,10 +63,9 @@ def export(classifier: Classifier) -> bytes:
         difference, largest = _difference(classifier, content)
     # Exporter and ONNX Runtime have errors of many kinds; what they cannot do, torch does.
     except Exception as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
         raise ExportError(
             f"{classifier.architecture} cannot be exported to ONNX ({type(error).__name__}: "
-            f"{ANSI.sub('', lines[0]).strip()})"
+            f"{first_line(error)})"
         ) from error
     if not difference <= TOLERANCE * largest:
         raise ExportError(
@@ -74,6 +73,12 @@ def export(classifier: Classifier) -> bytes:
             f"{difference:.2g} where logits reach {largest:.2g}"
         )
     return content
+
+
+def first_line(error: Exception) -> str:
+    """First line of an exporter's message, without its colours."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    return ANSI.sub("", lines[0]).strip()
 
 
 def keep(content: bytes, paths: tuple[Path, ...], weights: Path) -> None:

@@ -386,12 +386,20 @@ class OpenMax:
     def probabilities_at(self, logits: ArrayLike, cdf: ArrayLike) -> Float:
         """(N, C + 1) probabilities that (N, C) logits would have with these (N, C) CDFs."""
         v = self.centred(np.asarray(self._check_logits(logits), dtype=np.float64))
-        weights = self._rank_weights()
+        weights = self.rank_weights()
         ranked = top_ranked(v, len(weights))
         weighted = np.zeros_like(v)
         own = np.take_along_axis(np.asarray(cdf, dtype=np.float64), ranked, axis=1)
         np.put_along_axis(weighted, ranked, own * weights, axis=1)
         return softmax(revised(v, weighted, self.settings_["unknown_from"]))
+
+    def rank_weights(self) -> Float:
+        """(min(α, C),) float64 weights of the ranks 1, 2, …, the strength included."""
+        settings, n_classes = self.settings_, self.n_classes
+        alpha = settings["alpha_rank"] or n_classes
+        if settings["weighting"] == "all":
+            alpha = n_classes
+        return rank_weights(settings["weighting"], alpha, n_classes) * settings["strength"]
 
     def scores_of(self, probabilities: Float) -> Float:
         """(N,) values that are compared with the threshold, of (N, C + 1) probabilities."""
@@ -402,7 +410,7 @@ class OpenMax:
 
     def _probabilities(self, logits: Float) -> Float:
         v = self.centred(logits)
-        weights = self._rank_weights()
+        weights = self.rank_weights()
         n, n_classes = v.shape
         if self.settings_["weighting"] == "all":
             weighted = self.weibull_.cdf(self._all_distances(v)) * weights
@@ -422,14 +430,6 @@ class OpenMax:
             cdf = self.weibull_.cdf(to_ranked, ranked)
             np.put_along_axis(weighted, ranked, cdf * weights, axis=1)
         return softmax(revised(v, weighted, self.settings_["unknown_from"]))
-
-    def _rank_weights(self) -> Float:
-        """Weights of the ranks, the strength included."""
-        settings, n_classes = self.settings_, self.n_classes
-        alpha = settings["alpha_rank"] or n_classes
-        if settings["weighting"] == "all":
-            alpha = n_classes
-        return rank_weights(settings["weighting"], alpha, n_classes) * settings["strength"]
 
     def _all_distances(self, v: Float) -> Float:
         return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)

@@ -40,6 +40,13 @@ class Choice:
         """Thresholds per predicted class, by its name; None where there is one for all."""
         return None if self.point is None else self.point.class_thresholds
 
+    @property
+    def present_point(self) -> OperatingPoint:
+        """What was chosen, with the figures that it has on the present pictures."""
+        if self.point is None:
+            return self.evaluation.point_at(self.threshold)
+        return self.evaluation.refreshed(self.point)
+
 
 def run_network(
     engine: Engine, sources: Sequence[Source], on_wait: WaitCallback | None = None

@@ -270,7 +270,7 @@ class Workspace:
         """Make the network ready to run, see :func:`openmax_core.loading.load_engine`."""
         from openmax_core.loading import load_engine
 
-        classifier, key = self.settings.classifier, self._weights_key()
+        classifier, key = self.settings.classifier, self.weights_key
         engine = load_engine(
             classifier.architecture,
             self.weights_path,
@@ -284,9 +284,26 @@ class Workspace:
         self._require_weights(key)
         return engine
 
+    def load_exported_network(self) -> bytes:
+        """Content of the network's ONNX file; exported first where there is none.
+
+        Raises
+        ------
+        ClassifierError
+            It cannot be exported, or the weights do not fit.
+        """
+        from openmax_core.loading import load_exported_network
+
+        classifier, key = self.settings.classifier, self.weights_key
+        content = load_exported_network(
+            classifier.architecture, self.weights_path, key, self.classes, self.settings.transform
+        )
+        self._require_weights(key)
+        return content
+
     def _require_weights(self, key: str) -> None:
         """Raise an error where the weights are others by now than those with this key."""
-        if self._weights_key() != key:
+        if self.weights_key != key:
             raise WorkspaceError(
                 f"the weights in {self.weights_path} were replaced in the meantime; run it again"
             )
@@ -296,7 +313,9 @@ class Workspace:
         """Fingerprint of weights, architecture, classes, transform and precision."""
         return self.store.classifier_key
 
-    def _weights_key(self) -> str:
+    @property
+    def weights_key(self) -> str:
+        """SHA-256 of the weights file."""
         path = self.weights_path
         if not path.is_file():
             raise WorkspaceError(
@@ -422,7 +441,7 @@ class Workspace:
         """Stored activations of this workspace's classifier."""
         classifier = self.settings.classifier
         made_with = {
-            "weights": self._weights_key(),
+            "weights": self.weights_key,
             "architecture": classifier.architecture,
             "classes": list(classifier.classes),
             "transform": asdict(self.settings.transform),

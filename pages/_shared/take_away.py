@@ -42,5 +42,9 @@ def show_take_away(
         )
         if table is not None:
             csv_button("Table (CSV)", table, f"thresholds-{preset}.csv")
-    command = f"openmax report {shlex.quote(str(workspace.folder))}"
-    st.caption(f"The same in the shell: {code(command)}")
+    folder = shlex.quote(str(workspace.folder))
+    st.caption(f"The same in the shell: {code(f'openmax report {folder}')}")
+    st.caption(
+        "Classifier, OpenMax and the workspace's default point as one ONNX file for production: "
+        f"{code(f'openmax export {folder}')}"
+    )

@@ -601,6 +601,13 @@ def test_the_command_for_the_shell_can_be_copied_as_it_is(open_app, tmp_path, na
     assert commands == [f"The same in the shell: {code.format(folder=workspace.folder)}"]
 
 
+def test_the_way_into_production_is_a_command(open_app, tmp_path):
+    workspace = make_workspace(tmp_path / "my_trees", n_train=3, n_test=2, n_reject=2)
+    app = open_app(workspace.folder, "threshold")
+    (line,) = [item.value for item in app.caption if "openmax export" in item.value]
+    assert line.endswith(f"as one ONNX file for production: `openmax export {workspace.folder}`")
+
+
 # --- which unknowns slip through ---------------------------------------------------------------
 
 

@@ -205,6 +205,7 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
     modules = "workspace tables figures prediction access samples uploads jobs demo evaluation cli"
     modules += " archives intake views verdicts cards results"
     modules += " class_facts class_figures members sensitivity demos reject_folders"
+    modules += " exported deployment"
     program = (
         "import importlib, sys\n"
         f"for name in {modules.split()!r}:\n"

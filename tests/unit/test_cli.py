@@ -50,6 +50,7 @@ OPTIONS = {
     "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --json",
     "predict": "WORKSPACE PATH --preset --threshold --csv --json --device",
     "report": "WORKSPACE --preset --threshold --thresholds --output",
+    "export": "WORKSPACE --format --preset --threshold --output",
 }
 
 
@@ -221,6 +222,7 @@ def test_help_of_a_command_names_its_options_and_the_exit_codes(command: str) ->
         ("report",),
         ("report", "folder", "--threshold", "inf"),
         ("report", "folder", "--preset", "magic"),
+        ("export", "folder", "--format", "tflite"),
     ],
     ids=" ".join,
 )

@@ -62,6 +62,23 @@ def test_a_written_file_can_be_read_by_others(tmp_path):
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_check_sees_the_whole_file_before_it_takes_its_name(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    seen = []
+
+    def look(temporary):
+        seen.append((temporary.read_bytes(), path.read_text()))
+
+    write_bytes_atomically(path, b"new", look)
+    assert seen == [(b"new", "old")]
+    assert path.read_text() == "new"
+    with pytest.raises(OpenMaxError, match="no good"):
+        write_bytes_atomically(path, b"bad", fails_with(OpenMaxError("no good")))
+    assert path.read_text() == "new"
+    assert names(tmp_path) == ["file"]
+
+
 # A full disk shows at the flush, or, on some network disks, at the rename.
 STEPS = ["fsync", "chmod", "replace"]
 

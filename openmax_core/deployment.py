@@ -1,0 +1,278 @@
+"""Classifier, OpenMax and threshold of a workspace as one file for production.
+
+``onnx``: for ONNX Runtime and others (:mod:`openmax_core.onnx_openmax`). ``torch``: an exported
+PyTorch program, for CUDA (:mod:`openmax_core.torch_openmax`). Both take uint8 pictures of the
+network's size, (N, 3, H, W) RGB for any N, and give
+
+    logits         (N, C) float32
+    probabilities  (N, C + 1) float64, 'unknown' last
+    decision       (N,) int64, the class's index, −1 where the picture is rejected
+    score          (N,) float64, what was compared with the threshold; NaN where logits are not
+                   finite
+
+Every setting of the product can be exported. What could differ from the library is checked before
+the file takes its name, see :func:`export_workspace`.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.activations import Activations
+from openmax_core.errors import OpenMaxError, PictureError
+from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.files import write_bytes_atomically
+from openmax_core.images import Pixels
+from openmax_core.onnx_export import TOLERANCE, ExportError, first_line
+from openmax_core.openmax import OpenMax
+from openmax_core.prediction import Choice
+from openmax_core.verdicts import class_limits
+from openmax_core.weibull import Float
+from openmax_core.workspace import Workspace
+
+FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
+# Largest content of a protocol buffer, which an ONNX file is.
+MOST_ONNX_BYTES = (1 << 31) - 1
+# Of probabilities, between two ways of the same sums in float64.
+PROBABILITY_TOLERANCE = 1e-9
+# Of the test set and of the reject set, those nearest to the threshold.
+MOST_STORED = 5_000
+ROWS_AT_ONCE = 256
+N_PICTURES, N_NOISE = 6, 3
+
+Run = Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class _Deployed:
+    """What is to be exported: a method with the thresholds of its classes."""
+
+    openmax: OpenMax
+    limits: Float
+
+    def decide(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(N,) decisions of the library."""
+        decisions = self.openmax.decide(logits)
+        limits = np.append(self.limits, np.inf)[decisions.predictions]
+        return np.where(decisions.scores >= limits, decisions.predictions, REJECTED)
+
+
+def export_workspace(
+    workspace: Workspace, choice: Choice, path: Path, file_format: str = "onnx"
+) -> ExportDescription:
+    """Write a workspace's classifier with a method and a threshold as one file.
+
+    Before it takes its name the file is opened and run: on noise and on pictures of the test and
+    of the reject set its logits must be those of the library's network, up to the rounding of
+    float32; its decisions on them, and those of its OpenMax on the stored logits nearest to the
+    threshold, must be the library's for the same logits.
+
+    Parameters
+    ----------
+    choice : method and threshold, see :func:`openmax_core.prediction.choose_method`
+    path : what is there is replaced
+    file_format : 'onnx' or 'torch'
+
+    Raises
+    ------
+    ExportError
+        The network cannot be exported in this format, or the file would decide otherwise than the
+        library.
+    OpenMaxError
+        The file cannot be written, or there is no such format.
+    """
+    if file_format not in FORMATS:
+        raise OpenMaxError(f"no format '{file_format}'; use one of {', '.join(FORMATS)}")
+    evaluation, point = choice.evaluation, choice.present_point
+    names = evaluation.openmax.class_names_
+    deployed = _Deployed(
+        evaluation.openmax, class_limits(names, point.threshold, point.class_thresholds)
+    )
+    description = ExportDescription(
+        workspace=workspace.settings.name,
+        architecture=workspace.settings.classifier.architecture,
+        weights=workspace.weights_key,
+        classes=names,
+        transform=workspace.settings.transform,
+        calibrated_on=evaluation.calibrated_on,
+        operating_point=point,
+    )
+    pictures = _pictures(workspace, description, [evaluation.test, evaluation.reject])
+    engine = workspace.load_engine("cpu")
+    expected = engine.start(np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)))()
+    if file_format == "onnx":
+        content, run_openmax, load = *_onnx(workspace, deployed, description), _load_onnx
+    else:
+        content, run_openmax, load = *_torch(workspace, deployed, description), _load_torch
+    for logits in _nearest_logits(choice, deployed.limits):
+        _check_decisions(run_openmax(logits), logits, deployed)
+
+    def check(temporary: Path) -> None:
+        run = load(temporary)
+        parts = [run(part) for part in (pictures[:1], pictures[1:])]
+        found = {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
+        _check_logits(found["logits"], expected)
+        _check_decisions(found, found["logits"], deployed)
+
+    write_bytes_atomically(path, content, check)
+    return description
+
+
+def _onnx(
+    workspace: Workspace, deployed: _Deployed, description: ExportDescription
+) -> tuple[bytes, Run]:
+    """Content of the file, and its OpenMax alone."""
+    import onnx
+    import onnxruntime
+
+    from openmax_core.onnx_openmax import compose, openmax_model
+
+    try:
+        network = workspace.load_exported_network()
+    except ExportError as error:
+        raise ExportError(f"{error}; use --format torch") from error
+    model = compose(network, description.transform, deployed.openmax, deployed.limits)
+    onnx.helper.set_model_props(model, {METADATA_KEY: description.to_json()})
+    model.doc_string = description.in_words
+    if model.ByteSize() > MOST_ONNX_BYTES:
+        raise ExportError(
+            f"{description.architecture} is larger than the 2 GB that an ONNX file can have; use "
+            "--format torch"
+        )
+    onnx.checker.check_model(model, full_check=True)
+    alone = openmax_model(deployed.openmax, deployed.limits).SerializeToString()
+    session = onnxruntime.InferenceSession(alone, providers=["CPUExecutionProvider"])
+
+    def run_openmax(logits: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        return dict(zip(OUTPUTS, session.run(None, {"network_logits": logits}), strict=True))
+
+    return model.SerializeToString(), run_openmax
+
+
+def _torch(
+    workspace: Workspace, deployed: _Deployed, description: ExportDescription
+) -> tuple[bytes, Run]:
+    """Content of the file, and its OpenMax alone."""
+    import torch
+
+    from openmax_core.torch_openmax import export_program, openmax_module
+
+    classifier = workspace.load_classifier()
+    try:
+        content = export_program(classifier, deployed.openmax, deployed.limits, description)
+    # The exporter has errors of many kinds.
+    except Exception as error:
+        raise ExportError(
+            f"{description.architecture} cannot be exported as a PyTorch program "
+            f"({type(error).__name__}: {first_line(error)}); use --format onnx"
+        ) from error
+    module = openmax_module(deployed.openmax, deployed.limits)
+
+    def run_openmax(logits: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        with torch.inference_mode():
+            outputs = module(torch.from_numpy(logits))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return content, run_openmax
+
+
+def _load_onnx(path: Path) -> Run:
+    import onnxruntime
+
+    # Its bytes: a name of other signs than ASCII's is not every build's to open.
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+
+    def run(pictures: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        return dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"pictures": pictures}), strict=True))
+
+    return run
+
+
+def _load_torch(path: Path) -> Run:
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of buffers that cannot be written; none of ours is
+        module = torch.export.load(io.BytesIO(path.read_bytes())).module()
+
+    def run(pictures: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+        with torch.inference_mode():
+            outputs = module(torch.from_numpy(pictures))
+        return {name: value.numpy() for name, value in outputs.items()}
+
+    return run
+
+
+def _pictures(
+    workspace: Workspace, description: ExportDescription, sets: list[Activations | None]
+) -> Pixels:
+    """Noise, and pictures of the sets that are still there, (N, 3, H, W)."""
+    generator = np.random.default_rng(0)
+    shape = (N_NOISE, 3, *description.transform.crop)
+    found = list(generator.integers(0, 256, shape, dtype=np.uint8))
+    for split, activations in zip(("test", "reject"), sets, strict=True):
+        if activations is None or not len(activations):
+            continue
+        rows = np.linspace(0, len(activations) - 1, N_PICTURES).round().astype(int)
+        for name in activations.readable["path"].iloc[np.unique(rows)]:
+            try:
+                found.append(description.prepare(workspace.picture_folder(split) / name))
+            except PictureError:  # moved away since its logits were stored
+                continue
+    return np.stack(found)
+
+
+def _nearest_logits(choice: Choice, limits: Float) -> list[NDArray[np.float32]]:
+    """Stored logits of the pictures nearest to their threshold, in parts."""
+    curve, evaluation = choice.evaluation.curve, choice.evaluation
+    parts = []
+    for activations, scores, predictions in (
+        (evaluation.test, curve.test_scores, curve.test_predictions),
+        (evaluation.reject, curve.reject_scores, curve.reject_predictions),
+    ):
+        if activations is not None:
+            margins = np.abs(scores - np.append(limits, np.inf)[predictions])
+            rows = np.sort(np.argsort(margins, kind="stable")[:MOST_STORED])
+            for first in range(0, len(rows), ROWS_AT_ONCE):
+                chunk = activations.logits[rows[first : first + ROWS_AT_ONCE]]
+                parts.append(np.array(chunk, dtype=np.float32))
+    return parts
+
+
+def _check_logits(logits: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    with np.errstate(invalid="ignore"):
+        difference = float(np.abs(logits - expected).max(initial=0.0))
+    largest = float(np.abs(expected).max(initial=0.0))
+    if not difference <= TOLERANCE * largest:
+        raise ExportError(
+            f"the exported file's logits differ from the library's by {difference:.2g} where they "
+            f"reach {largest:.2g}; nothing was written"
+        )
+
+
+def _check_decisions(
+    found: Mapping[str, NDArray[Any]], logits: NDArray[np.float32], deployed: _Deployed
+) -> None:
+    probabilities = deployed.openmax.predict_proba(logits)
+    difference = float(np.abs(found["probabilities"] - probabilities).max(initial=0.0))
+    if not difference <= PROBABILITY_TOLERANCE:
+        raise ExportError(
+            f"the exported file's probabilities differ from the library's by {difference:.2g}; "
+            "nothing was written"
+        )
+    others = np.flatnonzero(found["decision"] != deployed.decide(logits))
+    if len(others):
+        score = float(deployed.openmax.decision_scores(logits)[others[0]])
+        raise ExportError(
+            f"{len(others)} pictures lie so near to the threshold, with a score of {score!r}, that "
+            "the exported file would decide otherwise than the library; nothing was written. "
+            "Choose a threshold that is a little larger or smaller"
+        )

@@ -1,0 +1,149 @@
+"""What an exported file says about itself, and how a client makes the pictures that it takes.
+
+``openmax export`` writes classifier, OpenMax and threshold into one file
+(:mod:`openmax_core.deployment`). Its metadata hold one JSON text: in an ONNX file under the key
+``openmax``, in a PyTorch program as the extra file ``openmax.json``. Resizing and cropping are not
+in the file; :meth:`ExportDescription.prepare` does both as the library does.
+
+Nothing here imports onnx, torch or pandas.
+
+Example
+-------
+::
+
+    session = onnxruntime.InferenceSession("openmax.onnx")
+    text = session.get_modelmeta().custom_metadata_map["openmax"]
+    description = ExportDescription.from_json(text)
+    pictures = np.stack([description.prepare(Path(name)) for name in names])
+    logits, probabilities, decision, score = session.run(None, {"pictures": pictures})
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.images import MAX_PIXELS, Pixels, Transform, decode
+from openmax_core.operating_point import OperatingPoint
+
+FORMAT = "openmax-export"
+FORMAT_VERSION = 1
+METADATA_KEY = "openmax"
+EXTRA_FILE = "openmax.json"
+OUTPUTS = ("logits", "probabilities", "decision", "score")
+REJECTED = -1
+
+
+@dataclass(frozen=True)
+class ExportDescription:
+    """Metadata of an exported file.
+
+    Attributes
+    ----------
+    workspace : str
+        Name of the workspace that it was made of.
+    architecture : str
+        Of the network.
+    weights : str
+        SHA-256 of the weights file.
+    classes : tuple of C str
+        Decision j is ``classes[j]``, −1 is rejected.
+    transform : Transform
+        Resize and crop are the client's, see :meth:`prepare`; the rest is in the file.
+    calibrated_on : str
+        'train' or 'calibration'.
+    operating_point : OperatingPoint
+        Method, threshold or thresholds per class, and the figures that they gave.
+    """
+
+    workspace: str
+    architecture: str
+    weights: str
+    classes: tuple[str, ...]
+    transform: Transform
+    calibrated_on: str
+    operating_point: OperatingPoint
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            **asdict(self),
+            "operating_point": self.operating_point.to_dict(),
+        }
+
+    def to_json(self) -> str:
+        """JSON text, which :meth:`from_json` reads back; floats come back exactly."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ExportDescription:
+        """Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        OpenMaxError
+            It is something else, or of a newer version.
+        """
+        try:
+            values = json.loads(text)
+            if values.pop("format") != FORMAT:
+                raise ValueError(f"not of the format {FORMAT}")
+            if (version := values.pop("version")) != FORMAT_VERSION:
+                raise ValueError(f"version {version!r}; this program reads {FORMAT_VERSION}")
+            values["classes"] = tuple(values["classes"])
+            values["transform"] = _transform(values["transform"])
+            point = OperatingPoint.from_dict(values["operating_point"])
+            values["operating_point"] = point
+            return cls(**values)
+        except (ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
+            raise OpenMaxError(
+                f"the metadata are not those of 'openmax export' ({error}); export the file again"
+            ) from error
+
+    @property
+    def in_words(self) -> str:
+        """A line for people: what decides, and how well it did."""
+        point = self.operating_point
+        threshold = "thresholds per class" if point.class_thresholds else f"{point.threshold:g}"
+        reject = "not measured"
+        if point.reject_accuracy is not None:
+            reject = f"{point.reject_accuracy:.4f} ({point.n_reject:,} pictures)"
+        return (
+            f"{self.workspace}: {self.architecture} with OpenMax '{point.preset}', threshold "
+            f"{threshold}; Test accuracy {point.test_accuracy:.4f} ({point.n_test:,} pictures), "
+            f"Reject accuracy {reject}"
+        )
+
+    def prepare(
+        self, source: Path | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
+    ) -> Pixels:
+        """Decode, resize and crop a picture to what the file takes: (3, H, W) uint8, RGB.
+
+        Parameters
+        ----------
+        source : path, or the file's bytes
+        name : what messages call it; the path without
+        max_pixels : width × height that is still decoded
+
+        Raises
+        ------
+        PictureError
+            The content is no picture, is damaged, or has too many pixels.
+        """
+        pixels = self.transform.pixels(decode(source, name, max_pixels))
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _transform(values: dict[str, Any]) -> Transform:
+    """Transform from its fields as JSON has them: lists for tuples."""
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return Transform(**fields)

@@ -1,0 +1,283 @@
+"""A calibrated OpenMax and its thresholds as ONNX nodes, and the network before them.
+
+The nodes do what :meth:`openmax_core.openmax.OpenMax.decide` does, step by step in float64 with
+standard operators alone. The distances are taken rank by rank (a ``Scan``), so that memory grows
+with N · C and not with N · C².
+
+Two things differ from NumPy in the last bits of a float64: the order in which a sum is taken, and
+``exp`` and ``pow``. Probabilities agree to about 1e-15.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from openmax_core.distances import EUCOS_SCALE, SCALED_EUCOS
+from openmax_core.exported import OUTPUTS, REJECTED
+from openmax_core.images import Transform
+from openmax_core.openmax import OpenMax
+from openmax_core.weibull import Float, TailFit
+
+if TYPE_CHECKING:
+    import onnx
+
+# Opset since which reductions take their axes as an input.
+OLDEST_OPSET = 18
+LARGEST = float(np.finfo(np.float64).max)
+
+
+class GraphBuilder:
+    """Nodes and constants of an ONNX graph, each under a name of its own below ``prefix``."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value: ArrayLike, dtype: Any = np.float64) -> str:
+        """Name of a new constant."""
+        import onnx
+
+        name = f"{self.prefix}/constant_{len(self.constants)}"
+        array = np.asarray(value, dtype=dtype)
+        self.constants.append(onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Name of the output of a new node."""
+        import onnx
+
+        name = f"{self.prefix}/{operator}_{len(self.nodes)}"
+        output = output or name
+        self.nodes.append(onnx.helper.make_node(operator, inputs, [output], name, **attributes))
+        return output
+
+    def reduced(self, operator: str, value: str, axis: int = 1, keepdims: bool = False) -> str:
+        """Name of the output of a reduction along an axis."""
+        axes = self.constant([axis], np.int64)
+        return self.add(operator, value, axes, keepdims=int(keepdims))
+
+
+def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
+    """Graph from (N, C) float32 'network_logits' to the four outputs.
+
+    Parameters
+    ----------
+    openmax : fitted
+    limits : (C,) thresholds of pictures predicted as a class
+    """
+    import onnx
+    from onnx import TensorProto
+    from onnx.helper import make_tensor_value_info
+
+    settings, n_classes = openmax.settings_, openmax.n_classes
+    graph = GraphBuilder("openmax")
+    logits = graph.add("Identity", "network_logits", output="logits")
+    # A row more, taken off again in the end: without any, ONNX Runtime's TopK (1.22) and Scan along
+    # another axis than the first (1.32) divide by zero, which ends the process.
+    padding = graph.constant(np.zeros((1, n_classes)), np.float32)
+    raw = graph.add("Cast", graph.add("Concat", logits, padding, axis=0), to=TensorProto.DOUBLE)
+    v = _centred(graph, raw, settings["centring"])
+
+    weights = openmax.rank_weights()
+    n_ranked = graph.constant([len(weights)], np.int64)
+    ranked = f"{graph.prefix}/ranked"
+    # Of equal logits the lower class comes first, as the operator's definition has it.
+    graph.nodes.append(
+        onnx.helper.make_node("TopK", [v, n_ranked], [f"{ranked}_logits", ranked], ranked, axis=1)
+    )
+    cdf = _cdf(graph, openmax, _distances(graph, openmax, v, ranked), ranked)
+    weighted = graph.add("Mul", cdf, graph.constant(weights))
+    nothing = graph.add("Sub", v, v)
+    weighted = graph.add("ScatterElements", nothing, ranked, weighted, axis=1)
+    giving = v
+    if settings["unknown_from"] == "positive":
+        giving = graph.add("Max", v, graph.constant(0.0))
+    moved = graph.add("Mul", giving, weighted)
+    unknown = graph.reduced("ReduceSum", moved, keepdims=True)
+    revised = graph.add("Concat", graph.add("Sub", v, moved), unknown, axis=1)
+    # Not the operator Softmax: as in the library, a probability of 1 is 1 to the last bit.
+    largest = graph.reduced("ReduceMax", revised, keepdims=True)
+    powers = graph.add("Exp", graph.add("Sub", revised, largest))
+    total = graph.reduced("ReduceSum", powers, keepdims=True)
+    probabilities = graph.add("Div", powers, total)
+
+    score = graph.reduced("ReduceMax", probabilities)
+    if settings["second_softmax"]:
+        largest = graph.reduced("ReduceMax", probabilities, keepdims=True)
+        powers = graph.add("Exp", graph.add("Sub", probabilities, largest))
+        score = graph.add("Div", graph.constant(1.0), graph.reduced("ReduceSum", powers))
+    # Logits that are NaN or Inf have no score, and are rejected: the library raises an error.
+    is_number = graph.add("LessOrEqual", graph.add("Abs", raw), graph.constant(LARGEST))
+    are_numbers = graph.reduced("ReduceMin", graph.add("Cast", is_number, to=TensorProto.INT32))
+    is_finite = graph.add("Cast", are_numbers, to=TensorProto.BOOL)
+    score = graph.add("Where", is_finite, score, graph.constant(np.nan))
+
+    prediction = graph.add("ArgMax", probabilities, axis=1, keepdims=0)
+    # Beyond every score where 'unknown' won.
+    limit = graph.add("Gather", graph.constant([*limits, np.inf]), prediction)
+    is_accepted = graph.add("GreaterOrEqual", score, limit)
+    rejected = graph.constant(REJECTED, np.int64)
+    decision = graph.add("Where", is_accepted, prediction, rejected)
+    first, last = graph.constant([0], np.int64), graph.constant([-1], np.int64)
+    for name, padded in zip(OUTPUTS[1:], (probabilities, decision, score), strict=True):
+        graph.add("Slice", padded, first, last, first, output=name)
+
+    shapes: dict[str, tuple[int, list[str | int]]] = {
+        "logits": (TensorProto.FLOAT, ["N", n_classes]),
+        "probabilities": (TensorProto.DOUBLE, ["N", n_classes + 1]),
+        "decision": (TensorProto.INT64, ["N"]),
+        "score": (TensorProto.DOUBLE, ["N"]),
+    }
+    return onnx.helper.make_graph(
+        graph.nodes,
+        "openmax",
+        [make_tensor_value_info("network_logits", *shapes["logits"])],
+        [make_tensor_value_info(name, *shapes[name]) for name in OUTPUTS],
+        graph.constants,
+    )
+
+
+def openmax_model(openmax: OpenMax, limits: Float) -> onnx.ModelProto:
+    """:func:`openmax_graph` as a model of its own."""
+    import onnx
+
+    graph = openmax_graph(openmax, limits)
+    opset = onnx.helper.make_opsetid("", OLDEST_OPSET)
+    return onnx.helper.make_model_gen_version(graph, opset_imports=[opset])
+
+
+def compose(
+    network: bytes, transform: Transform, openmax: OpenMax, limits: Float
+) -> onnx.ModelProto:
+    """Normalisation, network and OpenMax in one model: uint8 'pictures' to the outputs.
+
+    Parameters
+    ----------
+    network : content of an ONNX file: (N, 3, H, W) float32 'pictures' to (N, C) float32 'logits'
+    transform : with the pictures' size, mean and std
+    openmax : fitted
+    limits : (C,) thresholds of pictures predicted as a class
+    """
+    import onnx
+
+    middle = onnx.compose.add_prefix(onnx.load_from_string(network), "network/")
+    middle.graph.ClearField("value_info")
+    versions = {item.domain: item.version for item in middle.opset_import}
+    if versions.get("", 0) < OLDEST_OPSET:
+        raise ValueError(f"the network is of opset {versions.get('')}, before {OLDEST_OPSET}")
+    alike = {"ir_version": middle.ir_version, "opset_imports": middle.opset_import}
+    first = onnx.helper.make_model(_normalisation_graph(transform), **alike)
+    last = onnx.helper.make_model(openmax_graph(openmax, limits), **alike)
+    model = onnx.compose.merge_models(first, middle, [("normalised", "network/pictures")])
+    model = onnx.compose.merge_models(model, last, [("network/logits", "network_logits")])
+    model.graph.name = "openmax"
+    return model
+
+
+def _normalisation_graph(transform: Transform) -> onnx.GraphProto:
+    """Bit-identical to :func:`openmax_core.engines.normalised`."""
+    import onnx
+    from onnx import TensorProto
+    from onnx.helper import make_tensor_value_info
+
+    graph = GraphBuilder("normalisation")
+    value = graph.add("Cast", "pictures", to=TensorProto.FLOAT)
+    value = graph.add("Div", value, graph.constant(255.0, np.float32))
+    mean, std = (
+        graph.constant(np.reshape(numbers, (3, 1, 1)), np.float32)
+        for numbers in (transform.mean, transform.std)
+    )
+    graph.add("Div", graph.add("Sub", value, mean), std, output="normalised")
+    shape: list[str | int] = ["N", 3, *transform.crop]
+    return onnx.helper.make_graph(
+        graph.nodes,
+        "normalisation",
+        [make_tensor_value_info("pictures", TensorProto.UINT8, shape)],
+        [make_tensor_value_info("normalised", TensorProto.FLOAT, shape)],
+        graph.constants,
+    )
+
+
+def _centred(graph: GraphBuilder, logits: str, centring: str) -> str:
+    if centring == "none":
+        return logits
+    relative = graph.add("Sub", logits, graph.reduced("ReduceMax", logits, keepdims=True))
+    reduction = {"mean": "ReduceMean", "minimum": "ReduceMin"}[centring]
+    return graph.add("Sub", relative, graph.reduced(reduction, relative, keepdims=True))
+
+
+def _distances(graph: GraphBuilder, openmax: OpenMax, v: str, ranked: str) -> str:
+    """(N, α) distances to the MAVs of the ranked classes, a rank after the other."""
+    import onnx
+    from onnx import TensorProto
+    from onnx.helper import make_tensor_value_info
+
+    means = graph.constant(openmax.means_)
+    body = GraphBuilder("openmax/rank")
+    mean = body.add("Gather", means, "openmax/rank/classes", axis=0)
+    distance = _distance(body, openmax, v, mean)
+    body.add("Identity", distance, output="openmax/rank/distance")
+    scanned = onnx.helper.make_graph(
+        body.nodes,
+        "rank",
+        [make_tensor_value_info("openmax/rank/classes", TensorProto.INT64, ["N"])],
+        [make_tensor_value_info("openmax/rank/distance", TensorProto.DOUBLE, ["N"])],
+        body.constants,
+    )
+    ranks = graph.add("Transpose", ranked, perm=[1, 0])
+    distances = graph.add("Scan", ranks, body=scanned, num_scan_inputs=1)
+    return graph.add("Transpose", distances, perm=[1, 0])
+
+
+def _distance(graph: GraphBuilder, openmax: OpenMax, a: str, b: str) -> str:
+    """(N,) distances between the rows of two (N, C), see :mod:`openmax_core.distances`."""
+    name = openmax.settings_["distance"]
+    parts: list[tuple[str, float]] = []
+    if name in {"euclidean", "squared_euclidean", "eucos", SCALED_EUCOS}:
+        difference = graph.add("Sub", a, b)
+        squared = graph.reduced("ReduceSum", graph.add("Mul", difference, difference))
+        if name == "squared_euclidean":
+            return squared
+        euclidean = graph.add("Sqrt", squared)
+        if name == "euclidean":
+            return euclidean
+        if name == "eucos":
+            euclidean = graph.add("Div", euclidean, graph.constant(EUCOS_SCALE))
+        parts.append((euclidean, float(openmax.distance_factors_[0])))
+    dot, length = (graph.reduced("ReduceSum", graph.add("Mul", x, y)) for x, y in ((a, b), (a, a)))
+    length = graph.add("Mul", length, graph.reduced("ReduceSum", graph.add("Mul", b, b)))
+    length = graph.add("Sqrt", length)
+    zero = graph.constant(0.0)
+    has_length = graph.add("Greater", length, zero)
+    cosine = graph.add("Where", has_length, graph.add("Div", dot, length), zero)
+    cosine = graph.add("Sub", graph.constant(1.0), cosine)
+    if name == "cosine":
+        return cosine
+    parts.append((cosine, float(openmax.distance_factors_[1])))
+    if name == SCALED_EUCOS:
+        parts = [(graph.add("Mul", x, graph.constant(factor)), factor) for x, factor in parts]
+    return graph.add("Add", parts[0][0], parts[1][0])
+
+
+def _cdf(graph: GraphBuilder, openmax: OpenMax, distances: str, ranked: str) -> str:
+    """(N, α) CDFs of distances in the tails of the ranked classes."""
+    tail = openmax.weibull_
+
+    def own(values: Float) -> str:
+        return graph.add("Gather", graph.constant(values), ranked)
+
+    if isinstance(tail, TailFit):
+        offset = own(tail.translate - tail.smallest_tail_value)
+        beyond = graph.add("Add", distances, offset)
+    else:
+        beyond = graph.add("Sub", own(tail.loc), distances)
+    beyond = graph.add("Max", beyond, graph.constant(0.0))
+    power = graph.add("Pow", graph.add("Div", beyond, own(tail.scale)), own(tail.shape))
+    survival = graph.add("Exp", graph.add("Neg", power))
+    if isinstance(tail, TailFit):
+        return graph.add("Sub", graph.constant(1.0), survival)
+    return survival
