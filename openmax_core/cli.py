@@ -1,7 +1,8 @@
-"""The shell: ``openmax init | train | extract | evaluate | predict | report | export``.
+"""The shell: ``openmax init | train | extract | evaluate | predict | report | export | monitor``.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong arguments; 3 done, but some
-pictures could not be read; 4 evaluated, but no threshold keeps the floor.
+pictures could not be read; 4 evaluated, but no threshold keeps the floor; 5 drift, where asked to
+fail on it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from openmax_core import cli_commands as commands
+from openmax_core import cli_monitor
 from openmax_core.cli_export import run_export
 from openmax_core.devices import DEVICES
+from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
 from openmax_core.presets import PRESETS
 
@@ -28,6 +31,7 @@ exit codes:
   2  wrong arguments
   3  done, but some pictures could not be read; they are listed
   4  evaluated, but no threshold keeps the asked-for Test accuracy
+  5  monitored with --fail-on-drift, and the batch has drifted
 """
 
 
@@ -77,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         "  openmax evaluate garages --preset notebook\n"
         "  openmax predict garages photo.jpg\n"
         "  openmax report garages\n"
-        "  openmax export garages\n" + EXIT_CODES,
+        "  openmax export garages\n"
+        "  openmax monitor garages incoming/ --record\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -88,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(subparsers)
     _add_report(subparsers)
     _add_export(subparsers)
+    _add_monitor(subparsers)
     return parser
 
 
@@ -284,6 +290,57 @@ def _add_export(subparsers: Any) -> None:
         "--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx or openmax.pt2"
     )
     parser.set_defaults(command=run_export)
+
+
+def _add_monitor(subparsers: Any) -> None:
+    parser = _command(
+        subparsers,
+        "monitor",
+        "hold a batch of new pictures against the calibration: rejections, distances, changes",
+        "Score a batch of new pictures and hold it against the test set: the share that is\n"
+        "rejected (Fisher's exact test), per class the distances to its mean (Cramér–von Mises,\n"
+        "Holm's correction over the classes), and the pictures that changed most. Without\n"
+        "--threshold and --preset the workspace's chosen operating point decides. A batch is a\n"
+        "folder of pictures, stored activations, what 'openmax predict --json' writes, or a\n"
+        "Parquet or CSV table with path and logit_<class>. The test set holds known pictures\n"
+        "only: unknowns in a batch raise its share of rejected pictures, and give alarm.",
+    )
+    _add_workspace(parser)
+    parser.add_argument("batch", metavar="BATCH", help="folder of pictures, or a file: see above")
+    _add_preset(parser)
+    parser.add_argument("--threshold", type=_finite, metavar="T", help="reject where the score < T")
+    parser.add_argument(
+        "--level",
+        type=_finite,
+        default=LEVEL,
+        metavar="X",
+        help="largest probability of an alarm for a batch like the test set (default 0.01); "
+        "half of it for the rejections, half for the distances of all classes together",
+    )
+    parser.add_argument(
+        "--compare",
+        default="auto",
+        metavar="NAME",
+        help="what pictures of the same path are compared with: test, reject, a recorded batch's "
+        "name, or none; default: of these the one that shares the most paths",
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="keep the batch in WORKSPACE/batches, for the Monitor page and for comparisons",
+    )
+    parser.add_argument("--name", help="what the batch is called; default: as its folder or file")
+    parser.add_argument(
+        "--time",
+        metavar="WHEN",
+        help="moment that the batch is of, as 2026-03-31 or 2026-03-31T06:00; default: now",
+    )
+    parser.add_argument(
+        "--fail-on-drift", action="store_true", help="exit code 5 where something gives alarm"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    parser.set_defaults(command=cli_monitor.run_monitor)
 
 
 def _add_workspace(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@
     activations/<split>-<key>/         logits and what became of every picture
     operating_point.json               the chosen threshold
     operating_points.json              others, saved under a name
+    batches/                           batches that were monitored and recorded
 
 This is the one place that knows folders and cache keys. The key of stored activations covers the
 weights, the architecture, the classes, the transform, the precision, and each picture's path, size
@@ -23,6 +24,7 @@ import numpy as np
 
 from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
+from openmax_core.batch_records import BatchRecords
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError, WorkspaceError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.files import fingerprint, modified, sha256_of_file
@@ -467,6 +469,11 @@ class Workspace:
     def saved_points(self) -> SavedPoints:
         """Operating points that were saved under a name."""
         return SavedPoints(self.folder / "operating_points.json")
+
+    @property
+    def batches(self) -> BatchRecords:
+        """Batches that were monitored and recorded."""
+        return BatchRecords(self.folder / "batches")
 
     def _name_damaged(
         self, used: dict[str, Activations | None], error: FitError | ActivationsError

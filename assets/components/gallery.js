@@ -12,7 +12,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       picture.alt = "";
     } else {
       picture.className = "gone";
-      picture.textContent = "The picture is no longer there";
+      picture.textContent = item.gone ?? "The picture is no longer there";
     }
     const text = document.createElement("div");
     text.className = "text";

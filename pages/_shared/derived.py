@@ -82,6 +82,11 @@ def thumbnail(item: Workspace, split: str, path: str) -> str | None:
     return _thumbnail(str(file), modified(file))
 
 
+def thumbnail_of(file: Path) -> str | None:
+    """Data URL of any picture's thumbnail; whether it may be shown is the caller's to check."""
+    return _thumbnail(str(file), modified(file))
+
+
 def picture(item: Workspace, split: str, path: str) -> bytes | None:
     """A picture as a JPEG that fits a screen; None if it is no longer there."""
     return picture_bytes(item.picture_folder(split) / path)

@@ -25,6 +25,7 @@ PAGES = (
     PageEntry("threshold", "Threshold", ":material/tune:"),
     PageEntry("weibull", "Weibull", ":material/show_chart:"),
     PageEntry("upload", "Upload", ":material/add_photo_alternate:"),
+    PageEntry("monitor", "Monitor", ":material/monitoring:"),
     PageEntry("workspace", "Workspace", ":material/folder_open:"),
     PageEntry("method", "About the method", ":material/menu_book:"),
 )

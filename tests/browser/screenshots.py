@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+from PIL import Image, ImageEnhance
 from playwright.sync_api import Page, expect, sync_playwright
 
 from openmax_core.demo_garages import GARAGES
 from openmax_core.mistakes import find_mistakes
+from openmax_core.monitoring import monitor
+from openmax_core.prediction import choose_method
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve
@@ -59,12 +65,42 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
     page.locator('input[type="file"]').set_input_files(_uploads(cache / "openmax" / GARAGES.key))
     expect(page.locator(".card .verdict")).to_have_count(N_UPLOADS)
     _save(page, f"upload-{scheme}", 1430)
+    _record_batches(cache / "openmax" / GARAGES.key)
+    dashboard.open("monitor")
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    expect(page.locator(".gallery img")).to_have_count(12)
+    _save(page, f"monitor-{scheme}", 1300)
     dashboard.open("workspace")
     expect(page.get_by_text("Everything is stored")).to_be_visible()
     _save(page, f"workspace-{scheme}", 900)
     dashboard.open("method")
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     _save(page, f"method-{scheme}", 1200)
+
+
+def _record_batches(folder: Path) -> None:
+    """Record batches of test pictures: two as they are, one in dim light, one with unknowns."""
+    workspace = Workspace.open(folder)
+    if workspace.batches.load()[0]:
+        return
+    choice = choose_method(workspace)
+    generator = np.random.default_rng(0)
+    test = workspace.picture_folder("test")
+    names = [path.relative_to(test) for path in sorted(test.rglob("*.*"))]
+    unknown = sorted(workspace.picture_folder("reject").rglob("*.*"))
+    for day, name in enumerate(("monday", "tuesday", "dim light", "more unknowns"), 9):
+        batch = folder.parent / "batches" / name
+        for index in generator.permutation(len(names))[: len(names) * 3 // 4].tolist():
+            copy = batch / names[index]
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            brightness = 0.45 if name == "dim light" else generator.uniform(0.95, 1.05)
+            picture = ImageEnhance.Brightness(Image.open(test / names[index])).enhance(brightness)
+            picture.save(copy)
+        if name == "more unknowns":
+            for index in generator.permutation(len(unknown))[:80].tolist():
+                shutil.copy(unknown[index], batch / f"{index}{unknown[index].suffix}")
+        measured = monitor(workspace, batch, choice, device="cpu")
+        workspace.batches.add(measured, name, datetime(2026, 3, day, 6, tzinfo=UTC))
 
 
 def _uploads(folder: Path) -> list[Path]:

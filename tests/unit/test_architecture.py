@@ -204,6 +204,7 @@ def test_modules_of_the_core_import_each_other_in_one_direction() -> None:
 def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
     modules = "workspace tables figures prediction access samples uploads jobs demo evaluation cli"
     modules += " archives intake views verdicts cards results"
+    modules += " monitoring batch_tables monitor_figures changed batch_pictures"
     modules += " class_facts class_figures members sensitivity demos reject_folders"
     modules += " exported deployment"
     program = (

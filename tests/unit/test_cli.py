@@ -51,6 +51,10 @@ OPTIONS = {
     "predict": "WORKSPACE PATH --preset --threshold --csv --json --device",
     "report": "WORKSPACE --preset --threshold --thresholds --output",
     "export": "WORKSPACE --format --preset --threshold --output",
+    "monitor": (
+        "WORKSPACE BATCH --preset --threshold --level --compare --record --name --time "
+        "--fail-on-drift --json --device"
+    ),
 }
 
 
@@ -194,7 +198,7 @@ def test_help_names_all_commands_a_first_run_and_the_exit_codes() -> None:
     for name in OPTIONS:
         assert f"\n    {name} " in ran.out
     assert "openmax init garages --architecture resnet50" in ran.out
-    for code in range(5):
+    for code in range(6):
         assert f"\n  {code}  " in ran.out
 
 

@@ -1,0 +1,291 @@
+"""Batches that were recorded in a workspace: ``batches/<time>-<id>.parquet``, one file a batch.
+
+The table is the batch's pictures; name, time and figures are JSON in the file's own metadata, so
+that a batch is there whole or not at all, and reading the figures of many reads no pictures. The
+id is of what was decided and with what: the same batch is recorded once. To forget a batch, delete
+its file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from openmax_core.batch_names import checked_name
+from openmax_core.batch_reports import Basis, BatchReport, MeasuredBatch
+from openmax_core.drift import ClassDrift, MixDifference, Share, ShareDifference
+from openmax_core.errors import OpenMaxError
+from openmax_core.files import fingerprint, modified, write_bytes_atomically
+from openmax_core.intervals import Interval
+
+FORMAT = "openmax-batch"
+FORMAT_VERSION = 1
+SUFFIX = ".parquet"
+COLUMNS = (
+    *("path", "size", "mtime", "error", "nearest", "prediction", "is_rejected", "score"),
+    *("distance", "share", "excess", "score_before", "prediction_before", "is_rejected_before"),
+)
+
+
+@dataclass(frozen=True)
+class RecordedBatch:
+    """A batch with a name and the moment (ISO 8601, UTC) that it is of."""
+
+    name: str
+    time: str
+    report: BatchReport
+    path: Path | None = None
+
+    @property
+    def id(self) -> str:
+        """Fingerprint of the batch's content and of what it was decided with."""
+        return fingerprint(self.report.content, self.report.basis.key)
+
+    def pictures(self) -> pd.DataFrame:
+        """Return the batch's pictures, see :class:`openmax_core.batch_reports.MeasuredBatch`.
+
+        Raises
+        ------
+        OpenMaxError
+            The file is gone or damaged; it is named.
+        """
+        if self.path is None:
+            raise OpenMaxError(f"the batch '{self.name}' is not recorded")
+        try:
+            table = pd.read_parquet(self.path)
+        # pyarrow has error classes of its own for damaged files, some of them OSError.
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise _cannot_read(self.path, error) from error
+        if absent := {*COLUMNS} - {*table.columns}:
+            raise _cannot_read(self.path, ValueError(f"no column {min(absent)}"))
+        return table
+
+
+class BatchRecords:
+    """The folder of a workspace's recorded batches.
+
+    Parameters
+    ----------
+    folder : made when the first batch is recorded
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load(self) -> tuple[list[RecordedBatch], list[str]]:
+        """Recorded batches, the oldest first, and what is wrong with files that cannot be read."""
+        records, problems = [], []
+        for path in self._paths():
+            try:
+                records.append(_read(path, modified(path)))
+            except OpenMaxError as error:
+                problems.append(str(error))
+        return sorted(records, key=lambda item: item.time), problems
+
+    def state(self) -> str:
+        """Fingerprint of the files; it changes whenever a batch comes or goes."""
+        return fingerprint([(str(path), modified(path)) for path in self._paths()])
+
+    def find(self, report: BatchReport) -> RecordedBatch | None:
+        """Return the record of the same pictures decided with the same; None if there is none."""
+        wanted = RecordedBatch("", "", report).id
+        paths = sorted(self.folder.glob(f"*-{wanted}{SUFFIX}"))
+        return _read(paths[0], modified(paths[0])) if paths else None
+
+    def add(
+        self, measured: MeasuredBatch, name: str, moment: datetime | None = None
+    ) -> RecordedBatch:
+        """Record a batch; one that is recorded already is returned as it is.
+
+        Parameters
+        ----------
+        name : at most 60 characters; need not be new
+        moment : that it is of; now without
+
+        Raises
+        ------
+        OpenMaxError
+            The name is empty or too long, the disk is full or the folder cannot be written;
+            nothing stays behind.
+        """
+        name = checked_name(name)
+        if (recorded := self.find(measured.report)) is not None:
+            return recorded
+        moment = (moment or datetime.now(UTC)).astimezone(UTC)
+        time = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        record = RecordedBatch(name, time, measured.report)
+        path = self.folder / f"{moment:%Y%m%dT%H%M%SZ}-{record.id}{SUFFIX}"
+        write_bytes_atomically(path, _content(record, measured.pictures))
+        return RecordedBatch(name, time, measured.report, path)
+
+    def remove(self, record: RecordedBatch) -> None:
+        """Forget a batch; one that is gone already is no error.
+
+        Raises
+        ------
+        OpenMaxError
+            The file cannot be deleted.
+        """
+        try:
+            if record.path is not None:
+                record.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OpenMaxError(f"cannot delete {record.path}: {error.strerror}") from error
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob(f"[!.]*{SUFFIX}"))
+
+
+def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
+    """Name, time and figures as plain values without NaN, for JSON."""
+    report = record.report
+    difference, drift = report.difference, report.drift
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "name": record.name,
+        "time": record.time,
+        "source": report.source,
+        "folder": report.folder,
+        "content": report.content,
+        "basis": asdict(report.basis),
+        "pictures": report.reject.n + report.n_unreadable,
+        "unreadable": report.n_unreadable,
+        "reject_rate": _share(report.reject),
+        "expected": _share(report.expected),
+        "difference": {
+            "value": _plain(difference.value),
+            "low": _plain(difference.interval.low),
+            "high": _plain(difference.interval.high),
+            "p_value": _plain(difference.p_value),
+        },
+        "level": report.level,
+        "is_rate_off": report.is_rate_off,
+        "is_drifting": report.is_drifting,
+        "verdict": report.verdict,
+        "classes": [
+            {
+                "class": name,
+                "pictures": int(drift.n_batch[index]),
+                "test_pictures": int(drift.n_test[index]),
+                "shift": _plain(drift.shift[index]),
+                "p_value": _plain(drift.p_value[index]),
+                "adjusted": _plain(drift.adjusted[index]),
+                "is_drifted": bool(report.drifted[index]),
+            }
+            for index, name in enumerate(report.classes)
+        ],
+        "mix": {"p_value": _plain(report.mix.p_value), "distance": _plain(report.mix.distance)},
+        "compared_with": report.compared_with or None,
+        "shared": report.n_shared,
+        "decided_otherwise": report.n_flipped,
+        "notes": list(report.notes),
+    }
+
+
+def record_from_dict(values: dict[str, Any], path: Path | None = None) -> RecordedBatch:
+    """Rebuild a record from :func:`record_to_dict`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        It is none, or of another version.
+    """
+    if values["format"] != FORMAT or values["version"] != FORMAT_VERSION:
+        raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION}")
+    difference, classes = values["difference"], values["classes"]
+
+    def numbers(key: str) -> np.ndarray:
+        return np.array([item[key] for item in classes], dtype=np.float64)
+
+    report = BatchReport(
+        source=str(values["source"]),
+        folder=values["folder"],
+        basis=Basis(**values["basis"]),
+        classes=tuple(str(item["class"]) for item in classes),
+        content=str(values["content"]),
+        n_unreadable=int(values["unreadable"]),
+        reject=_share_of(values["reject_rate"]),
+        expected=_share_of(values["expected"]),
+        difference=ShareDifference(
+            _number(difference["value"]),
+            Interval(_number(difference["low"]), _number(difference["high"])),
+            _number(difference["p_value"]),
+        ),
+        drift=ClassDrift(
+            numbers("pictures").astype(np.int64),
+            numbers("test_pictures").astype(np.int64),
+            numbers("p_value"),
+            numbers("adjusted"),
+            numbers("shift"),
+        ),
+        mix=MixDifference(_number(values["mix"]["p_value"]), _number(values["mix"]["distance"])),
+        level=float(values["level"]),
+        compared_with=values["compared_with"] or "",
+        n_shared=int(values["shared"]),
+        n_flipped=int(values["decided_otherwise"]),
+        notes=tuple(map(str, values["notes"])),
+    )
+    datetime.fromisoformat(values["time"])
+    return RecordedBatch(str(values["name"]), str(values["time"]), report, path)
+
+
+@lru_cache(maxsize=2000)
+def _read(path: Path, moment: int | None) -> RecordedBatch:
+    """A record that is read again only when its file changes."""
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_metadata
+
+    try:
+        metadata = read_metadata(path).metadata or {}
+        return record_from_dict(json.loads(metadata[FORMAT.encode()]), path)
+    except (OSError, ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _cannot_read(path, error) from error
+
+
+def _content(record: RecordedBatch, pictures: pd.DataFrame) -> bytes:
+    import pyarrow as pa
+    from pyarrow.parquet import write_table
+
+    text = json.dumps(record_to_dict(record), allow_nan=False, separators=(",", ":"))
+    table = pa.Table.from_pandas(pictures, preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), FORMAT: text})
+    stream = io.BytesIO()
+    write_table(table, stream)
+    return stream.getvalue()
+
+
+def _cannot_read(path: Path, error: Exception) -> OpenMaxError:
+    return OpenMaxError(f"cannot read the recorded batch {path} ({error}); delete that file")
+
+
+def _share(share: Share) -> dict[str, Any]:
+    bounds = share.interval
+    return {
+        "rejected": share.rejected,
+        "pictures": share.n,
+        "share": _plain(share.value),
+        "low": _plain(bounds.low),
+        "high": _plain(bounds.high),
+    }
+
+
+def _share_of(values: dict[str, Any]) -> Share:
+    return Share(int(values["rejected"]), int(values["pictures"]))
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,257 @@
+"""What is known of a batch of new pictures: what was read, what decided, what was found.
+
+How it is found is in :mod:`openmax_core.batch_scoring`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from openmax_core.assessment import Evaluation
+from openmax_core.drift import (
+    LEVEL,
+    MIN_PICTURES,
+    ClassDrift,
+    MixDifference,
+    Share,
+    ShareDifference,
+)
+from openmax_core.files import fingerprint
+from openmax_core.weibull import Int
+
+N_QUESTIONS = 2
+SMALLEST_TOLD = 0.0005
+
+
+@dataclass(frozen=True)
+class Batch:
+    """New pictures.
+
+    Attributes
+    ----------
+    source : str, what was read, absolute
+    folder : Path or None
+        Where the pictures lie, as far as is known.
+    paths : N names, relative to the folder, with forward slashes
+    errors : N texts, why there are no logits; '' where there are
+    logits : (M, C) float32, finite, of those without error, in order
+    notes : what one must know of how they came here
+    """
+
+    source: str
+    folder: Path | None
+    paths: tuple[str, ...]
+    errors: tuple[str, ...]
+    logits: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a batch was decided with; batches of different bases are not comparable.
+
+    Attributes
+    ----------
+    preset : str and settings : dict, the method
+    threshold : float
+    class_thresholds : dict or None, thresholds of pictures predicted as a class, by its name
+    calibrated_on : 'train' or 'calibration'
+    calibration : str
+        Fingerprint of the method, and of the activations that it was fitted to and tested on.
+    """
+
+    preset: str
+    settings: dict[str, Any]
+    threshold: float
+    class_thresholds: dict[str, float] | None
+    calibrated_on: str
+    calibration: str
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of calibration and thresholds."""
+        return fingerprint(self.calibration, self.threshold, self.class_thresholds)
+
+    @classmethod
+    def of(
+        cls,
+        evaluation: Evaluation,
+        threshold: float,
+        class_thresholds: Mapping[str, float] | None = None,
+    ) -> Basis:
+        """Basis of decisions with an evaluation's method."""
+        openmax = evaluation.openmax
+        stores = [
+            item.key.get("store", evaluation.data) for item in (evaluation.train, evaluation.test)
+        ]
+        return cls(
+            openmax.preset_,
+            dict(openmax.settings_),
+            float(threshold),
+            None if class_thresholds is None else dict(class_thresholds),
+            evaluation.calibrated_on,
+            fingerprint(openmax.settings_, list(openmax.class_names_), stores),
+        )
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What was found of a batch.
+
+    Attributes
+    ----------
+    source : str and folder : str or None, where the pictures come from
+    basis : Basis
+    classes : C names
+    content : str, fingerprint of paths and logits
+    n_unreadable : int
+    reject, expected : Share
+        Rejected pictures of the batch, and of the test set at the same thresholds.
+    difference : ShareDifference
+    drift : ClassDrift
+    mix : MixDifference
+    level : float
+        Largest probability of an alarm for a batch like the test set.
+    compared_with : str
+        Name of the earlier pictures of the same paths; '' where there are none.
+    n_shared, n_flipped : int
+        Pictures of the same path, and those of them that are decided otherwise now.
+    notes : what one must know
+    """
+
+    source: str
+    folder: str | None
+    basis: Basis
+    classes: tuple[str, ...]
+    content: str
+    n_unreadable: int
+    reject: Share
+    expected: Share
+    difference: ShareDifference
+    drift: ClassDrift
+    mix: MixDifference
+    level: float = LEVEL
+    compared_with: str = ""
+    n_shared: int = 0
+    n_flipped: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def level_of_each(self) -> float:
+        """Level of each of the two questions that may give alarm."""
+        return self.level / N_QUESTIONS
+
+    @property
+    def is_rate_off(self) -> bool:
+        """The share of rejected pictures differs from the expected one beyond chance."""
+        return self.difference.p_value < self.level_of_each
+
+    @property
+    def drifted(self) -> NDArray[np.bool_]:
+        """(C,) bool, classes whose distances differ beyond chance."""
+        return self.drift.is_drifted(self.level_of_each)
+
+    @property
+    def is_drifting(self) -> bool:
+        """One of the two questions gives alarm."""
+        return self.is_rate_off or bool(self.drifted.any())
+
+    @property
+    def rate_in_words(self) -> str:
+        """Both shares with their intervals."""
+        return (
+            f"rejects {share_text(self.reject)} of {self.reject.n:,}; "
+            f"expected {share_text(self.expected)}, from the test set"
+        )
+
+    @property
+    def difference_in_words(self) -> str:
+        """How far the shares are apart, and what chance says to it."""
+        found = self.difference
+        points = f"{abs(100 * found.value):.1f} points {'more' if found.value > 0 else 'less'}"
+        if abs(found.value) < SMALLEST_TOLD:
+            points = "no difference"
+        bounds = f"{100 * found.interval.low:+.1f} to {100 * found.interval.high:+.1f}"
+        verdict = "beyond chance" if self.is_rate_off else "within chance"
+        p_value = p_text(found.p_value)
+        return f"{points} ({bounds}), {verdict}: p {p_value}, alarm below {self.level_of_each:g}"
+
+    @property
+    def drift_in_words(self) -> str:
+        """How many classes have drifted, and which are not tested."""
+        n_tested, n_drifted = int(self.drift.is_tested.sum()), int(self.drifted.sum())
+        untested = len(self.classes) - n_tested
+        words = f"{n_drifted:,} of {n_tested:,} tested classes drifted"
+        if untested:
+            words += f"; {untested:,} not tested, with fewer than {MIN_PICTURES} pictures"
+        return words
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: what gives alarm, or that nothing does."""
+        parts = []
+        if self.is_rate_off:
+            how = "more" if self.difference.value > 0 else "fewer"
+            parts.append(f"{how} pictures are rejected than chance explains")
+        if n := int(self.drifted.sum()):
+            names = [self.classes[index] for index in self.worst_first[:3].tolist()]
+            shown = ", ".join(names[: min(n, 3)]) + (f" and {n - 3} more" if n > 3 else "")
+            parts.append(f"the distances of {n} class{'es' * (n > 1)} have drifted ({shown})")
+        return " and ".join(parts) if parts else "nothing differs from the test set beyond chance"
+
+    @property
+    def caution(self) -> str:
+        """What a larger share of rejected pictures may mean as well; '' where it is none."""
+        if not self.is_rate_off or self.difference.value < 0:
+            return ""
+        return (
+            "The test set holds known pictures only, so more unknowns among the new pictures have "
+            "the same effect as pictures that look otherwise: look at them"
+        )
+
+    @property
+    def worst_first(self) -> Int:
+        """(C,) classes: smallest corrected p first, then the largest shift; untested ones last."""
+        drift = self.drift
+        far = -np.abs(np.nan_to_num(drift.shift))
+        return np.lexsort((far, np.nan_to_num(drift.adjusted, nan=2.0)))
+
+
+@dataclass(frozen=True)
+class MeasuredBatch:
+    """A report and the batch's pictures.
+
+    ``pictures`` has a row a picture: path, size and mtime of the file (0 where it is not there),
+    error, nearest (class with the largest logit), prediction (C: 'unknown' won), is_rejected,
+    score, distance to the nearest class, share (of its test pictures that lie nearer), excess (by
+    how many of their interquartile ranges beyond their median); score_before and prediction_before
+    (−1: not scored before), is_rejected_before. Unreadable ones are −1 and NaN.
+    """
+
+    report: BatchReport
+    pictures: pd.DataFrame
+
+
+def share_text(share: Share) -> str:
+    """'12.3 % (10.1–14.9)', with the 95 % interval."""
+    if not share.n:
+        return "not measured"
+    bounds = share.interval
+    return f"{100 * share.value:.1f} % ({100 * bounds.low:.1f}–{100 * bounds.high:.1f})"
+
+
+def p_text(p_value: float) -> str:
+    """A p-value that is never called 0."""
+    if np.isnan(p_value):
+        return "not tested"
+    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.4f}"

@@ -1,0 +1,243 @@
+"""Scoring a batch of new pictures against the calibration: rejections, distances, what changed.
+
+1. Every picture is decided on with the method, threshold and class thresholds in force.
+2. The share of rejected ones is held against that of the test set, which holds known pictures
+   only: more unknowns among the new pictures raise it as much as a changed camera does.
+3. Pictures are sorted by the classifier's own answer, the largest logit, rejected ones among them;
+   their distances to that class's mean are held against those of the test pictures that got the
+   same answer. Not of the training pictures: the network and the means were made from these, so
+   that they lie closer than any new picture does. Not by the true class: a batch has none.
+4. Where pictures of the same path were scored before, those that changed most are told; else
+   those farthest outside of their class.
+
+Questions 2 and 3 may give alarm, each at half of ``level``; the classes share theirs by Holm's
+correction. A batch like the test set then gives alarm with a probability of at most ``level``, as
+far as its pictures are independent of each other. The mix of classes gives none: that of a test
+set is often chosen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from openmax_core.assessment import Evaluation
+from openmax_core.batch_reports import Basis, Batch, BatchReport, MeasuredBatch
+from openmax_core.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
+from openmax_core.files import fingerprint
+from openmax_core.openmax import OpenMax
+from openmax_core.single_class import own_distances
+from openmax_core.verdicts import class_limits
+from openmax_core.weibull import Float, Int
+
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Pictures that were scored before with the same calibration.
+
+    Attributes
+    ----------
+    name : what people know them by
+    table : DataFrame with path, prediction (C: 'unknown' won) and score of those that were read
+    """
+
+    name: str
+    table: pd.DataFrame
+
+
+def measure_batch(
+    evaluation: Evaluation,
+    threshold: float,
+    class_thresholds: Mapping[str, float] | None,
+    batch: Batch,
+    earlier: Sequence[Earlier] = (),
+    level: float = LEVEL,
+) -> MeasuredBatch:
+    """Score a batch and hold it against the test set.
+
+    Parameters
+    ----------
+    earlier : scored before; the batch is compared with the one that shares the most paths with
+        it, of equals the first
+    level : largest probability of an alarm for a batch like the test set
+    """
+    openmax, names = evaluation.openmax, evaluation.openmax.class_names_
+    n_classes = openmax.n_classes
+    limits = class_limits(names, threshold, class_thresholds)
+    new = _Scored.of(openmax, batch.logits)
+    test_own = evaluation.test.readable["prediction"].to_numpy(dtype=np.int64)
+    test_distances = own_distances(openmax, evaluation.test.logits, test_own)
+    known = _by_class(test_distances, test_own, n_classes)
+    drift = class_drift(_by_class(new.distances, new.own, n_classes), known)
+    is_rejected = rejected(new.predictions, new.scores, limits)
+    pictures = _picture_table(batch, new, is_rejected, known)
+    compared_with, n_shared, n_flipped = _put_before(pictures, earlier, limits)
+    reject = Share(int(is_rejected.sum()), len(is_rejected))
+    expected = _expected(evaluation, threshold, limits, class_thresholds)
+    report = BatchReport(
+        source=batch.source,
+        folder=None if batch.folder is None else str(batch.folder),
+        basis=Basis.of(evaluation, threshold, class_thresholds),
+        classes=names,
+        content=_content(batch),
+        n_unreadable=len(batch) - len(batch.logits),
+        reject=reject,
+        expected=expected,
+        difference=compare_shares(reject, expected),
+        drift=drift,
+        mix=compare_mix(drift.n_batch, drift.n_test),
+        level=level,
+        compared_with=compared_with,
+        n_shared=n_shared,
+        n_flipped=n_flipped,
+        notes=batch.notes,
+    )
+    return MeasuredBatch(report, pictures)
+
+
+def rejected(predictions: Int, scores: Float, limits: Float) -> NDArray[np.bool_]:
+    """(N,) bool, rejected at (C,) thresholds of the predicted class; 'unknown' always is."""
+    return np.asarray(scores < np.append(limits, np.inf)[predictions])
+
+
+@dataclass(frozen=True)
+class _Scored:
+    scores: Float
+    predictions: Int
+    own: Int
+    distances: Float
+
+    @classmethod
+    def of(cls, openmax: OpenMax, logits: NDArray[Any]) -> _Scored:
+        decided, own = openmax.decide(logits), logits.argmax(axis=1).astype(np.int64)
+        return cls(decided.scores, decided.predictions, own, own_distances(openmax, logits, own))
+
+
+def _expected(
+    evaluation: Evaluation,
+    threshold: float,
+    limits: Float,
+    class_thresholds: Mapping[str, float] | None,
+) -> Share:
+    curve = evaluation.curve
+    if class_thresholds is None:
+        outcome = curve.outcome(threshold)
+    else:
+        outcome = curve.outcome_by_class(limits, threshold)
+    return Share(outcome.rejected_known, curve.n_test)
+
+
+def _by_class(values: Float, classes: Int, n_classes: int) -> list[Float]:
+    order = np.lexsort((values, classes))
+    bounds = np.searchsorted(classes[order], np.arange(n_classes + 1))
+    ordered = values[order]
+    return [ordered[bounds[index] : bounds[index + 1]] for index in range(n_classes)]
+
+
+def _picture_table(
+    batch: Batch, new: _Scored, is_rejected: NDArray[np.bool_], known: Sequence[Float]
+) -> pd.DataFrame:
+    readable = np.array([not error for error in batch.errors], dtype=bool)
+    share, excess = _places(new.distances, new.own, known)
+
+    def spread(values: NDArray[Any], empty: object, kind: str) -> NDArray[Any]:
+        out = np.full(len(batch), empty, dtype=kind)
+        out[readable] = values
+        return out
+
+    stats = [_size_and_mtime(batch.folder, path) for path in batch.paths]
+    return pd.DataFrame(
+        {
+            "path": list(batch.paths),
+            "size": [size for size, _ in stats],
+            "mtime": [mtime for _, mtime in stats],
+            "error": list(batch.errors),
+            "nearest": spread(new.own, NO_CLASS, "int64"),
+            "prediction": spread(new.predictions, NO_CLASS, "int64"),
+            "is_rejected": spread(is_rejected, False, "bool"),
+            "score": spread(new.scores, np.nan, "float64"),
+            "distance": spread(new.distances, np.nan, "float64"),
+            "share": spread(share, np.nan, "float64"),
+            "excess": spread(excess, np.nan, "float64"),
+        }
+    )
+
+
+def _places(distances: Float, own: Int, known: Sequence[Float]) -> tuple[Float, Float]:
+    """Where each distance lies among those of its class's test pictures; NaN without a range."""
+    share, excess = np.full(len(own), np.nan), np.full(len(own), np.nan)
+    for index in np.unique(own).tolist():
+        test, rows = known[index], np.flatnonzero(own == index)
+        if len(test) < 2:
+            continue
+        low, middle, high = np.quantile(test, [0.25, 0.5, 0.75])
+        share[rows] = np.searchsorted(test, distances[rows]) / len(test)
+        if high > low:
+            excess[rows] = (distances[rows] - middle) / (high - low)
+    return share, excess
+
+
+def _put_before(
+    pictures: pd.DataFrame, earlier: Sequence[Earlier], limits: Float
+) -> tuple[str, int, int]:
+    """Write beside the pictures what they were before; returns with whom, how many, and flips."""
+    before = pd.DataFrame(
+        {"score_before": np.nan, "prediction_before": NO_CLASS, "is_rejected_before": False},
+        index=pictures.index,
+    )
+    is_read = (pictures["nearest"] >= 0).to_numpy()
+    best, best_places, most = None, np.empty(0, dtype=np.int64), 0
+    for item in earlier:
+        index = pd.Index(item.table["path"])
+        places = index[~index.duplicated()].get_indexer(pd.Index(pictures["path"]))
+        places[~is_read] = -1
+        if (n_shared := int((places >= 0).sum())) > most:
+            best, best_places, most = item, places, n_shared
+    n_flipped = 0
+    if best is not None:
+        rows = np.flatnonzero(best_places >= 0)
+        table = best.table[~best.table["path"].duplicated()]
+        old = table.iloc[best_places[rows]]
+        scores = old["score"].to_numpy(dtype=np.float64)
+        predictions = old["prediction"].to_numpy(dtype=np.int64)
+        was_rejected = rejected(predictions, scores, limits)
+        before.loc[rows, "score_before"] = scores
+        before.loc[rows, "prediction_before"] = predictions
+        before.loc[rows, "is_rejected_before"] = was_rejected
+        now = pictures.iloc[rows]
+        n_flipped = int(
+            _differs(now["prediction"], now["is_rejected"], predictions, was_rejected).sum()
+        )
+    for name in before.columns:
+        pictures[name] = before[name]
+    return (best.name if best is not None else ""), most, n_flipped
+
+
+def _differs(prediction: Any, is_rejected: Any, before: Any, was_rejected: Any) -> Any:
+    """Whether pictures are decided otherwise: rejected or not, or accepted as another class."""
+    one, other = np.asarray(is_rejected, dtype=bool), np.asarray(was_rejected, dtype=bool)
+    return (one != other) | (~one & ~other & (np.asarray(prediction) != np.asarray(before)))
+
+
+def _size_and_mtime(folder: Path | None, path: str) -> tuple[int, int]:
+    if folder is None:
+        return 0, 0
+    try:
+        stat = (folder / path).stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _content(batch: Batch) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(batch.logits).tobytes()).hexdigest()
+    return fingerprint(digest, list(batch.paths), list(batch.errors))

@@ -1,0 +1,256 @@
+"""A batch of new pictures and their logits: a folder that the network is run over, or a file.
+
+What can be read:
+
+* a folder of pictures, in sub-folders or not, or one picture;
+* stored activations, as ``openmax extract`` writes them: their folder, or the Parquet file in it;
+* decisions with logits, as ``openmax predict --json`` writes them;
+* a Parquet or CSV table with a column ``path`` (or ``file``) and ``logit_<class>`` for every class.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from openmax_core.activations import LOGITS, OK, PICTURES, Activations
+from openmax_core.batch_reports import Batch
+from openmax_core.errors import OpenMaxError
+from openmax_core.images import SYSTEM_FILES
+from openmax_core.inference import NOT_FINITE, Progress, run
+from openmax_core.prediction import expand_paths
+from openmax_core.results import FORMAT as RESULTS_FORMAT
+from openmax_core.workspace import Workspace
+
+TABLES = (".parquet", ".csv")
+PREFIX = "logit_"
+HOW_TO_HAVE_LOGITS = (
+    "give a folder of pictures, stored activations, what 'openmax predict --json FILE' writes, or "
+    f"a table with a column path and {PREFIX}<class> for every class"
+)
+
+ProgressCallback = Callable[[Progress], None]
+
+
+def read_batch(
+    workspace: Workspace,
+    source: str | Path,
+    device: str = "auto",
+    progress: ProgressCallback | None = None,
+) -> Batch:
+    """Read a batch; the network runs only over pictures.
+
+    Parameters
+    ----------
+    device : 'auto', 'cpu', 'cuda' or 'mps'
+    progress : told how far the network is; what it raises ends the run
+
+    Raises
+    ------
+    OpenMaxError
+        There is nothing, or it is of another classifier; what differs is named.
+    """
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise OpenMaxError(f"there is no file or folder {path}")
+    path = path.resolve()
+    if path.is_dir() and (path / LOGITS).is_file() and (path / PICTURES).is_file():
+        return _stored(workspace, path)
+    if path.name == PICTURES and (path.parent / LOGITS).is_file():
+        return _stored(workspace, path.parent)
+    if path.is_file() and path.suffix.lower() in TABLES:
+        return _table(workspace, path)
+    if path.is_file() and path.suffix.lower() == ".json":
+        return _results(workspace, path)
+    return _pictures(workspace, path, device, progress)
+
+
+def _pictures(
+    workspace: Workspace, path: Path, device: str, progress: ProgressCallback | None
+) -> Batch:
+    files = [item for item in expand_paths([str(path)]) if item.name.lower() not in SYSTEM_FILES]
+    if not files:
+        raise OpenMaxError(f"no pictures in {path}")
+    folder = path if path.is_dir() else path.parent
+    tell = progress or (lambda progress: None)
+    tell(Progress(0, len(files), 0, 0.0))
+    engine = workspace.load_engine(device)
+    results: list[NDArray[np.float32] | str] = []
+    n_unreadable, started = 0, time.perf_counter()
+
+    def report(waiting_for: str = "") -> None:
+        seconds = time.perf_counter() - started
+        tell(Progress(len(results), len(files), n_unreadable, seconds, waiting_for))
+
+    def on_wait(before: int) -> None:
+        report(f"the network, which {before} other{'s' * (before > 1)} asked for before")
+
+    try:
+        with closing(run(engine, files, on_wait)) as answers:
+            for _, result in answers:
+                results.append(result)
+                n_unreadable += isinstance(result, str)
+                report()
+    finally:
+        engine.close()
+    names = [_text(item.relative_to(folder).as_posix()) for item in files]
+    errors = [result if isinstance(result, str) else "" for result in results]
+    vectors = [result for result in results if not isinstance(result, str)]
+    return _checked(workspace, str(path), folder, names, errors, vectors)
+
+
+def _stored(workspace: Workspace, folder: Path) -> Batch:
+    activations = Activations.load(folder)
+    made_with = activations.key.get("made_with", {})
+    if activations.key.get("classifier") != workspace.classifier_key:
+        now = json.loads(json.dumps(workspace.store.made_with))
+        other = [name for name, value in now.items() if made_with.get(name) != value]
+        raise OpenMaxError(
+            f"the activations in {folder} are of another classifier than that of "
+            f"{workspace.folder} ({', '.join(other) or 'its key'} differ); run its pictures "
+            "through this one"
+        )
+    pictures = activations.pictures
+    is_ok = (pictures["status"] == OK).to_numpy()
+    logits = np.array(activations.logits)
+    errors = np.where(is_ok, "", pictures["error"].to_numpy(dtype=object))
+    errors[np.flatnonzero(is_ok)[~np.isfinite(logits).all(axis=1)]] = NOT_FINITE
+    kept = logits[np.isfinite(logits).all(axis=1)]
+    where = activations.key.get("folder")
+    return _checked(
+        workspace,
+        str(folder),
+        Path(where) if isinstance(where, str) else None,
+        pictures["path"].tolist(),
+        errors.tolist(),
+        kept,
+    )
+
+
+def _table(workspace: Workspace, path: Path) -> Batch:
+    try:
+        table = pd.read_parquet(path) if path.suffix.lower() == TABLES[0] else pd.read_csv(path)
+    # pyarrow has error classes of its own for damaged files, some of them OSError.
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise OpenMaxError(f"cannot read the table {path} ({error})") from error
+    columns = [str(name) for name in table.columns]
+    table.columns = pd.Index(columns)
+    of_files = next((name for name in ("path", "file") if name in columns), None)
+    found = [name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX)]
+    if of_files is None or not found:
+        lacks = "column path or file" if of_files is None else f"columns {PREFIX}<class>"
+        raise OpenMaxError(f"{path} has no {lacks}; {HOW_TO_HAVE_LOGITS}")
+    _check_classes(workspace, path, found)
+    values = table[[PREFIX + name for name in workspace.classes]].apply(
+        pd.to_numeric, errors="coerce"
+    )
+    names = [str(name) for name in table[of_files].tolist()]
+    return _from_rows(workspace, path, names, [*values.to_numpy(dtype=np.float32)])
+
+
+def _results(workspace: Workspace, path: Path) -> Batch:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict) or values.get("format") != RESULTS_FORMAT:
+            raise ValueError(f"not of the format {RESULTS_FORMAT}")
+        classes = [str(name) for name in values["classes"]]
+        _check_classes(workspace, path, classes)
+        order = [classes.index(name) for name in workspace.classes]
+        names = [str(picture["file"]) for picture in values["pictures"]]
+        rows: list[NDArray[np.float32] | str] = []
+        for picture in values["pictures"]:
+            if picture["logits"] is None:
+                rows.append(str(picture["reason"]))
+                continue
+            row = np.array(picture["logits"], dtype=np.float32)
+            if row.shape != (len(classes),):
+                raise ValueError(f"{picture['file']} has logits of another number of classes")
+            rows.append(row[order])
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise OpenMaxError(
+            f"cannot read the decisions {path} ({error}); {HOW_TO_HAVE_LOGITS}"
+        ) from error
+    return _from_rows(workspace, path, names, rows)
+
+
+def _from_rows(
+    workspace: Workspace,
+    path: Path,
+    names: Sequence[str],
+    rows: Sequence[NDArray[np.float32] | str],
+) -> Batch:
+    """A batch of a file's rows; those with a logit that is no number count as unreadable."""
+    errors, vectors = [], []
+    for row in rows:
+        error = row if isinstance(row, str) else "" if np.isfinite(row).all() else NOT_FINITE
+        errors.append(error)
+        if not error:
+            vectors.append(row)
+    parents = {os.path.dirname(name) for name in names}
+    try:
+        common = os.path.commonpath(parents)
+    except ValueError:  # some are absolute and some are not, or there are none
+        common = ""
+    shown = [Path(os.path.relpath(name, common)).as_posix() if common else name for name in names]
+    note = (
+        "the logits are the file's: that this classifier made them cannot be seen from it, only "
+        "that the classes are the same"
+    )
+    folder = Path(common).absolute() if common else None
+    return _checked(workspace, str(path), folder, shown, errors, vectors, (note,))
+
+
+def _check_classes(workspace: Workspace, path: Path, found: Sequence[str]) -> None:
+    absent = [name for name in workspace.classes if name not in found]
+    surplus = [name for name in found if name not in workspace.classes]
+    if absent or surplus or len(found) != len(workspace.classes):
+        parts = [f"it lacks {_listed(absent)}"] if absent else []
+        parts += [f"it has {_listed(surplus)}, which the classifier does not know"] * bool(surplus)
+        raise OpenMaxError(
+            f"{path} is of other classes than {workspace.folder}: "
+            f"{' and '.join(parts) or 'a class occurs twice'}"
+        )
+
+
+def _checked(
+    workspace: Workspace,
+    source: str,
+    folder: Path | None,
+    paths: Sequence[str],
+    errors: Sequence[str],
+    vectors: Any,
+    notes: tuple[str, ...] = (),
+) -> Batch:
+    if not len(paths):
+        raise OpenMaxError(f"{source} holds no pictures")
+    if not len(vectors):
+        raise OpenMaxError(
+            f"none of the {len(paths):,} pictures of {source} gave logits; the first, {paths[0]}: "
+            f"{errors[0]}"
+        )
+    logits = np.asarray(vectors, dtype=np.float32)
+    if logits.ndim != 2 or logits.shape[1] != len(workspace.classes):
+        raise OpenMaxError(
+            f"{source} has logits of {logits.shape[-1]} classes, {workspace.folder} has "
+            f"{len(workspace.classes)}"
+        )
+    return Batch(_text(source), folder, tuple(paths), tuple(errors), logits, notes)
+
+
+def _text(name: str) -> str:
+    """Return a name that can be printed and stored, whatever its bytes are."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,205 @@
+"""What ``openmax monitor`` does; its arguments are in :mod:`openmax_core.cli`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from openmax_core.errors import OpenMaxError
+
+if TYPE_CHECKING:
+    from openmax_core.batch_records import RecordedBatch
+    from openmax_core.batch_reports import BatchReport, MeasuredBatch
+    from openmax_core.inference import Progress
+    from openmax_core.prediction import Choice
+    from openmax_core.workspace import Workspace
+
+EXIT_UNREADABLE, EXIT_DRIFT = 3, 5
+MOST_CLASSES, MOST_PICTURES, MOST_UNREADABLE = 12, 10, 20
+
+
+def run_monitor(options: argparse.Namespace) -> int:
+    """Hold a batch against the calibration, and record it where that is asked for."""
+    from pathlib import Path
+
+    from openmax_core.batch_names import checked_name, default_name
+    from openmax_core.batch_records import RecordedBatch
+    from openmax_core.monitoring import monitor
+    from openmax_core.prediction import choose_method
+    from openmax_core.workspace import Workspace
+
+    workspace = Workspace.open(options.workspace)
+    # Before the network runs: what cannot be recorded is told at once.
+    name = checked_name(options.name or default_name(Path(options.batch)))
+    moment = _moment(options.time)
+    choice = choose_method(workspace, options.preset, options.threshold)
+    with _Bar() as bar:
+        measured = monitor(
+            workspace,
+            options.batch,
+            choice,
+            level=options.level,
+            compare=options.compare,
+            device=options.device,
+            progress=bar.update,
+        )
+    record = RecordedBatch(name, "", measured.report)
+    is_new = False
+    if options.record:
+        is_new = workspace.batches.find(measured.report) is None
+        record = workspace.batches.add(measured, name, moment)
+    if options.json:
+        print(json.dumps(_values(workspace, record, measured), indent=2, allow_nan=False))
+    else:
+        _print(workspace, choice, record, measured, is_new)
+    _print_unreadable(measured)
+    if options.fail_on_drift and measured.report.is_drifting:
+        return EXIT_DRIFT
+    return EXIT_UNREADABLE if measured.report.n_unreadable else 0
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A typed moment; without a time zone it is this machine's."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError) as error:
+        raise OpenMaxError(
+            f"--time {text}: write a date as 2026-03-31, or 2026-03-31T06:00"
+        ) from error
+
+
+def _values(workspace: Workspace, record: RecordedBatch, measured: MeasuredBatch) -> dict[str, Any]:
+    from openmax_core.batch_records import record_to_dict
+    from openmax_core.changed import pictures_to_look_at
+
+    pictures = measured.pictures
+    unreadable = pictures[pictures["error"] != ""][["path", "error"]]
+    listed = pictures_to_look_at(measured.report, pictures).drop(columns=["size", "mtime"])
+    rows = [
+        {str(key): _plain(value) for key, value in row.items()}
+        for row in listed.head(MOST_PICTURES).to_dict(orient="records")
+    ]
+    return {
+        "workspace": workspace.settings.name,
+        **record_to_dict(record),
+        "time": record.time or None,
+        "recorded": None if record.path is None else str(record.path),
+        "unreadable_pictures": unreadable.to_dict(orient="records"),
+        "pictures_to_look_at": rows,
+    }
+
+
+def _print(
+    workspace: Workspace,
+    choice: Choice,
+    record: RecordedBatch,
+    measured: MeasuredBatch,
+    is_new: bool,
+) -> None:
+    from openmax_core.batch_reports import p_text
+    from openmax_core.changed import picture_in_words, pictures_to_look_at, what_is_listed
+    from openmax_core.decimals import threshold_text
+
+    report = measured.report
+    lost = f" ({report.n_unreadable:,} unreadable)" if report.n_unreadable else ""
+    count = f"{report.reject.n + report.n_unreadable:,} pictures{lost}"
+    print(f"workspace   {workspace.settings.name} ({len(report.classes)} known classes)")
+    print(
+        f"method      {report.basis.preset}, threshold {threshold_text(choice.threshold)} "
+        f"({choice.source}); calibrated on {report.basis.calibrated_on}"
+    )
+    print(f"batch       {record.name}: {count} of {report.source}")
+    print(f"rejections  {report.rate_in_words}")
+    print(f"            {report.difference_in_words} (Fisher's exact test)")
+    print(
+        f"distances   {report.drift_in_words} (Cramér–von Mises against the test set, Holm over "
+        "classes)"
+    )
+    _print_classes(report)
+    print(
+        f"mix         {100 * report.mix.distance:.1f} % of the pictures in other classes than the "
+        f"test set's, p {p_text(report.mix.p_value)} (χ²; gives no alarm)"
+    )
+    listed = pictures_to_look_at(report, measured.pictures)
+    print(f"pictures    {what_is_listed(report)}")
+    for _, picture in listed.head(MOST_PICTURES).iterrows():
+        print(f"            {picture['path']}   {picture_in_words(picture)}")
+    if (more := len(listed) - MOST_PICTURES) > 0 and report.compared_with:
+        print(f"            and {more:,} more")
+    for note in report.notes:
+        print(f"note        {note}")
+    print(f"\n{'DRIFT' if report.is_drifting else 'no drift'}: {report.verdict}")
+    if report.caution:
+        print(f"{report.caution}.")
+    print(f"(alarm with a probability of at most {report.level:g} for a batch like the test set)")
+    if record.path is None:
+        print("not recorded; --record keeps it for the Monitor page")
+    elif is_new:
+        print(f"recorded as '{record.name}' in {record.path}")
+    else:
+        print(f"recorded already, as '{record.name}' of {record.time}, in {record.path}")
+
+
+def _print_classes(report: BatchReport) -> None:
+    from openmax_core.batch_reports import p_text
+    from openmax_core.batch_tables import UNTESTED, class_table
+
+    table = class_table(report)
+    tested = table[table["verdict"] != UNTESTED]
+    for row in tested.head(MOST_CLASSES).to_dict(orient="records"):
+        shift = "no IQR" if math.isnan(row["shift"]) else f"{row['shift']:+.2f} IQR"
+        print(
+            f"            {row['class']}: {row['verdict']}, {shift}, p {p_text(row['adjusted'])}   "
+            f"({row['pictures']:,} pictures, {row['test_pictures']:,} of the test set)"
+        )
+    if (more := len(tested) - MOST_CLASSES) > 0:
+        print(f"            and {more:,} more classes")
+
+
+def _print_unreadable(measured: MeasuredBatch) -> None:
+    lost = measured.pictures[measured.pictures["error"] != ""]
+    for path, error in lost[["path", "error"]].head(MOST_UNREADABLE).itertuples(index=False):
+        print(f"unreadable: {path}: {error}", file=sys.stderr)
+    if (more := len(lost) - MOST_UNREADABLE) > 0:
+        print(f"unreadable: and {more:,} more; --json lists all", file=sys.stderr)
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+class _Bar:
+    """A progress bar on standard error, drawn once the network runs."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._told: set[str] = set()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, progress: Progress) -> None:
+        """Draw how far it is."""
+        from tqdm import tqdm
+
+        from openmax_core.inference import LOADING
+
+        if progress.waiting_for or not progress.done:
+            words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING
+            if words not in self._told:
+                print(f"{words} …", file=sys.stderr, flush=True)
+                self._told.add(words)
+            return
+        if self._bar is None:
+            self._bar = tqdm(total=progress.total, desc="batch", unit=" pictures")
+        self._bar.update(progress.done - self._bar.n)

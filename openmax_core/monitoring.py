@@ -1,0 +1,115 @@
+"""``openmax monitor``: a batch against a workspace's calibration and what was recorded before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from openmax_core.activations import Activations
+from openmax_core.batch_records import RecordedBatch
+from openmax_core.batch_reports import Basis, MeasuredBatch
+from openmax_core.batch_scoring import Earlier, measure_batch
+from openmax_core.batches import ProgressCallback, read_batch
+from openmax_core.drift import LEVEL
+from openmax_core.errors import OpenMaxError
+from openmax_core.prediction import Choice
+from openmax_core.weibull import Float, Int
+from openmax_core.workspace import Workspace
+
+AUTO, NOTHING = "auto", "none"
+MOST_EARLIER = 10
+
+
+def monitor(
+    workspace: Workspace,
+    source: str | Path,
+    choice: Choice,
+    *,
+    level: float = LEVEL,
+    compare: str = AUTO,
+    device: str = "auto",
+    progress: ProgressCallback | None = None,
+) -> MeasuredBatch:
+    """Score a batch with a method and threshold, and hold it against the test set.
+
+    Parameters
+    ----------
+    source : see :mod:`openmax_core.batches`
+    choice : what decides, see :func:`openmax_core.prediction.choose_method`
+    level : largest probability of an alarm for a batch like the test set
+    compare : what pictures of the same path are compared with: 'test', 'reject', the name of a
+        recorded batch, or 'none'; 'auto': of these sets and the 10 newest batches of the same
+        calibration the one that shares the most paths, of equals the newest
+
+    Raises
+    ------
+    OpenMaxError
+        The batch cannot be read, is of another classifier, or ``compare`` names nothing.
+    """
+    if not 0 < level < 1:
+        raise OpenMaxError(f"the level {level:g} must lie between 0 and 1")
+    evaluation = choice.evaluation
+    basis = Basis.of(evaluation, choice.threshold, choice.class_thresholds)
+    records, _ = workspace.batches.load() if compare != NOTHING else ([], [])
+    alike = [item for item in records if item.report.basis.calibration == basis.calibration]
+    # Before the network runs: a name that does not exist is told at once.
+    named = _named(choice, alike, compare)
+    batch = read_batch(workspace, source, device, progress)
+    earlier = list(_earlier(choice, alike) if compare == AUTO else named)
+    return measure_batch(
+        evaluation, choice.threshold, choice.class_thresholds, batch, earlier, level
+    )
+
+
+def _named(choice: Choice, alike: list[RecordedBatch], compare: str) -> list[Earlier]:
+    if compare in (AUTO, NOTHING):
+        return []
+    if compare in ("test", "reject") and (found := _of_set(choice, compare)) is not None:
+        return [found]
+    for record in reversed(alike):
+        if record.name == compare:
+            return [_of_record(record)]
+    names = ", ".join(dict.fromkeys(record.name for record in reversed(alike))) or "none"
+    raise OpenMaxError(
+        f"there is nothing called '{compare}' to compare with: give auto, none, test, reject, or a "
+        f"batch recorded with the same calibration ({names})"
+    )
+
+
+def _earlier(choice: Choice, alike: list[RecordedBatch]) -> Iterator[Earlier]:
+    """What pictures of the same path may have been seen in, the newest first."""
+    for record in list(reversed(alike))[:MOST_EARLIER]:
+        yield _of_record(record)
+    for name in ("test", "reject"):
+        if (found := _of_set(choice, name)) is not None:
+            yield found
+
+
+def _of_record(record: RecordedBatch) -> Earlier:
+    table = record.pictures()
+    return Earlier(f"the batch '{record.name}' of {record.time[:10]}", table[table["nearest"] >= 0])
+
+
+def _of_set(choice: Choice, name: str) -> Earlier | None:
+    evaluation = choice.evaluation
+    curve = evaluation.curve
+    if name == "test":
+        table = _table(evaluation.test, curve.test_predictions, curve.test_scores)
+    elif evaluation.reject is not None:
+        table = _table(evaluation.reject, curve.reject_predictions, curve.reject_scores)
+    else:
+        return None
+    return Earlier(f"the {name} set", table)
+
+
+def _table(activations: Activations, predictions: Int, scores: Float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "path": activations.readable["path"].to_numpy(dtype=object),
+            "prediction": np.asarray(predictions),
+            "score": np.asarray(scores),
+        }
+    )

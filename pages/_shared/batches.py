@@ -1,0 +1,87 @@
+"""What the Monitor page knows of a workspace: what decides, recorded batches, the one under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from openmax_core.batch_pictures import picture_file
+from openmax_core.batch_records import RecordedBatch
+from openmax_core.errors import WorkspaceError
+from openmax_core.files import modified
+from openmax_core.inference import Progress
+from openmax_core.jobs import Job
+from openmax_core.monitoring import monitor
+from openmax_core.prediction import Choice, choose_method
+from openmax_core.workspace import Workspace
+from pages._shared import start
+
+NOT_ALLOWED = "Its folder is not under an allowed one"
+MonitorJob = Job[tuple[int, int], RecordedBatch]
+_LOCK = threading.Lock()
+
+
+def choice(item: Workspace) -> Choice:
+    """Return what decides in production: the workspace's operating point, or the recommended one.
+
+    Raises
+    ------
+    OpenMaxError
+        No threshold keeps the workspace's floor, or the operating point is damaged.
+    """
+    return _choice(str(item.folder), item.state(), modified(item.operating_point_path))
+
+
+def records(item: Workspace) -> tuple[list[RecordedBatch], list[str]]:
+    """Recorded batches, the oldest first, and what is wrong with files that cannot be read."""
+    return item.batches.load()
+
+
+def job(item: Workspace) -> MonitorJob | None:
+    """Return the batch that is under way or was the last, whoever started it."""
+    return _jobs().get(str(item.folder))
+
+
+def begin(item: Workspace, folder: Path, name: str) -> MonitorJob:
+    """Begin to monitor and record a batch, or return the one that is under way."""
+    jobs, key = _jobs(), str(item.folder)
+    with _LOCK:
+        if key not in jobs or not jobs[key].is_running:
+
+            def work(report: Callable[[tuple[int, int]], None]) -> RecordedBatch:
+                def tell(progress: Progress) -> None:
+                    report((progress.done, progress.total))
+
+                measured = monitor(item, folder, choose_method(item), progress=tell)
+                start.freeze_imports()
+                return item.batches.add(measured, name)
+
+            jobs[key] = Job(work).start()
+        return jobs[key]
+
+
+def file_of(record: RecordedBatch, picture: Any) -> Path | str:
+    """Find the file of a row of the record's pictures, or say why none can be shown."""
+    file = picture_file(
+        record.report.folder, str(picture["path"]), int(picture["size"]), int(picture["mtime"])
+    )
+    if isinstance(file, str):
+        return file
+    try:
+        return start.roots().check(file)
+    except WorkspaceError:
+        return NOT_ALLOWED
+
+
+@st.cache_resource(show_spinner="Calibrating …", max_entries=10)
+def _choice(folder: str, state: str, moment: int | None) -> Choice:
+    return choose_method(Workspace.open(folder))
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs() -> dict[str, MonitorJob]:
+    return {}

@@ -1,0 +1,234 @@
+"""Monitor: are new pictures still like those that the method was calibrated on?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from openmax_core import monitor_figures
+from openmax_core.batch_names import LONGEST_NAME, default_name
+from openmax_core.batch_records import RecordedBatch
+from openmax_core.batch_reports import Basis
+from openmax_core.batch_tables import batch_table
+from openmax_core.decimals import threshold_text
+from openmax_core.errors import OpenMaxError
+from openmax_core.prediction import Choice
+from openmax_core.workspace import Workspace
+from pages._shared import batches, start
+from pages._shared.batch_detail import show_batch, show_verdict
+from pages._shared.format import code, plain
+from pages._shared.guards import require_evaluation, show_notice
+from pages._shared.messages import show_error, show_warning
+from pages._shared.progress import show_job
+from pages._shared.registry import ensure_routed, link_to
+from pages._shared.widgets import csv_button
+
+MOST_DRAWN = 60
+PLOT = {"displayModeBar": False}
+OWN_JOB, TO_SELECT = "own_monitor_job", "monitor_job_to_select"
+
+
+def main() -> None:
+    st.title("Monitor")
+    workspace, _ = require_evaluation()
+    show_notice(workspace)
+    st.markdown(
+        "Are new pictures still like those that the method was calibrated on? A **batch** of them "
+        "is held against the **test set**: how many are rejected, and how far those taken for each "
+        "class lie from its mean."
+    )
+    try:
+        choice: Choice | None = batches.choice(workspace)
+    except OpenMaxError as error:
+        show_error(error)
+        choice = None
+    if choice is not None:
+        _show_choice(choice)
+    records, problems = batches.records(workspace)
+    for problem in problems:
+        show_warning(problem)
+    if not records:
+        st.info("No batch is recorded yet.", icon=":material/monitoring:")
+        _show_form(workspace, choice)
+        return
+    show_verdict(records[-1], "The newest batch")
+    basis = _basis(choice) if choice is not None else records[-1].report.basis
+    _show_over_time(records, basis)
+    st.subheader("One batch")
+    _select_own(workspace)
+    st.fragment(_show_one)(workspace, records)
+    _show_form(workspace, choice)
+
+
+def _basis(choice: Choice) -> Basis:
+    return Basis.of(choice.evaluation, choice.threshold, choice.class_thresholds)
+
+
+def _show_choice(choice: Choice) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(
+        f"New batches are decided with **{choice.evaluation.openmax.preset_}**, threshold "
+        f"**{threshold_text(choice.threshold)}**: {plain(choice.source)}, as in `openmax predict`, "
+        "whatever the sidebar shows.",
+        width="content",
+    )
+    with row:
+        link_to("threshold", "Choose another")
+
+
+def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
+    st.subheader("Batches over time")
+    drawn = records[-MOST_DRAWN:]
+    if len(records) > len(drawn):
+        st.caption(f"The newest {len(drawn)} of {len(records):,} batches are drawn.")
+    st.plotly_chart(monitor_figures.rate_figure(drawn, basis.key), key="rates", config=PLOT)
+    others = [record for record in drawn if record.report.basis.key != basis.key]
+    if others:
+        st.caption(
+            f":material/info: {len(others):,} of them {'was' if len(others) == 1 else 'were'} "
+            "decided with another method, calibration or threshold than new batches are: grey, "
+            "each beside what was expected of it then. Their shares are not comparable."
+        )
+    alike = [item for item in drawn if item.report.basis.calibration == basis.calibration]
+    alike = alike or [
+        item
+        for item in drawn
+        if item.report.basis.calibration == drawn[-1].report.basis.calibration
+    ]
+    n_classes, n_drawn = len(alike[0].report.classes), monitor_figures.n_classes_drawn(alike)
+    st.markdown("**Drift of distances by class**")
+    st.plotly_chart(monitor_figures.drift_figure(alike), key="drift", config=PLOT)
+    parts = [
+        "Orange: farther from the class's mean than the test set, blue: nearer, in interquartile "
+        "ranges. ▲ and ▼ mark what is so beyond chance, all classes of a batch judged together; "
+        "– is not tested, for too few pictures."
+    ]
+    if n_drawn < n_classes:
+        parts.append(f"The {n_drawn} of {n_classes:,} classes that drifted most are drawn.")
+    if len(alike) < len(drawn):
+        parts.append(f"{len(drawn) - len(alike):,} batches of another calibration are left out.")
+    st.caption(" ".join(parts))
+    with st.expander(f"All {len(records):,} batches", icon=":material/table_rows:"):
+        _show_table(records, basis)
+
+
+def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
+    table = batch_table(records, basis.key)
+    share = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        table.round({"reject_rate": 3, "low": 3, "high": 3, "expected": 3}),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "name": st.column_config.TextColumn("Batch", pinned=True),
+            "time": st.column_config.DatetimeColumn("Time"),
+            "alarm": "Alarm",
+            "reject_rate": share | {"label": "Rejected"},
+            "low": share | {"label": "95 % from"},
+            "high": share | {"label": "to"},
+            "expected": share | {"label": "Expected"},
+            "p_value": st.column_config.NumberColumn("p", format="%.2g"),
+            "drifted": "Classes drifted",
+            "tested": "of",
+            "pictures": st.column_config.NumberColumn("Pictures", format="localized"),
+            "unreadable": "Unreadable",
+            "method": "Method",
+            "threshold": st.column_config.NumberColumn("Threshold", format="%.15g"),
+            "is_current": st.column_config.CheckboxColumn(
+                "as new ones", help="Decided with the method and threshold that new batches are."
+            ),
+            "source": "Source",
+        },
+    )
+    csv_button("Batches as CSV", table, "batches.csv")
+
+
+def _show_one(workspace: Workspace, records: list[RecordedBatch]) -> None:
+    newest_first = list(reversed(records))
+    labels = {item.id: f"{item.name} · {_date(item)}" for item in newest_first}
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    chosen = row.selectbox(
+        "Batch", list(labels), format_func=lambda key: labels[key], key="batch", width=420
+    )
+    record = next((item for item in newest_first if item.id == chosen), newest_first[0])
+    with row.popover("Forget", icon=":material/delete:"):
+        st.markdown(f"Forget **{plain(record.name)}**? Its file is deleted, the pictures stay.")
+        if st.button("Forget this batch", type="primary"):
+            try:
+                workspace.batches.remove(record)
+            except OpenMaxError as error:
+                show_error(error)
+            else:
+                st.rerun()
+    if record is not newest_first[0]:
+        show_verdict(record, "This batch")
+    show_batch(workspace, record)
+
+
+def _date(record: RecordedBatch) -> str:
+    return record.time[:16].replace("T", " ")
+
+
+def _show_form(workspace: Workspace, choice: Choice | None) -> None:
+    st.subheader("Monitor a batch")
+    st.markdown("In the shell, every night for instance:")
+    st.code(f'openmax monitor "{workspace.folder}" FOLDER --record --fail-on-drift', language="sh")
+    st.caption(
+        "FOLDER holds pictures, in sub-folders or not; exit code 5 says that the batch has "
+        "drifted. Files with logits can be given too: `openmax monitor --help`."
+    )
+    job = batches.job(workspace)
+    if job is not None and job.is_running:
+        show_job(job, "Scoring the batch", "pictures")
+        return
+    if job is not None and _is_noted(job, OWN_JOB):
+        if job.problem:
+            show_error(job.problem)
+        else:
+            done = job.result()
+            st.success(
+                f"The batch is recorded as {plain(done.name)}, {_date(done)}.",
+                icon=":material/check:",
+            )
+    if choice is None:
+        return
+    st.markdown("Or here:")
+    with (
+        st.form("monitor", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        folder = st.text_input("Folder of pictures, on this server", width=420)
+        name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
+        submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
+    st.caption(f"Folders under {code(', '.join(map(str, start.roots().roots)))}.")
+    if submitted and folder.strip():
+        _begin(workspace, folder.strip(), name.strip())
+
+
+def _begin(workspace: Workspace, folder: str, name: str) -> None:
+    try:
+        path: Path = start.roots().check(folder)
+    except OpenMaxError as error:
+        show_error(error)
+        return
+    job = batches.begin(workspace, path, name or default_name(path))
+    st.session_state[OWN_JOB] = st.session_state[TO_SELECT] = job
+    st.rerun()
+
+
+def _is_noted(job: batches.MonitorJob, name: str) -> bool:
+    return st.session_state.get(name) is job
+
+
+def _select_own(workspace: Workspace) -> None:
+    """Show the batch that this visitor had scored, once it is recorded."""
+    job = batches.job(workspace)
+    if job is not None and _is_noted(job, TO_SELECT) and not job.is_running:
+        del st.session_state[TO_SELECT]
+        if job.has_result:
+            st.session_state["batch"] = job.result().id
+
+
+ensure_routed()
+main()

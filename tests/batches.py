@@ -1,0 +1,42 @@
+"""Batches of made-up logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from openmax_core.batch_reports import Batch, MeasuredBatch
+from openmax_core.monitoring import monitor
+from openmax_core.prediction import choose_method
+from openmax_core.workspace import Workspace
+from tests.helpers import made_up_logits
+
+
+def batch_of(logits: ArrayLike, paths: Sequence[str] | None = None) -> Batch:
+    """A batch of readable pictures called '<row>.png' in no folder."""
+    rows = np.asarray(logits, dtype=np.float32)
+    names = tuple(paths or (f"{row}.png" for row in range(len(rows))))
+    return Batch("made up", None, names, ("",) * len(rows), rows)
+
+
+def logits_of_classes(n_each: int, n_classes: int, seed: int, signal: float = 9.0) -> np.ndarray:
+    """Logits like those of :func:`tests.helpers.make_workspace`, ``n_each`` a class."""
+    return made_up_logits(np.repeat(np.arange(n_classes), n_each), n_classes, seed, signal)
+
+
+def write_table(path: Path, workspace: Workspace, logits: np.ndarray) -> Path:
+    """Write logits as a Parquet table that 'openmax monitor' reads."""
+    table = {f"logit_{name}": logits[:, j] for j, name in enumerate(workspace.classes)}
+    pd.DataFrame({"path": [f"{row}.png" for row in range(len(logits))], **table}).to_parquet(path)
+    return path
+
+
+def measured(workspace: Workspace, path: Path, seed: int, signal: float = 9.0) -> MeasuredBatch:
+    """A batch of 20 pictures a class, decided on as production does."""
+    logits = logits_of_classes(20, len(workspace.classes), seed, signal)
+    source = write_table(path, workspace, logits)
+    return monitor(workspace, source, choose_method(workspace))

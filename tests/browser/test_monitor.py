@@ -1,0 +1,82 @@
+"""The Monitor page in Chromium: batches over time, a folder scored from the page, its pictures."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from openmax_core.monitoring import monitor
+from openmax_core.prediction import choose_method
+from openmax_core.workspace import Workspace
+from tests.browser.conftest import extracted_demo
+from tests.browser.pages import Dashboard
+
+
+@pytest.fixture
+def digits(server, server_folder):
+    """The demo with one batch recorded: its own test pictures."""
+    workspace = extracted_demo(server_folder)
+    choice = choose_method(workspace)
+    measured = monitor(workspace, workspace.picture_folder("test"), choice, compare="none")
+    workspace.batches.add(measured, "as before", datetime(2026, 3, 31, tzinfo=UTC))
+    yield workspace
+    shutil.rmtree(workspace.batches.folder)
+
+
+@pytest.fixture
+def noisy(digits: Workspace, server_folder: Path) -> Path:
+    """Test pictures with noise under a folder that the server may open."""
+    generator = np.random.default_rng(0)
+    source, folder = digits.picture_folder("test"), server_folder / "noisy"
+    for path in sorted(source.rglob("*.png"))[::3]:
+        copy = folder / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.asarray(Image.open(path)).astype(float)
+        noise = generator.normal(0, 60, pixels.shape)
+        Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(copy)
+    return folder
+
+
+def test_a_folder_is_scored_and_its_changed_pictures_open(dashboard: Dashboard, digits, noisy):
+    page = dashboard.page
+    dashboard.open("monitor")
+    expect(page.get_by_text("The newest batch, as before")).to_be_visible()
+    expect(page.locator(".js-plotly-plot")).to_have_count(2)
+    page.get_by_label("Folder of pictures, on this server").fill(str(noisy))
+    page.get_by_role("button", name="Score and record").click()
+    expect(page.get_by_text("The batch is recorded as noisy")).to_be_visible()
+    dashboard.wait_until_idle()
+    (_, recorded), _ = digits.batches.load()
+    report = recorded.report
+    assert report.is_drifting
+    expect(page.get_by_text(f"The newest batch, noisy, {report.rate_in_words}")).to_be_visible()
+    expect(dashboard.metric("Rejected")).to_have_text(f"{100 * report.reject.value:.1f} %")
+    expect(page.get_by_text("with the same path as in the batch 'as before'")).to_be_visible()
+    pictures = page.locator(".gallery img")
+    expect(pictures).to_have_count(12)
+    page.locator(".gallery button").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(re.compile(r"→ .*, score 0\.\d+ → 0\.\d+"))).to_be_visible()
+    expect(dialog.locator("img")).to_be_visible()
+    page.keyboard.press("Escape")
+    for width in (1440, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        dashboard.wait_until_idle()
+        assert overflow(page) <= 0, f"wider than a window of {width} pixels"
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(
+        page.evaluate(
+            "(() => { const main = document.querySelector('[data-testid=\"stMain\"]');"
+            " return main.scrollWidth - main.clientWidth; })()"
+        )
+    )

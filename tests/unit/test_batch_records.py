@@ -1,0 +1,223 @@
+"""Recorded batches come back as they were, once each, whole or not at all; and their figures."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from openmax_core.batch_names import default_name
+from openmax_core.batch_pictures import CHANGED, GONE, picture_file
+from openmax_core.batch_records import BatchRecords, RecordedBatch, record_to_dict
+from openmax_core.batch_reports import MeasuredBatch
+from openmax_core.batch_scoring import measure_batch
+from openmax_core.batch_tables import batch_table, class_table
+from openmax_core.errors import OpenMaxError
+from openmax_core.monitor_figures import MOST_CLASSES, drift_figure, rate_figure
+from tests.batches import batch_of, logits_of_classes
+from tests.evaluations import made_up_evaluation
+
+MOMENT = datetime(2026, 3, 31, 6, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def batches() -> list[MeasuredBatch]:
+    """Alike; few pictures; unlike; and the first once more, at another threshold."""
+    evaluation = made_up_evaluation(n_test=60, signal=9.0, preset="bendale")
+    alike, unlike = logits_of_classes(20, 3, 1), logits_of_classes(20, 3, 2, 2.0)
+    return [
+        measure_batch(evaluation, 0.7, None, batch_of(alike)),
+        measure_batch(evaluation, 0.7, {"1": 0.5}, batch_of(alike[:3])),
+        measure_batch(evaluation, 0.7, None, batch_of(unlike)),
+        measure_batch(evaluation, 0.5, None, batch_of(alike)),
+    ]
+
+
+@pytest.fixture
+def records(tmp_path, batches) -> BatchRecords:
+    kept = BatchRecords(tmp_path / "batches")
+    for day, (name, batch) in enumerate(zip("abcd", batches, strict=True), 1):
+        kept.add(batch, name, MOMENT.replace(day=day))
+    return kept
+
+
+def test_batches_come_back_as_they_were_the_oldest_first(tmp_path, batches):
+    kept = BatchRecords(tmp_path / "batches")
+    assert kept.load() == ([], [])
+    kept.add(batches[1], "second", MOMENT)
+    added = kept.add(batches[0], " first ", MOMENT.replace(day=1))
+    assert added.time == "2026-03-01T06:30:00Z"
+    found, problems = kept.load()
+    assert problems == []
+    assert [item.name for item in found] == ["first", "second"]
+    for item, measured in zip(found, (batches[0], batches[1]), strict=True):
+        written = record_to_dict(RecordedBatch(item.name, item.time, measured.report))
+        assert record_to_dict(item) == written
+        assert json.loads(json.dumps(written, allow_nan=False)) == written
+        assert item.report.verdict == measured.report.verdict
+        pd.testing.assert_frame_equal(item.pictures(), measured.pictures)
+
+
+def test_the_same_batch_is_recorded_once_and_at_another_threshold_again(tmp_path, batches):
+    kept = BatchRecords(tmp_path / "batches")
+    first = kept.add(batches[0], "a", MOMENT)
+    again = kept.add(batches[0], "b", MOMENT.replace(day=1))
+    assert (again.name, again.path) == ("a", first.path)
+    kept.add(batches[3], "c", MOMENT)
+    assert len(kept.load()[0]) == 2
+
+
+def test_a_batch_is_forgotten_and_its_state_changes(records):
+    found, _ = records.load()
+    before = records.state()
+    records.remove(found[0])
+    records.remove(found[0])
+    assert [item.name for item in records.load()[0]] == ["b", "c", "d"]
+    assert records.state() != before
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 61])
+def test_a_batch_needs_a_name(tmp_path, batches, name):
+    with pytest.raises(OpenMaxError, match="needs a name of at most 60 characters"):
+        BatchRecords(tmp_path).add(batches[0], name)
+
+
+def test_a_batch_is_called_as_its_folder_or_file(tmp_path):
+    (tmp_path / "2026.03.31").mkdir()
+    assert default_name(tmp_path / "2026.03.31") == "2026.03.31"
+    assert default_name(tmp_path / "night.parquet") == "night"
+    assert len(default_name(tmp_path / ("x" * 80))) == 60
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_full_disk_leaves_nothing_behind_and_what_was_there(records, batches, monkeypatch, step):
+    before = sorted(os.listdir(records.folder))
+    other = MeasuredBatch(replace(batches[0].report, content="other"), batches[0].pictures)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, fail)
+        with pytest.raises(OpenMaxError, match=r"cannot write .*parquet: No space left on device"):
+            records.add(other, "full", MOMENT)
+    assert sorted(os.listdir(records.folder)) == before
+    records.add(other, "full", MOMENT)
+    assert len(records.load()[0]) == 5
+
+
+def test_damaged_files_are_named_and_the_others_are_read(records):
+    path = records.load()[0][1].path
+    path.write_bytes(path.read_bytes()[:200])
+    pd.DataFrame({"a": [1]}).to_parquet(records.folder / "foreign.parquet")
+    found, problems = records.load()
+    assert [item.name for item in found] == ["a", "c", "d"]
+    assert len(problems) == 2
+    assert all("cannot read the recorded batch" in text for text in problems)
+    assert str(path) in problems[0]
+
+
+def test_a_picture_s_file_is_shown_as_long_as_it_is_what_was_decided_on(tmp_path):
+    file = tmp_path / "a.png"
+    file.write_bytes(b"123")
+    stat = file.stat()
+    known = (str(tmp_path), "a.png", 3, stat.st_mtime_ns)
+    assert picture_file(*known) == file
+    assert picture_file(None, *known[1:]) == GONE
+    assert picture_file(str(tmp_path), "a.png", 0, 0) == GONE
+    os.utime(file, ns=(1, 1))
+    assert picture_file(*known) == CHANGED
+    file.unlink()
+    assert picture_file(*known) == GONE
+
+
+# --- tables and figures --------------------------------------------------------------------------
+
+
+def test_the_tables_hold_the_reports_own_numbers(records):
+    found, _ = records.load()
+    current = found[0].report.basis.key
+    table = batch_table(found, current)
+    assert table["name"].tolist() == ["d", "c", "b", "a"]
+    assert table["is_current"].tolist() == [False, True, False, True]
+    assert table["alarm"].tolist() == ["", "yes", "", ""]
+    report = found[2].report
+    row = table.iloc[1]
+    assert (row["reject_rate"], row["expected"]) == (report.reject.value, report.expected.value)
+    assert row["drifted"] == report.drifted.sum() > 0
+    classes = class_table(report)
+    assert classes["verdict"].tolist()[0] == "drifted"
+    assert classes["share"].sum() == pytest.approx(1)
+
+
+def named(figure: Any, start: str) -> list[Any]:
+    return [trace for trace in figure.data if (trace.name or "").startswith(start)]
+
+
+def test_the_rates_are_drawn_with_their_intervals_beside_what_was_expected(records):
+    found, _ = records.load()
+    figure = rate_figure(found, found[0].report.basis.key)
+    (within,) = named(figure, "within chance")
+    (beyond,) = named(figure, "beyond chance")
+    (other,) = named(figure, "decided with another")
+    assert (list(within.x), list(beyond.x), list(other.x)) == ([0], [2], [1, 3])
+    share = found[2].report.reject
+    assert beyond.y[0] == share.value
+    assert beyond.y[0] + beyond.error_y.array[0] == pytest.approx(share.interval.high)
+    assert beyond.y[0] - beyond.error_y.arrayminus[0] == pytest.approx(share.interval.low)
+    # One band a run of batches with the same expectation: every basis change begins another.
+    bands = named(figure, "expected")
+    assert [(band.x[0], band.x[1]) for band in bands] == [
+        (place - 0.5, place + 0.5) for place in range(4)
+    ]
+    expected = found[3].report.expected.interval
+    assert (bands[3].y[0], bands[3].y[2]) == (expected.low, expected.high)
+    assert [band.showlegend for band in bands] == [True, False, False, False]
+
+
+def test_batches_decided_alike_share_one_band(records):
+    found, _ = records.load()
+    figure = rate_figure([found[0], found[2]], found[0].report.basis.key)
+    assert [(band.x[0], band.x[1]) for band in named(figure, "expected")] == [(-0.5, 1.5)]
+
+
+def test_names_are_no_markup_of_the_figure(records, batches):
+    other = MeasuredBatch(replace(batches[0].report, content="other"), batches[0].pictures)
+    records.add(other, "<b>&", MOMENT)
+    found, _ = records.load()
+    figure = rate_figure(found, "")
+    assert "&lt;b&gt;&amp;" in figure.data[-1].text[-1]
+    assert figure.layout.xaxis.ticktext[-1].startswith("&lt;b&gt;&amp;<br>")
+
+
+def test_the_heat_map_marks_what_drifted_and_what_was_not_tested(records):
+    found, _ = records.load()
+    figure = drift_figure(found[:3])
+    heat, marks, untested = figure.data
+    assert np.isnan(np.array(heat.z, dtype=float)[:, 1]).all()
+    shift = np.clip(found[2].report.drift.shift, -3, 3)
+    assert np.array(heat.z, dtype=float)[:, 2] == pytest.approx(shift)
+    drifted = np.flatnonzero(found[2].report.drifted).tolist()
+    assert sorted(zip(marks.x, marks.y, strict=True)) == [(2, index) for index in drifted]
+    assert set(marks.text) == {"▲"}
+    assert sorted(zip(untested.x, untested.y, strict=True)) == [(1, 0), (1, 1), (1, 2)]
+    assert "not tested: 3 pictures, 60 of the test set" in heat.text[0][1]
+
+
+def test_of_many_classes_those_that_drifted_most_are_drawn():
+    n = 2 * MOST_CLASSES
+    evaluation = made_up_evaluation(n_classes=n, n_train=20, n_test=15, n_reject=0, signal=9.0)
+    logits = logits_of_classes(15, n, 3)
+    own = logits.argmax(axis=1)
+    logits[own == n - 1] += np.random.default_rng(0).normal(0, 3, logits[own == n - 1].shape)
+    measured = measure_batch(evaluation, 0.5, None, batch_of(logits))
+    figure = drift_figure([RecordedBatch("a", "2026-03-31T06:30:00Z", measured.report)])
+    assert len(figure.data[0].z) == MOST_CLASSES
+    assert figure.layout.yaxis.ticktext[0] == str(n - 1)

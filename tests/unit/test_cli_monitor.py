@@ -1,0 +1,195 @@
+"""``openmax monitor``, run for real on the digits."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from openmax_core.cli_commands import EXIT_UNREADABLE
+from openmax_core.cli_monitor import EXIT_DRIFT
+from openmax_core.demo import open_demo
+from openmax_core.demo_digits import DIGITS
+from openmax_core.monitoring import monitor
+from openmax_core.prediction import choose_method
+from openmax_core.workspace import Workspace
+from tests.helpers import make_large_workspace
+from tests.unit.test_cli import shell
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = open_demo(DIGITS, folder=tmp_path_factory.mktemp("digits") / "digits")
+    workspace.extract(device="cpu")
+    return workspace
+
+
+@pytest.fixture(autouse=True)
+def nothing_recorded(digits: Workspace) -> None:
+    shutil.rmtree(digits.folder / "batches", ignore_errors=True)
+
+
+def copy_test_pictures(workspace: Workspace, folder: Path, noise: float = 0.0) -> Path:
+    """Half of the test pictures, with noise if asked for, under the same names."""
+    generator = np.random.default_rng(0)
+    source = workspace.picture_folder("test")
+    for path in sorted(source.rglob("*.png"))[::2]:
+        copy = folder / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.asarray(Image.open(path)).astype(float)
+        noisy = np.clip(pixels + generator.normal(0, noise, pixels.shape), 0, 255)
+        Image.fromarray(noisy.astype(np.uint8)).save(copy)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alike(digits, tmp_path_factory) -> Path:
+    return copy_test_pictures(digits, tmp_path_factory.mktemp("alike") / "monday")
+
+
+@pytest.fixture(scope="module")
+def noisy(digits, tmp_path_factory) -> Path:
+    return copy_test_pictures(digits, tmp_path_factory.mktemp("noisy") / "tuesday", noise=60)
+
+
+def test_help_names_the_options_and_the_exit_code():
+    ran = shell("monitor", "--help")
+    options = "WORKSPACE BATCH --preset --threshold --level --compare --record --name --time"
+    for option in f"{options} --fail-on-drift --json --device".split():
+        assert option in ran.out
+    assert f"\n  {EXIT_DRIFT}  monitored with --fail-on-drift" in ran.out
+
+
+def test_pictures_like_the_test_set_give_no_alarm_and_are_compared_with_it(digits, alike):
+    ran = shell("monitor", digits.folder, alike, "--fail-on-drift")
+    report = monitor(digits, alike, choose_method(digits)).report
+    assert ran.code == 0
+    assert f"rejections  {report.rate_in_words}" in ran.out
+    assert "no drift: nothing differs from the test set beyond chance" in ran.out
+    assert "of 163 pictures with the same path as in the test set none is decided" in ran.out
+    assert "not recorded; --record keeps it" in ran.out
+    assert not (digits.folder / "batches").exists()
+
+
+def test_drift_is_told_recorded_and_fails_where_asked_to(digits, alike, noisy):
+    assert shell("monitor", digits.folder, alike, "--record", "--time", "2026-03-30").code == 0
+    ran = shell("monitor", digits.folder, noisy, "--record", "--name", "a night")
+    assert ran.code == 0
+    assert "\nDRIFT: more pictures are rejected than chance explains and the distances" in ran.out
+    assert "The test set holds known pictures only" in ran.out
+    # Both share all its paths; what was recorded is newer.
+    assert "in the batch 'monday' of 2026-03-" in ran.out
+    found, _ = digits.batches.load()
+    assert [item.name for item in found] == ["monday", "a night"]
+    assert f"recorded as 'a night' in {found[1].path}" in ran.out
+    again = shell("monitor", digits.folder, noisy, "--record", "--fail-on-drift")
+    assert again.code == EXIT_DRIFT
+    assert "recorded already, as 'a night'" in again.out
+    assert len(digits.batches.load()[0]) == 2
+
+
+def test_json_has_every_figure_and_the_pictures(digits, noisy):
+    ran = shell("monitor", digits.folder, noisy, "--json", "--compare", "test")
+    values = json.loads(ran.out)
+    measured = monitor(digits, noisy, choose_method(digits), compare="test")
+    report = measured.report
+    assert values["reject_rate"]["rejected"] == report.reject.rejected
+    assert values["expected"]["pictures"] == 325
+    assert values["difference"]["p_value"] == report.difference.p_value
+    assert [item["class"] for item in values["classes"]] == list(digits.classes)
+    assert values["is_drifting"] is True
+    assert values["compared_with"] == "the test set"
+    assert values["recorded"] is None
+    assert len(values["pictures_to_look_at"]) == 10
+    assert values["pictures_to_look_at"][0]["is_flipped"] is True
+
+
+def test_the_batch_is_compared_with_what_is_asked_for(digits, noisy):
+    ran = shell("monitor", digits.folder, noisy, "--compare", "none")
+    assert "no earlier picture has the same path" in ran.out
+    ran = shell("monitor", digits.folder, noisy, "--compare", "last week")
+    assert ran.code == 1
+    assert "there is nothing called 'last week' to compare with" in ran.error
+
+
+def test_unreadable_files_are_counted_and_named(digits, alike, tmp_path):
+    folder = tmp_path / "some"
+    shutil.copytree(alike, folder)
+    (folder / "note.txt").write_text("no picture")
+    (folder / "0" / "empty.png").write_bytes(b"")
+    ran = shell("monitor", digits.folder, folder)
+    assert ran.code == EXIT_UNREADABLE
+    assert "batch       some: 165 pictures (2 unreadable)" in ran.out
+    assert "unreadable: 0/empty.png: the file is empty" in ran.err
+    assert "unreadable: note.txt: the content is not a picture" in ran.err
+    shutil.rmtree(folder / "0")
+    for name in digits.classes:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    ran = shell("monitor", digits.folder, folder)
+    assert ran.code == 1
+    assert "none of the 1 pictures" in ran.error
+
+
+def test_one_picture_is_a_batch(digits, alike):
+    path = next((alike / "0").iterdir())
+    ran = shell("monitor", digits.folder, path)
+    assert ran.code == 0
+    assert "of 1; expected" in ran.out
+    assert "0 of 0 tested classes drifted; 6 not tested" in ran.out
+
+
+def test_an_empty_folder_is_an_error(digits, tmp_path):
+    ran = shell("monitor", digits.folder, tmp_path)
+    assert ran.code == 1
+    assert "no files in" in ran.error
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--level", "0"), "the level 0 must lie between 0 and 1"),
+        (("--time", "yesterday"), "--time yesterday: write a date as 2026-03-31"),
+        (("--record", "--name", "x" * 80), "a batch needs a name of at most 60 characters"),
+    ],
+)
+def test_what_cannot_be_is_said(digits, alike, given, told):
+    ran = shell("monitor", digits.folder, alike, *given)
+    assert ran.code == 1
+    assert told in ran.error
+
+
+def test_the_operating_point_decides_with_its_thresholds_per_class(digits, alike):
+    point = digits.evaluate("notebook").point_at(0.31)
+    digits.choose(point)
+    try:
+        ran = shell("monitor", digits.folder, alike)
+        assert "method      notebook, threshold 0.31 (the workspace's operating point)" in ran.out
+        ran = shell("monitor", digits.folder, alike, "--preset", "bendale", "--threshold", "0.4")
+        assert "method      bendale, threshold 0.4 (given)" in ran.out
+    finally:
+        digits.operating_point_path.unlink()
+
+
+def test_stored_logits_are_monitored_without_the_network(digits):
+    ran = shell("monitor", digits.folder, digits.store.newest("reject"), "--compare", "none")
+    assert ran.code == 0
+    assert "714 pictures of" in ran.out
+    assert "pictures/s" not in ran.err
+    assert "DRIFT" in ran.out
+
+
+def test_hundreds_of_classes_are_monitored(tmp_path):
+    workspace = make_large_workspace(tmp_path / "large", 2_000, n_classes=100)
+    source = workspace.store.newest("test")
+    assert source is not None
+    ran = shell("monitor", workspace.folder, source, "--threshold", "0.1", "--json")
+    values = json.loads(ran.out)
+    assert ran.code == 0
+    assert len(values["classes"]) == 100
+    assert not values["is_drifting"]
+    assert os.listdir(workspace.folder).count("batches") == 0
