@@ -30,6 +30,15 @@ LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
 OK, UNREADABLE = "ok", "unreadable"
 WRITING = ".writing-"
 ROWS_AT_ONCE = 1024
+ROWS_PER_GROUP = 1 << 17  # of the table, which can be read a group at a time
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How many files a split has: with logits, and without."""
+
+    n_readable: int
+    n_unreadable: int
 
 
 @dataclass(frozen=True)
@@ -44,11 +53,14 @@ class Activations:
         Columns path, size, mtime, label (−1: unknown), prediction (−1: unreadable), status, error.
     key : dict
         Fingerprints of the classifier and of the files, the folder, and when.
+    whole : Extent, optional
+        Of the split that this is a sample of; its unreadable files are the first ones.
     """
 
     logits: NDArray[np.float32]
     pictures: pd.DataFrame
     key: dict[str, Any]
+    whole: Extent | None = None
 
     @cached_property
     def readable(self) -> pd.DataFrame:
@@ -68,6 +80,16 @@ class Activations:
     def __len__(self) -> int:
         return len(self.logits)
 
+    @property
+    def n_readable(self) -> int:
+        """Readable pictures of the split, also of those that are not in a sample."""
+        return len(self) if self.whole is None else self.whole.n_readable
+
+    @property
+    def n_unreadable(self) -> int:
+        """Unreadable files of the split, also of those that are not in a sample."""
+        return len(self.unreadable) if self.whole is None else self.whole.n_unreadable
+
     def first_not_finite(self) -> str | None:
         """Path of the first picture with a logit that is NaN or infinite; None without one."""
         for start in range(0, len(self), ROWS_AT_ONCE):
@@ -75,6 +97,20 @@ class Activations:
             if not finite.all():
                 return str(self.readable["path"].iloc[start + int(np.argmin(finite))])
         return None
+
+    def save(self, folder: Path) -> None:
+        """Write to a folder that does not exist yet; 'whole' goes into the key.
+
+        Raises
+        ------
+        OSError
+            The disk is full or the folder cannot be written.
+        """
+        folder.mkdir()
+        np.save(folder / LOGITS, np.asarray(self.logits), allow_pickle=False)
+        self.pictures.to_parquet(folder / PICTURES, index=False)
+        key = {**self.key, "whole": [self.n_readable, self.n_unreadable]}
+        (folder / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Activations:
@@ -149,7 +185,7 @@ def write_activations(
                 "error": errors,
             }
         )
-        pictures.to_parquet(temporary / PICTURES, index=False)
+        pictures.to_parquet(temporary / PICTURES, index=False, row_group_size=ROWS_PER_GROUP)
         (temporary / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
         for name in (LOGITS, PICTURES, KEY):
             with (temporary / name).open("r+b") as stream:  # Windows flushes no file read only

@@ -8,25 +8,50 @@ import numpy as np
 
 from openmax_core.activations import Activations
 from openmax_core.class_thresholds import ClassThresholds
-from openmax_core.errors import NoFeasibleThresholdError
+from openmax_core.counted_curve import CountedCurve
+from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
+from openmax_core.curves import Curve
+from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import MostRejected, Objective
-from openmax_core.openmax import OpenMax
+from openmax_core.openmax import Decisions, OpenMax
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.weibull import Int
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What stands for a workspace whose pictures are too many to hold.
+
+    Attributes
+    ----------
+    counts : CountedCurve, of all pictures
+    tails : Activations, the pictures that the tails are made of
+    n_right : int, test pictures that the classifier alone gets right
+    """
+
+    counts: CountedCurve
+    tails: Activations
+    n_right: int
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """A method calibrated and scored on a workspace.
 
+    All figures come from :attr:`overall`. Where the pictures are too many to hold,
+    ``train``, ``test``, ``reject`` and ``curve`` are those of a sample, for looking at pictures.
+
     Attributes
     ----------
     openmax : OpenMax, fitted
-    curve : TradeoffCurve
+    curve : TradeoffCurve, of the pictures in ``test`` and ``reject``, in their order
     train, test : Activations; ``train`` is what the calibration was fitted on
     reject : Activations or None
     calibrated_on : 'train' or 'calibration'
     data : str, fingerprint of all activations used
+    sampling : Sampling or None
+        What all pictures together gave, where the above are a sample.
     """
 
     openmax: OpenMax
@@ -36,16 +61,45 @@ class Evaluation:
     reject: Activations | None
     calibrated_on: str
     data: str
+    sampling: Sampling | None = None
+
+    @property
+    def overall(self) -> Curve:
+        """Curve of all pictures: exact, or counts where they are too many to hold."""
+        return self.curve if self.sampling is None else self.sampling.counts
+
+    @property
+    def accuracy_in_words(self) -> str:
+        """How exact figures between the bins' edges are; '' where all are exact."""
+        if self.sampling is None:
+            return ""
+        return (
+            f"Counted in {len(self.sampling.counts.counts.edges) - 1:,} bins: exact at their "
+            "edges, which all places of the slider are, and between them "
+            f"{self.sampling.counts.error_bound.in_words}."
+        )
+
+    @property
+    def sample_in_words(self) -> str:
+        """Which pictures stand for all where single ones are shown; '' where all are there."""
+        if self.sampling is None:
+            return ""
+        parts = [f"{len(self.test):,} of {self.test.n_readable:,} test"]
+        if self.reject is not None:
+            parts.append(f"{len(self.reject):,} of {self.reject.n_readable:,} reject")
+        return f"a sample of {' and '.join(parts)} pictures"
 
     @property
     def n_right_before_rejection(self) -> int:
         """Test pictures that the classifier alone gets right."""
+        if self.sampling is not None:
+            return self.sampling.n_right
         return int((self.test.readable["prediction"] == self.test.labels).sum())
 
     @property
     def accuracy_before_rejection(self) -> float:
         """Share of the test set that the classifier alone gets right."""
-        return self.n_right_before_rejection / len(self.test)
+        return self.n_right_before_rejection / self.test.n_readable
 
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:
         """Best Reject accuracy under a floor of Test accuracy, see :meth:`choose`."""
@@ -60,7 +114,7 @@ class Evaluation:
             No threshold meets the objective's constraint; ``nearest`` is described as well.
         """
         try:
-            return self._described(self.curve.choose(objective))
+            return self._described(self.overall.choose(objective))
         except NoFeasibleThresholdError as error:
             if error.nearest is not None:
                 error.nearest = self._described(error.nearest)
@@ -68,12 +122,23 @@ class Evaluation:
 
     def point_at(self, threshold: float) -> OperatingPoint:
         """Operating point at a threshold that somebody set."""
-        return self._described(OperatingPoint.of(self.curve.outcome(threshold)))
+        return self._described(OperatingPoint.of(self.overall.outcome(threshold)))
 
     def refreshed(self, point: OperatingPoint) -> OperatingPoint:
-        """Return a point's thresholds with the figures that they have on the present pictures."""
+        """Return a point's thresholds with the figures that they have on the present pictures.
+
+        Raises
+        ------
+        OpenMaxError
+            It has thresholds per class, and the pictures are too many to count by class.
+        """
         if point.class_thresholds is None:
-            outcome = self.curve.outcome(point.threshold)
+            outcome = self.overall.outcome(point.threshold)
+        elif self.sampling is not None:
+            raise OpenMaxError(
+                f"thresholds per class cannot be counted on {self.overall.n_test:,} pictures; "
+                "choose a single threshold"
+            )
         else:
             names = self.openmax.class_names_
             limits = [point.class_thresholds.get(name, point.threshold) for name in names]
@@ -102,3 +167,38 @@ class Evaluation:
             settings=self.openmax.settings_,
             data=self.data,
         )
+
+
+def curve_of(tested: Decisions, labels: Int, rejected: Decisions, n_classes: int) -> TradeoffCurve:
+    """Exact curve of decisions on test pictures with (N,) labels and on reject pictures."""
+    return TradeoffCurve(
+        tested.scores,
+        tested.predictions,
+        labels,
+        rejected.scores,
+        rejected.predictions,
+        n_classes,
+    )
+
+
+def evaluation_of_counts(counted: Counted, calibrated_on: str, data: str) -> Evaluation:
+    """Evaluation whose figures come from counts, and whose pictures are samples."""
+    openmax, samples = counted.openmax, counted.samples
+    test, reject = samples[TEST], samples.get(REJECT)
+    n_classes = openmax.n_classes
+    unknown = np.empty((0, n_classes)) if reject is None else reject.logits
+    first, second = counted.halves
+    return Evaluation(
+        openmax,
+        curve_of(openmax.decide(test.logits), test.labels, openmax.decide(unknown), n_classes),
+        samples[CALIBRATION],
+        test,
+        reject,
+        calibrated_on,
+        data,
+        Sampling(
+            CountedCurve(first + second, n_classes, counted.halves),
+            samples[TAILS],
+            counted.n_right,
+        ),
+    )

@@ -142,16 +142,24 @@ def _print_unreadable(workspace: Workspace) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
+    from tqdm import tqdm
+
     from openmax_core.decimals import threshold_text
     from openmax_core.reject_folders import reject_folders
     from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
-    evaluation = workspace.evaluate(options.preset)
+    with tqdm(unit=" pictures", desc="counting", leave=False, disable=None) as bar:
+
+        def on_counted(progress: tuple[int, int]) -> None:
+            done, bar.total = progress
+            bar.update(done - bar.n)
+
+        evaluation = workspace.evaluate(options.preset, report=on_counted)
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
     thresholds = options.thresholds or default_thresholds(evaluation.openmax)
-    table = sweep_table(evaluation.curve, parse_thresholds(thresholds))
+    table = sweep_table(evaluation.overall, parse_thresholds(thresholds))
     rows = table.to_dict(orient="records")
     point, problem = None, ""
     try:
@@ -161,7 +169,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     folders = reject_folders(evaluation)
     by_folder = folders.at(point.threshold) if point and folders.is_divided else ()
     if options.json:
-        auroc = evaluation.curve.auroc
+        auroc = evaluation.overall.auroc
         values = {
             **_facts(workspace, evaluation),
             "auroc": None if math.isnan(auroc) else auroc,
@@ -181,7 +189,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
             print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
         print(f"\nrecommended: {problem or _point_in_words(point, floor)}")
         if by_folder:
-            print("\nReject accuracy there by folder of the reject set, the worst first:")
+            among = f" (of {evaluation.sample_in_words})" if evaluation.sampling else ""
+            print(f"\nReject accuracy there by folder of the reject set, the worst first{among}:")
         for item in by_folder:
             share = (
                 f"{item.reject_accuracy:.4f} [{item.interval.low:.3f}, {item.interval.high:.3f}]"
@@ -200,10 +209,24 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
         "settings": evaluation.openmax.settings_,
         "classes": list(workspace.classes),
         "calibrated_on": evaluation.calibrated_on,
-        "pictures": {split: len(item) for split, item in used.items()},
-        "unreadable": {split: len(item.unreadable) for split, item in used.items()},
+        "pictures": {split: item.n_readable for split, item in used.items()},
+        "unreadable": {split: item.n_unreadable for split, item in used.items()},
         "accuracy_before_rejection": evaluation.accuracy_before_rejection,
         "data": evaluation.data,
+        "counted": _counted(evaluation),
+    }
+
+
+def _counted(evaluation: Evaluation) -> dict[str, Any] | None:
+    """How exact the figures are, and what is of a sample; None where all is exact."""
+    if evaluation.sampling is None:
+        return None
+    counts = evaluation.sampling.counts
+    return {
+        "test_accuracy_error": counts.error_bound.test,
+        "reject_accuracy_error": counts.error_bound.reject,
+        "auroc_bounds": [None if math.isnan(value) else value for value in counts.auroc_bounds],
+        "reject_folders_of": evaluation.sample_in_words,
     }
 
 
@@ -222,10 +245,12 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     print(f"method      {facts['preset']}: {settings}")
     print(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
     print(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
+    if evaluation.sampling is not None:
+        print(f"counted     {evaluation.accuracy_in_words}")
     if evaluation.reject is None:
         print("reject set  none: Reject accuracy cannot be measured")
     else:
-        print(f"AUROC       {evaluation.curve.auroc:.4f} of test against reject")
+        print(f"AUROC       {evaluation.overall.auroc:.4f} of test against reject")
     for name, text in zip(facts["classes"], class_warnings(evaluation.openmax), strict=True):
         if text:
             print(f"warning     class {name}: {text}")
@@ -310,7 +335,7 @@ def run_report(options: argparse.Namespace) -> int:
     choice = choose_method(workspace, options.preset, options.threshold)
     evaluation, point = choice.evaluation, choice.present_point
     thresholds = parse_thresholds(options.thresholds or default_thresholds(evaluation.openmax))
-    table = sweep_table(evaluation.curve, thresholds)
+    table = sweep_table(evaluation.overall, thresholds)
     folder = workspace.folder / "report" if options.output is None else Path(options.output)
     files = {
         "report.html": report_html(workspace, evaluation, point, thresholds),

@@ -17,15 +17,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.decimals import shortest_decimal, threshold_text
-from openmax_core.errors import ActivationsError, NoFeasibleThresholdError
-from openmax_core.objectives import MostRejected, Objective
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.curves import Curve
+from openmax_core.decimals import shortest_decimal
+from openmax_core.errors import ActivationsError
 from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.weibull import Float, Int
 
 
-class TradeoffCurve:
+class TradeoffCurve(Curve):
     """Exact Test and Reject accuracy over the threshold.
 
     Parameters
@@ -110,10 +109,6 @@ class TradeoffCurve:
             self.n_reject,
         )
 
-    def outcome(self, threshold: float) -> Outcome:
-        """Counts of everything that happens at a threshold."""
-        return self.outcomes([threshold]).at(0)
-
     def outcome_by_class(self, thresholds: Float, threshold: float) -> Outcome:
         """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for."""
         limits = np.append(thresholds, np.inf)
@@ -142,11 +137,6 @@ class TradeoffCurve:
         )
 
     @cached_property
-    def all_outcomes(self) -> Outcomes:
-        """Counts at every one of :attr:`thresholds`: all that any threshold can do."""
-        return self.outcomes(self.thresholds)
-
-    @cached_property
     def thresholds(self) -> Float:
         """Ascending thresholds at which anything changes; one for every state of the curve.
 
@@ -158,44 +148,20 @@ class TradeoffCurve:
             return np.zeros(1)
         return np.append(scores, np.nextafter(scores[-1], np.inf))
 
-    def best(self, min_test_accuracy: float = 0.85) -> OperatingPoint:
-        """Largest Reject accuracy among thresholds that keep Test accuracy at the floor or above.
+    def decimals(self, thresholds: ArrayLike) -> list[float]:
+        """Number with the fewest digits that changes nothing, for some of :attr:`thresholds`."""
+        to = np.asarray(thresholds, dtype=np.float64)
+        at = np.searchsorted(self.thresholds, to)
+        below = np.where(at > 0, self.thresholds[at - 1], -np.inf)
+        return list(map(shortest_decimal, below.tolist(), to.tolist()))
 
-        See :meth:`choose`; the objective is :class:`~openmax_core.objectives.MostRejected`.
-
-        Raises
-        ------
-        NoFeasibleThresholdError
-            No threshold keeps the floor, or there is no test set.
-        """
-        return self.choose(MostRejected(min_test_accuracy))
-
-    def choose(self, objective: Objective) -> OperatingPoint:
-        """Best threshold of all for an objective.
-
-        Of thresholds that are equal in it, the one that is better in the objective's second
-        figure; of those that change nothing at all, the decimal number with the fewest digits.
-
-        Raises
-        ------
-        NoFeasibleThresholdError
-            No threshold meets the objective's constraint (``nearest`` is the point that comes
-            closest), or a set that it is counted on is empty (``nearest`` is None).
-        """
-        if problem := objective.problem(self.n_test, self.n_reject):
-            raise NoFeasibleThresholdError(problem)
-        outcomes = self.all_outcomes
-        index = int(objective.choose(outcomes))
-        below = outcomes.thresholds[index - 1] if index else -math.inf
-        outcome = self.outcome(shortest_decimal(float(below), float(outcomes.thresholds[index])))
-        point = OperatingPoint.of(outcome, objective=objective.to_dict())
-        if not objective.feasible(outcomes)[index]:
-            raise NoFeasibleThresholdError(
-                f"no threshold reaches {objective.requirement}; the nearest, threshold "
-                f"{threshold_text(point.threshold)}, has {objective.reached(outcome)}",
-                point,
-            )
-        return point
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
+        known, unknown = (
+            np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
+            for scores in (self.test_scores, self.reject_scores)
+        )
+        return known, unknown
 
     def confusion(self, threshold: float) -> Int:
         """(C + 1, C + 1) counts: rows the true class, then unknown; columns decided, then rejected.
@@ -240,17 +206,6 @@ class TradeoffCurve:
         below += np.searchsorted(self._unknown, self._correct, "right")
         wins = below.sum() / 2 + len(self._correct) * self.n_reject_unknown_won
         return float(wins / (self.n_test * self.n_reject))
-
-    def drawn_thresholds(self, most: int = 2000) -> Float:
-        """At most about ``most`` of the thresholds, ends kept, evenly by rank: for drawing only."""
-        thresholds = self.thresholds
-        if len(thresholds) <= most:
-            return thresholds
-        by_rank = np.linspace(0, len(thresholds) - 1, most // 2).round().astype(int)
-        by_value = np.searchsorted(
-            thresholds, np.linspace(thresholds[0], thresholds[-1], most // 2), side="left"
-        )
-        return thresholds[np.union1d(by_rank, by_value)]
 
 
 def _scores(values: ArrayLike, name: str) -> Float:

@@ -16,6 +16,8 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.curves import Curve
+from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.files import fingerprint
 from openmax_core.intervals import DEFAULT_INTERVAL, INTERVALS
@@ -66,12 +68,19 @@ def is_threshold(value: object) -> TypeGuard[float]:
 
 
 def explorer_data(
-    curve: TradeoffCurve,
+    curve: Curve,
     class_names: tuple[str, ...],
     score_range: tuple[float, float],
     interval: str = DEFAULT_INTERVAL,
+    pictures: TradeoffCurve | None = None,
 ) -> dict[str, Any]:
-    """Everything that does not depend on where the threshold is; plain values for JSON."""
+    """Everything that does not depend on where the threshold is; plain values for JSON.
+
+    Parameters
+    ----------
+    pictures : exact curve of a sample, for the confusion; where ``curve`` is of counts
+    """
+    pictures = _pictures(curve, pictures)
     positions = slider_positions(score_range)
     corners = curve.drawn_thresholds(MOST_POINTS - len(positions))
     outcomes = curve.outcomes(np.union1d(positions, corners))
@@ -80,7 +89,8 @@ def explorer_data(
     n_rejected = curve.n_reject - outcomes.accepted_unknown
     reject_low, reject_high = bounds(n_rejected, curve.n_reject)
     edges = np.linspace(*score_range, N_BINS + 1)
-    confusions = confusions_at(curve, positions)
+    confusions = confusions_at(pictures, positions)
+    test_histogram, reject_histogram = curve.histograms(edges)
     data = {
         "classes": list(class_names),
         "n_test": curve.n_test,
@@ -97,24 +107,34 @@ def explorer_data(
         "reject_low": _packed(reject_low, "<f8"),
         "reject_high": _packed(reject_high, "<f8"),
         "edges": _packed(edges, "<f8"),
-        "test_histogram": _packed(_histogram(curve.test_scores, edges), "<u4"),
-        "reject_histogram": _packed(_histogram(curve.reject_scores, edges), "<u4"),
+        "test_histogram": _packed(test_histogram, "<u4"),
+        "reject_histogram": _packed(reject_histogram, "<u4"),
         "totals": [
-            *np.bincount(curve.test_labels, minlength=curve.n_classes).tolist(),
-            curve.n_reject,
+            *np.bincount(pictures.test_labels, minlength=curve.n_classes).tolist(),
+            pictures.n_reject,
         ],
         "cells": [list(cell) for cell in confusions.cells],
         "cell_counts": _packed(confusions.counts, "<u4"),
         "is_matrix": confusions.is_whole,
     }
+    if pictures is not curve:
+        n_pictures = pictures.n_test + pictures.n_reject
+        data["confusion_of"] = f"in a sample of {n_pictures:,} of {curve.n_test + curve.n_reject:,}"
     return {"id": fingerprint(data), **data}
 
 
 def outcome_data(
-    curve: TradeoffCurve, threshold: float, cells: list[tuple[int, int]], interval: str
+    curve: Curve,
+    threshold: float,
+    cells: list[tuple[int, int]],
+    interval: str,
+    pictures: TradeoffCurve | None = None,
 ) -> dict[str, Any]:
-    """The exact counts at one threshold, for one that lies between those that were sent."""
-    outcome, counts = curve.outcome(threshold), curve.confusion(threshold)
+    """The exact counts at one threshold, for one that lies between those that were sent.
+
+    ``pictures`` as in :func:`explorer_data`.
+    """
+    outcome, counts = curve.outcome(threshold), _pictures(curve, pictures).confusion(threshold)
     test_low, test_high = INTERVALS[interval](outcome.correct, outcome.n_test)
     reject_low, reject_high = INTERVALS[interval](outcome.rejected_unknown, outcome.n_reject)
     return {
@@ -175,8 +195,12 @@ def _counts_of(curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: F
     return counts
 
 
-def _histogram(scores: Float, edges: Float) -> Int:
-    return np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
+def _pictures(curve: Curve, pictures: TradeoffCurve | None) -> TradeoffCurve:
+    if pictures is not None:
+        return pictures
+    if isinstance(curve, TradeoffCurve):
+        return curve
+    raise OpenMaxError("counts know no single pictures; give a sample's exact curve as pictures")
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:

@@ -183,14 +183,17 @@ def mean_dominance(
     dominance, n_examined = np.empty(n_classes), np.empty(n_classes, dtype=np.int64)
     for index in range(n_classes):
         rows = order[bounds[index] : bounds[index + 1]]
-        n = len(rows)
-        if n > most:
+        n = int(openmax.n_correct_[index])
+        if len(rows) > most:
             rows = np.sort(generator.choice(rows, most, replace=False))
+        n_examined[index] = len(rows)
+        if not len(rows):  # none in the sample of a large training set
+            dominance[index] = np.nan
+            continue
         vectors = openmax.centred(np.asarray(train.logits[rows]))
         lengths = np.linalg.norm(vectors - openmax.means_[index].astype(vectors.dtype), axis=1)
         middle = float(np.median(lengths))
         dominance[index] = lengths.max() / (n - 1) / middle if middle > 0 else np.inf
-        n_examined[index] = len(rows)
     return dominance, n_examined
 
 

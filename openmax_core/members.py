@@ -16,7 +16,8 @@ def tail_members(evaluation: Evaluation, index: int) -> pd.DataFrame:
     -------
     η rows, or as many as the class has correctly classified pictures.
     """
-    openmax, train = evaluation.openmax, evaluation.train
+    openmax, sampling = evaluation.openmax, evaluation.sampling
+    train = evaluation.train if sampling is None else sampling.tails
     predictions = train.readable["prediction"].to_numpy(dtype=np.int64)
     rows = np.flatnonzero((train.labels == index) & (predictions == index))
     distances = own_distances(openmax, train.logits[rows], np.full(len(rows), index))

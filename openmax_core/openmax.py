@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.calibration import check_format, restore, stored_settings, to_plain
+from openmax_core.chunks import ReadChunks
 from openmax_core.distances import (
     DISTANCES,
     SCALED_EUCOS,
@@ -54,6 +55,7 @@ from openmax_core.files import write_text_atomically
 from openmax_core.fitting import check_fit_input, tail_sizes, training_distances
 from openmax_core.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
 from openmax_core.reweighting import centred, rank_weights, revised, softmax, top_ranked
+from openmax_core.streamed_fit import streamed_means, streamed_tails
 from openmax_core.weibull import (
     Float,
     Int,
@@ -220,12 +222,57 @@ class OpenMax:
             distances = [parts @ factors for parts in distances]
         sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
         tails = select_tails(distances, sizes, names)
+        return self._learn(settings, names, means, factors, tails, n_correct, n_training)
+
+    def fit_chunks(self, read: ReadChunks, class_names: Sequence[str]) -> OpenMax:
+        """As :meth:`fit`, from chunks of activations that are read twice; memory does not grow.
+
+        The rows of the pictures that a tail is made of are in ``tail_rows_`` afterwards, C arrays.
+
+        Parameters
+        ----------
+        read : begins anew at each call
+        class_names : C names
+
+        Raises
+        ------
+        FitError
+            A class gives no Weibull, it is named; or the distance is 'scaled_eucos', which needs
+            all distances at once.
+        """
+        settings, names = self.settings(), tuple(map(str, class_names))
+        if settings["distance"] == SCALED_EUCOS:
+            raise FitError(
+                f"the distance '{SCALED_EUCOS}' needs the distances of all training pictures at "
+                "once, and there are too many; choose another distance"
+            )
+        precision, centring = np.dtype(settings["fit_precision"]), settings["centring"]
+        means, n_correct, n_training = streamed_means(read, len(names), precision, centring)
+        sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
+        distance = DISTANCES[settings["distance"]]
+        farthest = streamed_tails(read, means, distance, precision, centring, np.array(sizes))
+        bounds = np.searchsorted(farthest.classes, np.arange(1, len(names)))
+        self.tail_rows_ = np.split(farthest.rows, bounds)
+        tails = select_tails(np.split(farthest.distances, bounds), sizes, names)
+        rounded = means.astype(precision).astype(np.float64)
+        return self._learn(settings, names, rounded, np.zeros(2), tails, n_correct, n_training)
+
+    def _learn(
+        self,
+        settings: dict[str, Any],
+        names: tuple[str, ...],
+        means: Float,
+        factors: Float,
+        tails: list[Float],
+        n_correct: Int,
+        n_training: Int,
+    ) -> OpenMax:
         self.weibull_, self.tails_ = _fit_weibull(tails, settings, names), tails
         self.distance_factors_ = factors
         self.n_correct_, self.n_training_ = n_correct, n_training
         self.preset_ = self.preset
         self.means_ = means
-        self.classes_ = np.arange(n_classes)
+        self.classes_ = np.arange(len(names))
         self.class_names_ = names
         self.settings_ = settings
         return self

@@ -106,7 +106,12 @@ def _part(name: str) -> str:
 
 def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
     openmax = evaluation.openmax
-    curve = explorer_data(evaluation.curve, openmax.class_names_, openmax.score_range())
+    curve = explorer_data(
+        evaluation.overall,
+        openmax.class_names_,
+        openmax.score_range(),
+        pictures=evaluation.curve,
+    )
     return {
         "curve": curve,
         "curve_id": curve["id"],
@@ -114,7 +119,11 @@ def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
         "echo": 0,
         "is_alone": True,
         "current": outcome_data(
-            evaluation.curve, point.threshold, curve["cells"], DEFAULT_INTERVAL
+            evaluation.overall,
+            point.threshold,
+            curve["cells"],
+            DEFAULT_INTERVAL,
+            evaluation.curve,
         ),
         "marks": [{"name": "chosen", "label": " chosen", "threshold": point.threshold}],
     }
@@ -174,6 +183,7 @@ def _folders(evaluation: Evaluation, point: OperatingPoint) -> str:
     part = ""
     if len(outcomes) > MOST_ROWS:
         part = f" The first {MOST_ROWS:,} of {len(outcomes):,} folders."
+    among = f" Of {evaluation.sample_in_words}." if evaluation.sampling is not None else ""
     rows = "".join(
         f"<tr><th scope='row'>{escape(item.folder)}</th><td>{_counted(item.rejected, item.n)}</td>"
         "</tr>"
@@ -181,8 +191,8 @@ def _folders(evaluation: Evaluation, point: OperatingPoint) -> str:
     )
     return (
         "<h2>Which unknowns slip through</h2><p>Reject accuracy at this point by folder of the "
-        f"reject set, the worst first.{part}</p><div class='wide'><table class='plain'><thead><tr>"
-        "<th>folder</th><th>rejected</th></tr></thead>"
+        f"reject set, the worst first.{among}{part}</p><div class='wide'><table class='plain'>"
+        "<thead><tr><th>folder</th><th>rejected</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 
@@ -194,7 +204,7 @@ def _honest(evaluation: Evaluation, point: OperatingPoint) -> str:
         return ""
     heading = "<h2>What to expect on new pictures</h2>"
     try:
-        halves = choose_on_half(evaluation.curve, objective)
+        halves = choose_on_half(evaluation.overall, objective)
     except NoFeasibleThresholdError as error:
         return f"{heading}<p>On one half of the pictures {escape(str(error))}.</p>"
     chosen, kept = halves.chosen.outcome, halves.reported
@@ -229,8 +239,8 @@ def _counted(count: int, total: int) -> str:
 
 
 def _sweep(evaluation: Evaluation, point: OperatingPoint, thresholds: Float) -> str:
-    table = sweep_table(evaluation.curve, thresholds)
-    has_reject = evaluation.curve.n_reject > 0
+    table = sweep_table(evaluation.overall, thresholds)
+    has_reject = evaluation.overall.n_reject > 0
     rows = []
     for row in table.to_dict(orient="records"):
         test = f"{row['test_accuracy']:.4f} [{row['test_low']:.3f}, {row['test_high']:.3f}]"
@@ -316,9 +326,11 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "method": openmax.preset_,
         **{f"setting {name}": value for name, value in openmax.settings_.items()},
         "calibrated on": f"{openmax.n_correct_.sum():,} correctly classified of "
-        f"{len(evaluation.train):,} {evaluation.calibrated_on} pictures",
-        "test pictures": f"{evaluation.curve.n_test:,}",
-        "reject pictures": f"{evaluation.curve.n_reject:,}",
+        f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures",
+        "test pictures": f"{evaluation.overall.n_test:,}",
+        "reject pictures": f"{evaluation.overall.n_reject:,}",
+        **({"how exact": evaluation.accuracy_in_words} if evaluation.accuracy_in_words else {}),
+        **({"single pictures": evaluation.sample_in_words} if evaluation.sample_in_words else {}),
         "accuracy before rejection": f"{evaluation.accuracy_before_rejection:.4f}",
         "threshold": threshold_text(point.threshold),
         "data fingerprint": evaluation.data,

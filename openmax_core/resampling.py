@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmax_core.decimals import shortest_decimal
-from openmax_core.errors import NoFeasibleThresholdError
+from openmax_core.counted_curve import CountedCurve
+from openmax_core.curves import Curve
+from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import Objective
 from openmax_core.operating_point import OperatingPoint
@@ -76,21 +77,23 @@ def split_in_halves(curve: TradeoffCurve, seed: int = 0) -> tuple[TradeoffCurve,
     return curve.subset(test, reject), curve.subset(~test, ~reject)
 
 
-def choose_on_half(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> HalfChoice:
+def choose_on_half(curve: Curve, objective: Objective, seed: int = 0) -> HalfChoice:
     """Choose on one half of the pictures, and count the same threshold on the other.
+
+    Counts have halves of their own, drawn when they were made.
 
     Raises
     ------
     NoFeasibleThresholdError
         No threshold meets the constraint on the half that is chosen on.
     """
-    first, second = split_in_halves(curve, seed)
+    first, second = _halves(curve, seed)
     chosen = first.choose(objective)
     return HalfChoice(chosen, second.outcome(chosen.threshold))
 
 
 def bootstrap_choices(
-    curve: TradeoffCurve, objective: Objective, n_resamples: int = N_RESAMPLES, seed: int = 0
+    curve: Curve, objective: Objective, n_resamples: int = N_RESAMPLES, seed: int = 0
 ) -> Spread:
     """Choose on resamples of test and reject pictures, drawn with replacement.
 
@@ -111,15 +114,20 @@ def bootstrap_choices(
     chosen = objective.choose(resampled)
     feasible = np.take_along_axis(objective.feasible(resampled), chosen[:, None], axis=1)[:, 0]
     # As short as the chosen threshold itself is made, so that both can be compared.
-    above = counted.thresholds[chosen[feasible]]
-    at = np.searchsorted(curve.thresholds, above)
-    below = np.where(at > 0, curve.thresholds[at - 1], -np.inf)
-    shortened = map(shortest_decimal, below.tolist(), above.tolist())
+    shortened = curve.decimals(counted.thresholds[chosen[feasible]])
     return Spread(
-        np.sort(np.fromiter(shortened, dtype=np.float64)),
+        np.sort(np.array(shortened, dtype=np.float64)),
         n_resamples,
         len(counted.thresholds) < len(curve.thresholds),
     )
+
+
+def _halves(curve: Curve, seed: int) -> tuple[Curve, Curve]:
+    if isinstance(curve, TradeoffCurve):
+        return split_in_halves(curve, seed)
+    if isinstance(curve, CountedCurve) and (halves := curve.halves) is not None:
+        return halves
+    raise OpenMaxError("the pictures were not counted in two halves; count them again")
 
 
 def _is_in_first_half(strata: Int, generator: np.random.Generator) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from openmax_core.curves import Curve
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.openmax import OpenMax
 from openmax_core.weibull import Float, WeibullMaxFit
@@ -64,7 +64,7 @@ def default_thresholds(openmax: OpenMax) -> str:
 
 
 def sweep_table(
-    curve: TradeoffCurve, thresholds: ArrayLike, interval: str = DEFAULT_INTERVAL
+    curve: Curve, thresholds: ArrayLike, interval: str = DEFAULT_INTERVAL
 ) -> pd.DataFrame:
     """Test and Reject accuracy with 95 % intervals and counts, a row a threshold.
 

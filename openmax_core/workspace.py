@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openmax_core.activations import Activations
-from openmax_core.assessment import Evaluation
+from openmax_core.assessment import Evaluation, curve_of, evaluation_of_counts
 from openmax_core.batch_records import BatchRecords
+from openmax_core.counted_store import CountedStore
+from openmax_core.counting import Report, count, is_large
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError, WorkspaceError
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.files import fingerprint, modified, sha256_of_file
 from openmax_core.images import (
     PictureFiles,
@@ -48,6 +49,7 @@ from openmax_core.settings import (
     write_settings,
 )
 from openmax_core.store import ActivationStore
+from openmax_core.stored_split import StoredSplit
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
@@ -73,6 +75,9 @@ class SplitStatus:
         Why the folder cannot be read.
     n_unfinished : int
         Pictures that a run which was interrupted has done; the next one goes on after them.
+    is_compared : bool
+        False where so many pictures are stored that the folder is not looked at for this; the
+        other figures are then those of the store.
     """
 
     n_files: int
@@ -80,6 +85,7 @@ class SplitStatus:
     is_current: bool
     problem: str | None = None
     n_unfinished: int = 0
+    is_compared: bool = True
 
 
 class Workspace:
@@ -329,6 +335,8 @@ class Workspace:
 
     def status(self, split: str) -> SplitStatus:
         """Compare a split's folder with what is stored; reads no picture."""
+        if (large := self._if_many(split)) is not None:
+            return SplitStatus(large.n_files, large.n_files, True, is_compared=False)
         files = wanted = stored = n_stored = problem = None
         n_unfinished = 0
         try:
@@ -389,6 +397,27 @@ class Workspace:
         """Tell whether activations of a split are stored, without opening them."""
         return self.store.newest(split) is not None
 
+    def few_activations(self, split: str, most: int) -> Activations | None:
+        """Stored activations of a few pictures, evenly spread, and how many there are in all.
+
+        The split's own where it is not large.
+        """
+        if (stored := self._if_many(split)) is None:
+            return self.activations(split)
+        return stored.at(np.unique(np.linspace(0, stored.n_readable - 1, most).astype(np.int64)))
+
+    def _if_many(self, split: str) -> StoredSplit | None:
+        """Stored split of a workspace that has so many pictures that they are counted in chunks."""
+        try:
+            names = [split, self.calibration_split, "test", "reject"]
+            folders = {name: self.store.newest(name) for name in names if name in self.splits}
+            found = {
+                name: StoredSplit(folder) for name, folder in folders.items() if folder is not None
+            }
+        except OpenMaxError:  # said where the split is looked at in full
+            return None
+        return found.get(split) if found and is_large(found.values()) else None
+
     def activations(self, split: str) -> Activations | None:
         """Stored activations of a split made with this classifier; None if there are none.
 
@@ -397,12 +426,34 @@ class Workspace:
         folder = self.store.newest(split)
         return None if folder is None else Activations.load(folder)
 
-    def evaluate(self, preset: str | None = None, **settings: Any) -> Evaluation:
+    def is_large(self) -> bool:
+        """Tell whether the stored activations are so many that scores are counted in chunks.
+
+        Raises
+        ------
+        WorkspaceError, ActivationsError
+            There are no activations yet, or they are damaged.
+        """
+        return is_large(self._stored_splits().values())
+
+    def is_counted(self, preset: str | None = None, **settings: Any) -> bool:
+        """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick."""
+        stores = [split.folder.name for split in self._stored_splits().values()]
+        openmax = OpenMax(preset or self.settings.defaults.preset, **settings)
+        return self.counts.holds(stores, openmax)
+
+    def evaluate(
+        self, preset: str | None = None, *, report: Report | None = None, **settings: Any
+    ) -> Evaluation:
         """Calibrate a method and score test and reject set from stored activations.
+
+        Where these are many, see :mod:`openmax_core.counting`, that is done once and its counts
+        are stored.
 
         Parameters
         ----------
         preset : the workspace's default without
+        report : called with the pictures done and to do, where they are counted
         **settings : settings of :class:`OpenMax` that differ from the preset
 
         Raises
@@ -412,10 +463,13 @@ class Workspace:
         FitError, OpenMaxError
             The method cannot be fitted to them; the class or setting is named.
         """
+        openmax = OpenMax(preset or self.settings.defaults.preset, **settings)
+        splits = self._stored_splits()
+        if is_large(splits.values()):
+            return self._counted(openmax, splits, report)
         calibrated_on = self.calibration_split
         train, test = self._required(calibrated_on), self._required("test")
         reject = self._required("reject") if "reject" in self.splits else None
-        openmax = OpenMax(preset or self.settings.defaults.preset, **settings)
         unknown = reject.logits if reject is not None else np.empty((0, len(self.classes)))
         try:
             openmax.fit(train.logits, train.labels, self.classes)
@@ -423,17 +477,39 @@ class Workspace:
         except (FitError, ActivationsError) as error:
             self._name_damaged({calibrated_on: train, "test": test, "reject": reject}, error)
             raise
-        curve = TradeoffCurve(
-            tested.scores,
-            tested.predictions,
-            test.labels,
-            rejected.scores,
-            rejected.predictions,
-            len(self.classes),
-        )
+        curve = curve_of(tested, test.labels, rejected, len(self.classes))
         used = [train, test] + ([reject] if reject is not None else [])
         data = fingerprint([item.key["store"] for item in used])
         return Evaluation(openmax, curve, train, test, reject, calibrated_on, data)
+
+    def _counted(
+        self, openmax: OpenMax, splits: dict[str, StoredSplit], report: Report | None
+    ) -> Evaluation:
+        """Evaluation from stored counts, which are made where there are none."""
+        stores = [split.folder.name for split in splits.values()]
+        counted = self.counts.load(stores, openmax)
+        if counted is None:
+            counted = count(openmax, self.classes, splits, report or (lambda progress: None))
+            self.counts.save(stores, counted)
+        data = fingerprint([split.key["store"] for split in splits.values()])
+        return evaluation_of_counts(counted, self.calibration_split, data)
+
+    @property
+    def counts(self) -> CountedStore:
+        """Stored counts of methods on many activations."""
+        return CountedStore(self.folder / "activations")
+
+    def _stored_splits(self) -> dict[str, StoredSplit]:
+        """What a method is fitted to and scored on, opened without reading rows."""
+        names = {"calibration": self.calibration_split, "test": "test"}
+        names |= {"reject": "reject"} if "reject" in self.splits else {}
+        found = {}
+        for role, split in names.items():
+            folder = self.store.newest(split)
+            if folder is None:
+                raise self._not_extracted(split)
+            found[role] = StoredSplit(folder)
+        return found
 
     def _stored(self) -> list[Path]:
         return sorted((self.folder / "activations").glob("[!.]*-*"))
@@ -489,16 +565,19 @@ class Workspace:
     def _required(self, split: str) -> Activations:
         activations = self.activations(split)
         if activations is None:
-            raise WorkspaceError(
-                f"the pictures of {split} have not been through the network yet; run 'openmax "
-                f"extract {self.folder}' or use the Workspace page"
-            )
+            raise self._not_extracted(split)
         if not len(activations):
             raise WorkspaceError(
                 f"none of the {len(activations.pictures)} files in {self.picture_folder(split)} "
                 f"could be read; the first: {activations.pictures['error'].iloc[0]}"
             )
         return activations
+
+    def _not_extracted(self, split: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"the pictures of {split} have not been through the network yet; run 'openmax "
+            f"extract {self.folder}' or use the Workspace page"
+        )
 
 
 @lru_cache(maxsize=32)

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _show_figures(evaluation: Evaluation) -> None:
-    right = wilson_interval(evaluation.n_right_before_rejection, evaluation.curve.n_test)
+    right = wilson_interval(evaluation.n_right_before_rejection, evaluation.overall.n_test)
     with st.container(horizontal=True):
         figure_card(
             "Accuracy before rejection",
@@ -60,17 +60,17 @@ def _show_figures(evaluation: Evaluation) -> None:
         )
         figure_card(
             "Known against unknown (AUROC)",
-            f"{evaluation.curve.auroc:.3f}" if evaluation.curve.n_reject else "not measured",
+            f"{evaluation.overall.auroc:.3f}" if evaluation.overall.n_reject else "not measured",
             note="1 is perfect, 0.5 is chance",
             explanation="Probability that a test picture scores higher than a reject picture: "
             "how well this method separates the two, whatever the threshold. A picture "
             "for which 'unknown' won counts as lowest.",
         )
         for split, item in (("Test pictures", evaluation.test), ("Reject", evaluation.reject)):
-            n_lost = len(item.unreadable) if item is not None else 0
+            n_lost = item.n_unreadable if item is not None else 0
             figure_card(
                 "Reject pictures" if split == "Reject" else split,
-                f"{len(item):,}" if item is not None else "none",
+                f"{item.n_readable:,}" if item is not None else "none",
                 note=f"{n_lost:,} unreadable" if item is not None else "no reject set",
             )
 
@@ -134,8 +134,8 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
     rows = [
         {
             "set": split,
-            "pictures": len(item),
-            "unreadable": len(item.unreadable),
+            "pictures": item.n_readable,
+            "unreadable": item.n_unreadable,
             "folder": str(workspace.picture_folder(split)),
         }
         for split, item in items.items()
@@ -149,8 +149,11 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
         f"workspace {plain(str(workspace.folder))}"
     )
     lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])
-    if len(lost):
-        with st.expander(f"{len(lost):,} files could not be read", icon=":material/broken_image:"):
+    if n_lost := sum(item.n_unreadable for item in items.values()):
+        first = f", the first {len(lost):,}" if len(lost) < n_lost else ""
+        with st.expander(
+            f"{n_lost:,} files could not be read{first}", icon=":material/broken_image:"
+        ):
             st.dataframe(lost[["set", "path", "error"]], hide_index=True, width="stretch")
     if evaluation.reject is None:
         st.info(

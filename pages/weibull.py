@@ -35,6 +35,12 @@ def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
     """Few classes are all drawn, above their table; of many, those that the table selects."""
     threshold = state.threshold(workspace, evaluation)
     health = derived.health(workspace, evaluation)
+    if evaluation.sampling is not None:
+        st.caption(
+            "Fits and tails are of all pictures; what is said of test and reject pictures, and of "
+            f"the pull of one picture, is of {evaluation.sample_in_words} and of "
+            f"{len(evaluation.train):,} *{evaluation.calibrated_on}* pictures."
+        )
     if health.n_warned:
         st.warning(
             f"{health.n_warned:,} of {evaluation.openmax.n_classes:,} fits need a look; each says "

@@ -48,7 +48,7 @@ def _show_workspace(workspace: Workspace) -> None:
     rows = [
         {
             "set": split,
-            "files in the folder": status.n_files,
+            "files in the folder": status.n_files if status.is_compared else None,
             "files in the store": status.n_stored or 0,
             "state": status.problem or _in_words(status),
             "folder": str(workspace.picture_folder(split)),
@@ -74,7 +74,7 @@ def _show_workspace(workspace: Workspace) -> None:
             state.start_extraction(workspace)
             state.status.clear()
             st.rerun()
-        if is_current:
+        if is_current and all(status.is_compared for status in statuses.values()):
             st.caption("Everything is stored; running it again does no work.")
     _show_unreadable(workspace)
 
@@ -82,6 +82,8 @@ def _show_workspace(workspace: Workspace) -> None:
 def _in_words(status: SplitStatus) -> str:
     if status.n_unfinished:
         return f"unfinished: {status.n_unfinished:,} pictures are done"
+    if not status.is_compared:
+        return "stored; not compared with the folder: too many files to look at here"
     return "stored" if status.is_current else "to be run"
 
 
@@ -100,15 +102,17 @@ def _show_outcome(job: state.ExtractionJob) -> None:
 
 def _show_unreadable(workspace: Workspace) -> None:
     try:
-        items = {split: workspace.activations(split) for split in workspace.splits}
+        items = {split: workspace.few_activations(split, 1) for split in workspace.splits}
     except OpenMaxError as error:
         show_error(error)
         return
     lost = [item.unreadable.assign(set=split) for split, item in items.items() if item is not None]
     table = pd.concat(lost) if lost else pd.DataFrame()
-    if len(table):
+    n_lost = sum(item.n_unreadable for item in items.values() if item is not None)
+    if n_lost:
+        first = f" The first {len(table):,}:" if len(table) < n_lost else ""
         st.warning(
-            f"{len(table):,} files could not be read and are left out.",
+            f"{n_lost:,} files could not be read and are left out.{first}",
             icon=":material/broken_image:",
         )
         st.dataframe(table[["set", "path", "error"]], hide_index=True, width="stretch")

@@ -246,7 +246,8 @@ class Explorer {
     const room = (this.isWide ? 130 : 60) / (curve.classes.length + 1); // signs above a column
     const isLong = curve.classes.some((name) => name.length > room);
     const title = curve.is_matrix ? "Confusion at this threshold" : "Most frequent mistakes at this threshold";
-    panel.querySelector("figcaption b").textContent = title;
+    const of = curve.confusion_of ? `, ${curve.confusion_of}` : "";
+    panel.querySelector("figcaption b").textContent = title + of;
     const table = element("table", { className: curve.is_matrix ? (isLong ? "many" : "") : "list" });
     table.setAttribute("aria-label", title);
     this.cellNodes = curve.is_matrix ? this.buildMatrix(table) : this.buildList(table);

@@ -115,15 +115,18 @@ def show_decision(
             "A threshold per class",
             key="per_class",
             persist_state="session",
-            help="A threshold for each predicted class, under the same constraint on all pictures "
+            disabled=evaluation.sampling is not None,
+            help="Not at this size: scores are counted for all classes together."
+            if evaluation.sampling is not None
+            else "A threshold for each predicted class, under the same constraint on all pictures "
             "together.",
         )
         spread = class_point = None
         if is_honest and point:
             spread = show_honest(workspace, evaluation, objective, kind)
-        if is_per_class and point and is_reached:
+        if is_per_class and point and is_reached and evaluation.sampling is None:
             class_point = show_class_thresholds(workspace, evaluation, objective)
-        curve = evaluation.curve
+        curve = evaluation.overall
         won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
         if curve.n_reject:
             won += f" and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} reject"

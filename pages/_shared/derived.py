@@ -105,18 +105,22 @@ def _key(item: Workspace, evaluation: Evaluation) -> str:
 def _explorer_data(key: str, interval: str, _evaluation: Evaluation) -> dict[str, Any]:
     openmax = _evaluation.openmax
     return explorer.explorer_data(
-        _evaluation.curve, openmax.class_names_, openmax.score_range(), interval
+        _evaluation.overall,
+        openmax.class_names_,
+        openmax.score_range(),
+        interval,
+        _evaluation.curve,
     )
 
 
 @st.cache_resource(show_spinner="Choosing on one half …", max_entries=100)
 def _half_choice(key: str, objective: dict[str, Any], _evaluation: Evaluation) -> HalfChoice:
-    return choose_on_half(_evaluation.curve, objective_from_dict(objective))
+    return choose_on_half(_evaluation.overall, objective_from_dict(objective))
 
 
 @st.cache_resource(show_spinner="Choosing on resamples …", max_entries=100)
 def _spread(key: str, objective: dict[str, Any], _evaluation: Evaluation) -> Spread:
-    return bootstrap_choices(_evaluation.curve, objective_from_dict(objective))
+    return bootstrap_choices(_evaluation.overall, objective_from_dict(objective))
 
 
 @st.cache_resource(show_spinner="Choosing a threshold per class …", max_entries=100)

@@ -46,7 +46,9 @@ def show_explorer(
             "curve_id": curve["id"],
             "value": threshold,
             "echo": told.get("count", 0),
-            "current": outcome_data(evaluation.curve, threshold, curve["cells"], interval),
+            "current": outcome_data(
+                evaluation.overall, threshold, curve["cells"], interval, evaluation.curve
+            ),
             "marks": list(marks),
             "floors": list(floors),
             "saved": [

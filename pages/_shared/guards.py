@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
@@ -12,7 +14,7 @@ from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.messages import show_error, show_warning
-from pages._shared.progress import show_extraction, show_extraction_beside
+from pages._shared.progress import show_extraction, show_extraction_beside, show_job
 from pages._shared.registry import link_to
 
 FEW = 30
@@ -32,6 +34,12 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
     """Return workspace and evaluation; extract a demo first, or say what is missing and stop."""
     workspace = require_workspace()
     _require_activations(workspace)
+    try:
+        job = state.counting(workspace)
+    except OpenMaxError:
+        job = None  # evaluating says what is wrong
+    if job is not None and not job.has_result:
+        _show_counting(workspace, job)
     try:
         evaluation = state.evaluation(workspace)
     except OpenMaxError as error:
@@ -56,19 +64,28 @@ def show_provenance(evaluation: Evaluation) -> None:
     alpha = "all classes"
     if settings["weighting"] != "all":
         alpha = f"α {min(settings['alpha_rank'] or openmax.n_classes, openmax.n_classes)}"
-    n_reject = f"{evaluation.curve.n_reject:,}" if evaluation.reject is not None else "no"
+    overall = evaluation.overall
+    n_reject = f"{overall.n_reject:,}" if evaluation.reject is not None else "no"
     st.caption(
         f"Method **{openmax.preset_}** ({settings['distance'].replace('_', ' ')}, "
         f"η {tail_in_words(settings)}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
-        f"correctly classified of {len(evaluation.train):,} *{evaluation.calibrated_on}* pictures "
-        f"· {evaluation.curve.n_test:,} test and {n_reject} reject pictures · "
+        f"correctly classified of {evaluation.train.n_readable:,} *{evaluation.calibrated_on}* "
+        f"pictures · {overall.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"
     )
+    if evaluation.sampling is not None:
+        st.caption(
+            f":material/functions: {evaluation.accuracy_in_words} Single pictures, and what is "
+            f"said of classes and folders, are of {evaluation.sample_in_words}."
+        )
 
 
 def warn_if_few(evaluation: Evaluation) -> None:
     """Say what figures on few pictures are worth, and what is not measured."""
-    for name, count in (("test", evaluation.curve.n_test), ("reject", evaluation.curve.n_reject)):
+    for name, count in (
+        ("test", evaluation.overall.n_test),
+        ("reject", evaluation.overall.n_reject),
+    ):
         if 0 < count < FEW:
             half = share_interval(count // 2, count)
             st.warning(
@@ -78,7 +95,7 @@ def warn_if_few(evaluation: Evaluation) -> None:
                 "differences say nothing.",
                 icon=":material/warning:",
             )
-    if not evaluation.curve.n_reject:
+    if not evaluation.overall.n_reject:
         st.info(
             "There is no reject set, so Reject accuracy is not measured; Test accuracy still "
             "shows what a threshold costs. Name a folder with pictures of unknowns as reject "
@@ -119,7 +136,25 @@ def _require_activations(workspace: Workspace) -> None:
     st.stop()
 
 
+def _show_counting(workspace: Workspace, job: state.CountingJob) -> NoReturn:
+    """Draw the progress of counting many pictures, or why it failed, and stop the page."""
+    if job.problem:
+        show_error(job.problem)
+        state.forget_counting(workspace)
+        link_to("workspace", "Go to the workspace")
+        st.stop()
+    st.info(
+        "There are so many pictures that this method is fitted and counted in chunks, once; the "
+        "counts are stored. It goes on when you leave this page.",
+        icon=":material/functions:",
+    )
+    show_job(job, "Fitting and counting", "pictures")
+    st.stop()
+
+
 def _warn_if_stale(workspace: Workspace) -> None:
+    if state.is_large(workspace):  # looking at millions of files takes minutes
+        return
     statuses = state.status(str(workspace.folder), workspace.state())
     for status in statuses.values():
         if status.problem:

@@ -43,7 +43,8 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
         persist_state="session",
     )
     table, in_words = tables[kind or ACCEPTED]
-    row.caption(f"**{len(table):,}** {in_words}; nearest to the threshold first.")
+    among = f" in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
+    row.caption(f"**{len(table):,}** {in_words}{among}; nearest to the threshold first.")
     with row:
         show_notice(workspace)
     if not len(table):

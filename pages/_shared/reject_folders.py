@@ -20,11 +20,12 @@ def show_reject_folders(
     folders = derived.reject_folders(workspace, evaluation)
     if not folders.is_divided:
         return
+    among = f", in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
     table = folder_table(folders.at(threshold, interval))
     st.subheader("Which unknowns slip through")
     st.caption(
         f"Reject accuracy at threshold {threshold_text(threshold)} by folder of the reject set, "
-        "the worst first."
+        f"the worst first{among}."
     )
     bound = st.column_config.NumberColumn(format="%.3f", help=f"95 % {interval} interval")
     st.dataframe(

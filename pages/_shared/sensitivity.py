@@ -15,6 +15,14 @@ from pages._shared.progress import show_job
 
 def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
     """Draw the button, the progress or the heat map."""
+    if evaluation.sampling is not None:
+        st.info(
+            f"With {evaluation.train.n_readable:,} pictures to fit on, settings are not compared "
+            "here: each needs a pass over all of them. Change η or α in the sidebar; each setting "
+            "is counted once and kept.",
+            icon=":material/info:",
+        )
+        return
     if not evaluation.curve.n_reject:
         st.info(
             "Without a reject set there is nothing to compare: all three figures are counted on "

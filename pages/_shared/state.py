@@ -25,6 +25,7 @@ from pages._shared import start
 
 OVERRIDABLE = ("tail_size", "alpha_rank")
 ExtractionJob = Job[tuple[str, Progress], ExtractionReport]
+CountingJob = Job[tuple[int, int], Evaluation]
 _LOCK = threading.Lock()
 
 
@@ -104,6 +105,49 @@ def _evaluation(
     folder: str, state: str, preset: str, overrides: tuple[tuple[str, Any], ...]
 ) -> Evaluation:
     return Workspace.open(folder).evaluate(preset, **dict(overrides))
+
+
+def counting(item: Workspace) -> CountingJob | None:
+    """Counting of the session's method, where it is still to be done; once for everybody.
+
+    None where the pictures are few, or counted.
+
+    Raises
+    ------
+    OpenMaxError
+        There are no activations yet, they are damaged, or a setting does not exist.
+    """
+    if not is_large(item):
+        return None
+    preset, overrides = method()
+    if item.is_counted(preset, **overrides):
+        return None
+    return _counting(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
+
+
+def forget_counting(item: Workspace) -> None:
+    """Let the next visit count anew what could not be counted."""
+    preset, overrides = method()
+    _counting.clear(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
+
+
+def is_large(item: Workspace) -> bool:
+    """Tell whether a workspace has so many pictures that they are counted in chunks."""
+    return _is_large(str(item.folder), item.state())
+
+
+@st.cache_data(show_spinner=False, max_entries=100)
+def _is_large(folder: str, state: str) -> bool:
+    return Workspace.open(folder).is_large()
+
+
+@st.cache_resource(show_spinner=False, max_entries=20)
+def _counting(
+    folder: str, state: str, preset: str, overrides: tuple[tuple[str, Any], ...]
+) -> CountingJob:
+    item = Workspace.open(folder)
+    job: CountingJob = Job(lambda report: item.evaluate(preset, report=report, **dict(overrides)))
+    return job.start()
 
 
 @st.cache_data(show_spinner=False, ttl=20, max_entries=100)
@@ -201,7 +245,7 @@ def samples(item: Workspace, split: str, most: int) -> list[Sample]:
 def _samples(folder: str, state: str, split: str, most: int) -> list[Sample]:
     """Decoded once a state for everybody."""
     item = Workspace.open(folder)
-    activations = item.activations(split) if item.settings.classifier.weights else None
+    activations = item.few_activations(split, most) if item.settings.classifier.weights else None
     return sample_pictures(item, split, activations, most)
 
 

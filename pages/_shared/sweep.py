@@ -24,7 +24,7 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation, interval: str) -> p
         help="start:stop:step, or a list with commas",
     )
     try:
-        table = sweep_table(evaluation.curve, parse_thresholds(text), interval)
+        table = sweep_table(evaluation.overall, parse_thresholds(text), interval)
     except OpenMaxError as error:
         show_error(error)
         return None

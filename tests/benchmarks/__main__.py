@@ -17,7 +17,7 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from tests.benchmarks import browser, extraction, memory, numbers, uploads
+from tests.benchmarks import browser, extraction, memory, numbers, scale, uploads
 from tests.benchmarks.measure import Row
 
 GROUPS: dict[str, Callable[[], list[Row]]] = {
@@ -26,7 +26,10 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "memory": memory.rows,
     "browser": browser.rows,
     "uploads": uploads.rows,
+    "scale": scale.rows,
 }
+# Minutes each: only when they are named.
+LONG_GROUPS: dict[str, Callable[[], list[Row]]] = {"huge": scale.huge_rows}
 
 
 def main(names: list[str]) -> None:
@@ -34,7 +37,7 @@ def main(names: list[str]) -> None:
     rows: list[Row] = []
     for name in names or GROUPS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        rows += GROUPS[name]()
+        rows += (GROUPS | LONG_GROUPS)[name]()
     width = max(len(row.what) for row in rows)
     print(f"{'what':{width}}  {'here':>16}  {'notebook':>16}  {'ratio':>8}  {'budget':>16}  met")
     for row in rows:

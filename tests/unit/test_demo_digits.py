@@ -126,3 +126,22 @@ def test_the_notebook_s_method_keeps_the_floor_and_rejects_the_unknown(
 def test_the_default_method_has_a_recommended_point(extracted: Workspace) -> None:
     floor = extracted.settings.defaults.min_test_accuracy
     assert extracted.evaluate().recommend(floor).test_accuracy >= floor == 0.85
+
+
+def test_counted_figures_are_the_exact_ones_within_their_bound(
+    extracted: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = extracted.evaluate()
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 1000)
+    counted = extracted.evaluate()
+    assert counted.sampling is not None
+    bound = counted.sampling.counts.error_bound
+    for t in np.linspace(0, 1, 2001):
+        one, other = exact.overall.outcome(t), counted.overall.outcome(t)
+        assert abs(one.test_accuracy - other.test_accuracy) <= bound.test + 1e-12
+        assert abs(one.reject_accuracy - other.reject_accuracy) <= bound.reject + 1e-12
+    assert 0 < bound.reject < 0.02
+    point, best = counted.recommend(0.85), exact.recommend(0.85)
+    assert point.outcome == exact.overall.outcome(point.threshold)
+    assert best.reject_accuracy is not None
+    assert point.reject_accuracy == pytest.approx(best.reject_accuracy, abs=bound.reject)

@@ -1,0 +1,55 @@
+"""Activations a chunk at a time, worked on by a few cores."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.devices import n_cores
+from openmax_core.weibull import Int
+
+MOST_WORKERS = 4  # each holds some chunks' worth of intermediate results
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some readable pictures of a split.
+
+    Attributes
+    ----------
+    first : row of the first, among the readable
+    logits : (n, C) float32
+    labels, predictions : (n,) int64
+    """
+
+    first: int
+    logits: NDArray[np.float32]
+    labels: Int
+    predictions: Int
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+
+ReadChunks = Callable[[], Iterable[Chunk]]
+
+
+def in_parallel(work: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:
+    """Results of chunks in their order, on a few cores; a chunk more than these in memory."""
+    waiting: deque[Future[Result]] = deque()
+    n_workers = min(n_cores(), MOST_WORKERS)
+    with ThreadPoolExecutor(n_workers) as pool:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > n_workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,114 @@
+"""Every page on a workspace of so many pictures that scores are counted."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from openmax_core.counting import count
+from openmax_core.errors import FitError
+from openmax_core.explorer import explorer_data
+from openmax_core.tables import sweep_table
+from tests.app.visitor import explorer, gallery, metric, move_threshold, texts
+from tests.helpers import divide_reject_set
+
+SECONDS = 30
+
+
+@pytest.fixture
+def many(trees, monkeypatch):
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.counting.N_SAMPLED", 25)
+    return trees
+
+
+def until_counted(app: AppTest) -> AppTest:
+    """Run the page until the counting in the background has ended."""
+    limit = time.monotonic() + SECONDS
+    while "once; the counts are stored" in texts(app.info):
+        assert time.monotonic() < limit
+        app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_the_first_visit_counts_and_shows_that(open_app, many, monkeypatch):
+    app = open_app(many.folder, "threshold")
+    until_counted(app)
+    assert many.is_counted()
+    evaluation = many.evaluate()
+    openmax = evaluation.openmax
+    assert explorer(app)["curve"] == explorer_data(
+        evaluation.overall, openmax.class_names_, openmax.score_range(), pictures=evaluation.curve
+    )
+    said = texts(app.caption)
+    assert evaluation.overall.error_bound.in_words in said
+    assert "a sample of 25 of 89 test and 25 of 60 reject pictures" in said
+    assert "89 test and 60 reject pictures" in said
+
+
+def test_the_threshold_page_works_on_counts_and_a_sample(open_app, many):
+    divide_reject_set(many, {"larch": 20})
+    evaluation = many.evaluate()
+    app = open_app(many.folder, "threshold", floor="0.6")
+    move_threshold(app, 0.3337774)  # between two edges
+    outcome = evaluation.overall.outcome(0.3337774)
+    assert explorer(app)["current"]["correct"] == outcome.correct
+    assert explorer(app)["current"]["accepted"] == outcome.accepted_unknown
+    assert len(gallery(app)) <= 25
+    assert {item["path"] for item in gallery(app)} <= set(evaluation.reject.readable["path"])
+    assert "Which unknowns slip through" in texts(app.subheader)
+    assert texts(app.caption).count(evaluation.sample_in_words) >= 3
+    (per_class,) = [item for item in app.toggle if item.label == "A threshold per class"]
+    assert per_class.disabled
+    (honest,) = [item for item in app.toggle if item.key == "honest"]
+    honest.set_value(True).run()
+    assert not app.exception
+    assert "Chosen on one half" in texts(app.markdown)
+    shown = next(item.value for item in app.dataframe if "correct" in item.value)
+    expected = sweep_table(evaluation.overall, shown["threshold"])
+    assert shown["correct"].tolist() == expected["correct"].tolist()
+
+
+def test_the_overview_counts_all_pictures(open_app, many):
+    evaluation = many.evaluate()
+    app = open_app(many.folder)
+    assert metric(app, "Test pictures") == "89"
+    assert metric(app, "Reject pictures") == "60"
+    assert metric(app, "Known against unknown (AUROC)") == f"{evaluation.overall.auroc:.3f}"
+    assert "1 files could not be read" in [item.label for item in app.expander]
+
+
+def test_the_weibull_page_says_what_is_of_a_sample(open_app, many):
+    many.evaluate()
+    app = open_app(many.folder, "weibull")
+    assert "Fits and tails are of all pictures" in texts(app.caption)
+    assert "settings are not compared here" in texts(app.info)
+
+
+@pytest.mark.parametrize("page", ["workspace", "upload", "method"])
+def test_the_other_pages_are_there(open_app, many, page):
+    many.evaluate()
+    app = open_app(many.folder, page)
+    assert not app.error
+    if page == "workspace":
+        table = app.dataframe[0].value
+        assert table["files in the store"].tolist() == [120, 90, 60]
+        assert table["state"].str.startswith("stored; not compared").all()
+        assert "1 files could not be read" in texts(app.warning)
+
+
+def test_what_cannot_be_counted_is_said_and_tried_again(open_app, many, monkeypatch):
+    def fail(*arguments):
+        raise FitError("class 'ash' has no Weibull")
+
+    monkeypatch.setattr("openmax_core.workspace.count", fail)
+    app = open_app(many.folder, "threshold")
+    until_counted(app)
+    assert "class 'ash' has no Weibull" in texts(app.error)
+    monkeypatch.setattr("openmax_core.workspace.count", count)
+    until_counted(app.run())
+    assert not app.error
+    assert explorer(app)["curve"]["n_test"] == 89

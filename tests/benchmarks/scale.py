@@ -1,0 +1,169 @@
+"""More pictures than memory holds: the curve from counts, and a workspace that is opened from them.
+
+``scale`` runs with all others; ``huge`` (the full 1e8 + 1e8 scores, and 5,000,000 × 100 stored
+activations: minutes, and 3 GB of disk) only when it is named: ``python -m tests.benchmarks huge``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from openmax_core.counted_curve import CountedCurve
+from openmax_core.evaluation import TradeoffCurve
+from openmax_core.images import PictureFiles
+from openmax_core.score_counts import ScoreCounts, score_edges
+from openmax_core.shards import Result
+from tests.benchmarks.measure import Row, best_seconds
+from tests.helpers import make_workspace
+
+N_CLASSES = 100
+AT_ONCE = 2_000_000
+BLOCK = 1 << 16
+N_EXACT = 1_000_000
+# A process of its own, so that nothing else counts; what is evaluated first is counted.
+CODE = """
+import sys, time
+from pathlib import Path
+from openmax_core import counting
+from openmax_core.workspace import Workspace
+counting.MOST_PICTURES = 0
+started = time.perf_counter()
+evaluation = Workspace.open(sys.argv[1]).evaluate("robust")
+evaluation.recommend(0.85)
+assert evaluation.sampling is not None
+(line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line]
+print(time.perf_counter() - started, 1024 * int(line.split()[1]))
+"""
+
+
+def rows() -> list[Row]:
+    """Curve from 1e7 + 1e7 scores; a workspace of 500,000 pictures."""
+    return [*_curve(10_000_000), *_workspace(100_000, 200_000)]
+
+
+def huge_rows() -> list[Row]:
+    """Curve from 1e8 + 1e8 scores; a workspace of 5,000,000 pictures."""
+    return [*_curve(100_000_000), *_workspace(1_000_000, 2_000_000)]
+
+
+def _curve(n: int) -> list[Row]:
+    generator = np.random.default_rng(0)
+    counts = ScoreCounts.empty(score_edges((1 / (N_CLASSES + 1), 1.0)))
+    seconds = 0.0
+    for _ in range(n // AT_ONCE):
+        known, unknown = 1 - generator.beta(0.4, 2, AT_ONCE), 1 - generator.beta(4, 2, AT_ONCE)
+        predictions = (generator.random(AT_ONCE) < 0.05).astype(np.int64)
+        started = time.perf_counter()
+        counts = counts.with_test(known, predictions, np.zeros(AT_ONCE), N_CLASSES)
+        counts = counts.with_reject(unknown, predictions, N_CLASSES)
+        seconds += time.perf_counter() - started
+    opening = best_seconds(lambda: CountedCurve(counts, N_CLASSES).best(0.85), 3)
+    part = slice(0, min(N_EXACT, AT_ONCE))
+    labels = np.zeros(N_EXACT, dtype=np.int64)
+
+    def sort() -> None:
+        TradeoffCurve(
+            known[part], predictions[part], labels, unknown[part], predictions[part], N_CLASSES
+        ).best(0.85)
+
+    exact = best_seconds(sort, 1) * n / N_EXACT
+    curve = CountedCurve(counts, N_CLASSES)
+    return [
+        Row(
+            f"counting {n:.0e} + {n:.0e} scores",
+            f"{seconds:.1f} s",
+            note=f"{counts.counts.nbytes / 1e6:.0f} MB of counts, "
+            f"{curve.error_bound.in_words} between edges",
+        ),
+        Row(
+            "curve and recommended threshold from these counts",
+            f"{1e3 * opening:.0f} ms",
+            f"{exact:.1f} s",
+            exact / opening,
+            "≤ 5 s",
+            opening <= 5,
+            f"beside it the exact curve, timed on {N_EXACT:,} + {N_EXACT:,} and multiplied",
+        ),
+    ]
+
+
+class _Rows(Mapping[int, Result]):
+    """A mixture of easy and hard pictures and of unknowns, made a block at a time."""
+
+    def __init__(self, labels: np.ndarray, seed: int) -> None:
+        self.labels, self.seed, self.number = labels, seed, -1
+
+    def __getitem__(self, index: int) -> Result:
+        number, place = divmod(index, BLOCK)
+        if number != self.number:
+            labels = self.labels[number * BLOCK : (number + 1) * BLOCK]
+            generator = np.random.default_rng([self.seed, number])
+            n = len(labels)
+            block = 1.3 * generator.standard_normal((n, N_CLASSES), dtype=np.float32)
+            near = np.where(labels >= 0, labels, generator.integers(0, N_CLASSES, n))
+            hard, easy = generator.gamma(2.2, 1.6, n), generator.gamma(9, 1.1, n)
+            block[np.arange(n), near] += np.where(labels >= 0, easy, hard).astype(np.float32)
+            self.block, self.number = block, number
+        row: Result = self.block[place]
+        return row
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _workspace(n_train: int, n_test: int) -> list[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        _write(Path(name) / "many", n_train, n_test)
+        measured = []
+        for _ in range(2):
+            done = subprocess.run(
+                [sys.executable, "-c", CODE, str(Path(name) / "many")],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            measured.append(tuple(map(float, done.stdout.split())))
+    what = f"{n_train + 2 * n_test:,} × {N_CLASSES} activations"
+    (first, most), (again, memory) = measured
+    return [
+        Row(
+            f"fitting, counting and storing {what}, once",
+            f"{first:.1f} s",
+            note=f"{most / 1e6:.0f} MB resident at most",
+        ),
+        Row(
+            f"opening {what} again",
+            f"{again:.2f} s",
+            f"{first:.1f} s",
+            first / again,
+            "≤ 5 s, ≤ 2 GB",
+            again <= 5 and memory <= 2e9,
+            f"{memory / 1e6:.0f} MB resident at most; beside it the first time",
+        ),
+    ]
+
+
+def _write(folder: Path, n_train: int, n_test: int) -> None:
+    """Activations through the store's own writer; the pictures are none."""
+    classes = tuple(f"class {number:03d}" for number in range(N_CLASSES))
+    workspace = make_workspace(
+        folder, classes=classes, n_train=1, n_test=1, n_reject=2, stored=False
+    )
+    counts = {"train": n_train, "test": n_test, "reject": n_test}
+    for seed, (split, count) in enumerate(counts.items()):
+        known = np.sort(np.arange(count, dtype=np.int64) % N_CLASSES)
+        labels = known if split != "reject" else np.full(count, -1)
+        paths = tuple(f"{classes[k]}/{row:08d}.jpg" for row, k in enumerate(known.tolist()))
+        ones = np.ones(count, dtype=np.int64)
+        files = PictureFiles(folder / split, paths, labels, ones, ones)
+        workspace.store.save(split, files, _Rows(labels, seed), N_CLASSES)

@@ -1,0 +1,315 @@
+"""Workspaces of more pictures than memory holds: streamed, counted, stored, opened again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pytest
+
+from openmax_core import OpenMax
+from openmax_core.activations import LOGITS, Activations
+from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.health import class_distances, class_health
+from openmax_core.members import tail_members
+from openmax_core.mistakes import find_mistakes
+from openmax_core.objectives import MostRejected
+from openmax_core.presets import PRESETS
+from openmax_core.reject_folders import reject_folders
+from openmax_core.report import report_html
+from openmax_core.stored_split import StoredSplit
+from openmax_core.workspace import Workspace
+from tests.helpers import make_workspace
+
+BETWEEN = np.linspace(0.2, 1.0, 333)
+
+
+@pytest.fixture
+def trees(tmp_path, monkeypatch):
+    """Small, with a picture that could not be read; crossed in many chunks and groups of rows."""
+    monkeypatch.setattr("openmax_core.activations.ROWS_PER_GROUP", 16)
+    monkeypatch.setattr(StoredSplit.chunks, "__defaults__", (3 * 7,))
+    return make_workspace(tmp_path / "trees")
+
+
+@pytest.fixture
+def is_many(monkeypatch):
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.counting.N_SAMPLED", 25)
+
+
+def stored(workspace: Workspace, split: str) -> StoredSplit:
+    folder = workspace.store.newest(split)
+    assert folder is not None
+    return StoredSplit(folder)
+
+
+# --- reading in chunks ---------------------------------------------------------------------------
+
+
+def test_chunks_are_the_stored_rows_in_order(trees):
+    whole, chunks = trees.activations("test"), list(stored(trees, "test").chunks())
+    assert len(chunks) > 10
+    assert [chunk.first for chunk in chunks] == np.cumsum([0, *map(len, chunks[:-1])]).tolist()
+    assert np.array_equal(np.concatenate([chunk.logits for chunk in chunks]), whole.logits)
+    assert np.array_equal(np.concatenate([chunk.labels for chunk in chunks]), whole.labels)
+    predictions = np.concatenate([chunk.predictions for chunk in chunks])
+    assert np.array_equal(predictions, whole.readable["prediction"])
+
+
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_some_rows_are_read_with_all_that_is_known_of_them(trees, split):
+    """With a file that is unreadable, and without."""
+    whole, rows = trees.activations(split), np.array([0, 15, 16, 40, 88])
+    some = stored(trees, split).at(rows)
+    assert np.array_equal(some.logits, whole.logits[rows])
+    assert some.readable.equals(whole.readable.iloc[rows].reset_index(drop=True))
+    assert some.unreadable.equals(whole.unreadable)
+    assert (some.n_readable, some.n_unreadable) == (len(whole), len(whole.unreadable))
+    assert len(stored(trees, split).at(rows[:0])) == 0
+
+
+def test_damaged_logits_are_named_by_their_picture(trees):
+    folder = stored(trees, "test").folder
+    logits = np.load(folder / LOGITS, allow_pickle=False)
+    logits[50, 1] = np.nan
+    np.save(folder / LOGITS, logits, allow_pickle=False)
+    path = trees.activations("test").readable["path"].iloc[50]
+    with pytest.raises(ActivationsError, match=f"{path} are damaged.*extraction again"):
+        list(stored(trees, "test").chunks())
+
+
+def test_logits_that_end_too_early_are_said(trees):
+    split = stored(trees, "test")
+    whole = (split.folder / LOGITS).read_bytes()
+    (split.folder / LOGITS).write_bytes(whole[:-12])
+    with pytest.raises(ActivationsError, match="damaged"):
+        list(split.chunks())
+
+
+# --- fitting -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("preset", "settings"),
+    [
+        ("robust", {}),
+        ("robust", {"centring": "minimum"}),
+        ("bendale", {"tail_share": 0.3}),
+        ("notebook", {}),
+    ],
+)
+def test_a_streamed_fit_is_the_fit(trees, preset, settings):
+    train = trees.activations("train")
+    whole = OpenMax(preset, tail_size=8, **settings).fit(train.logits, train.labels)
+    om = OpenMax(preset, tail_size=8, **settings).fit_chunks(
+        stored(trees, "train").chunks, list("abc")
+    )
+    is_single = whole.settings_["fit_precision"] == "float32"
+    close = 1e-5 if is_single else 1e-12
+    np.testing.assert_allclose(om.means_, whole.means_, rtol=close, atol=close)
+    assert np.array_equal(om.n_correct_, whole.n_correct_)
+    assert np.array_equal(om.n_training_, whole.n_training_)
+    for one, other in zip(om.tails_, whole.tails_, strict=True):
+        np.testing.assert_allclose(one, other, rtol=close, atol=close)
+    assert om.settings_ == whole.settings_
+    for index, rows in enumerate(om.tail_rows_):
+        assert (train.labels[rows] == index).all()
+        own = om.distances(train.logits[rows])[:, index]
+        np.testing.assert_allclose(np.sort(own), whole.tails_[index], rtol=1e-5)
+
+
+def test_a_fit_whose_pictures_lie_in_no_order_is_the_same(trees):
+    train = trees.activations("train")
+    order = np.random.default_rng(0).permutation(len(train))
+    shuffled = Activations(train.logits[order], train.pictures.iloc[order], train.key)
+    folder = trees.folder / "shuffled"
+    shuffled.save(folder)
+    one = OpenMax().fit_chunks(StoredSplit(folder).chunks, list("abc"))
+    other = OpenMax().fit_chunks(stored(trees, "train").chunks, list("abc"))
+    for a, b in zip(one.tails_, other.tails_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_what_cannot_be_streamed_is_said(trees):
+    with pytest.raises(FitError, match="choose another distance"):
+        OpenMax(distance="scaled_eucos").fit_chunks(stored(trees, "train").chunks, list("abc"))
+
+
+def test_a_class_without_correct_pictures_is_named(tmp_path):
+    workspace = make_workspace(tmp_path / "few", n_train=1)
+    with pytest.raises(FitError, match="class 'ash'"):
+        OpenMax().fit_chunks(stored(workspace, "train").chunks, ["ash", "birch", "cedar"])
+
+
+# --- counts of a workspace -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, preset, request):
+    exact = trees.evaluate(preset)
+    assert exact.sampling is None
+    assert exact.overall is exact.curve
+    request.getfixturevalue("is_many")
+    counted = trees.evaluate(preset)
+    bound = counted.overall.error_bound
+    for name in ("test", "reject"):
+        one, other = (getattr(e.overall, f"{name}_accuracy")(BETWEEN) for e in (exact, counted))
+        assert np.abs(one - other).max() <= getattr(bound, name) + 1e-12
+    assert counted.overall.auroc == pytest.approx(exact.curve.auroc, abs=1e-3)
+    assert counted.data == exact.data
+    assert counted.n_right_before_rejection == exact.n_right_before_rejection
+    assert counted.accuracy_before_rejection == exact.accuracy_before_rejection
+    assert counted.test.n_unreadable == 1
+    assert counted.overall.halves is not None
+    first, second = counted.overall.halves
+    assert first.n_test + second.n_test == exact.curve.n_test
+
+
+def test_only_many_pictures_are_counted(trees, monkeypatch):
+    assert not trees.is_large()
+    n_pictures = 3 * 40 + 3 * 30 - 1 + 60
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", n_pictures)
+    monkeypatch.setattr("openmax_core.counting.MOST_LOGITS", 3 * n_pictures)
+    assert not trees.is_large()
+    monkeypatch.setattr("openmax_core.counting.MOST_LOGITS", 3 * n_pictures - 1)
+    assert trees.is_large()
+
+
+def test_counts_are_made_once_with_progress_and_kept_by_method(trees, is_many):
+    told: list[tuple[int, int]] = []
+    assert not trees.is_counted("robust")
+    first = trees.evaluate("robust", report=told.append)
+    total = 2 * 120 + 89 + 60
+    assert told[-1] == (total, total)
+    assert told == sorted(told)
+    assert trees.is_counted("robust")
+    assert not trees.is_counted("robust", tail_size=7)
+    told.clear()
+    again = trees.evaluate("robust", report=told.append)
+    assert not told
+    assert np.array_equal(again.overall.counts.counts, first.overall.counts.counts)
+    assert again.openmax.to_dict() == first.openmax.to_dict()
+    assert again.sample_in_words == first.sample_in_words
+    assert again.sample_in_words == "a sample of 25 of 89 test and 25 of 60 reject pictures"
+    trees.evaluate("robust", tail_size=7, report=told.append)
+    assert told
+
+
+@pytest.mark.parametrize("size", [3 * 4, 3 * 1000])
+def test_counts_do_not_depend_on_the_chunks(trees, is_many, monkeypatch, size):
+    counts = trees.evaluate("bendale").overall.halves[0].counts.counts
+    shutil.rmtree(trees.counts.folder / "counts")
+    monkeypatch.setattr(StoredSplit.chunks, "__defaults__", (size,))
+    assert np.array_equal(trees.evaluate("bendale").overall.halves[0].counts.counts, counts)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("counts.npz", "cut"),
+        ("counts.npz", "empty"),
+        ("calibration.json", "cut"),
+        ("key.json", "gone"),
+        ("test/logits.npy", "empty"),
+    ],
+)
+def test_damaged_counts_are_made_anew(trees, is_many, name, damage, caplog):
+    first = trees.evaluate()
+    (folder,) = (trees.counts.folder / "counts").iterdir()
+    content = (folder / name).read_bytes()
+    if damage == "gone":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
+    with caplog.at_level(logging.WARNING):
+        again = trees.evaluate()
+    assert "made anew" in caplog.text
+    assert np.array_equal(again.overall.counts.counts, first.overall.counts.counts)
+    assert (folder / name).read_bytes()
+
+
+def test_counts_of_activations_that_are_gone_are_removed(trees, is_many):
+    trees.evaluate()
+    (old,) = (trees.counts.folder / "counts").iterdir()
+    key = json.loads((old / "key.json").read_text())
+    (old / "key.json").write_text(json.dumps(key | {"stores": ["test-0123456789abcdef"]}))
+    trees.evaluate("bendale", tail_size=5)
+    assert old not in (trees.counts.folder / "counts").iterdir()
+
+
+def test_counting_that_is_told_to_stop_leaves_nothing(trees, is_many):
+    class StopError(Exception):
+        pass
+
+    def stop(progress):
+        raise StopError
+
+    with pytest.raises(StopError):
+        trees.evaluate(report=stop)
+    assert not (trees.counts.folder / "counts").exists()
+
+
+def test_a_workspace_without_reject_set_is_counted(tmp_path, is_many):
+    workspace = make_workspace(tmp_path / "known", n_reject=0)
+    for _ in range(2):
+        evaluation = workspace.evaluate()
+        assert evaluation.sampling is not None
+        assert evaluation.reject is None
+        assert evaluation.overall.n_reject == 0
+        assert evaluation.sample_in_words == "a sample of 25 of 89 test pictures"
+
+
+# --- what stands for all pictures ----------------------------------------------------------------
+
+
+def test_pictures_to_look_at_are_those_of_the_sample(trees, is_many):
+    evaluation = trees.evaluate("bendale")
+    found = find_mistakes(evaluation, 0.9)
+    assert len(found.rejected_knowns) <= 25
+    assert set(found.rejected_knowns.table()["path"]) <= set(evaluation.test.readable["path"])
+    distances = class_distances(evaluation)
+    health = class_health(evaluation, distances)
+    assert health.n_test.sum() == 25
+    assert health.n_examined.sum() <= 25
+    assert sum(item.n for item in reject_folders(evaluation).at(0.5)) == 25
+
+
+def test_the_pictures_of_a_tail_are_all_there(trees, monkeypatch):
+    expected = [tail_members(trees.evaluate(), index) for index in range(3)]
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.counting.N_SAMPLED", 5)
+    evaluation = trees.evaluate()
+    for index, members in enumerate(expected):
+        assert tail_members(evaluation, index)["path"].tolist() == members["path"].tolist()
+    class_health(evaluation, class_distances(evaluation))  # also where a class has no sample
+
+
+def test_thresholds_per_class_cannot_be_counted(trees, request):
+    exact = trees.evaluate()
+    point = exact.point_at(0.5)
+    by_class = exact.refreshed(
+        type(point)(**{**vars(point), "class_thresholds": {"ash": 0.4}}),
+    )
+    request.getfixturevalue("is_many")
+    with pytest.raises(OpenMaxError, match="choose a single threshold"):
+        trees.evaluate().refreshed(by_class)
+
+
+def test_a_report_says_how_exact_it_is(trees, is_many):
+    evaluation = trees.evaluate()
+    text = report_html(trees, evaluation, evaluation.choose(MostRejected(0.5)))
+    assert evaluation.overall.error_bound.in_words in text
+    assert evaluation.sample_in_words in text
+    assert "in a sample of 50 of 149" in text
+
+
+def test_folders_of_many_pictures_are_not_looked_at(trees, is_many):
+    status = trees.status("test")
+    assert (status.n_stored, status.is_current, status.is_compared) == (90, True, False)
+    few = trees.few_activations("test", 4)
+    assert few is not None
+    assert len(few) == 4
+    assert few.n_readable == 89
