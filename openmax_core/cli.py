@@ -69,6 +69,13 @@ def _finite(text: str) -> float:
     return value
 
 
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="openmax",
@@ -192,6 +199,28 @@ def _add_extract(subparsers: Any) -> None:
     _add_workspace(parser)
     parser.add_argument("--device", choices=DEVICES, default="auto")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: by device")
+    parser.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: on the Ray cluster that this machine is a node of, an extra to install",
+    )
+    parser.add_argument(
+        "--address", default="auto", help="of the Ray cluster, host:port (default: auto)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="at most, on a Ray cluster; default: one a CPU, or one a GPU",
+    )
+    parser.add_argument(
+        "--patience",
+        type=_positive,
+        default=300,
+        metavar="SECONDS",
+        help="without any result of a Ray cluster, after which to give up (default 300)",
+    )
     parser.set_defaults(command=commands.run_extract)
 
 

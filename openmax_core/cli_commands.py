@@ -116,7 +116,17 @@ def run_extract(options: argparse.Namespace) -> int:
         bars[split].update(progress.done - bars[split].n)
 
     try:
-        report = workspace.extract(options.device, options.batch_size, on_progress)
+        if options.engine == "ray":
+            report = workspace.extract_on_cluster(
+                options.address,
+                options.device,
+                options.batch_size,
+                on_progress,
+                patience=options.patience,
+                most_workers=options.workers,
+            )
+        else:
+            report = workspace.extract(options.device, options.batch_size, on_progress)
     finally:
         for bar in bars.values():
             bar.close()

@@ -107,6 +107,7 @@ class OnnxEngine:
             raise ClassifierError(
                 f"{name} is no network that ONNX Runtime can read: {str(error).splitlines()[0]}"
             ) from error
+        self.source = source
         self.transform = transform
         self.n_parallel = n_cores()
         self.batch_size = _checked(CPU_BATCH_SIZE if batch_size is None else batch_size)

@@ -48,3 +48,7 @@ class ClassifierError(OpenMaxError):
 
 class WorkspaceError(OpenMaxError):
     """A workspace folder, its settings file or its pictures are not as they should be."""
+
+
+class ClusterError(OpenMaxError):
+    """A Ray cluster that cannot be reached, or whose nodes cannot do the work."""

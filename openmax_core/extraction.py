@@ -11,9 +11,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 from openmax_core.activations import Activations
 from openmax_core.engines import Engine
@@ -27,6 +29,71 @@ ProgressCallback = Callable[[str, Progress], None]
 BATCHES_IN_SHARD = 16
 SMALLEST_SHARD = 128
 OTHER_PROCESS = "another process that extracts this workspace"
+
+
+class Runner(Protocol):
+    """Runs one network over pictures, wherever that is.
+
+    Attributes
+    ----------
+    in_words : str
+        What runs the network, for people.
+    """
+
+    in_words: str
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures in one pass."""
+        ...
+
+    def results(
+        self, sources: Sequence[Path], on_wait: Callable[[str], None]
+    ) -> Generator[tuple[int, Result], None, None]:
+        """Index and logits, or the reason why there are none, of every picture, in order.
+
+        Parameters
+        ----------
+        on_wait : called with what is waited for, empty for the network itself
+        """
+        ...
+
+    def close(self) -> None:
+        """Not to be used after."""
+        ...
+
+
+class LocalRunner:
+    """Runs a network on this machine.
+
+    Parameters
+    ----------
+    engine : Engine
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.in_words = engine.in_words
+
+    @property
+    def batch_size(self) -> int:
+        """Pictures in one pass; it may shrink where memory runs out."""
+        return self._engine.batch_size
+
+    def results(
+        self, sources: Sequence[Path], on_wait: Callable[[str], None]
+    ) -> Generator[tuple[int, Result], None, None]:
+        """See :func:`openmax_core.inference.run`."""
+
+        def tell(before: int) -> None:
+            others = f"other{'s' * (before > 1)} asked for before"
+            on_wait(f"the network, which {before} {others}")
+
+        return run(self._engine, sources, tell)
+
+    def close(self) -> None:
+        """Give back what the engine holds of the device's memory."""
+        self._engine.close()
 
 
 @dataclass
@@ -77,7 +144,7 @@ class ExtractionReport:
 def extract(
     find_pictures: Callable[[], Mapping[str, PictureFiles]],
     store: ActivationStore,
-    load_engine: Callable[[], Engine],
+    load_runner: Callable[[], Runner],
     n_classes: int,
     progress: ProgressCallback | None = None,
 ) -> ExtractionReport:
@@ -86,7 +153,7 @@ def extract(
     Parameters
     ----------
     find_pictures : lists the picture files by split; called anew after waiting for another process
-    load_engine : called once if there is anything to run
+    load_runner : called once if there is anything to run
     progress : called with the split and how far it is; what it raises ends the run
 
     Raises
@@ -112,7 +179,7 @@ def extract(
                 listings = find_pictures()
             store.remove_leftovers()
             report.changes = store.changes(first)
-            _run_all(listings, store, load_engine, n_classes, tell, report)
+            _run_all(listings, store, load_runner, n_classes, tell, report)
             # All at once, so that nobody sees one split from before beside another from now.
             for split, files in listings.items():
                 if not store.holds(split, files):
@@ -132,14 +199,14 @@ def extract(
 def _run_all(
     listings: Mapping[str, PictureFiles],
     store: ActivationStore,
-    load_engine: Callable[[], Engine],
+    load_runner: Callable[[], Runner],
     n_classes: int,
     tell: ProgressCallback,
     report: ExtractionReport,
 ) -> None:
     """Run what no store and no shard has, split by split."""
     with ExitStack() as stack:
-        engine: Engine | None = None
+        runner: Runner | None = None
         for split, files in listings.items():
             if store.holds(split, files):
                 continue
@@ -149,15 +216,15 @@ def _run_all(
             report.n_run[split] = len(missing)
             if missing:
                 tell(split, Progress(0, len(missing), 0, 0.0))
-                if engine is None:
-                    engine = load_engine()
-                    stack.callback(engine.close)
-                    report.engine = engine.in_words
-                _run_missing(engine, store, split, files, missing, n_classes, tell)
+                if runner is None:
+                    runner = load_runner()
+                    stack.callback(runner.close)
+                    report.engine = runner.in_words
+                _run_missing(runner, store, split, files, missing, n_classes, tell)
 
 
 def _run_missing(
-    engine: Engine,
+    runner: Runner,
     store: ActivationStore,
     split: str,
     files: PictureFiles,
@@ -170,15 +237,14 @@ def _run_missing(
     everything = identities(files)
     pictures = [everything[index] for index in missing]
     shards = store.shards(split)
-    batch = engine.batch_size
+    batch = runner.batch_size
     size = batch * max(BATCHES_IN_SHARD, -(-SMALLEST_SHARD // batch))
     total, done, unreadable = len(missing), 0, 0
     held: list[Result] = []
     started = time.perf_counter()
 
-    def on_wait(before: int) -> None:
-        others = f"the network, which {before} other{'s' * (before > 1)} asked for before"
-        tell(split, Progress(done, total, unreadable, time.perf_counter() - started, others))
+    def on_wait(words: str) -> None:
+        tell(split, Progress(done, total, unreadable, time.perf_counter() - started, words))
 
     def write(count: int) -> None:
         first = done - len(held)
@@ -186,7 +252,7 @@ def _run_missing(
         del held[:count]
 
     try:
-        with closing(run(engine, sources, on_wait)) as results:
+        with closing(runner.results(sources, on_wait)) as results:
             for position, result in results:
                 held.append(result)
                 done, unreadable = position + 1, unreadable + isinstance(result, str)

@@ -126,12 +126,19 @@ def _side_by_side(
         if len(waiting) == window:
             yield from waiting.popleft().result()
         batch = sources[position : position + size]
-        waiting.append(pool.submit(_decode_and_run, engine, batch))
+        waiting.append(pool.submit(run_batch, engine, batch))
     while waiting:
         yield from waiting.popleft().result()
 
 
-def _decode_and_run(engine: Engine, sources: Sequence[Source]) -> list[Result]:
+def run_batch(engine: Engine, sources: Sequence[Source]) -> list[Result]:
+    """Decode one batch and run the network on it, in this thread.
+
+    Raises
+    ------
+    ClassifierError
+        The network refuses pictures of the transform's size, or the device fails.
+    """
     loaded = _decode(sources, engine.transform)
     return list(_results(loaded, _start(engine, loaded)))
 
@@ -187,10 +194,10 @@ def _results(loaded: Sequence[Loaded], wait: Callable[[], Logits]) -> Iterator[R
 
 
 def _decode(sources: Sequence[Source], transform: Transform) -> list[Loaded]:
-    return [_load(source, transform) for source in sources]
+    return [load_pixels(source, transform) for source in sources]
 
 
-def _load(source: Source, transform: Transform) -> Loaded:
+def load_pixels(source: Source, transform: Transform) -> Loaded:
     """Pixels of a picture, or why there are none, without its name: that stands beside it."""
     if isinstance(source, np.ndarray):
         return source

@@ -14,7 +14,7 @@ and mtime.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,7 +54,7 @@ from openmax_core.stored_split import StoredSplit
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
     from openmax_core.engines import Engine
-    from openmax_core.extraction import ExtractionReport, ProgressCallback
+    from openmax_core.extraction import ExtractionReport, ProgressCallback, Runner
 
 SPLITS = ("train", "calibration", "test", "reject")
 
@@ -376,14 +376,66 @@ class Workspace:
         WorkspaceError, ClassifierError, ActivationsError
             The folders, the weights or the disk are not as they should be.
         """
+        from openmax_core.extraction import LocalRunner
+
+        return self._extract(lambda: LocalRunner(self.load_engine(device, batch_size)), progress)
+
+    def extract_on_cluster(
+        self,
+        address: str = "auto",
+        device: str = "auto",
+        batch_size: int | None = None,
+        progress: ProgressCallback | None = None,
+        *,
+        patience: float = 300.0,
+        most_workers: int | None = None,
+    ) -> ExtractionReport:
+        """Do the same on a Ray cluster whose nodes see the pictures under the same paths.
+
+        Parameters
+        ----------
+        address : 'auto', or host:port of the cluster that this machine is a node of
+        device : 'auto', GPUs where the cluster has any; 'cpu' or 'cuda'
+        batch_size, progress : as for :meth:`extract`; 64 pictures in one pass on a GPU without
+        patience : seconds without any result after which the run ends with an error
+        most_workers : at most so many; as many as there are CPUs or GPUs without
+
+        Raises
+        ------
+        ClusterError
+            Ray is not installed, the cluster cannot be reached, or its nodes cannot do the work.
+        WorkspaceError, ClassifierError, ActivationsError
+            As for :meth:`extract`.
+        """
+        from openmax_core.cluster import Cluster
+        from openmax_core.shipping import ship
+
+        def load() -> Cluster:
+            return Cluster(
+                lambda device: ship(self, device, batch_size),
+                address,
+                device,
+                patience=patience,
+                most_workers=most_workers,
+            )
+
+        return self._extract(load, progress)
+
+    def _extract(
+        self, load_runner: Callable[[], Runner], progress: ProgressCallback | None
+    ) -> ExtractionReport:
         from openmax_core.extraction import extract
 
         store = self.store
 
-        def load() -> Engine:
-            engine = self.load_engine(device, batch_size)
-            self._require_weights(store.made_with["weights"])
-            return engine
+        def load() -> Runner:
+            runner = load_runner()
+            try:
+                self._require_weights(store.made_with["weights"])
+            except WorkspaceError:
+                runner.close()
+                raise
+            return runner
 
         return extract(
             lambda: {split: self.find_pictures(split) for split in self.splits},

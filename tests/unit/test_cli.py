@@ -46,7 +46,7 @@ OPTIONS = {
         "WORKSPACE --backbone-weights --epochs --head-epochs --batch-size --learning-rate "
         "--patience --seed --device"
     ),
-    "extract": "WORKSPACE --device --batch-size",
+    "extract": "WORKSPACE --device --batch-size --engine --address --workers --patience",
     "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --json",
     "predict": "WORKSPACE PATH --preset --threshold --csv --json --device",
     "report": "WORKSPACE --preset --threshold --thresholds --output",

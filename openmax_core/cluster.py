@@ -1,0 +1,332 @@
+"""Running a network on a Ray cluster: who has which pictures, and what is done about lost nodes.
+
+1. A worker is asked for on every CPU, or on every GPU, of the cluster. The run begins with the
+   first that has a place; others join when there is one, new nodes included.
+2. Every worker that is ready has two pieces, of some batches each, so that it never waits.
+3. What a lost worker had is done by others, and a new worker is asked for. Results are told of
+   in order, each once: a piece counts when its results are here, whoever had it before.
+4. Where nothing comes back for too long, the run ends with an error that says what the cluster
+   looks like. What was told of before is stored by then.
+
+Ray is imported where it is needed: it is an extra.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openmax_core.cluster_connection import (
+    choose_kind,
+    connect,
+    disconnect,
+    in_words,
+    n_places,
+)
+from openmax_core.cluster_worker import PACKAGE, Reply, Worker, versions
+from openmax_core.errors import ClusterError, OpenMaxError
+from openmax_core.images import Transform
+from openmax_core.inference import Result, load_pixels
+from openmax_core.shipping import ShippedNetwork
+from openmax_core.spans import Spans
+
+LOG = logging.getLogger(__name__)
+# Of a CPU: about a second of work for a large network. Of a GPU: enough to decode ahead.
+BATCHES_IN_PIECE = {"cpu": 4, "cuda": 8}
+PIECES_A_WORKER = 2
+PIECES_AHEAD, PIECES_AHEAD_A_WORKER = 64, 4
+# A picture that takes the process down with it would go round for ever.
+MOST_LOSSES = 4
+TICK_SECONDS = 0.5
+RECRUIT_SECONDS = 2.0
+PATIENCE_SECONDS = 300.0
+
+WordsCallback = Callable[[str], None]
+
+
+@dataclass
+class _Member:
+    """A worker that was asked for."""
+
+    actor: Any
+    loading: Any
+    node: str = ""
+    pieces: dict[Any, int] = field(default_factory=dict)
+
+
+class Cluster:
+    """A network on the workers of a Ray cluster.
+
+    Attributes
+    ----------
+    batch_size : int
+        Pictures in one pass.
+    n_lost : int
+        Pieces of work that were lost with a worker, and done by another.
+    in_words : str
+        What runs the network, for people.
+
+    Parameters
+    ----------
+    ship : called with 'cpu' or 'cuda', returns the network for it
+    address : 'auto', or host:port of the cluster that this machine is a node of
+    device : 'auto', GPUs where the cluster has any; 'cpu' or 'cuda'
+    patience : seconds without any result after which a run ends with an error
+    most_workers : at most so many; as many as the cluster has CPUs or GPUs without
+
+    Raises
+    ------
+    ClusterError
+        Ray is not installed, there is no cluster, or it refuses the token.
+    """
+
+    def __init__(
+        self,
+        ship: Callable[[str], ShippedNetwork],
+        address: str = "auto",
+        device: str = "auto",
+        *,
+        patience: float = PATIENCE_SECONDS,
+        most_workers: int | None = None,
+    ) -> None:
+        self.patience = patience
+        self.most_workers = most_workers
+        self._members: list[_Member] = []
+        self._recruited = 0.0
+        self._losses: dict[int, int] = {}
+        self.n_lost = 0
+        self._connected = connect(address)
+        try:
+            import ray
+
+            self._network = ship(choose_kind(device))
+            self._content = ray.put(self._network)
+        except BaseException:
+            disconnect(self._connected)
+            raise
+        self.batch_size = self._network.batch_size
+        kind = "GPU" if self._network.device == "cuda" else "CPU"
+        needs = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
+        remote: Any = ray.remote
+        self._worker = remote(**needs, max_restarts=0, max_task_retries=0)(Worker)
+        self.in_words = f"Ray {ray.__version__}, one worker a {kind}"
+
+    def results(
+        self, sources: Sequence[Path], on_wait: WordsCallback
+    ) -> Generator[tuple[int, Result], None, None]:
+        """Run the network over picture files that every node sees under the same path.
+
+        Parameters
+        ----------
+        sources : N paths
+        on_wait : called again and again while nothing comes back, with what is waited for
+
+        Yields
+        ------
+        index into ``sources``, in order, and (C,) float32 logits or the reason why there are none
+
+        Raises
+        ------
+        ClusterError
+            A node lacks the package or the pictures, or nothing has come back for too long.
+        """
+        spans = Spans(len(sources), self.batch_size * BATCHES_IN_PIECE[self._network.device])
+        last = time.monotonic()
+        self._losses = {}
+        try:
+            while not spans.all_told:
+                self._recruit(spans)
+                self._hand_out(spans, sources)
+                if self._collect(spans, sources):
+                    yield from spans.tell()
+                    last = time.monotonic()
+                    continue
+                if time.monotonic() - last > self.patience:
+                    raise ClusterError(self._stalled())
+                is_ready = any(member.node for member in self._members)
+                on_wait("" if is_ready else "a free place on the Ray cluster")
+        finally:
+            for member in self._members:
+                self._take_back(member)
+
+    def close(self) -> None:
+        """End the workers, and leave the cluster."""
+        for member in list(self._members):
+            self._dismiss(member)
+        del self._content
+        disconnect(self._connected)
+
+    def _recruit(self, spans: Spans) -> None:
+        """Ask for a worker on every place, those in use by others too; look now and then."""
+        now = time.monotonic()
+        if now - self._recruited < RECRUIT_SECONDS:
+            return
+        self._recruited = now
+        wanted = max(n_places(self._network.device), 1)
+        wanted = min(wanted, self.most_workers or wanted)
+        busy = sum(bool(member.pieces) for member in self._members)
+        for _ in range(min(wanted - len(self._members), spans.n_to_do + busy)):
+            actor = self._worker.remote()
+            self._members.append(_Member(actor, actor.load.remote(self._content)))
+
+    def _hand_out(self, spans: Spans, sources: Sequence[Path]) -> None:
+        ready = [member for member in self._members if member.node]
+        ahead = PIECES_AHEAD + PIECES_AHEAD_A_WORKER * len(ready)
+        for n_pieces in range(PIECES_A_WORKER):  # to each one before any has a second
+            for member in ready:
+                if len(member.pieces) == n_pieces and (start := spans.take(ahead)) is not None:
+                    paths = [str(source) for source in sources[start : start + spans.size]]
+                    member.pieces[member.actor.run.remote(paths)] = start
+
+    def _collect(self, spans: Spans, sources: Sequence[Path]) -> bool:
+        """Wait a moment for what comes back; tell whether results did."""
+        import ray
+
+        owners = {member.loading: member for member in self._members if not member.node}
+        owners |= {reference: member for member in self._members for reference in member.pieces}
+        if not owners:
+            time.sleep(TICK_SECONDS)
+            return False
+        waiting = list(owners)
+        ready, _ = ray.wait(waiting, timeout=TICK_SECONDS)
+        if ready:
+            ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        has_results = False
+        for reference in ready:
+            member = owners[reference]
+            if member not in self._members:
+                continue  # lost a moment ago: all that it had is done again, this too
+            try:
+                value = ray.get(reference)
+            except ray.exceptions.RayTaskError as error:
+                raise _failed(error, member.node) from error
+            except ray.exceptions.RayError as error:
+                # Lost with its node, its process or its results: others do it again.
+                _raise_if_hopeless(error)
+                self._lose(member, spans, sources)
+                continue
+            if reference is member.loading:
+                member.node = _checked_node(*value)
+                continue
+            start = member.pieces.pop(reference)
+            spans.finish(start, _seen(value, sources[start : start + spans.size], member.node))
+            has_results = True
+        return has_results
+
+    def _lose(self, member: _Member, spans: Spans, sources: Sequence[Path]) -> None:
+        """Put back what a worker had that is lost; the results of others stay."""
+        LOG.warning(
+            "a worker on %s was lost; others do what it had", member.node or "a node of the cluster"
+        )
+        self.n_lost += len(member.pieces)
+        for start in member.pieces.values():
+            spans.put_back(start)
+        # It was at the first; the second was waiting.
+        for start in list(member.pieces.values())[:1]:
+            losses = self._losses[start] = self._losses.get(start, 0) + 1
+            if losses >= MOST_LOSSES:
+                last = sources[min(start + spans.size, spans.total) - 1]
+                raise ClusterError(
+                    f"{losses} workers were lost one after the other over the pictures from "
+                    f"{sources[start]} to {last}, the last on {member.node}. Look for one of them "
+                    "that takes more memory than a node has; what was done before is stored"
+                )
+        self._dismiss(member)
+
+    def _dismiss(self, member: _Member) -> None:
+        import ray
+
+        self._members.remove(member)
+        with suppress(Exception):  # the cluster may be gone
+            ray.kill(member.actor)
+
+    def _take_back(self, member: _Member) -> None:
+        """Forget what is still under way where a run ends early."""
+        import ray
+
+        for reference in member.pieces:
+            with suppress(Exception):
+                ray.cancel(reference)
+        member.pieces = {}
+
+    def _stalled(self) -> str:
+        nodes = sorted({member.node for member in self._members if member.node})
+        waiting = sum(not member.node for member in self._members)
+        return (
+            f"nothing came back from the Ray cluster for {self.patience:g} s. {in_words()}. "
+            f"Workers: {len(self._members) - waiting} ready"
+            f"{' on ' * bool(nodes)}{', '.join(nodes)}, {waiting} without a place or still loading "
+            "the network. What was done before is stored: add a node or free its CPUs, and run "
+            "the extraction again to go on; --patience sets how long is waited"
+        )
+
+
+def _failed(error: Any, node: str) -> OpenMaxError:
+    """What to say of an error in a worker's own code."""
+    place = node or f"the node {error.ip}"
+    cause = error.cause
+    if isinstance(cause, OpenMaxError):
+        return type(cause)(f"{place}: {cause}")
+    if isinstance(cause, ImportError) or "failed to import" in str(error):
+        return _lacking(place, str(cause or error))
+    return ClusterError(f"{place}: unexpected {type(cause).__name__}: {cause}")
+
+
+def _raise_if_hopeless(error: Exception) -> None:
+    """A worker that cannot even begin does not get better by another one."""
+    text = str(error)
+    if "ModuleNotFoundError" in text or "failed to import" in text:
+        raise _lacking("a node of the cluster", text) from error
+
+
+def _lacking(place: str, detail: str) -> ClusterError:
+    lines = [line.strip() for line in detail.splitlines() if "No module named" in line]
+    return ClusterError(
+        f"{place} lacks what the workers need ({lines[-1] if lines else detail.splitlines()[0]}): "
+        'install the same version there as here, with pip install ".[cluster]"'
+    )
+
+
+def _checked_node(node: str, found: dict[str, str]) -> str:
+    """Name of a node that has the same versions as this machine.
+
+    Raises
+    ------
+    ClusterError
+        It has others: its logits could differ.
+    """
+    for name, version in versions().items():
+        if found.get(name) != version:
+            other = "" if name == PACKAGE else f" ({found.get(name)}, here {version})"
+            raise ClusterError(
+                f"{node} has another version of {name}{other}, so that its logits could differ: "
+                "install the same versions on every node"
+            )
+    return node
+
+
+def _seen(reply: Reply, sources: Sequence[Path], node: str) -> list[Result]:
+    """Results of a reply; files that the node cannot open are looked at from here.
+
+    Raises
+    ------
+    ClusterError
+        A file is there, but not on the node. Stored as unreadable, it would never be run again.
+    """
+    results = reply.results()
+    for index in reply.unseen:
+        here = load_pixels(sources[index], Transform((1, 1), (1, 1)))
+        if not isinstance(here, str):
+            raise ClusterError(
+                f"{node} cannot open {sources[index]} ({results[index]}), which is there on this "
+                "machine: every node must see the pictures under the same path. Mount "
+                f"{sources[index].parent} there, or leave the node out; what was done "
+                "before is stored"
+            )
+        results[index] = here
+    return results

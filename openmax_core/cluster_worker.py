@@ -1,0 +1,110 @@
+"""What runs on a node of a cluster: paths come in, logits go back.
+
+A worker holds one network and decodes by itself, so that only paths and logits travel. On a CPU
+it keeps to one core, as every thread of a single machine does; on a GPU it decodes on the node's
+cores. Batches are cut as on a single machine, so that a CPU gives the same bits.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.engines import Engine
+from openmax_core.files import fingerprint
+from openmax_core.inference import Result, run, run_batch
+from openmax_core.shipping import ShippedNetwork
+
+# What decides over bits: decoding and resizing, arithmetic, the network.
+LIBRARIES = ("numpy", "pillow", "onnxruntime")
+PACKAGE = "the OpenMax package"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of N pictures.
+
+    Attributes
+    ----------
+    logits : (M, C) float32
+        Of the pictures that could be read, in order.
+    errors : list of N str
+        Why a picture gave no logits; empty where it did.
+    unseen : tuple of int
+        Which of them this node cannot open at all: their errors say nothing about the picture.
+    """
+
+    logits: NDArray[np.float32]
+    errors: list[str]
+    unseen: tuple[int, ...]
+
+    def results(self) -> list[Result]:
+        """N of (C,) logits or the reason why there are none."""
+        rows = iter(self.logits)
+        return [error or next(rows) for error in self.errors]
+
+
+class Worker:
+    """One network on one node."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+
+    def load(self, network: ShippedNetwork) -> tuple[str, dict[str, str]]:
+        """Make the network ready; returns the node's name and :func:`versions` there.
+
+        Raises
+        ------
+        ClassifierError
+            The weights do not fit, or the device fails.
+        """
+        self._engine = network.engine()
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        return f"{socket.gethostname()} (node {node[:8]})", versions()
+
+    def run(self, paths: Sequence[str]) -> Reply:
+        """Run the network over picture files, a whole number of batches but for the last.
+
+        Raises
+        ------
+        ClassifierError
+            The network refuses pictures of the transform's size, or the device fails.
+        """
+        if (engine := self._engine) is None:
+            raise RuntimeError("no network was loaded")
+        sources = [Path(path) for path in paths]
+        if engine.device == "cpu":
+            size = engine.batch_size
+            starts = range(0, len(sources), size)
+            results = [row for at in starts for row in run_batch(engine, sources[at : at + size])]
+        else:
+            results = [result for _, result in run(engine, sources)]
+        vectors = [result for result in results if not isinstance(result, str)]
+        errors = [result if isinstance(result, str) else "" for result in results]
+        unseen = (i for i, error in enumerate(errors) if error and not _can_open(sources[i]))
+        empty = np.empty((0, 0), dtype=np.float32)
+        return Reply(np.stack(vectors) if vectors else empty, errors, tuple(unseen))
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides over the bits of the logits, by name; the package's is its code."""
+    folder = Path(__file__).parent
+    code = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))]
+    found = {PACKAGE: fingerprint(code)}
+    return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _can_open(path: Path) -> bool:
+    try:
+        path.open("rb").close()
+    except OSError:
+        return False
+    return True
