@@ -112,7 +112,7 @@ def _finger(image: Picture, rng: np.random.Generator) -> Picture:
     height, width, _ = image.shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     side = int(rng.integers(4))
-    reach = float(rng.uniform(0.4, 0.8))
+    reach = float(rng.uniform(0.28, 0.75))
     along = float(rng.uniform(0.2, 0.8))
     tip = {
         0: (width * reach, height * along),
