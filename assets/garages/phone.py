@@ -25,7 +25,7 @@ class Handling:
     shake: float = 2.2  # pixels of motion, mean
     defocus: float = 0.7  # pixels
     noise: float = 0.018  # at middle grey
-    white: float = 0.06  # of each channel
+    white: float = 0.12  # of each channel
     glare: float = 0.22  # share of pictures
 
 
