@@ -34,7 +34,7 @@ from openmax_core.drift import LEVEL, Share, class_drift, compare_mix, compare_s
 from openmax_core.files import fingerprint
 from openmax_core.openmax import OpenMax
 from openmax_core.single_class import own_distances
-from openmax_core.verdicts import class_limits
+from openmax_core.verdicts import class_limits, own_limits
 from openmax_core.weibull import Float, Int
 
 NO_CLASS = -1
@@ -99,14 +99,14 @@ def measure_batch(
         compared_with=compared_with,
         n_shared=n_shared,
         n_flipped=n_flipped,
-        notes=batch.notes,
+        notes=(*batch.notes, *_sample_notes(evaluation, class_thresholds)),
     )
     return MeasuredBatch(report, pictures)
 
 
 def rejected(predictions: Int, scores: Float, limits: Float) -> NDArray[np.bool_]:
     """(N,) bool, rejected at (C,) thresholds of the predicted class; 'unknown' always is."""
-    return np.asarray(scores < np.append(limits, np.inf)[predictions])
+    return np.asarray(scores < own_limits(predictions, limits))
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,24 @@ def _expected(
     limits: Float,
     class_thresholds: Mapping[str, float] | None,
 ) -> Share:
-    curve = evaluation.curve
+    """Rejected of all test pictures; at thresholds per class of the sample, where they are many."""
     if class_thresholds is None:
-        outcome = curve.outcome(threshold)
+        outcome = evaluation.overall.outcome(threshold)
     else:
-        outcome = curve.outcome_by_class(limits, threshold)
-    return Share(outcome.rejected_known, curve.n_test)
+        outcome = evaluation.curve.outcome_by_class(limits, threshold)
+    return Share(outcome.rejected_known, outcome.n_test)
+
+
+def _sample_notes(
+    evaluation: Evaluation, class_thresholds: Mapping[str, float] | None
+) -> tuple[str, ...]:
+    if evaluation.sampling is None:
+        return ()
+    what = "" if class_thresholds is None else "the expected share, "
+    return (
+        f"{what}distances, the mix of classes and earlier pictures of the workspace's sets are "
+        f"those of {evaluation.sample_in_words}",
+    )
 
 
 def _by_class(values: Float, classes: Int, n_classes: int) -> list[Float]:

@@ -17,9 +17,7 @@ def class_table(report: BatchReport) -> pd.DataFrame:
     """Distances per class, the most certain drift first: class, pictures, shift, p, verdict."""
     drift, order = report.drift, report.worst_first
     is_tested, drifted = drift.is_tested[order], report.drifted[order]
-    verdicts = np.where(
-        drifted, "drifted", np.where(is_tested, "within chance", "too few pictures")
-    )
+    verdicts = np.where(drifted, DRIFTED, np.where(is_tested, WITHIN, UNTESTED))
     return pd.DataFrame(
         {
             "class": np.array(report.classes, dtype=object)[order],

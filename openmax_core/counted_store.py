@@ -12,6 +12,7 @@ import json
 import logging
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ import numpy as np
 from openmax_core.activations import KEY, WRITING, Activations, Extent
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.files import fingerprint
+from openmax_core.files import fingerprint, modified
 from openmax_core.openmax import OpenMax
 from openmax_core.score_counts import N_KINDS, ScoreCounts, score_edges
 from openmax_core.shards import cannot_store
@@ -32,6 +33,7 @@ LOG = logging.getLogger(__name__)
 FOLDER, COUNTS, CALIBRATED, VERSION = "counts", "counts.npz", "calibration.json", 1
 DAMAGED = (BadZipFile, OpenMaxError)
 MOST_KEPT = 20  # methods of one workspace
+LONGEST_WRITING_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -91,14 +93,18 @@ class CountedStore:
         self._remove_old()
 
     def _remove_old(self) -> None:
-        """Remove counts of activations that are gone, and all but the newest of the others."""
-        found = sorted(
-            (path for path in (self.folder / FOLDER).glob("[!.]*") if path.is_dir()),
-            key=lambda path: path.stat().st_mtime_ns,
-            reverse=True,
-        )
-        for place, path in enumerate(found):
+        """Remove counts of activations that are gone, and all but the newest of the others.
+
+        And what a killed process was writing: it takes seconds.
+        """
+        folders = [path for path in (self.folder / FOLDER).glob("[!.]*") if path.is_dir()]
+        # Another process may have removed one a moment ago.
+        newest_first = sorted(folders, key=lambda path: modified(path) or 0, reverse=True)
+        for place, path in enumerate(newest_first):
             if place >= MOST_KEPT or not all((self.folder / s).is_dir() for s in _stores(path)):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in (self.folder / FOLDER).glob(f"{WRITING}*"):
+            if time.time() - (modified(path) or 0) / 1e9 > LONGEST_WRITING_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -3,7 +3,7 @@
 Above ``MOST_PICTURES`` pictures or ``MOST_LOGITS`` logits in the sets that are used, MAVs and tails
 are streamed (:mod:`openmax_core.streamed_fit`), scores are counted
 (:mod:`openmax_core.score_counts`), and of each set a seeded sample of pictures stands for the rest
-wherever single pictures are shown. Below, everything is exact and in memory, as before.
+wherever single pictures are shown. Below, everything is exact and in memory.
 """
 
 from __future__ import annotations

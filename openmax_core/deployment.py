@@ -34,7 +34,7 @@ from openmax_core.images import Pixels
 from openmax_core.onnx_export import TOLERANCE, ExportError, first_line
 from openmax_core.openmax import OpenMax
 from openmax_core.prediction import Choice
-from openmax_core.verdicts import class_limits
+from openmax_core.verdicts import class_limits, own_limits
 from openmax_core.weibull import Float
 from openmax_core.workspace import Workspace
 
@@ -61,7 +61,7 @@ class _Deployed:
     def decide(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
         """(N,) decisions of the library."""
         decisions = self.openmax.decide(logits)
-        limits = np.append(self.limits, np.inf)[decisions.predictions]
+        limits = own_limits(decisions.predictions, self.limits)
         return np.where(decisions.scores >= limits, decisions.predictions, REJECTED)
 
 
@@ -239,7 +239,7 @@ def _nearest_logits(choice: Choice, limits: Float) -> list[NDArray[np.float32]]:
         (evaluation.reject, curve.reject_scores, curve.reject_predictions),
     ):
         if activations is not None:
-            margins = np.abs(scores - np.append(limits, np.inf)[predictions])
+            margins = np.abs(scores - own_limits(predictions, limits))
             rows = np.sort(np.argsort(margins, kind="stable")[:MOST_STORED])
             for first in range(0, len(rows), ROWS_AT_ONCE):
                 chunk = activations.logits[rows[first : first + ROWS_AT_ONCE]]

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from openmax_core.decimals import threshold_text
 from openmax_core.errors import OpenMaxError
 from openmax_core.images import MAX_PIXELS, Pixels, Transform, decode
 from openmax_core.operating_point import OperatingPoint
@@ -111,7 +112,9 @@ class ExportDescription:
     def in_words(self) -> str:
         """A line for people: what decides, and how well it did."""
         point = self.operating_point
-        threshold = "thresholds per class" if point.class_thresholds else f"{point.threshold:g}"
+        threshold = threshold_text(point.threshold)
+        if point.class_thresholds:
+            threshold = "thresholds per class"
         reject = "not measured"
         if point.reject_accuracy is not None:
             reject = f"{point.reject_accuracy:.4f} ({point.n_reject:,} pictures)"

@@ -46,6 +46,9 @@ class StoredSplit:
             self.key: dict[str, Any] = json.loads((folder / KEY).read_text(encoding="utf-8"))
             # Only its head is read.
             logits = np.load(folder / LOGITS, mmap_mode="r", allow_pickle=False)
+            # What is read by its offset must be what it is taken for.
+            if logits.dtype != np.float32 or not logits.flags.c_contiguous:
+                raise ValueError(f"logits are {logits.dtype}, not rows of float32")
             self.n_readable, self.n_classes = logits.shape
             self._offset = int(logits.offset)
             stored = pq.read_metadata(folder / PICTURES)

@@ -157,6 +157,11 @@ def class_limits(
     return np.array([own.get(name, threshold) for name in class_names], dtype=np.float64)
 
 
+def own_limits(predictions: Int, limits: Float) -> Float:
+    """(N,) of (C,) thresholds, by predicted class; above every score where 'unknown' won."""
+    return np.append(limits, np.inf)[predictions]
+
+
 def decide(scored: ScoredPictures, limits: Float) -> tuple[NDArray[np.bool_], Float]:
     """Whether each of N pictures is accepted, and the (N,) threshold it was held against.
 

@@ -53,9 +53,8 @@ class ExportedClassifier:
             self.description = ExportDescription.from_json(metadata.get(METADATA_KEY, "null"))
         # ONNX Runtime's errors have no class in common but this one.
         except Exception as error:
-            raise OpenMaxError(
-                f"{path} is no file of 'openmax export': {str(error).splitlines()[0]}"
-            ) from error
+            reason = (str(error) or repr(error)).splitlines()[0]
+            raise OpenMaxError(f"{path} is no file of 'openmax export': {reason}") from error
 
     def decide(self, pictures: Sequence[np.ndarray[Any, Any]]) -> list[dict[str, Any]]:
         """Decide on (3, H, W) uint8 pictures."""

@@ -88,7 +88,7 @@ def test_the_weibull_page_says_what_is_of_a_sample(open_app, many):
     assert "settings are not compared here" in texts(app.info)
 
 
-@pytest.mark.parametrize("page", ["workspace", "upload", "method"])
+@pytest.mark.parametrize("page", ["workspace", "upload", "monitor", "method"])
 def test_the_other_pages_are_there(open_app, many, page):
     many.evaluate()
     app = open_app(many.folder, page)

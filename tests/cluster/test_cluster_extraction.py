@@ -166,7 +166,9 @@ def test_a_worker_that_hangs_ends_the_run_and_the_next_one_goes_on(
     monkeypatch.setattr(cluster_module, "Cluster", Kept)
 
     with pytest.raises(ClusterError, match=r"for 2 s\. Nodes: .*CPU.*Workers: 1 ready on .*\(node"):
-        workspace.extract_on_cluster(ray_cluster.address, progress=hang, patience=2, most_workers=1)
+        workspace.extract_on_cluster(
+            ray_cluster.address, progress=hang, patience=SECONDS, most_workers=1
+        )
     assert hung
     report = workspace.extract("cpu")
     assert report.n_resumed >= 300 // BATCH * BATCH

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from openmax_core import OpenMax
 from openmax_core.activations import LOGITS, Activations
+from openmax_core.drift import Share
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.health import class_distances, class_health
 from openmax_core.members import tail_members
 from openmax_core.mistakes import find_mistakes
+from openmax_core.monitoring import monitor
 from openmax_core.objectives import MostRejected
+from openmax_core.prediction import choose_method
 from openmax_core.presets import PRESETS
 from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.stored_split import StoredSplit
 from openmax_core.workspace import Workspace
+from tests.batches import logits_of_classes, write_table
 from tests.helpers import make_workspace
 
 BETWEEN = np.linspace(0.2, 1.0, 333)
@@ -79,6 +85,13 @@ def test_damaged_logits_are_named_by_their_picture(trees):
     path = trees.activations("test").readable["path"].iloc[50]
     with pytest.raises(ActivationsError, match=f"{path} are damaged.*extraction again"):
         list(stored(trees, "test").chunks())
+
+
+def test_logits_of_another_kind_are_not_taken_for_float32(trees):
+    path = stored(trees, "test").folder / LOGITS
+    np.save(path, np.load(path).astype(np.float64))
+    with pytest.raises(ActivationsError, match="logits are float64, not rows of float32"):
+        stored(trees, "test")
 
 
 def test_logits_that_end_too_early_are_said(trees):
@@ -240,6 +253,17 @@ def test_counts_of_activations_that_are_gone_are_removed(trees, is_many):
     assert old not in (trees.counts.folder / "counts").iterdir()
 
 
+def test_what_a_killed_process_was_writing_is_removed(trees, is_many):
+    folder = trees.counts.folder / "counts"
+    old, new = folder / ".writing-old", folder / ".writing-new"
+    for path in (old, new):
+        path.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    trees.evaluate()
+    assert not old.exists()
+    assert new.exists(), "another process may be writing it"
+
+
 def test_counting_that_is_told_to_stop_leaves_nothing(trees, is_many):
     class StopError(Exception):
         pass
@@ -313,3 +337,18 @@ def test_folders_of_many_pictures_are_not_looked_at(trees, is_many):
     assert few is not None
     assert len(few) == 4
     assert few.n_readable == 89
+
+
+def test_a_batch_is_held_against_all_test_pictures(trees, is_many, tmp_path):
+    evaluation = trees.evaluate()
+    choice = choose_method(trees, threshold=0.6)
+    source = write_table(tmp_path / "new.parquet", trees, logits_of_classes(20, 3, seed=5))
+    report = monitor(trees, source, choice).report
+    outcome = evaluation.overall.outcome(0.6)
+    assert report.expected == Share(outcome.rejected_known, 89)
+    assert report.drift.n_test.sum() == 25
+    assert evaluation.sample_in_words in report.notes[-1]
+    by_class = replace(choice, point=replace(choice.present_point, class_thresholds={"ash": 0.4}))
+    report = monitor(trees, source, by_class).report
+    assert report.expected.n == 25
+    assert report.notes[-1].startswith("the expected share, distances, ")

@@ -439,6 +439,11 @@ def test_metadata_come_back_exactly(digits: Workspace) -> None:
     assert ExportDescription.from_json(whole.to_json()).transform.resize == 72
 
 
+def test_a_threshold_is_told_in_full(digits: Workspace) -> None:
+    description = describe(digits, choose_method(digits, "notebook", 0.99999987))
+    assert "threshold 0.99999987;" in description.in_words
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
