@@ -27,6 +27,7 @@ from openmax_core.batch_reports import Batch
 from openmax_core.errors import OpenMaxError
 from openmax_core.images import SYSTEM_FILES
 from openmax_core.inference import NOT_FINITE, Progress, run
+from openmax_core.locations import is_address, require_path
 from openmax_core.prediction import expand_paths
 from openmax_core.results import FORMAT as RESULTS_FORMAT
 from openmax_core.workspace import Workspace
@@ -59,6 +60,7 @@ def read_batch(
     OpenMaxError
         There is nothing, or it is of another classifier; what differs is named.
     """
+    require_path(str(source), "a batch")
     path = Path(source).expanduser()
     if not path.exists():
         raise OpenMaxError(f"there is no file or folder {path}")
@@ -126,6 +128,9 @@ def _stored(workspace: Workspace, folder: Path) -> Batch:
     errors[np.flatnonzero(is_ok)[~np.isfinite(logits).all(axis=1)]] = NOT_FINITE
     kept = logits[np.isfinite(logits).all(axis=1)]
     where = activations.key.get("folder")
+    notes: tuple[str, ...] = ()
+    if isinstance(where, str) and is_address(where):
+        where, notes = None, (f"its pictures lie at {where} and are not shown",)
     return _checked(
         workspace,
         str(folder),
@@ -133,6 +138,7 @@ def _stored(workspace: Workspace, folder: Path) -> Batch:
         pictures["path"].tolist(),
         errors.tolist(),
         kept,
+        notes,
     )
 
 

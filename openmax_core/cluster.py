@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from openmax_core.cluster_connection import (
@@ -28,10 +27,11 @@ from openmax_core.cluster_connection import (
     in_words,
     n_places,
 )
-from openmax_core.cluster_worker import PACKAGE, Reply, Worker, versions
+from openmax_core.cluster_worker import PACKAGE, Reply, Worker, sent, versions
 from openmax_core.errors import ClusterError, OpenMaxError
 from openmax_core.images import Transform
 from openmax_core.inference import Result, load_pixels
+from openmax_core.locations import Location
 from openmax_core.shipping import ShippedNetwork
 from openmax_core.spans import Spans
 
@@ -117,13 +117,13 @@ class Cluster:
         self.in_words = f"Ray {ray.__version__}, one worker a {kind}"
 
     def results(
-        self, sources: Sequence[Path], on_wait: WordsCallback
+        self, sources: Sequence[Location], on_wait: WordsCallback
     ) -> Generator[tuple[int, Result], None, None]:
-        """Run the network over picture files that every node sees under the same path.
+        """Run the network over picture files that every node sees under the same path or address.
 
         Parameters
         ----------
-        sources : N paths
+        sources : N paths or addresses
         on_wait : called again and again while nothing comes back, with what is waited for
 
         Yields
@@ -174,16 +174,16 @@ class Cluster:
             actor = self._worker.remote()
             self._members.append(_Member(actor, actor.load.remote(self._content)))
 
-    def _hand_out(self, spans: Spans, sources: Sequence[Path]) -> None:
+    def _hand_out(self, spans: Spans, sources: Sequence[Location]) -> None:
         ready = [member for member in self._members if member.node]
         ahead = PIECES_AHEAD + PIECES_AHEAD_A_WORKER * len(ready)
         for n_pieces in range(PIECES_A_WORKER):  # to each one before any has a second
             for member in ready:
                 if len(member.pieces) == n_pieces and (start := spans.take(ahead)) is not None:
-                    paths = [str(source) for source in sources[start : start + spans.size]]
-                    member.pieces[member.actor.run.remote(paths)] = start
+                    piece = sent(sources[start : start + spans.size])
+                    member.pieces[member.actor.run.remote(piece)] = start
 
-    def _collect(self, spans: Spans, sources: Sequence[Path]) -> bool:
+    def _collect(self, spans: Spans, sources: Sequence[Location]) -> bool:
         """Wait a moment for what comes back; tell whether results did."""
         import ray
 
@@ -218,7 +218,7 @@ class Cluster:
             has_results = True
         return has_results
 
-    def _lose(self, member: _Member, spans: Spans, sources: Sequence[Path]) -> None:
+    def _lose(self, member: _Member, spans: Spans, sources: Sequence[Location]) -> None:
         """Put back what a worker had that is lost; the results of others stay."""
         LOG.warning(
             "a worker on %s was lost; others do what it had", member.node or "a node of the cluster"
@@ -310,7 +310,7 @@ def _checked_node(node: str, found: dict[str, str]) -> str:
     return node
 
 
-def _seen(reply: Reply, sources: Sequence[Path], node: str) -> list[Result]:
+def _seen(reply: Reply, sources: Sequence[Location], node: str) -> list[Result]:
     """Results of a reply; files that the node cannot open are looked at from here.
 
     Raises
@@ -325,8 +325,8 @@ def _seen(reply: Reply, sources: Sequence[Path], node: str) -> list[Result]:
             raise ClusterError(
                 f"{node} cannot open {sources[index]} ({results[index]}), which is there on this "
                 "machine: every node must see the pictures under the same path. Mount "
-                f"{sources[index].parent} there, or leave the node out; what was done "
-                "before is stored"
+                f"{str(sources[index]).rpartition('/')[0]} there, or leave the node out; what was "
+                "done before is stored"
             )
         results[index] = here
     return results

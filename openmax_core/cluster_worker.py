@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from openmax_core.engines import Engine
 from openmax_core.files import fingerprint
 from openmax_core.inference import Result, run, run_batch
+from openmax_core.locations import Location, RemotePath
 from openmax_core.shipping import ShippedNetwork
 
 # What decides over bits: decoding and resizing, arithmetic, the network.
@@ -70,17 +71,23 @@ class Worker:
         node = ray.get_runtime_context().get_node_id()
         return f"{socket.gethostname()} (node {node[:8]})", versions()
 
-    def run(self, paths: Sequence[str]) -> Reply:
-        """Run the network over picture files, a whole number of batches but for the last.
+    def run(self, piece: Sequence[str | RemotePath]) -> Reply:
+        """Run the network over a whole number of batches, but for the last.
+
+        Parameters
+        ----------
+        piece : what :func:`sent` has made of picture files
 
         Raises
         ------
         ClassifierError
             The network refuses pictures of the transform's size, or the device fails.
+        WorkspaceError
+            An address does not answer.
         """
         if (engine := self._engine) is None:
             raise RuntimeError("no network was loaded")
-        sources = [Path(path) for path in paths]
+        sources = [Path(item) if isinstance(item, str) else item for item in piece]
         if engine.device == "cpu":
             size = engine.batch_size
             starts = range(0, len(sources), size)
@@ -102,9 +109,17 @@ def versions() -> dict[str, str]:
     return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-def _can_open(path: Path) -> bool:
+def sent(sources: Sequence[Location]) -> list[str | RemotePath]:
+    """Paths as text, which travels faster; addresses as they are."""
+    return [str(source) if isinstance(source, Path) else source for source in sources]
+
+
+def _can_open(path: Location) -> bool:
     try:
-        path.open("rb").close()
+        if isinstance(path, RemotePath):
+            path.read_bytes()
+        else:
+            path.open("rb").close()
     except OSError:
         return False
     return True

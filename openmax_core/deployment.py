@@ -224,7 +224,7 @@ def _pictures(
         rows = np.linspace(0, len(activations) - 1, N_PICTURES).round().astype(int)
         for name in activations.readable["path"].iloc[np.unique(rows)]:
             try:
-                found.append(description.prepare(workspace.picture_folder(split) / name))
+                found.append(description.prepare(workspace.picture_location(split) / name))
             except PictureError:  # moved away since its logits were stored
                 continue
     return np.stack(found)

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ import numpy as np
 from openmax_core.decimals import threshold_text
 from openmax_core.errors import OpenMaxError
 from openmax_core.images import MAX_PIXELS, Pixels, Transform, decode
+from openmax_core.locations import Location
 from openmax_core.operating_point import OperatingPoint
 
 FORMAT = "openmax-export"
@@ -125,13 +125,13 @@ class ExportDescription:
         )
 
     def prepare(
-        self, source: Path | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
+        self, source: Location | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
     ) -> Pixels:
         """Decode, resize and crop a picture to what the file takes: (3, H, W) uint8, RGB.
 
         Parameters
         ----------
-        source : path, or the file's bytes
+        source : path or address, or the file's bytes
         name : what messages call it; the path without
         max_pixels : width × height that is still decoded
 

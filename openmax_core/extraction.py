@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from openmax_core.activations import Activations
@@ -22,6 +21,7 @@ from openmax_core.engines import Engine
 from openmax_core.errors import ActivationsError
 from openmax_core.images import PictureFiles
 from openmax_core.inference import Progress, Result, run
+from openmax_core.locations import Location
 from openmax_core.store import ActivationStore, identities
 
 ProgressCallback = Callable[[str, Progress], None]
@@ -48,7 +48,7 @@ class Runner(Protocol):
         ...
 
     def results(
-        self, sources: Sequence[Path], on_wait: Callable[[str], None]
+        self, sources: Sequence[Location], on_wait: Callable[[str], None]
     ) -> Generator[tuple[int, Result], None, None]:
         """Index and logits, or the reason why there are none, of every picture, in order.
 
@@ -81,7 +81,7 @@ class LocalRunner:
         return self._engine.batch_size
 
     def results(
-        self, sources: Sequence[Path], on_wait: Callable[[str], None]
+        self, sources: Sequence[Location], on_wait: Callable[[str], None]
     ) -> Generator[tuple[int, Result], None, None]:
         """See :func:`openmax_core.inference.run`."""
 
@@ -158,8 +158,8 @@ def extract(
 
     Raises
     ------
-    ClassifierError, ActivationsError
-        The weights, the device or the disk are not as they should be.
+    WorkspaceError, ClassifierError, ActivationsError
+        The folders, the weights, the device or the disk are not as they should be.
     """
     started = time.perf_counter()
     report = ExtractionReport()

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import PictureError, WorkspaceError
+from openmax_core.locations import Location, RemotePath
 
 Pixels = NDArray[np.uint8]
 
@@ -130,7 +131,7 @@ class PictureFiles:
 
     Attributes
     ----------
-    folder : Path
+    folder : Path or RemotePath
     paths : tuple of N str
         Relative to ``folder``, with forward slashes.
     labels : (N,) int64
@@ -139,7 +140,7 @@ class PictureFiles:
         Bytes and nanoseconds, as the file system gives them.
     """
 
-    folder: Path
+    folder: Location
     paths: tuple[str, ...]
     labels: NDArray[np.int64]
     sizes: NDArray[np.int64]
@@ -149,24 +150,27 @@ class PictureFiles:
         return len(self.paths)
 
 
-def find_class_folders(folder: Path) -> list[str]:
+def find_class_folders(folder: Location) -> list[str]:
     """Names of the class folders below ``folder``, sorted.
 
     Raises
     ------
     WorkspaceError
-        The folder does not exist.
+        The folder does not exist, or its file system does not list it.
     """
+    if isinstance(folder, RemotePath):
+        try:
+            return [name for name in folder.folders() if name[0] != "."]
+        except FileNotFoundError:
+            raise _missing(folder) from None
     if not folder.is_dir():
-        raise WorkspaceError(
-            f"the folder {folder} does not exist; correct it under [folders] in workspace.toml"
-        )
+        raise _missing(folder)
     return sorted(
         entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
     )
 
 
-def find_known_pictures(folder: Path, classes: tuple[str, ...]) -> PictureFiles:
+def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFiles:
     """Pictures of the known classes: ``folder/<class>/…``, searched to any depth.
 
     Raises
@@ -183,6 +187,12 @@ def find_known_pictures(folder: Path, classes: tuple[str, ...]) -> PictureFiles:
             "the class under [classifier] in workspace.toml, or move its pictures to the reject set"
         )
     found: list[tuple[str, int, int, int]] = []
+    if isinstance(folder, RemotePath):  # in one listing, not one a class
+        labels = {name: label for label, name in enumerate(classes)}
+        inside = (item for item in _listed(folder) if "/" in item[0])
+        found = [(path, labels[path.split("/")[0]], size, mtime) for path, size, mtime in inside]
+        found.sort(key=lambda item: item[1])
+        return _picture_files(folder, found)
     for label, name in enumerate(classes):
         if name in present:
             found += [
@@ -191,7 +201,7 @@ def find_known_pictures(folder: Path, classes: tuple[str, ...]) -> PictureFiles:
     return _picture_files(folder, found)
 
 
-def find_unknown_pictures(folder: Path) -> PictureFiles:
+def find_unknown_pictures(folder: Location) -> PictureFiles:
     """Pictures of the reject set: every picture below ``folder``, in sub-folders or not.
 
     Raises
@@ -201,12 +211,12 @@ def find_unknown_pictures(folder: Path) -> PictureFiles:
     """
     find_class_folders(folder)
     return _picture_files(
-        folder, [(path, UNKNOWN, size, mtime) for path, size, mtime in _walk(folder)]
+        folder, [(path, UNKNOWN, size, mtime) for path, size, mtime in _found(folder)]
     )
 
 
 def decode(
-    source: Path | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
+    source: Location | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
     """Decode a picture to RGB as a person would expect to see it.
 
@@ -215,7 +225,7 @@ def decode(
 
     Parameters
     ----------
-    source : path, or the file's bytes
+    source : path or address, or the file's bytes
     name : what messages call it; the path without
     max_pixels : width × height that is still decoded
 
@@ -223,8 +233,15 @@ def decode(
     ------
     PictureError
         The content is not a picture of a known format, is damaged, or has too many pixels.
+    WorkspaceError
+        An address does not answer, which says nothing about the picture.
     """
-    name = name or (str(source) if isinstance(source, Path) else "picture")
+    name = name or ("picture" if isinstance(source, bytes) else str(source))
+    if isinstance(source, RemotePath):
+        try:
+            source = source.read_bytes()
+        except FileNotFoundError:
+            raise PictureError(f"{name}: the file does not exist") from None
     try:
         # A stream, not a path: Pillow maps the files of paths into memory, and then turns
         # uncompressed grey TIFFs wrongly.
@@ -324,7 +341,13 @@ def _crop_start(length: int, crop: int) -> int:
     return round((length - crop) / 2.0)
 
 
-def _picture_files(folder: Path, found: list[tuple[str, int, int, int]]) -> PictureFiles:
+def _missing(folder: Location) -> WorkspaceError:
+    return WorkspaceError(
+        f"the folder {folder} does not exist; correct it under [folders] in workspace.toml"
+    )
+
+
+def _picture_files(folder: Location, found: list[tuple[str, int, int, int]]) -> PictureFiles:
     if not found:
         raise WorkspaceError(
             f"{folder} holds no pictures; put them there, or correct the folder under [folders] in "
@@ -334,6 +357,18 @@ def _picture_files(folder: Path, found: list[tuple[str, int, int, int]]) -> Pict
     return PictureFiles(
         folder, paths, *(np.array(values, dtype=np.int64) for values in (labels, sizes, mtimes))
     )
+
+
+def _found(folder: Location) -> Iterator[tuple[str, int, int]]:
+    return _listed(folder) if isinstance(folder, RemotePath) else _walk(folder)
+
+
+def _listed(folder: RemotePath) -> Iterator[tuple[str, int, int]]:
+    """As :func:`_walk`, of an address."""
+    for file in folder.files():
+        hidden = any(part[:1] == "." for part in file.path.split("/"))
+        if not hidden and file.path.rsplit("/", 1)[-1].lower() not in SYSTEM_FILES:
+            yield file.path, file.size, file.mtime
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, int, int]]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +20,14 @@ from openmax_core.devices import Turns, WaitCallback, n_cores, turns_on
 from openmax_core.engines import Engine, Logits
 from openmax_core.errors import PictureError
 from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
+from openmax_core.locations import Location
 
 # Pictures that one core decodes at a time for a GPU.
 CHUNK = 8
 LOADING = "loading the network; the first time it is exported, which takes up to half a minute"
 NOT_FINITE = "the network's output is not finite (NaN or Inf)"
 
-Source = Path | bytes | Pixels
+Source = Location | bytes | Pixels
 Result = NDArray[np.float32] | str
 Loaded = Pixels | str
 
@@ -88,7 +88,7 @@ def run(
 
     Parameters
     ----------
-    sources : N paths, bytes of picture files, or what the transform has made of pictures
+    sources : N paths, addresses, bytes of picture files, or what the transform made of pictures
     on_wait : called with how many others are before, whenever the device is busy with them
 
     Yields
@@ -205,5 +205,5 @@ def load_pixels(source: Source, transform: Transform) -> Loaded:
         most = MAX_UPLOAD_PIXELS if isinstance(source, bytes) else MAX_PIXELS
         return transform.pixels(decode(source, max_pixels=most))
     except PictureError as error:
-        name = str(source) if isinstance(source, Path) else "picture"
+        name = "picture" if isinstance(source, bytes) else str(source)
         return str(error).removeprefix(f"{name}: ")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.locations import require_path
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.settings import FILE_NAME
@@ -110,6 +111,7 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for text in paths:
+        require_path(text, "pictures to decide on")
         path = Path(text)
         if path.is_dir():
             found += sorted(

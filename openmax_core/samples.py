@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from openmax_core.activations import Activations
-from openmax_core.errors import PictureError
+from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.images import decode
+from openmax_core.locations import Location
 from openmax_core.uploads import Upload
 from openmax_core.workspace import Workspace
 
@@ -35,7 +35,7 @@ def thumbnail(picture: Image.Image, side: int = SIDE) -> Image.Image:
     return square.resize((side, side), Image.Resampling.LANCZOS)
 
 
-def thumbnail_url(path: Path, side: int = 160) -> str | None:
+def thumbnail_url(path: Location, side: int = 160) -> str | None:
     """Data URL of a thumbnail, some 5 kB; None if the file is gone or cannot be decoded."""
     try:
         picture = thumbnail(decode(path), side)
@@ -46,7 +46,7 @@ def thumbnail_url(path: Path, side: int = 160) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def picture_bytes(path: Path, most: int = 900) -> bytes | None:
+def picture_bytes(path: Location, most: int = 900) -> bytes | None:
     """JPEG of a picture, made to fit ``most`` pixels; None if it is gone or cannot be decoded."""
     try:
         picture = decode(path)
@@ -75,7 +75,7 @@ def sample_pictures(
     samples = []
     for path, caption in found:
         try:
-            picture = decode(workspace.picture_folder(split) / path)
+            picture = decode(workspace.picture_location(split) / path)
         except PictureError:
             continue
         samples.append(Sample(thumbnail(picture), caption))
@@ -110,10 +110,12 @@ def sample_upload(workspace: Workspace, split: str, path: str) -> Upload:
     Raises
     ------
     PictureError
-        The file is no longer there.
+        The file is no longer there, or its address does not answer.
     """
-    file = workspace.picture_folder(split) / path
+    file = workspace.picture_location(split) / path
     try:
         return Upload(f"{split}/{path}", file.read_bytes())
     except OSError as error:
         raise PictureError(f"cannot read {file} ({error.strerror})") from error
+    except WorkspaceError as error:
+        raise PictureError(str(error)) from error

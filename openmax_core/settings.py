@@ -22,7 +22,7 @@ random_crop = true
 horizontal_flip = 0.5
 brightness = 0.0
 
-[folders]                        # relative to this file, or absolute
+[folders]                        # relative to this file, absolute, or s3://bucket/prefix
 train = "train"
 test = "test"
 reject = "reject"                # optional
@@ -49,6 +49,7 @@ from openmax_core.devices import PRECISIONS
 from openmax_core.errors import WorkspaceError
 from openmax_core.files import write_text_atomically
 from openmax_core.images import INTERPOLATIONS, TrainTransform, Transform
+from openmax_core.locations import RemotePath, is_address
 from openmax_core.presets import DEFAULT_PRESET, PRESETS
 
 FILE_NAME = "workspace.toml"
@@ -219,6 +220,11 @@ class _Reader:
         for name, folder in folders.items():
             if not folder:
                 raise self.error(f"folders.{name}", "is empty; name a folder or take the line out")
+            if is_address(folder):
+                try:
+                    RemotePath.parse(folder)
+                except WorkspaceError as error:
+                    raise self.error(f"folders.{name}", f"is no address: {error}") from error
         # Held-out pictures to calibrate on stand in for training pictures.
         for name in ("test",) if "calibration" in folders else ("train", "test"):
             folders.setdefault(name, name)

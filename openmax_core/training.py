@@ -29,6 +29,7 @@ from openmax_core.engines import normalise
 from openmax_core.errors import ClassifierError, OpenMaxError, PictureError, WorkspaceError
 from openmax_core.files import write_bytes_atomically
 from openmax_core.images import PictureFiles, Pixels, Transform, decode
+from openmax_core.locations import Location
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -208,11 +209,11 @@ def _usable(files: PictureFiles, transform: Transform) -> tuple[NDArray[np.intp]
     return np.array(rows, dtype=np.intp), tuple(unreadable)
 
 
-def _paths(files: PictureFiles) -> list[Path]:
+def _paths(files: PictureFiles) -> list[Location]:
     return [files.folder / path for path in files.paths]
 
 
-def _why_unreadable(path: Path, transform: Transform) -> str | None:
+def _why_unreadable(path: Location, transform: Transform) -> str | None:
     try:
         transform.pixels(decode(path))
     except PictureError as error:

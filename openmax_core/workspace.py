@@ -37,6 +37,7 @@ from openmax_core.images import (
     find_known_pictures,
     find_unknown_pictures,
 )
+from openmax_core.locations import Location, RemotePath, is_address, require_path
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.saved_points import SavedPoints
@@ -122,10 +123,10 @@ class Workspace:
         architecture: str,
         *,
         weights: str | Path | None = None,
-        train: str | Path = "train",
-        test: str | Path = "test",
-        reject: str | Path | None = None,
-        calibration: str | Path | None = None,
+        train: str | Location = "train",
+        test: str | Location = "test",
+        reject: str | Location | None = None,
+        calibration: str | Location | None = None,
         classes: Sequence[str] | None = None,
         name: str | None = None,
         transform: Transform | None = None,
@@ -140,7 +141,7 @@ class Workspace:
         architecture : a classification architecture of torchvision
         weights : file with trained weights; None if they will come from training
         train, test, reject, calibration : picture folders, relative to the present folder or
-            absolute; ``train`` and ``test`` lie in the workspace without
+            absolute, or addresses; ``train`` and ``test`` lie in the workspace without
         classes : names in the order of the network's outputs; the sorted names of the class
             folders in ``train`` without
 
@@ -149,12 +150,14 @@ class Workspace:
         WorkspaceError, ClassifierError
             There is a workspace already, or what is named does not fit together.
         """
+        for given, what in ((folder, "a workspace"), (weights or "", "weights")):
+            require_path(str(given), what)
         folder = Path(folder).expanduser().resolve()
         path = folder / FILE_NAME
         if path.exists():
             raise WorkspaceError(f"{path} exists already; edit it, or choose another folder")
-        given = {"train": train, "test": test, "reject": reject, "calibration": calibration}
-        folders = {key: _absolute(value, folder) for key, value in given.items() if value}
+        named = {"train": train, "test": test, "reject": reject, "calibration": calibration}
+        folders = {key: _absolute(value, folder) for key, value in named.items() if value}
         names = tuple(classes or find_class_folders(folders["train"]))
         if len(names) < 2:
             raise WorkspaceError(
@@ -202,13 +205,36 @@ class Workspace:
         return "calibration" if "calibration" in self.settings.folders else "train"
 
     def picture_folder(self, split: str) -> Path:
-        """Absolute folder of a split's pictures."""
+        """Absolute folder of a split's pictures on this machine.
+
+        Raises
+        ------
+        WorkspaceError
+            The workspace names none, or an address, see :meth:`picture_location`.
+        """
+        location = self.picture_location(split)
+        if isinstance(location, Path):
+            return location
+        require_path(str(location), f"the pictures of {split}")
+        raise AssertionError(location)
+
+    def picture_location(self, split: str) -> Location:
+        """Absolute folder of a split's pictures, or its address.
+
+        Raises
+        ------
+        WorkspaceError
+            The workspace names none.
+        """
         if split not in self.settings.folders:
             raise WorkspaceError(
                 f'{self.folder / FILE_NAME} names no folder for {split}; add {split} = "…" under '
                 "[folders]"
             )
-        return (self.folder / self.settings.folders[split]).resolve()
+        folder = self.settings.folders[split]
+        if is_address(folder):
+            return RemotePath.parse(folder)
+        return (self.folder / folder).resolve()
 
     @property
     def weights_path(self) -> Path:
@@ -261,12 +287,13 @@ class Workspace:
         WorkspaceError
             The folder is missing, empty, or has folders that are none of the classes.
         """
-        folder = self.picture_folder(split)
+        folder = self.picture_location(split)
         if split == "reject":
             return find_unknown_pictures(folder)
         files = find_known_pictures(folder, self.classes)
         if split == self.calibration_split:
-            absent = [name for name in self.classes if not (folder / name).is_dir()]
+            present = set(find_class_folders(folder))
+            absent = [name for name in self.classes if name not in present]
             if absent:
                 raise WorkspaceError(
                     f"{folder} lacks a folder for the class '{absent[0]}'; OpenMax needs training "
@@ -620,7 +647,7 @@ class Workspace:
             raise self._not_extracted(split)
         if not len(activations):
             raise WorkspaceError(
-                f"none of the {len(activations.pictures)} files in {self.picture_folder(split)} "
+                f"none of the {len(activations.pictures)} files in {self.picture_location(split)} "
                 f"could be read; the first: {activations.pictures['error'].iloc[0]}"
             )
         return activations
@@ -638,8 +665,10 @@ def _sha256(path: Path, size: int, mtime: int) -> str:
     return sha256_of_file(path)
 
 
-def _absolute(path: str | Path, folder: Path) -> Path:
+def _absolute(path: str | Location, folder: Path) -> Location:
     """Path as given, from the present folder; 'train' and the like lie in the workspace."""
+    if isinstance(path, RemotePath) or is_address(str(path)):
+        return RemotePath.parse(str(path))
     path = Path(path).expanduser()
     inside = folder / path
     if not path.is_absolute() and inside.exists():
@@ -647,5 +676,7 @@ def _absolute(path: str | Path, folder: Path) -> Path:
     return path.resolve() if path.exists() else inside.resolve()
 
 
-def _relative(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+def _relative(path: Location, folder: Path) -> str:
+    if isinstance(path, Path) and path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return str(path)

@@ -136,7 +136,7 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
             "set": split,
             "pictures": item.n_readable,
             "unreadable": item.n_unreadable,
-            "folder": str(workspace.picture_folder(split)),
+            "folder": str(workspace.picture_location(split)),
         }
         for split, item in items.items()
     ]

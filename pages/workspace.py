@@ -51,7 +51,7 @@ def _show_workspace(workspace: Workspace) -> None:
             "files in the folder": status.n_files if status.is_compared else None,
             "files in the store": status.n_stored or 0,
             "state": status.problem or _in_words(status),
-            "folder": str(workspace.picture_folder(split)),
+            "folder": str(workspace.picture_location(split)),
         }
         for split, status in statuses.items()
     ]
@@ -120,7 +120,8 @@ def _show_unreadable(workspace: Workspace) -> None:
 
 def _open_another() -> None:
     st.subheader("Open another")
-    allowed = plain(", ".join(map(str, start.roots().roots)))
+    roots = start.roots()
+    allowed = plain(", ".join(map(str, (*roots.roots, *roots.addresses))))
     st.caption(f"Folders under {allowed} may be opened; others through the variable OPENMAX_ROOTS.")
     with st.form("open", border=False):
         folder = st.text_input(
@@ -128,7 +129,7 @@ def _open_another() -> None:
         )
         if st.form_submit_button("Open", icon=":material/folder_open:") and folder:
             try:
-                _show(start.roots().open(folder))
+                _show(roots.open(folder))
             except OpenMaxError as error:
                 show_error(error)
 
@@ -165,9 +166,9 @@ def _create() -> None:
                         roots.check(folder),
                         architecture.strip(),
                         weights=roots.check(weights),
-                        train=roots.check(train),
-                        test=roots.check(test),
-                        reject=roots.check(reject) if reject.strip() else None,
+                        train=roots.check_pictures(train.strip()),
+                        test=roots.check_pictures(test.strip()),
+                        reject=roots.check_pictures(reject.strip()) if reject.strip() else None,
                         classes=[name.strip() for name in classes.split(",")] if classes else None,
                     )
                 _show(workspace)

@@ -9,6 +9,7 @@ from openmax_core.boundary import class_boundary
 from openmax_core.class_facts import class_facts
 from openmax_core.class_figures import class_cdf_figure, class_density_figure, class_qq_figure
 from openmax_core.decimals import threshold_text
+from openmax_core.errors import OpenMaxError
 from openmax_core.members import tail_members
 from openmax_core.single_class import rejection_distance
 from openmax_core.workspace import Workspace
@@ -16,6 +17,7 @@ from pages._shared import derived
 from pages._shared.components import gallery
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
+from pages._shared.messages import show_error
 
 PER_PAGE = 12
 PLOT = {"displayModeBar": False}
@@ -77,7 +79,11 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
     opened = gallery(key="tail", data={"items": items}, on_opened_change=lambda: None).opened
     for item in items:
         if opened == item["key"]:
-            content = derived.picture(workspace, split, str(item["path"]))
+            try:
+                content = derived.picture(workspace, split, str(item["path"]))
+            except OpenMaxError as error:
+                show_error(error)
+                content = None
             if content is not None:
                 st.image(content)
             st.caption(plain(f"{split}/{item['path']}"))

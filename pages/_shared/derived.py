@@ -16,6 +16,7 @@ from openmax_core.class_thresholds import (
     choose_class_thresholds,
     measure_gain,
 )
+from openmax_core.errors import WorkspaceError
 from openmax_core.files import modified
 from openmax_core.goodness import Goodness, simulate_goodness
 from openmax_core.health import (
@@ -25,6 +26,7 @@ from openmax_core.health import (
     class_health,
 )
 from openmax_core.jobs import Job
+from openmax_core.locations import RemotePath
 from openmax_core.objectives import Objective, objective_from_dict
 from openmax_core.reject_folders import RejectFolders
 from openmax_core.reject_folders import reject_folders as divide
@@ -78,7 +80,10 @@ def reject_folders(item: Workspace, evaluation: Evaluation) -> RejectFolders:
 
 def thumbnail(item: Workspace, split: str, path: str) -> str | None:
     """Data URL of a picture's thumbnail; None if it is no longer there."""
-    file = item.picture_folder(split) / path
+    folder = item.picture_location(split)
+    if isinstance(folder, RemotePath):
+        return _remote_thumbnail(folder / path)
+    file = folder / path
     return _thumbnail(str(file), modified(file))
 
 
@@ -88,8 +93,14 @@ def thumbnail_of(file: Path) -> str | None:
 
 
 def picture(item: Workspace, split: str, path: str) -> bytes | None:
-    """A picture as a JPEG that fits a screen; None if it is no longer there."""
-    return picture_bytes(item.picture_folder(split) / path)
+    """A picture as a JPEG that fits a screen; None if it is no longer there.
+
+    Raises
+    ------
+    WorkspaceError
+        Its address does not answer.
+    """
+    return picture_bytes(item.picture_location(split) / path)
 
 
 def _key(item: Workspace, evaluation: Evaluation) -> str:
@@ -140,6 +151,29 @@ def _reject_folders(key: str, _evaluation: Evaluation) -> RejectFolders:
 @st.cache_data(show_spinner=False, max_entries=2000)
 def _thumbnail(file: str, moment: int | None) -> str | None:
     return thumbnail_url(Path(file))
+
+
+def _remote_thumbnail(file: RemotePath) -> str | None:
+    """The same of an address: looked at anew every ten minutes, not at all while it is silent."""
+    if not _answers(file.root):
+        return None
+    try:
+        return _thumbnail_at(file.root, file.relative)
+    except WorkspaceError:
+        return None
+
+
+@st.cache_data(show_spinner=False, ttl=30, max_entries=100)
+def _answers(root: str) -> bool:
+    try:
+        return RemotePath(root).exists()
+    except WorkspaceError:
+        return False
+
+
+@st.cache_data(show_spinner=False, ttl=600, max_entries=2000)
+def _thumbnail_at(root: str, relative: str) -> str | None:
+    return thumbnail_url(RemotePath(root, relative))
 
 
 def distances(item: Workspace, evaluation: Evaluation) -> ClassDistances:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from openmax_core import figures
 from openmax_core.assessment import Evaluation
+from openmax_core.errors import OpenMaxError
 from openmax_core.mistakes import find_mistakes, picture_at
 from openmax_core.workspace import Workspace
 from pages._shared import derived
@@ -91,9 +92,13 @@ def _open(
     opened = picture_at(evaluation, str(picture["split"]), int(picture["row"]), threshold)
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        content = derived.picture(workspace, str(picture["split"]), str(picture["path"]))
+        content, problem = None, "The picture is no longer there."
+        try:
+            content = derived.picture(workspace, str(picture["split"]), str(picture["path"]))
+        except OpenMaxError as error:
+            problem = str(error)
         if content is None:
-            st.warning("The picture is no longer there.", icon=":material/broken_image:")
+            st.warning(plain(problem), icon=":material/broken_image:")
         else:
             st.image(content, width="stretch")
         st.caption(plain(f"{picture['split']}/{picture['path']}"))

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -65,7 +66,7 @@ def roots() -> AllowedRoots:
             return allowed.including(Workspace.open(folder))
         except OpenMaxError:
             # The page that opens it says what is wrong with it.
-            return AllowedRoots((*allowed.roots, folder), allowed.searched)
+            return replace(allowed, roots=(*allowed.roots, folder))
     return allowed
 
 

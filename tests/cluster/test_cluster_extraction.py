@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from openmax_core.cluster import Cluster as Workers
 from openmax_core.errors import ClusterError
 from openmax_core.inference import Progress, Result
 from openmax_core.jobs import CancelledError
+from openmax_core.locations import Location
 from openmax_core.shipping import ship
 from openmax_core.spans import Spans
 from openmax_core.workspace import Workspace
@@ -74,7 +76,7 @@ class Watched(Workers):
         self.is_stopped = False
         Watched.made.append(self)
 
-    def _hand_out(self, spans: Spans, sources: Sequence[Path]) -> None:
+    def _hand_out(self, spans: Spans, sources: Sequence[Location]) -> None:
         mine = [member for member in self._members if member.node and member.node != self._head()]
         if self.n_at_loss or not mine or not self.n_done_by_second:
             return super()._hand_out(spans, sources)
@@ -89,7 +91,7 @@ class Watched(Workers):
             self.second.kill()
         return None
 
-    def _collect(self, spans: Spans, sources: Sequence[Path]) -> bool:
+    def _collect(self, spans: Spans, sources: Sequence[Location]) -> bool:
         mine = [member for member in self._members if member.node and member.node != self._head()]
         before = sum(len(member.pieces) for member in mine)
         has_results = super()._collect(spans, sources)
@@ -115,7 +117,7 @@ def test_a_node_that_is_killed_loses_and_doubles_nothing(
     # Where the head alone could do all before the second node is ready, there is no middle.
     hand_out_now = Workers._hand_out
 
-    def hand_out(self: Workers, spans: Spans, sources: Sequence[Path]) -> None:
+    def hand_out(self: Workers, spans: Spans, sources: Sequence[Location]) -> None:
         if all(member.node for member in self._members) or Watched.made[0].n_at_loss:
             hand_out_now(self, spans, sources)
 
@@ -181,9 +183,11 @@ def workers_of(node: Node) -> list[int]:
     return [pid for pid, words in node.processes().items() if words.startswith("ray::Worker")]
 
 
-def test_a_run_that_is_stopped_goes_on_on_the_cluster(
+def test_a_run_on_addresses_that_is_stopped_goes_on_on_the_cluster(
     ray_cluster: Cluster, workspace: Workspace, on_one_machine: Workspace
 ) -> None:
+    folders = {split: f"file://{workspace.folder}/{split}" for split in workspace.splits}
+    workspace.save_settings(replace(workspace.settings, folders=folders))
 
     def stop(split: str, progress: Progress) -> None:
         if progress.done == 300:

@@ -1,0 +1,53 @@
+"""Workspaces with pictures at an address: shown like others, and not to be opened by anybody."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from openmax_core.workspace import Workspace
+from pages._shared import derived
+from tests.app.visitor import texts
+from tests.helpers import make_workspace
+
+
+@pytest.fixture
+def remote(trees: Workspace, tmp_path: Path) -> Workspace:
+    """The same workspace, its pictures named by address."""
+    workspace = Workspace.open(shutil.copytree(trees.folder, tmp_path / "remote"))
+    folders = {split: f"file://{trees.folder}/{split}" for split in workspace.splits}
+    workspace.save_settings(replace(workspace.settings, name="Remote", folders=folders))
+    return workspace
+
+
+def test_the_folders_are_listed_and_compared(open_app, trees, remote):
+    app = open_app(remote.folder, "workspace")
+    table = app.dataframe[0].value
+    assert not app.error, texts(app.error)
+    assert table["folder"].tolist() == [f"file://{trees.folder}/{s}" for s in remote.splits]
+    assert table["files in the folder"].tolist() == [120, 90, 60]
+    assert set(table["state"]) == {"stored"}
+
+
+def test_pictures_are_drawn_from_an_address(trees, remote):
+    path = trees.find_pictures("test").paths[0]
+    drawn = derived.thumbnail(remote, "test", path)
+    assert drawn is not None
+    assert drawn == derived.thumbnail(trees, "test", path)
+    assert derived.picture(remote, "test", path) == derived.picture(trees, "test", path)
+    assert derived.thumbnail(remote, "test", "ash/gone.png") is None
+
+
+def test_a_visitor_cannot_open_a_workspace_that_names_an_address(
+    open_app, remote, tmp_path, monkeypatch
+):
+    other = make_workspace(tmp_path / "other", name="Other")
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    app = open_app(other.folder, "workspace")
+    field = next(item for item in app.text_input if item.label == "Folder of the workspace")
+    field.set_value(str(remote.folder))
+    next(item for item in app.button if item.label == "Open").click().run()
+    assert "is not under an allowed address (there are none)" in texts(app.error)
