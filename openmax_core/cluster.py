@@ -170,7 +170,7 @@ class Cluster:
         wanted = max(n_places(self._network.device), 1)
         wanted = min(wanted, self.most_workers or wanted)
         busy = sum(bool(member.pieces) for member in self._members)
-        for _ in range(min(wanted - len(self._members), spans.n_to_do + busy)):
+        for _ in range(min(wanted, spans.n_to_do + busy) - len(self._members)):
             actor = self._worker.remote()
             self._members.append(_Member(actor, actor.load.remote(self._content)))
 

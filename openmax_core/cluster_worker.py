@@ -23,7 +23,7 @@ from openmax_core.locations import Location, RemotePath
 from openmax_core.shipping import ShippedNetwork
 
 # What decides over bits: decoding and resizing, arithmetic, the network.
-LIBRARIES = ("numpy", "pillow", "onnxruntime")
+LIBRARIES = ("numpy", "pillow", "onnxruntime", "torch", "torchvision")
 PACKAGE = "the OpenMax package"
 
 
