@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError
+from openmax_core.files import new_folder
 from openmax_core.images import PictureFiles
 from openmax_core.shards import Rows, cannot_store
 
@@ -166,37 +165,30 @@ def write_activations(
     ActivationsError
         The disk is full or the folder cannot be written; nothing stays behind.
     """
-    temporary = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=WRITING))
-        errors = [row if isinstance(row := rows[i], str) else "" for i in range(len(files))]
-        ok = np.array([not error for error in errors], dtype=bool)
-        predictions = np.full(len(files), -1, dtype=np.int64)
-        predictions[ok] = _write_logits(temporary / LOGITS, rows, np.flatnonzero(ok), n_classes)
-        pictures = pd.DataFrame(
-            {
-                "path": list(files.paths),
-                "size": files.sizes,
-                "mtime": files.mtimes,
-                "label": files.labels,
-                "prediction": predictions,
-                "status": np.where(ok, OK, UNREADABLE),
-                "error": errors,
-            }
-        )
-        pictures.to_parquet(temporary / PICTURES, index=False, row_group_size=ROWS_PER_GROUP)
-        (temporary / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
-        for name in (LOGITS, PICTURES, KEY):
-            with (temporary / name).open("r+b") as stream:  # Windows flushes no file read only
-                os.fsync(stream.fileno())
-        temporary.chmod(0o755)
-        temporary.rename(folder)
+        with new_folder(folder, WRITING) as temporary:
+            errors = [row if isinstance(row := rows[i], str) else "" for i in range(len(files))]
+            ok = np.array([not error for error in errors], dtype=bool)
+            predictions = np.full(len(files), -1, dtype=np.int64)
+            predictions[ok] = _write_logits(temporary / LOGITS, rows, np.flatnonzero(ok), n_classes)
+            pictures = pd.DataFrame(
+                {
+                    "path": list(files.paths),
+                    "size": files.sizes,
+                    "mtime": files.mtimes,
+                    "label": files.labels,
+                    "prediction": predictions,
+                    "status": np.where(ok, OK, UNREADABLE),
+                    "error": errors,
+                }
+            )
+            pictures.to_parquet(temporary / PICTURES, index=False, row_group_size=ROWS_PER_GROUP)
+            (temporary / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
+            for name in (LOGITS, PICTURES, KEY):
+                with (temporary / name).open("r+b") as stream:  # Windows flushes no file read only
+                    os.fsync(stream.fileno())
     except OSError as error:
         raise cannot_store(folder, error) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write_logits(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.files import printable
 
 LONGEST_NAME = 60
 
@@ -29,5 +30,4 @@ def default_name(source: Path) -> str:
     """Name of a batch where none is given: its folder's, or its file's without the ending."""
     source = source.resolve()
     name = source.name if source.is_dir() else source.stem
-    shown = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return shown[:LONGEST_NAME].strip() or "batch"
+    return printable(name)[:LONGEST_NAME].strip() or "batch"

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from openmax_core.activations import LOGITS, OK, PICTURES, Activations
 from openmax_core.batch_reports import Batch
 from openmax_core.errors import OpenMaxError
+from openmax_core.files import printable
 from openmax_core.images import SYSTEM_FILES
 from openmax_core.inference import NOT_FINITE, Progress, run
 from openmax_core.locations import is_address, require_path
@@ -104,7 +105,7 @@ def _pictures(
                 report()
     finally:
         engine.close()
-    names = [_text(item.relative_to(folder).as_posix()) for item in files]
+    names = [printable(item.relative_to(folder).as_posix()) for item in files]
     errors = [result if isinstance(result, str) else "" for result in results]
     vectors = [result for result in results if not isinstance(result, str)]
     return _checked(workspace, str(path), folder, names, errors, vectors)
@@ -249,12 +250,7 @@ def _checked(
             f"{source} has logits of {logits.shape[-1]} classes, {workspace.folder} has "
             f"{len(workspace.classes)}"
         )
-    return Batch(_text(source), folder, tuple(paths), tuple(errors), logits, notes)
-
-
-def _text(name: str) -> str:
-    """Return a name that can be printed and stored, whatever its bytes are."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return Batch(printable(source), folder, tuple(paths), tuple(errors), logits, notes)
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import NoFeasibleThresholdError
+from openmax_core.files import printable
 
 if TYPE_CHECKING:
     from openmax_core.assessment import Evaluation
@@ -311,8 +312,7 @@ def run_predict(options: argparse.Namespace) -> int:
     openmax = choice.evaluation.openmax
     results = run_network(workspace.load_engine(options.device), paths)
     # A name that is no text can neither be printed nor written to a CSV file.
-    names = (str(path).encode("utf-8", "backslashreplace").decode("utf-8") for path in paths)
-    pictures = PictureLogits(tuple(names), tuple(results))
+    pictures = PictureLogits(tuple(map(printable, paths)), tuple(results))
     scored = score_pictures(openmax, pictures)
     by_class = choice.class_thresholds
     table = decision_table(scored, class_limits(openmax.class_names_, choice.threshold, by_class))

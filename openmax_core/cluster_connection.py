@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from openmax_core.errors import ClusterError
+from openmax_core.errors import ClusterError, first_line
 
 INSTALL = 'pip install ".[cluster]"'
 SETTINGS = (
@@ -63,7 +63,7 @@ def connect(address: str) -> bool:
         ) from error
     except Exception as error:  # Ray's own checks have errors of many kinds: versions, sockets
         raise ClusterError(
-            f"the Ray cluster at '{address}' cannot be joined: {_first_line(error)}. Ray and "
+            f"the Ray cluster at '{address}' cannot be joined: {first_line(error)}. Ray and "
             f"Python must have the same versions on every node; {SETTINGS}"
         ) from error
     return True
@@ -139,10 +139,6 @@ def _require_listener(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, ValueError, OverflowError) as error:
         raise ClusterError(
-            f"there is no Ray cluster at '{address}' ({_first_line(error)}): start one with 'ray "
+            f"there is no Ray cluster at '{address}' ({first_line(error)}): start one with 'ray "
             "start --head --port PORT', or give its address as host:port"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or repr(error)).strip().splitlines()[0]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ import numpy as np
 from openmax_core.activations import KEY, WRITING, Activations, Extent
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.files import fingerprint, modified
+from openmax_core.files import fingerprint, modified, new_folder
 from openmax_core.openmax import OpenMax
 from openmax_core.score_counts import N_KINDS, ScoreCounts, score_edges
 from openmax_core.shards import cannot_store
@@ -77,19 +76,12 @@ class CountedStore:
             The disk is full or the folder cannot be written.
         """
         folder = self.folder_of(stores, counted.openmax)
-        temporary = None
         try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=WRITING))
-            _save(temporary, stores, counted)
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.chmod(0o755)
-            temporary.rename(folder)
+            with new_folder(folder, WRITING) as temporary:
+                _save(temporary, stores, counted)
+                shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise cannot_store(folder, error) from error
-        finally:
-            if temporary is not None:
-                shutil.rmtree(temporary, ignore_errors=True)
         self._remove_old()
 
     def _remove_old(self) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from openmax_core.operating_point import OperatingPoint
+
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class OpenMaxError(Exception):
@@ -52,3 +56,9 @@ class WorkspaceError(OpenMaxError):
 
 class ClusterError(OpenMaxError):
     """A Ray cluster that cannot be reached, or whose nodes cannot do the work."""
+
+
+def first_line(error: BaseException) -> str:
+    """First line of another library's message, without colours; what the error is where none."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+    return ANSI.sub("", lines[0]).strip()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,35 @@ def write_bytes_atomically(
 def write_text_atomically(path: Path, content: str) -> None:
     """As :func:`write_bytes_atomically`, UTF-8."""
     write_bytes_atomically(path, content.encode("utf-8"))
+
+
+@contextmanager
+def new_folder(folder: Path, prefix: str) -> Iterator[Path]:
+    """Make an empty folder beside ``folder`` that takes its name once the block has ended well.
+
+    Parameters
+    ----------
+    folder : must not exist by the end of the block
+    prefix : of the temporary name
+
+    Raises
+    ------
+    OSError
+        It cannot be made or renamed; nothing stays behind, as with an error of the block's own.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def printable(name: str | Path) -> str:
+    """Return a name that can be printed and stored, whatever its bytes are."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def sha256_of_file(path: Path) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import PictureError, WorkspaceError
+from openmax_core.files import printable
 from openmax_core.locations import Location, RemotePath
 
 Pixels = NDArray[np.uint8]
@@ -387,9 +388,8 @@ def _walk(folder: Path) -> Iterator[tuple[str, int, int]]:
             try:
                 path.encode("utf-8")
             except UnicodeEncodeError:
-                shown = path.encode("utf-8", "backslashreplace").decode("utf-8")
                 raise WorkspaceError(
-                    f"the name of the file {shown} is no valid text; rename it"
+                    f"the name of the file {printable(path)} is no valid text; rename it"
                 ) from None
             try:
                 stat = os.stat(path)

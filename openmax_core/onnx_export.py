@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import platformdirs
 
-from openmax_core.errors import ClassifierError, OpenMaxError
+from openmax_core.errors import ClassifierError, OpenMaxError, first_line
 from openmax_core.files import fingerprint, write_bytes_atomically
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # Counts up when files of before must not be used any more.
 VERSION = 1
 TOLERANCE = 1e-4
@@ -73,12 +72,6 @@ def export(classifier: Classifier) -> bytes:
             f"{difference:.2g} where logits reach {largest:.2g}"
         )
     return content
-
-
-def first_line(error: Exception) -> str:
-    """First line of an exporter's message, without its colours."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
-    return ANSI.sub("", lines[0]).strip()
 
 
 def keep(content: bytes, paths: tuple[Path, ...], weights: Path) -> None:

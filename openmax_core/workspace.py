@@ -14,6 +14,7 @@ and mtime.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -569,7 +570,10 @@ class Workspace:
         counted = self.counts.load(stores, openmax)
         if counted is None:
             counted = count(openmax, self.classes, splits, report or (lambda progress: None))
-            self.counts.save(stores, counted)
+            try:
+                self.counts.save(stores, counted)
+            except ActivationsError as error:  # good for now; the next opening counts again
+                logging.getLogger(__name__).warning("counts are not kept: %s", error)
         data = fingerprint([split.key["store"] for split in splits.values()])
         return evaluation_of_counts(counted, self.calibration_split, data)
 

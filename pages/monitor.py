@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from openmax_core import monitor_figures
-from openmax_core.batch_names import LONGEST_NAME, default_name
 from openmax_core.batch_records import RecordedBatch
 from openmax_core.batch_reports import Basis
 from openmax_core.batch_tables import batch_table
@@ -15,18 +12,17 @@ from openmax_core.decimals import threshold_text
 from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import Choice
 from openmax_core.workspace import Workspace
-from pages._shared import batches, start
+from pages._shared import batches
 from pages._shared.batch_detail import show_batch, show_verdict
-from pages._shared.format import code, plain
+from pages._shared.batch_form import date_of, select_own, show_form
+from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_notice
 from pages._shared.messages import show_error, show_warning
-from pages._shared.progress import show_job
 from pages._shared.registry import ensure_routed, link_to
 from pages._shared.widgets import csv_button
 
 MOST_DRAWN = 60
 PLOT = {"displayModeBar": False}
-OWN_JOB, TO_SELECT = "own_monitor_job", "monitor_job_to_select"
 
 
 def main() -> None:
@@ -50,15 +46,15 @@ def main() -> None:
         show_warning(problem)
     if not records:
         st.info("No batch is recorded yet.", icon=":material/monitoring:")
-        _show_form(workspace, choice)
+        show_form(workspace, choice)
         return
     show_verdict(records[-1], "The newest batch")
     basis = _basis(choice) if choice is not None else records[-1].report.basis
     _show_over_time(records, basis)
     st.subheader("One batch")
-    _select_own(workspace)
+    select_own(workspace)
     st.fragment(_show_one)(workspace, records)
-    _show_form(workspace, choice)
+    show_form(workspace, choice)
 
 
 def _basis(choice: Choice) -> Basis:
@@ -146,7 +142,7 @@ def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
 
 def _show_one(workspace: Workspace, records: list[RecordedBatch]) -> None:
     newest_first = list(reversed(records))
-    labels = {item.id: f"{item.name} · {_date(item)}" for item in newest_first}
+    labels = {item.id: f"{item.name} · {date_of(item)}" for item in newest_first}
     row = st.container(horizontal=True, vertical_alignment="bottom")
     chosen = row.selectbox(
         "Batch", list(labels), format_func=lambda key: labels[key], key="batch", width=420
@@ -164,70 +160,6 @@ def _show_one(workspace: Workspace, records: list[RecordedBatch]) -> None:
     if record is not newest_first[0]:
         show_verdict(record, "This batch")
     show_batch(workspace, record)
-
-
-def _date(record: RecordedBatch) -> str:
-    return record.time[:16].replace("T", " ")
-
-
-def _show_form(workspace: Workspace, choice: Choice | None) -> None:
-    st.subheader("Monitor a batch")
-    st.markdown("In the shell, every night for instance:")
-    st.code(f'openmax monitor "{workspace.folder}" FOLDER --record --fail-on-drift', language="sh")
-    st.caption(
-        "FOLDER holds pictures, in sub-folders or not; exit code 5 says that the batch has "
-        "drifted. Files with logits can be given too: `openmax monitor --help`."
-    )
-    job = batches.job(workspace)
-    if job is not None and job.is_running:
-        show_job(job, "Scoring the batch", "pictures")
-        return
-    if job is not None and _is_noted(job, OWN_JOB):
-        if job.problem:
-            show_error(job.problem)
-        else:
-            done = job.result()
-            st.success(
-                f"The batch is recorded as {plain(done.name)}, {_date(done)}.",
-                icon=":material/check:",
-            )
-    if choice is None:
-        return
-    st.markdown("Or here:")
-    with (
-        st.form("monitor", border=False),
-        st.container(horizontal=True, vertical_alignment="bottom"),
-    ):
-        folder = st.text_input("Folder of pictures, on this server", width=420)
-        name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
-        submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
-    st.caption(f"Folders under {code(', '.join(map(str, start.roots().roots)))}.")
-    if submitted and folder.strip():
-        _begin(workspace, folder.strip(), name.strip())
-
-
-def _begin(workspace: Workspace, folder: str, name: str) -> None:
-    try:
-        path: Path = start.roots().check(folder)
-    except OpenMaxError as error:
-        show_error(error)
-        return
-    job = batches.begin(workspace, path, name or default_name(path))
-    st.session_state[OWN_JOB] = st.session_state[TO_SELECT] = job
-    st.rerun()
-
-
-def _is_noted(job: batches.MonitorJob, name: str) -> bool:
-    return st.session_state.get(name) is job
-
-
-def _select_own(workspace: Workspace) -> None:
-    """Show the batch that this visitor had scored, once it is recorded."""
-    job = batches.job(workspace)
-    if job is not None and _is_noted(job, TO_SELECT) and not job.is_running:
-        del st.session_state[TO_SELECT]
-        if job.has_result:
-            st.session_state["batch"] = job.result().id
 
 
 ensure_routed()

@@ -43,11 +43,11 @@ def large_pictures(server_folder: Path) -> Path:
     folder = server_folder / "large"
     stream = io.BytesIO()
     coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-    Image.fromarray(coarse).resize((1600, 1200)).save(stream, "JPEG")
-    for split, count in (("train", 600 * n_cores()), ("test", 10)):
+    Image.fromarray(coarse).resize((2400, 1800)).save(stream, "PNG")
+    for split, count in (("train", 250 * n_cores()), ("test", 10)):
         for label in ("a", "b"):
             (folder / split / label).mkdir(parents=True)
-            picture = folder / split / label / "0.jpg"
+            picture = folder / split / label / "0.png"
             picture.write_bytes(stream.getvalue())
             for number in range(1, count):
                 picture.with_stem(str(number)).hardlink_to(picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -242,6 +243,18 @@ def test_damaged_counts_are_made_anew(trees, is_many, name, damage, caplog):
     assert "made anew" in caplog.text
     assert np.array_equal(again.overall.counts.counts, first.overall.counts.counts)
     assert (folder / name).read_bytes()
+
+
+def test_counts_that_cannot_be_kept_are_used_all_the_same(trees, is_many, monkeypatch, caplog):
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("openmax_core.counted_store._save", full)
+        evaluation = trees.evaluate()
+    assert "counts are not kept" in caplog.text
+    assert not trees.is_counted()
+    assert evaluation.overall.best(0.5) == trees.evaluate().overall.best(0.5)
 
 
 def test_counts_of_activations_that_are_gone_are_removed(trees, is_many):

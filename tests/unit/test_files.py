@@ -12,7 +12,13 @@ import pytest
 
 from openmax_core import OpenMax, OperatingPoint
 from openmax_core.errors import OpenMaxError
-from openmax_core.files import sha256_of_file, write_bytes_atomically, write_text_atomically
+from openmax_core.files import (
+    new_folder,
+    printable,
+    sha256_of_file,
+    write_bytes_atomically,
+    write_text_atomically,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -177,3 +183,27 @@ def test_readers_and_writers_at_once_see_whole_contents_only(tmp_path):
 def test_sha256_is_that_of_the_bytes(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     assert sha256_of_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_new_folder_takes_its_name_when_whole(tmp_path):
+    folder = tmp_path / "deep" / "made"
+    with new_folder(folder, ".making-") as temporary:
+        (temporary / "a").write_text("whole")
+        assert not folder.exists()
+    assert names(folder.parent) == ["made"]
+    assert names(folder) == ["a"]
+
+
+def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
+    def fail(temporary: Path) -> None:
+        (temporary / "a").write_text("half")
+        raise KeyError
+
+    with pytest.raises(KeyError), new_folder(tmp_path / "made", ".making-") as temporary:
+        fail(temporary)
+    assert names(tmp_path) == []
+
+
+def test_a_name_of_any_bytes_can_be_printed():
+    assert printable(Path("b\udcfcch.jpg")) == "b\\udcfcch.jpg"
+    assert printable("büch.jpg") == "büch.jpg"

@@ -1,0 +1,85 @@
+"""How a batch is monitored: the shell's command, and a form that runs it on the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from openmax_core.batch_names import LONGEST_NAME, default_name
+from openmax_core.batch_records import RecordedBatch
+from openmax_core.errors import OpenMaxError
+from openmax_core.prediction import Choice
+from openmax_core.workspace import Workspace
+from pages._shared import batches, start
+from pages._shared.format import code, plain
+from pages._shared.messages import show_error
+from pages._shared.progress import show_job
+
+OWN_JOB, TO_SELECT = "own_monitor_job", "monitor_job_to_select"
+
+
+def date_of(record: RecordedBatch) -> str:
+    """Day and minute that a batch is of."""
+    return record.time[:16].replace("T", " ")
+
+
+def show_form(workspace: Workspace, choice: Choice | None) -> None:
+    """Draw how to monitor a batch, in the shell or here."""
+    st.subheader("Monitor a batch")
+    st.markdown("In the shell, every night for instance:")
+    st.code(f'openmax monitor "{workspace.folder}" FOLDER --record --fail-on-drift', language="sh")
+    st.caption(
+        "FOLDER holds pictures, in sub-folders or not; exit code 5 says that the batch has "
+        "drifted. Files with logits can be given too: `openmax monitor --help`."
+    )
+    job = batches.job(workspace)
+    if job is not None and job.is_running:
+        show_job(job, "Scoring the batch", "pictures")
+        return
+    if job is not None and _is_noted(job, OWN_JOB):
+        if job.problem:
+            show_error(job.problem)
+        else:
+            done = job.result()
+            st.success(
+                f"The batch is recorded as {plain(done.name)}, {date_of(done)}.",
+                icon=":material/check:",
+            )
+    if choice is None:
+        return
+    st.markdown("Or here:")
+    with (
+        st.form("monitor", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        folder = st.text_input("Folder of pictures, on this server", width=420)
+        name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
+        submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
+    st.caption(f"Folders under {code(', '.join(map(str, start.roots().roots)))}.")
+    if submitted and folder.strip():
+        _begin(workspace, folder.strip(), name.strip())
+
+
+def _begin(workspace: Workspace, folder: str, name: str) -> None:
+    try:
+        path: Path = start.roots().check(folder)
+    except OpenMaxError as error:
+        show_error(error)
+        return
+    job = batches.begin(workspace, path, name or default_name(path))
+    st.session_state[OWN_JOB] = st.session_state[TO_SELECT] = job
+    st.rerun()
+
+
+def _is_noted(job: batches.MonitorJob, name: str) -> bool:
+    return st.session_state.get(name) is job
+
+
+def select_own(workspace: Workspace) -> None:
+    """Show the batch that this visitor had scored, once it is recorded."""
+    job = batches.job(workspace)
+    if job is not None and _is_noted(job, TO_SELECT) and not job.is_running:
+        del st.session_state[TO_SELECT]
+        if job.has_result:
+            st.session_state["batch"] = job.result().id
