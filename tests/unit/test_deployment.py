@@ -299,18 +299,30 @@ def test_the_onnx_file_decides_on_pictures_as_the_library(
     assert none.tolist() == []
 
 
+@pytest.fixture(scope="module", params=PRESETS)
+def preset_of_program(request: pytest.FixtureRequest) -> str:
+    preset: str = request.param
+    return preset
+
+
 @pytest.fixture(scope="module")
-def program(digits: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Torch program of the default method, exported once: that takes seconds."""
+def program(
+    digits: Workspace, preset_of_program: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Torch program, exported once a method: that takes seconds."""
     path = tmp_path_factory.mktemp("program") / "digits.pt2"
-    export_workspace(digits, choose_method(digits), path, "torch")
+    export_workspace(digits, choose_method(digits, preset_of_program), path, "torch")
     return path
 
 
 def test_the_torch_program_decides_on_pictures_as_the_library(
-    digits: Workspace, program: Path, pictures: NDArray[np.uint8], stored: NDArray[np.float32]
+    digits: Workspace,
+    preset_of_program: str,
+    program: Path,
+    pictures: NDArray[np.uint8],
+    stored: NDArray[np.float32],
 ) -> None:
-    choice = choose_method(digits)
+    choice = choose_method(digits, preset_of_program)
     extra = {"openmax.json": ""}
     module = torch.export.load(program, extra_files=extra).module()
     assert ExportDescription.from_json(extra["openmax.json"]) == describe(digits, choice)
