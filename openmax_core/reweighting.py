@@ -28,9 +28,8 @@ def centred(logits: NDArray[Any], centring: str) -> NDArray[Any]:
     if centring == "none":
         return logits
     relative = logits - logits.max(axis=1, keepdims=True)
-    if centring == "mean":
-        return relative - relative.mean(axis=1, keepdims=True)
-    return relative - relative.min(axis=1, keepdims=True)
+    relative -= (relative.mean if centring == "mean" else relative.min)(axis=1, keepdims=True)
+    return relative
 
 
 def softmax(logits: Float) -> Float:
