@@ -13,7 +13,7 @@ import stat
 import zipfile
 from collections.abc import Iterator
 
-from openmax_core.images import SYSTEM_FILES
+from openmax_core.picture_folders import SYSTEM_FILES
 from openmax_core.uploads import (
     MAX_FILE_BYTES,
     MAX_TOTAL_BYTES,

@@ -14,22 +14,19 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openmax_core.classifier import build_network, head_name, load_backbone, read_weights
 from openmax_core.devices import choose_device
-from openmax_core.engines import normalise
-from openmax_core.errors import ClassifierError, OpenMaxError, PictureError, WorkspaceError
+from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.files import write_bytes_atomically
-from openmax_core.images import PictureFiles, Pixels, Transform, decode
-from openmax_core.locations import Location
+from openmax_core.training_pictures import Rows, TrainingPictures, hold_out, readable_rows
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 DEFAULT_WEIGHTS = "DEFAULT"
-MIN_PER_CLASS = 2
 SMALLEST = {"epochs": 0, "head_epochs": 0, "batch_size": 1, "patience": 1, "seed": 0}
 
 
@@ -120,15 +116,10 @@ class TrainingReport:
 class _Run:
     """What all epochs share."""
 
-    workspace: Workspace
-    files: PictureFiles
     network: nn.Module
-    device: str
+    pictures: TrainingPictures
     settings: TrainingSettings
     from_backbone: bool
-    mean: torch.Tensor
-    std: torch.Tensor
-    pool: ThreadPoolExecutor
     on_batch: Callable[[str, int, int], None]
 
 
@@ -158,8 +149,10 @@ def train(
 
     settings = settings or TrainingSettings()
     files = workspace.find_pictures("train")
-    usable, unreadable = _usable(files, workspace.settings.transform)
-    train_rows, held_out_rows = _split(files.labels, usable, workspace.classes, settings)
+    usable, unreadable = readable_rows(files, workspace.settings.transform)
+    train_rows, held_out_rows = hold_out(
+        files.labels, usable, workspace.classes, settings.held_out, settings.seed
+    )
     torch.manual_seed(settings.seed)
     architecture = workspace.settings.classifier.architecture
     network = build_network(architecture, len(workspace.classes))
@@ -167,20 +160,16 @@ def train(
         state, path = _backbone(architecture, backbone_weights)
         load_backbone(network, state, path)
     device = choose_device(device)
-    transform = workspace.settings.transform
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
-        run = _Run(
-            workspace,
+        pictures = TrainingPictures(
             files,
-            network.to(device),
+            workspace.settings.transform,
+            workspace.settings.train_transform,
+            settings.batch_size,
             device,
-            settings,
-            bool(backbone_weights),
-            torch.tensor(transform.mean, device=device).view(3, 1, 1),
-            torch.tensor(transform.std, device=device).view(3, 1, 1),
             pool,
-            on_batch,
         )
+        run = _Run(network.to(device), pictures, settings, bool(backbone_weights), on_batch)
         best = None
         if backbone_weights and settings.head_epochs:
             best = _phase(run, "head", train_rows, held_out_rows, on_epoch, best)
@@ -193,55 +182,6 @@ def train(
     return TrainingReport(
         weights, epoch.held_out_accuracy, len(train_rows), len(held_out_rows), unreadable
     )
-
-
-def _usable(files: PictureFiles, transform: Transform) -> tuple[NDArray[np.intp], tuple[str, ...]]:
-    """Rows of files that decode, and 'path: reason' of the others."""
-    rows, unreadable = [], []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for row, reason in enumerate(
-            pool.map(lambda path: _why_unreadable(path, transform), _paths(files))
-        ):
-            if reason is None:
-                rows.append(row)
-            else:
-                unreadable.append(reason)
-    return np.array(rows, dtype=np.intp), tuple(unreadable)
-
-
-def _paths(files: PictureFiles) -> list[Location]:
-    return [files.folder / path for path in files.paths]
-
-
-def _why_unreadable(path: Location, transform: Transform) -> str | None:
-    try:
-        transform.pixels(decode(path))
-    except PictureError as error:
-        return str(error)
-    return None
-
-
-def _split(
-    labels: NDArray[np.int64],
-    usable: NDArray[np.intp],
-    classes: tuple[str, ...],
-    settings: TrainingSettings,
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows to train on and rows held out, stratified by class."""
-    generator = np.random.default_rng(settings.seed)
-    train_rows, held_out_rows = [], []
-    for label, name in enumerate(classes):
-        rows = usable[labels[usable] == label]
-        if len(rows) < MIN_PER_CLASS:
-            raise WorkspaceError(
-                f"class '{name}' has {len(rows)} readable training pictures; training needs at "
-                f"least {MIN_PER_CLASS}, one of them to be held out"
-            )
-        rows = generator.permutation(rows)
-        n_held_out = min(max(1, round(settings.held_out * len(rows))), len(rows) - 1)
-        held_out_rows.append(rows[:n_held_out])
-        train_rows.append(rows[n_held_out:])
-    return np.concatenate(train_rows), np.concatenate(held_out_rows)
 
 
 def _backbone(architecture: str, source: str) -> tuple[dict[str, torch.Tensor], Path]:
@@ -263,8 +203,8 @@ def _backbone(architecture: str, source: str) -> tuple[dict[str, torch.Tensor], 
 def _phase(
     run: _Run,
     phase: str,
-    train_rows: NDArray[np.intp],
-    held_out_rows: NDArray[np.intp],
+    train_rows: Rows,
+    held_out_rows: Rows,
     on_epoch: Callable[[Epoch], None],
     best: tuple[Epoch, dict[str, torch.Tensor]] | None,
 ) -> tuple[Epoch, dict[str, torch.Tensor]]:
@@ -286,10 +226,10 @@ def _phase(
         run.network.train(not frozen)
         if run.from_backbone:
             _keep_batch_statistics(run.network)
-        generator = np.random.default_rng([settings.seed, frozen, number])
-        rows = generator.permutation(train_rows)
+        seed = [settings.seed, int(frozen), number]
+        rows = np.random.default_rng(seed).permutation(train_rows)
         losses = []
-        for done, images, labels in _batches(run, rows, [settings.seed, frozen, number]):
+        for done, images, labels in run.pictures.random_views(rows, seed):
             if len(labels) == 1 and not run.from_backbone:
                 continue  # batch normalisation has no statistics of one picture
             optimiser.zero_grad()
@@ -333,46 +273,18 @@ def _keep_batch_statistics(network: nn.Module) -> None:
             module.eval()
 
 
-def _evaluate(run: _Run, rows: NDArray[np.intp]) -> tuple[float, float]:
+def _evaluate(run: _Run, rows: Rows) -> tuple[float, float]:
     """Mean loss and accuracy on rows with the evaluation transform."""
     import torch
 
     run.network.eval()
     losses, n_right = 0.0, 0
     with torch.inference_mode():
-        for _, images, labels in _batches(run, rows, None):
+        for _, images, labels in run.pictures.views(rows):
             logits = run.network(images)
             losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
             n_right += int((logits.argmax(dim=1) == labels).sum())
     return losses / len(rows), n_right / len(rows)
-
-
-def _batches(
-    run: _Run, rows: NDArray[np.intp], seed: list[int] | None
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """(pictures done, images, labels): random views if a seed is given, else the evaluation's."""
-    import torch
-
-    size = run.settings.batch_size
-
-    def load(row: int) -> Pixels:
-        picture = decode(run.files.folder / run.files.paths[row])
-        transform = run.workspace.settings.transform
-        if seed is None:
-            return transform.pixels(picture)
-        # A generator for each picture: threads may finish in any order.
-        generator = np.random.default_rng([*seed, row])
-        return run.workspace.settings.train_transform.pixels(picture, transform, generator)
-
-    starts = range(0, len(rows), size)
-    ahead = [run.pool.submit(load, int(row)) for row in rows[:size]]
-    for start in starts:
-        following = [run.pool.submit(load, int(row)) for row in rows[start + size :][:size]]
-        pixels = np.stack([future.result() for future in ahead])
-        ahead = following
-        batch = torch.from_numpy(pixels).to(run.device).permute(0, 3, 1, 2)
-        labels = torch.from_numpy(run.files.labels[rows[start : start + size]]).to(run.device)
-        yield min(start + size, len(rows)), normalise(batch, run.mean, run.std), labels
 
 
 def _logits(output: Any) -> torch.Tensor:

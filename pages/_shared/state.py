@@ -20,7 +20,8 @@ from openmax_core.jobs import Job
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.presets import PRESETS
 from openmax_core.samples import Sample, sample_pictures
-from openmax_core.workspace import SplitStatus, Workspace
+from openmax_core.split_status import SplitStatus
+from openmax_core.workspace import Workspace
 from pages._shared import start
 
 OVERRIDABLE = ("tail_size", "alpha_rank")

@@ -104,11 +104,11 @@ def test_what_cannot_be_counted_is_said_and_tried_again(open_app, many, monkeypa
     def fail(*arguments):
         raise FitError("class 'ash' has no Weibull")
 
-    monkeypatch.setattr("openmax_core.workspace.count", fail)
+    monkeypatch.setattr("openmax_core.stored_evaluation.count", fail)
     app = open_app(many.folder, "threshold")
     until_counted(app)
     assert "class 'ash' has no Weibull" in texts(app.error)
-    monkeypatch.setattr("openmax_core.workspace.count", count)
+    monkeypatch.setattr("openmax_core.stored_evaluation.count", count)
     until_counted(app.run())
     assert not app.error
     assert explorer(app)["curve"]["n_test"] == 89

@@ -33,7 +33,9 @@ from openmax_core.intervals import DEFAULT_INTERVAL
 from openmax_core.objectives import Balanced, LeastCost, MostRejected
 from openmax_core.operating_point import FORMAT
 from openmax_core.reject_folders import reject_folders
-from openmax_core.report import MOST_CURVES, MOST_ROWS, report_html
+from openmax_core.report import report_html
+from openmax_core.report_curves import MOST_CURVES
+from openmax_core.report_sections import MOST_ROWS
 from openmax_core.resampling import choose_on_half
 from openmax_core.settings import ClassifierSettings, WorkspaceSettings
 from openmax_core.tables import class_warnings, default_thresholds, parse_thresholds, sweep_table

@@ -1,0 +1,163 @@
+"""The classifier that a workspace names: its weights file, what logits depend on, loading it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openmax_core.errors import WorkspaceError
+from openmax_core.files import sha256_of_file
+from openmax_core.settings import FILE_NAME, WorkspaceSettings
+
+if TYPE_CHECKING:
+    from openmax_core.classifier import Classifier
+    from openmax_core.engines import Engine
+
+
+@dataclass(frozen=True)
+class NamedClassifier:
+    """What ``[classifier]`` and ``[transform]`` of a ``workspace.toml`` name.
+
+    Attributes
+    ----------
+    workspace : Path
+        Absolute folder of the workspace.
+    settings : WorkspaceSettings
+    """
+
+    workspace: Path
+    settings: WorkspaceSettings
+
+    @property
+    def weights_path(self) -> Path:
+        """Absolute path of the weights file.
+
+        Raises
+        ------
+        WorkspaceError
+            There are no weights yet.
+        """
+        weights = self.settings.classifier.weights
+        if weights is None:
+            raise WorkspaceError(
+                f"{self.workspace} has no trained weights yet; run 'openmax train "
+                f"{self.workspace}', or set weights under [classifier] in workspace.toml"
+            )
+        return (self.workspace / Path(weights).expanduser()).resolve()
+
+    @property
+    def weights_key(self) -> str:
+        """SHA-256 of the weights file.
+
+        Raises
+        ------
+        WorkspaceError
+            There are no weights yet, or the file is gone.
+        """
+        path = self.weights_path
+        if not path.is_file():
+            raise WorkspaceError(
+                f"the weights file {path} does not exist; correct weights under [classifier] in "
+                f"{self.workspace / FILE_NAME}"
+            )
+        stat = path.stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """What logits depend on, see :class:`~openmax_core.store.ActivationStore`.
+
+        Raises
+        ------
+        WorkspaceError
+            As for :attr:`weights_key`.
+        """
+        classifier = self.settings.classifier
+        return {
+            "weights": self.weights_key,
+            "architecture": classifier.architecture,
+            "classes": list(classifier.classes),
+            "transform": asdict(self.settings.transform),
+            "precision": classifier.precision,
+        }
+
+    def require_weights(self, key: str) -> None:
+        """Raise an error where the weights are others by now than those with this key.
+
+        Raises
+        ------
+        WorkspaceError
+            They are, or they are gone.
+        """
+        if self.weights_key != key:
+            raise WorkspaceError(
+                f"the weights in {self.weights_path} were replaced in the meantime; run it again"
+            )
+
+    def load(self) -> Classifier:
+        """Build the network and load its weights. Imports torch.
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            There are no weights, or they do not fit.
+        """
+        from openmax_core.classifier import load_classifier
+
+        classifier = self.settings.classifier
+        return load_classifier(
+            classifier.architecture, self.weights_path, classifier.classes, self.settings.transform
+        )
+
+    def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
+        """Make the network ready to run, see :func:`openmax_core.loading.load_engine`.
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            There are no weights, they do not fit, or the device does not exist.
+        """
+        from openmax_core.loading import load_engine
+
+        classifier, key = self.settings.classifier, self.weights_key
+        engine = load_engine(
+            classifier.architecture,
+            self.weights_path,
+            key,
+            classifier.classes,
+            self.settings.transform,
+            device=device,
+            batch_size=batch_size,
+            precision=classifier.precision,
+        )
+        self.require_weights(key)
+        return engine
+
+    def load_exported_network(self) -> bytes:
+        """Content of the network's ONNX file; exported first where there is none.
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            There are no weights, they do not fit, or it cannot be exported.
+        """
+        from openmax_core.loading import load_exported_network
+
+        classifier, key = self.settings.classifier, self.weights_key
+        content = load_exported_network(
+            classifier.architecture,
+            self.weights_path,
+            key,
+            classifier.classes,
+            self.settings.transform,
+        )
+        self.require_weights(key)
+        return content
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, size: int, mtime: int) -> str:
+    """Fingerprint of a file that is read again only when its size or date change."""
+    return sha256_of_file(path)

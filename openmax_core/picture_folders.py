@@ -1,0 +1,143 @@
+"""Finding the pictures of folders and addresses: of classes, each in its own, and of unknowns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from openmax_core.errors import WorkspaceError
+from openmax_core.files import printable
+from openmax_core.images import PictureFiles
+from openmax_core.locations import Location, RemotePath
+
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+UNKNOWN = -1
+
+
+def find_class_folders(folder: Location) -> list[str]:
+    """Names of the class folders below ``folder``, sorted.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder does not exist, or its file system does not list it.
+    """
+    if isinstance(folder, RemotePath):
+        try:
+            return [name for name in folder.folders() if name[0] != "."]
+        except FileNotFoundError:
+            raise _missing(folder) from None
+    if not folder.is_dir():
+        raise _missing(folder)
+    return sorted(
+        entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
+
+
+def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFiles:
+    """Pictures of the known classes: ``folder/<class>/…``, searched to any depth.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder is missing or holds no picture, or a class folder is none of the classes.
+    """
+    present = find_class_folders(folder)
+    surplus = [name for name in present if name not in classes]
+    if surplus:
+        raise WorkspaceError(
+            f"{folder} has the folder{'s' * (len(surplus) > 1)} {_quoted(surplus)} that the "
+            f"classifier does not know; its classes are {_quoted(classes)}. Rename the folder, add "
+            "the class under [classifier] in workspace.toml, or move its pictures to the reject set"
+        )
+    found: list[tuple[str, int, int, int]] = []
+    if isinstance(folder, RemotePath):  # in one listing, not one a class
+        labels = {name: label for label, name in enumerate(classes)}
+        inside = (item for item in _listed(folder) if "/" in item[0])
+        found = [(path, labels[path.split("/")[0]], size, mtime) for path, size, mtime in inside]
+        found.sort(key=lambda item: item[1])
+        return _picture_files(folder, found)
+    for label, name in enumerate(classes):
+        if name in present:
+            found += [
+                (f"{name}/{path}", label, size, mtime) for path, size, mtime in _walk(folder / name)
+            ]
+    return _picture_files(folder, found)
+
+
+def find_unknown_pictures(folder: Location) -> PictureFiles:
+    """Pictures of the reject set: every picture below ``folder``, in sub-folders or not.
+
+    Raises
+    ------
+    WorkspaceError
+        The folder is missing or holds no picture.
+    """
+    find_class_folders(folder)
+    return _picture_files(
+        folder, [(path, UNKNOWN, size, mtime) for path, size, mtime in _found(folder)]
+    )
+
+
+def _missing(folder: Location) -> WorkspaceError:
+    return WorkspaceError(
+        f"the folder {folder} does not exist; correct it under [folders] in workspace.toml"
+    )
+
+
+def _picture_files(folder: Location, found: list[tuple[str, int, int, int]]) -> PictureFiles:
+    if not found:
+        raise WorkspaceError(
+            f"{folder} holds no pictures; put them there, or correct the folder under [folders] in "
+            "workspace.toml"
+        )
+    paths, labels, sizes, mtimes = zip(*found, strict=True)
+    return PictureFiles(
+        folder, paths, *(np.array(values, dtype=np.int64) for values in (labels, sizes, mtimes))
+    )
+
+
+def _found(folder: Location) -> Iterator[tuple[str, int, int]]:
+    return _listed(folder) if isinstance(folder, RemotePath) else _walk(folder)
+
+
+def _listed(folder: RemotePath) -> Iterator[tuple[str, int, int]]:
+    """As :func:`_walk`, of an address."""
+    for file in folder.files():
+        hidden = any(part[:1] == "." for part in file.path.split("/"))
+        if not hidden and file.path.rsplit("/", 1)[-1].lower() not in SYSTEM_FILES:
+            yield file.path, file.size, file.mtime
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """(relative path, bytes, mtime in ns) of every visible file, sorted; links are followed."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        folders[:] = sorted(name for name in folders if name[0] != ".") if real not in seen else []
+        if real in seen:
+            continue
+        seen.add(real)
+        for name in sorted(files):
+            if name[0] == "." or name.lower() in SYSTEM_FILES:
+                continue
+            path = os.path.join(parent, name)
+            try:
+                path.encode("utf-8")
+            except UnicodeEncodeError:
+                raise WorkspaceError(
+                    f"the name of the file {printable(path)} is no valid text; rename it"
+                ) from None
+            try:
+                stat = os.stat(path)
+            except OSError:
+                stat = os.lstat(path)  # a dangling link: listed, and reported when it is opened
+            yield Path(path).relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns
+
+
+def _quoted(names: list[str] | tuple[str, ...], most: int = 8) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
