@@ -16,7 +16,7 @@ from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import MostRejected, Objective
 from openmax_core.openmax import Decisions, OpenMax
 from openmax_core.operating_point import OperatingPoint
-from openmax_core.weibull import Int
+from openmax_core.weibull import Float, Int
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,14 @@ class Sampling:
     counts : CountedCurve, of all pictures
     tails : Activations, the pictures that the tails are made of
     n_right : int, test pictures that the classifier alone gets right
+    farthest : (C,) float64, largest Euclidean distance of a correctly classified training picture
+        to its MAV
     """
 
     counts: CountedCurve
     tails: Activations
     n_right: int
+    farthest: Float
 
 
 @dataclass(frozen=True)
@@ -200,5 +203,6 @@ def evaluation_of_counts(counted: Counted, calibrated_on: str, data: str) -> Eva
             CountedCurve(first + second, n_classes, counted.halves),
             samples[TAILS],
             counted.n_right,
+            counted.farthest,
         ),
     )

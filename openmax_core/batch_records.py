@@ -188,6 +188,8 @@ def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
         "compared_with": report.compared_with or None,
         "shared": report.n_shared,
         "decided_otherwise": report.n_flipped,
+        "not_compared": report.not_compared or None,
+        "is_chosen_on_test_set": report.is_chosen_on_test_set,
         "notes": list(report.notes),
     }
 
@@ -233,6 +235,9 @@ def record_from_dict(values: dict[str, Any], path: Path | None = None) -> Record
         compared_with=values["compared_with"] or "",
         n_shared=int(values["shared"]),
         n_flipped=int(values["decided_otherwise"]),
+        # Not in records of older versions.
+        not_compared=values.get("not_compared") or "",
+        is_chosen_on_test_set=bool(values.get("is_chosen_on_test_set")),
         notes=tuple(map(str, values["notes"])),
     )
     datetime.fromisoformat(values["time"])

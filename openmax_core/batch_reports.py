@@ -126,6 +126,11 @@ class BatchReport:
         Name of the earlier pictures of the same paths; '' where there are none.
     n_shared, n_flipped : int
         Pictures of the same path, and those of them that are decided otherwise now.
+    not_compared : str
+        Why earlier pictures of the same path are not taken for the same ones; '' where they are,
+        or there are none.
+    is_chosen_on_test_set : bool
+        The threshold was chosen on the figures of this test set, as far as is known.
     notes : what one must know
     """
 
@@ -144,6 +149,8 @@ class BatchReport:
     compared_with: str = ""
     n_shared: int = 0
     n_flipped: int = 0
+    not_compared: str = ""
+    is_chosen_on_test_set: bool = False
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -172,6 +179,16 @@ class BatchReport:
         return (
             f"rejects {share_text(self.reject)} of {self.reject.n:,}; "
             f"expected {share_text(self.expected)}, from the test set"
+        )
+
+    @property
+    def expectation_in_words(self) -> str:
+        """Why more rejections than expected are to be expected; '' where nothing says so."""
+        if not self.is_chosen_on_test_set:
+            return ""
+        return (
+            "the threshold was chosen on this test set, so the expected share may be a little too "
+            "low"
         )
 
     @property
@@ -234,8 +251,9 @@ class MeasuredBatch:
     ``pictures`` has a row a picture: path, size and mtime of the file (0 where it is not there),
     error, nearest (class with the largest logit), prediction (C: 'unknown' won), is_rejected,
     score, distance to the nearest class, share (of its test pictures that lie nearer), excess (by
-    how many of their interquartile ranges beyond their median); score_before and prediction_before
-    (−1: not scored before), is_rejected_before. Unreadable ones are −1 and NaN.
+    how many of their interquartile ranges beyond their median), projection_0, … (see
+    :mod:`openmax_core.same_pictures`); score_before and prediction_before (−1: not scored before),
+    is_rejected_before. Unreadable ones are −1 and NaN.
     """
 
     report: BatchReport

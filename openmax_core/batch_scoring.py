@@ -7,8 +7,8 @@
    their distances to that class's mean are held against those of the test pictures that got the
    same answer. Not of the training pictures: the network and the means were made from these, so
    that they lie closer than any new picture does. Not by the true class: a batch has none.
-4. Where pictures of the same path were scored before, those that changed most are told; else
-   those farthest outside of their class.
+4. Where the same pictures were scored before (:mod:`openmax_core.same_pictures`), those that
+   changed most are told; else those farthest outside of their class.
 
 Questions 2 and 3 may give alarm, each at half of ``level``; the classes share theirs by Holm's
 correction. A batch like the test set then gives alarm with a probability of at most ``level``, as
@@ -33,6 +33,7 @@ from openmax_core.batch_reports import Basis, Batch, BatchReport, MeasuredBatch
 from openmax_core.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
 from openmax_core.files import fingerprint
 from openmax_core.openmax import OpenMax
+from openmax_core.same_pictures import PROJECTION, Earlier, projected
 from openmax_core.single_class import own_distances
 from openmax_core.verdicts import class_limits, own_limits
 from openmax_core.weibull import Float, Int
@@ -40,35 +41,23 @@ from openmax_core.weibull import Float, Int
 NO_CLASS = -1
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """Pictures that were scored before with the same calibration.
-
-    Attributes
-    ----------
-    name : what people know them by
-    table : DataFrame with path, prediction (C: 'unknown' won) and score of those that were read
-    """
-
-    name: str
-    table: pd.DataFrame
-
-
 def measure_batch(
     evaluation: Evaluation,
     threshold: float,
     class_thresholds: Mapping[str, float] | None,
     batch: Batch,
-    earlier: Sequence[Earlier] = (),
+    earlier: Earlier | None = None,
     level: float = LEVEL,
+    not_compared: str = "",
+    is_chosen_on_test_set: bool = False,
 ) -> MeasuredBatch:
     """Score a batch and hold it against the test set.
 
     Parameters
     ----------
-    earlier : scored before; the batch is compared with the one that shares the most paths with
-        it, of equals the first
+    earlier : whose pictures of the same path are the batch's own, scored before
     level : largest probability of an alarm for a batch like the test set
+    not_compared, is_chosen_on_test_set : what the report is to say
     """
     openmax, names = evaluation.openmax, evaluation.openmax.class_names_
     n_classes = openmax.n_classes
@@ -99,6 +88,8 @@ def measure_batch(
         compared_with=compared_with,
         n_shared=n_shared,
         n_flipped=n_flipped,
+        not_compared=not_compared,
+        is_chosen_on_test_set=is_chosen_on_test_set,
         notes=(*batch.notes, *_sample_notes(evaluation, class_thresholds)),
     )
     return MeasuredBatch(report, pictures)
@@ -160,6 +151,7 @@ def _picture_table(
 ) -> pd.DataFrame:
     readable = np.array([not error for error in batch.errors], dtype=bool)
     share, excess = _places(new.distances, new.own, known)
+    projections = projected(batch.logits)
 
     def spread(values: NDArray[Any], empty: object, kind: str) -> NDArray[Any]:
         out = np.full(len(batch), empty, dtype=kind)
@@ -180,6 +172,10 @@ def _picture_table(
             "distance": spread(new.distances, np.nan, "float64"),
             "share": spread(share, np.nan, "float64"),
             "excess": spread(excess, np.nan, "float64"),
+            **{
+                f"{PROJECTION}{place}": spread(values, np.nan, "float32")
+                for place, values in enumerate(projections.T)
+            },
         }
     )
 
@@ -199,7 +195,7 @@ def _places(distances: Float, own: Int, known: Sequence[Float]) -> tuple[Float, 
 
 
 def _put_before(
-    pictures: pd.DataFrame, earlier: Sequence[Earlier], limits: Float
+    pictures: pd.DataFrame, earlier: Earlier | None, limits: Float
 ) -> tuple[str, int, int]:
     """Write beside the pictures what they were before; returns with whom, how many, and flips."""
     before = pd.DataFrame(
@@ -207,18 +203,12 @@ def _put_before(
         index=pictures.index,
     )
     is_read = (pictures["nearest"] >= 0).to_numpy()
-    best, best_places, most = None, np.empty(0, dtype=np.int64), 0
-    for item in earlier:
-        index = pd.Index(item.table["path"])
-        places = index[~index.duplicated()].get_indexer(pd.Index(pictures["path"]))
-        places[~is_read] = -1
-        if (n_shared := int((places >= 0).sum())) > most:
-            best, best_places, most = item, places, n_shared
-    n_flipped = 0
-    if best is not None:
-        rows = np.flatnonzero(best_places >= 0)
-        table = best.table[~best.table["path"].duplicated()]
-        old = table.iloc[best_places[rows]]
+    places = np.full(len(pictures), -1)
+    if earlier is not None:
+        places = np.where(is_read, earlier.rows_of(pictures["path"].tolist()), -1)
+    rows, n_flipped = np.flatnonzero(places >= 0), 0
+    if earlier is not None and len(rows):
+        old = earlier.table.iloc[places[rows]]
         scores = old["score"].to_numpy(dtype=np.float64)
         predictions = old["prediction"].to_numpy(dtype=np.int64)
         was_rejected = rejected(predictions, scores, limits)
@@ -231,7 +221,7 @@ def _put_before(
         )
     for name in before.columns:
         pictures[name] = before[name]
-    return (best.name if best is not None else ""), most, n_flipped
+    return (earlier.name if earlier is not None and len(rows) else ""), len(rows), n_flipped
 
 
 def _differs(prediction: Any, is_rejected: Any, before: Any, was_rejected: Any) -> Any:

@@ -1,9 +1,9 @@
 """Which pictures of a batch are worth a look: those that changed most, else those farthest out.
 
-Changed: pictures of the same path that were scored before with the same calibration. First come
-those that are decided otherwise (rejected or not, or another class), then the others by how far
-their score moved. Before and now are decided at the present thresholds, so that a moved threshold
-changes no picture.
+Changed: the same pictures, scored before with the same calibration
+(:mod:`openmax_core.same_pictures`). First come those that are decided otherwise (rejected or not,
+or another class), then the others by how far their score moved. Before and now are decided at the
+present thresholds, so that a moved threshold changes no picture.
 
 Farthest out: by how many interquartile ranges a picture's distance lies beyond the median distance
 of the test pictures that got the same answer. Pictures of classes with fewer than 2 test pictures
@@ -69,9 +69,10 @@ def what_is_listed(report: BatchReport) -> str:
             f"{same} {report.n_flipped:,} {'is' if report.n_flipped == 1 else 'are'} decided "
             "otherwise now; these come first, then those whose score moved most"
         )
+    because = "" if report.not_compared else "no earlier picture has the same path, so "
     return (
-        "no earlier picture has the same path, so those farthest out are listed: distance beyond "
-        "the median of test pictures with the same answer, in their interquartile ranges (IQR)"
+        f"{because}those farthest out are listed: distance beyond the median of test pictures with "
+        "the same answer, in their interquartile ranges (IQR)"
     )
 
 

@@ -24,6 +24,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.presets import PRESETS
 
 EXIT_ERROR = 1
+PICTURES = "DIR|ADDRESS"
 EXIT_CODES = """
 exit codes:
   0  done
@@ -122,7 +123,8 @@ def _add_init(subparsers: Any) -> None:
         "make a workspace from folders and a weights file",
         "Make a workspace: a folder with a workspace.toml that names the classifier and the\n"
         "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
-        "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.",
+        "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.\n"
+        "An ADDRESS is s3://bucket/folder or file:///folder.",
     )
     parser.add_argument("folder", metavar="DIR", help="folder of the workspace; made if missing")
     parser.add_argument(
@@ -136,12 +138,12 @@ def _add_init(subparsers: Any) -> None:
         metavar="FILE",
         help="trained weights (.safetensors, .pth, .pt); leave out to train with 'openmax train'",
     )
-    parser.add_argument("--train", default="train", metavar="DIR", help="default: DIR/train")
-    parser.add_argument("--test", default="test", metavar="DIR", help="default: DIR/test")
-    parser.add_argument("--reject", metavar="DIR", help="pictures of unknowns")
+    parser.add_argument("--train", default="train", metavar=PICTURES, help="default: DIR/train")
+    parser.add_argument("--test", default="test", metavar=PICTURES, help="default: DIR/test")
+    parser.add_argument("--reject", metavar=PICTURES, help="pictures of unknowns")
     parser.add_argument(
         "--calibration",
-        metavar="DIR",
+        metavar=PICTURES,
         help="known pictures held out of training, to calibrate on instead of --train",
     )
     parser.add_argument(
@@ -351,7 +353,8 @@ def _add_monitor(subparsers: Any) -> None:
         default="auto",
         metavar="NAME",
         help="what pictures of the same path are compared with: test, reject, a recorded batch's "
-        "name, or none; default: of these the one that shares the most paths",
+        "name, or none; default: of these the one that shares the most paths, where its pictures "
+        "are the same ones as far as their logits tell",
     )
     parser.add_argument(
         "--record",

@@ -153,20 +153,14 @@ def _print_unreadable(workspace: Workspace) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
-    from tqdm import tqdm
-
+    from openmax_core.cli_counting import counting_bar
     from openmax_core.decimals import threshold_text
     from openmax_core.reject_folders import reject_folders
     from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
-    with tqdm(unit=" pictures", desc="counting", leave=False, disable=None) as bar:
-
-        def on_counted(progress: tuple[int, int]) -> None:
-            done, bar.total = progress
-            bar.update(done - bar.n)
-
-        evaluation = workspace.evaluate(options.preset, report=on_counted)
+    with counting_bar() as report:
+        evaluation = workspace.evaluate(options.preset, report=report)
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
     thresholds = options.thresholds or default_thresholds(evaluation.openmax)
@@ -294,9 +288,10 @@ def run_predict(options: argparse.Namespace) -> int:
     """Decide on pictures; a line each."""
     from pathlib import Path
 
+    from openmax_core.cli_counting import choose
     from openmax_core.decimals import threshold_text
     from openmax_core.files import write_text_atomically
-    from openmax_core.prediction import choose_method, expand_paths, run_network
+    from openmax_core.prediction import expand_paths, run_network
     from openmax_core.results import results_json
     from openmax_core.verdicts import (
         UNREADABLE,
@@ -308,7 +303,7 @@ def run_predict(options: argparse.Namespace) -> int:
 
     workspace = _open(options)
     paths = expand_paths(options.paths)
-    choice = choose_method(workspace, options.preset, options.threshold)
+    choice = choose(workspace, options)
     openmax = choice.evaluation.openmax
     results = run_network(workspace.load_engine(options.device), paths)
     # A name that is no text can neither be printed nor written to a CSV file.
@@ -335,14 +330,14 @@ def run_report(options: argparse.Namespace) -> int:
     """Write report, table and operating point into a folder."""
     from pathlib import Path
 
+    from openmax_core.cli_counting import choose
     from openmax_core.decimals import threshold_text
     from openmax_core.files import write_text_atomically
-    from openmax_core.prediction import choose_method
     from openmax_core.report import report_html
     from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
-    choice = choose_method(workspace, options.preset, options.threshold)
+    choice = choose(workspace, options)
     evaluation, point = choice.evaluation, choice.present_point
     thresholds = parse_thresholds(options.thresholds or default_thresholds(evaluation.openmax))
     table = sweep_table(evaluation.overall, thresholds)

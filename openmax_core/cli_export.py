@@ -9,12 +9,12 @@ def run_export(options: argparse.Namespace) -> int:
     """Write and check the file; say what decides in it, and how well."""
     from pathlib import Path
 
+    from openmax_core.cli_counting import choose
     from openmax_core.deployment import FORMATS, export_workspace
-    from openmax_core.prediction import choose_method
     from openmax_core.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
-    choice = choose_method(workspace, options.preset, options.threshold)
+    choice = choose(workspace, options)
     default = workspace.folder / "export" / f"openmax{FORMATS[options.format]}"
     path = default if options.output is None else Path(options.output)
     description = export_workspace(workspace, choice, path, options.format)

@@ -28,15 +28,15 @@ def run_monitor(options: argparse.Namespace) -> int:
 
     from openmax_core.batch_names import checked_name, default_name
     from openmax_core.batch_records import RecordedBatch
+    from openmax_core.cli_counting import choose
     from openmax_core.monitoring import monitor
-    from openmax_core.prediction import choose_method
     from openmax_core.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
     # Before the network runs: what cannot be recorded is told at once.
     name = checked_name(options.name or default_name(Path(options.batch)))
     moment = _moment(options.time)
-    choice = choose_method(workspace, options.preset, options.threshold)
+    choice = choose(workspace, options)
     with _Bar() as bar:
         measured = monitor(
             workspace,
@@ -117,6 +117,8 @@ def _print(
     print(f"batch       {record.name}: {count} of {report.source}")
     print(f"rejections  {report.rate_in_words}")
     print(f"            {report.difference_in_words} (Fisher's exact test)")
+    if report.expectation_in_words:
+        print(f"            {report.expectation_in_words}")
     print(
         f"distances   {report.drift_in_words} (Cramér–von Mises against the test set, Holm over "
         "classes)"
@@ -127,7 +129,9 @@ def _print(
         f"test set's, p {p_text(report.mix.p_value)} (χ²; gives no alarm)"
     )
     listed = pictures_to_look_at(report, measured.pictures)
-    print(f"pictures    {what_is_listed(report)}")
+    print(f"pictures    {report.not_compared or what_is_listed(report)}")
+    if report.not_compared:
+        print(f"            {what_is_listed(report)}")
     for _, picture in listed.head(MOST_PICTURES).iterrows():
         print(f"            {picture['path']}   {picture_in_words(picture)}")
     if (more := len(listed) - MOST_PICTURES) > 0 and report.compared_with:

@@ -29,7 +29,7 @@ from openmax_core.score_counts import N_KINDS, ScoreCounts, score_edges
 from openmax_core.shards import cannot_store
 
 LOG = logging.getLogger(__name__)
-FOLDER, COUNTS, CALIBRATED, VERSION = "counts", "counts.npz", "calibration.json", 1
+FOLDER, COUNTS, CALIBRATED, VERSION = "counts", "counts.npz", "calibration.json", 2
 DAMAGED = (BadZipFile, OpenMaxError)
 MOST_KEPT = 20  # methods of one workspace
 LONGEST_WRITING_SECONDS = 3600
@@ -102,7 +102,9 @@ class CountedStore:
 
 def _save(folder: Path, stores: Sequence[str], counted: Counted) -> None:
     first, second = counted.halves
-    np.savez_compressed(folder / COUNTS, first=first.counts, second=second.counts)
+    np.savez_compressed(
+        folder / COUNTS, first=first.counts, second=second.counts, farthest=counted.farthest
+    )
     counted.openmax.save(folder / CALIBRATED)
     for name, sample in counted.samples.items():
         sample.save(folder / name)
@@ -116,6 +118,7 @@ def _load(folder: Path) -> Counted:
     edges = score_edges(openmax.score_range())
     with np.load(folder / COUNTS, allow_pickle=False) as stored:
         first, second = (_counts(edges, stored[name]) for name in ("first", "second"))
+        farthest = stored["farthest"]
     samples = {
         name: _sample(folder / name)
         for name in (CALIBRATION, TAILS, TEST, REJECT)
@@ -126,7 +129,9 @@ def _load(folder: Path) -> Counted:
     n_sampled = samples[REJECT].n_readable if REJECT in samples else 0
     if (n_test, n_reject) != (samples[TEST].n_readable, n_sampled):
         raise ActivationsError("counts and pictures do not fit together")
-    return Counted(openmax, (first, second), samples, int(key["n_right"]))
+    if farthest.shape != (openmax.n_classes,) or farthest.dtype != np.float64:
+        raise ActivationsError("the farthest pictures are of other classes")
+    return Counted(openmax, (first, second), samples, int(key["n_right"]), farthest)
 
 
 def _counts(edges: Any, counts: Any) -> ScoreCounts:

@@ -18,7 +18,7 @@ from openmax_core.chunks import Chunk, in_parallel
 from openmax_core.openmax import Decisions, OpenMax
 from openmax_core.score_counts import ScoreCounts, score_edges
 from openmax_core.stored_split import StoredSplit
-from openmax_core.weibull import Int
+from openmax_core.weibull import Float, Int
 
 MOST_PICTURES = 3_000_000
 MOST_LOGITS = 500_000_000
@@ -40,12 +40,15 @@ class Counted:
     samples : Activations by name: 'calibration', 'tails' (the pictures that the tails are made
         of), 'test', and 'reject' where there is a reject set
     n_right : int, test pictures that the classifier alone gets right
+    farthest : (C,) float64, largest Euclidean distance of a correctly classified training picture
+        to its MAV
     """
 
     openmax: OpenMax
     halves: tuple[ScoreCounts, ScoreCounts]
     samples: Mapping[str, Activations]
     n_right: int
+    farthest: Float
 
 
 def is_large(splits: Iterable[StoredSplit]) -> bool:
@@ -107,7 +110,7 @@ def count(
         halves = (one, other)
     samples = {name: split.at(_sampled(split, generator)) for name, split in splits.items()}
     samples[TAILS] = training.at(np.sort(np.concatenate(openmax.tail_rows_)))
-    return Counted(openmax, halves, samples, n_right)
+    return Counted(openmax, halves, samples, n_right, openmax.farthest_)
 
 
 class _Progress:

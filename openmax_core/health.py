@@ -80,7 +80,7 @@ class Health:
     dominance : (C,) float64
         Largest shift of the MAV by one picture, as a share of the median distance.
     n_examined : (C,) int
-        Training pictures that the dominance was computed from.
+        Training pictures that the one which moves the MAV most was looked for among.
     warnings : C texts, '' where nothing is wrong
     """
 
@@ -97,7 +97,7 @@ class Health:
         return sum(map(bool, self.warnings))
 
     def is_sampled(self, n_correct: Int) -> bool:
-        """Whether dominance was computed from a part of (C,) correctly classified pictures."""
+        """Whether it was looked for among a part of (C,) correctly classified pictures."""
         return bool((self.n_examined < n_correct).any())
 
     @property
@@ -169,9 +169,10 @@ def mean_dominance(
     """(C,) largest shift of each MAV by one picture, and how many pictures were examined.
 
     A class at a time. Of a training set with more than ``most_values`` logits a seeded sample of
-    every class is examined.
+    every class is examined. Where a sample stands for all pictures, the farthest of all is known
+    from the fit, and the median distance is the sample's.
     """
-    train, openmax = evaluation.train, evaluation.openmax
+    train, openmax, sampling = evaluation.train, evaluation.openmax, evaluation.sampling
     n_classes = openmax.n_classes
     most = max(2, most_values // (n_classes * n_classes))
     labels = train.labels
@@ -186,14 +187,15 @@ def mean_dominance(
         n = int(openmax.n_correct_[index])
         if len(rows) > most:
             rows = np.sort(generator.choice(rows, most, replace=False))
-        n_examined[index] = len(rows)
+        n_examined[index] = len(rows) if sampling is None else n
         if not len(rows):  # none in the sample of a large training set
             dominance[index] = np.nan
             continue
         vectors = openmax.centred(np.asarray(train.logits[rows]))
         lengths = np.linalg.norm(vectors - openmax.means_[index].astype(vectors.dtype), axis=1)
         middle = float(np.median(lengths))
-        dominance[index] = lengths.max() / (n - 1) / middle if middle > 0 else np.inf
+        largest = float(lengths.max() if sampling is None else sampling.farthest[index])
+        dominance[index] = largest / (n - 1) / middle if middle > 0 else np.inf
     return dominance, n_examined
 
 

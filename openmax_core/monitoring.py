@@ -11,11 +11,12 @@ import pandas as pd
 from openmax_core.activations import Activations
 from openmax_core.batch_records import RecordedBatch
 from openmax_core.batch_reports import Basis, MeasuredBatch
-from openmax_core.batch_scoring import Earlier, measure_batch
+from openmax_core.batch_scoring import measure_batch
 from openmax_core.batches import ProgressCallback, read_batch
 from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import Choice
+from openmax_core.same_pictures import PROJECTION, Earlier, find_same, projected
 from openmax_core.weibull import Float, Int
 from openmax_core.workspace import Workspace
 
@@ -42,7 +43,8 @@ def monitor(
     level : largest probability of an alarm for a batch like the test set
     compare : what pictures of the same path are compared with: 'test', 'reject', the name of a
         recorded batch, or 'none'; 'auto': of these sets and the 10 newest batches of the same
-        calibration the one that shares the most paths, of equals the newest
+        calibration the one that shares the most paths, of equals the newest, among those whose
+        pictures are the same as far as :mod:`openmax_core.same_pictures` can tell
 
     Raises
     ------
@@ -56,22 +58,31 @@ def monitor(
     records, _ = workspace.batches.load() if compare != NOTHING else ([], [])
     alike = [item for item in records if item.report.basis.calibration == basis.calibration]
     # Before the network runs: a name that does not exist is told at once.
-    named = _named(choice, alike, compare)
+    earlier = _named(choice, alike, compare)
     batch = read_batch(workspace, source, device, progress)
-    earlier = list(_earlier(choice, alike) if compare == AUTO else named)
+    not_compared = ""
+    if compare == AUTO:
+        earlier, not_compared = find_same(batch, list(_earlier(choice, alike)))
     return measure_batch(
-        evaluation, choice.threshold, choice.class_thresholds, batch, earlier, level
+        evaluation,
+        choice.threshold,
+        choice.class_thresholds,
+        batch,
+        earlier,
+        level,
+        not_compared,
+        choice.is_chosen_on_test_set,
     )
 
 
-def _named(choice: Choice, alike: list[RecordedBatch], compare: str) -> list[Earlier]:
+def _named(choice: Choice, alike: list[RecordedBatch], compare: str) -> Earlier | None:
     if compare in (AUTO, NOTHING):
-        return []
+        return None
     if compare in ("test", "reject") and (found := _of_set(choice, compare)) is not None:
-        return [found]
+        return found
     for record in reversed(alike):
         if record.name == compare:
-            return [_of_record(record)]
+            return _of_record(record)
     names = ", ".join(dict.fromkeys(record.name for record in reversed(alike))) or "none"
     raise OpenMaxError(
         f"there is nothing called '{compare}' to compare with: give auto, none, test, reject, or a "
@@ -89,27 +100,36 @@ def _earlier(choice: Choice, alike: list[RecordedBatch]) -> Iterator[Earlier]:
 
 
 def _of_record(record: RecordedBatch) -> Earlier:
-    table = record.pictures()
-    return Earlier(f"the batch '{record.name}' of {record.time[:10]}", table[table["nearest"] >= 0])
+    pictures = record.pictures()
+    table = pictures[pictures["nearest"] >= 0]
+    columns = [name for name in table.columns if name.startswith(PROJECTION)]
+    kept = table[columns].to_numpy()
+    return Earlier(
+        f"the batch '{record.name}' of {record.time[:10]}",
+        record.name,
+        table,
+        (lambda rows: kept[rows]) if columns else None,
+    )
 
 
 def _of_set(choice: Choice, name: str) -> Earlier | None:
     evaluation = choice.evaluation
     curve = evaluation.curve
     if name == "test":
-        table = _table(evaluation.test, curve.test_predictions, curve.test_scores)
-    elif evaluation.reject is not None:
-        table = _table(evaluation.reject, curve.reject_predictions, curve.reject_scores)
-    else:
-        return None
-    return Earlier(f"the {name} set", table)
+        return _set(name, evaluation.test, curve.test_predictions, curve.test_scores)
+    if evaluation.reject is not None:
+        return _set(name, evaluation.reject, curve.reject_predictions, curve.reject_scores)
+    return None
 
 
-def _table(activations: Activations, predictions: Int, scores: Float) -> pd.DataFrame:
-    return pd.DataFrame(
+def _set(name: str, activations: Activations, predictions: Int, scores: Float) -> Earlier:
+    table = pd.DataFrame(
         {
             "path": activations.readable["path"].to_numpy(dtype=object),
+            "nearest": activations.readable["prediction"].to_numpy(dtype=np.int64),
             "prediction": np.asarray(predictions),
             "score": np.asarray(scores),
         }
     )
+    logits = activations.logits
+    return Earlier(f"the {name} set", name, table, lambda rows: projected(logits[rows]))

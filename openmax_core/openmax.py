@@ -227,7 +227,9 @@ class OpenMax:
     def fit_chunks(self, read: ReadChunks, class_names: Sequence[str]) -> OpenMax:
         """As :meth:`fit`, from chunks of activations that are read twice; memory does not grow.
 
-        The rows of the pictures that a tail is made of are in ``tail_rows_`` afterwards, C arrays.
+        The rows of the pictures that a tail is made of are in ``tail_rows_`` afterwards, C arrays;
+        the largest Euclidean distance of each class's correctly classified to its MAV is in
+        ``farthest_``, (C,).
 
         Parameters
         ----------
@@ -250,7 +252,9 @@ class OpenMax:
         means, n_correct, n_training = streamed_means(read, len(names), precision, centring)
         sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
         distance = DISTANCES[settings["distance"]]
-        farthest = streamed_tails(read, means, distance, precision, centring, np.array(sizes))
+        farthest, self.farthest_ = streamed_tails(
+            read, means, distance, precision, centring, np.array(sizes)
+        )
         bounds = np.searchsorted(farthest.classes, np.arange(1, len(names)))
         self.tail_rows_ = np.split(farthest.rows, bounds)
         tails = select_tails(np.split(farthest.distances, bounds), sizes, names)

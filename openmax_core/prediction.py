@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openmax_core.assessment import Evaluation
+from openmax_core.counting import Report
 from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.locations import require_path
 from openmax_core.openmax import OpenMax
@@ -42,6 +43,18 @@ class Choice:
         return None if self.point is None else self.point.class_thresholds
 
     @property
+    def is_chosen_on_test_set(self) -> bool:
+        """The threshold was chosen for something, on the pictures that it is counted on now.
+
+        What they give at it is then a little too good. A threshold that was given, or set by hand,
+        is none of these, as far as its point tells.
+        """
+        point = self.point
+        return (
+            point is not None and point.objective is not None and point.data == self.evaluation.data
+        )
+
+    @property
     def present_point(self) -> OperatingPoint:
         """What was chosen, with the figures that it has on the present pictures."""
         if self.point is None:
@@ -69,25 +82,49 @@ def run_network(
         return [result for _, result in results]
 
 
+def chosen_settings(workspace: Workspace) -> tuple[str, dict[str, Any]]:
+    """Preset and every setting of the method that :func:`choose_method` decides with by itself.
+
+    Raises
+    ------
+    OpenMaxError
+        The operating point is damaged, or a setting does not exist.
+    """
+    return _settings(workspace, workspace.operating_point(), None)
+
+
 def choose_method(
-    workspace: Workspace, preset: str | None = None, threshold: float | None = None
+    workspace: Workspace,
+    preset: str | None = None,
+    threshold: float | None = None,
+    report: Report | None = None,
 ) -> Choice:
     """Method and threshold to decide with.
 
     The chosen operating point's where there is one and nothing else is asked for; otherwise the
     preset's recommended threshold under the workspace's floor.
 
+    Parameters
+    ----------
+    report : called with the pictures done and to do, where they are so many that they are counted
+
     Raises
     ------
     OpenMaxError
         No threshold keeps the floor and none was given, or there are no activations.
     """
-    point = workspace.operating_point()
-    if point is not None and preset is None:
-        return _from_point(workspace, point, threshold)
-    evaluation = workspace.evaluate(preset)
+    point = workspace.operating_point() if preset is None else None
+    used, settings = _settings(workspace, point, preset)
+    evaluation = workspace.evaluate(used, report=report, **settings)
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
+    if point is not None:
+        source = "the workspace's operating point"
+        if point.class_thresholds:
+            source += ", with thresholds per class"
+        if point.data != evaluation.data:
+            source += ", on activations that have changed since"
+        return Choice(evaluation, point.threshold, source, point)
     floor = workspace.settings.defaults.min_test_accuracy
     try:
         recommended = evaluation.recommend(floor)
@@ -129,19 +166,18 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
     return found
 
 
-def _from_point(workspace: Workspace, point: OperatingPoint, threshold: float | None) -> Choice:
+def _settings(
+    workspace: Workspace, point: OperatingPoint | None, preset: str | None
+) -> tuple[str, dict[str, Any]]:
+    """Preset and settings of a point; of a preset, or the workspace's, where there is no point."""
+    if point is None:
+        preset = preset or workspace.settings.defaults.preset
+        return preset, OpenMax(preset).settings()
     preset = point.preset or workspace.settings.defaults.preset
     try:
-        settings = OpenMax(preset, **point.settings).settings()
+        return preset, OpenMax(preset, **point.settings).settings()
     except (TypeError, OpenMaxError) as error:
         raise OpenMaxError(
             f"{workspace.operating_point_path} has settings that do not exist or are of the wrong "
             f"kind ({point.settings}); choose the threshold again"
         ) from error
-    evaluation = workspace.evaluate(preset, **settings)
-    if threshold is not None:
-        return Choice(evaluation, threshold, "given")
-    current = "" if point.data == evaluation.data else ", on activations that have changed since"
-    per_class = ", with thresholds per class" if point.class_thresholds else ""
-    source = f"the workspace's operating point{per_class}{current}"
-    return Choice(evaluation, point.threshold, source, point)

@@ -1,7 +1,8 @@
 """The first half of fitting from chunks that are read twice, in memory that does not grow.
 
 1. Sums of the correctly classified activation vectors per class, which make the MAVs.
-2. Their distances to the own MAV, of which the η largest per class are kept, with their rows.
+2. Their distances to the own MAV, of which the η largest per class are kept, with their rows; and
+   the largest Euclidean one, which is how far a single picture pulls the MAV at most.
 
 What :func:`~openmax_core.fitting.training_distances` gives, up to the order in which float64 sums
 are added.
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.chunks import Chunk, ReadChunks, in_parallel
-from openmax_core.distances import DistanceFunction
+from openmax_core.distances import DistanceFunction, euclidean
 from openmax_core.errors import FitError
 from openmax_core.reweighting import centred
 from openmax_core.weibull import Float, Int
@@ -92,8 +93,10 @@ def streamed_tails(
     precision: np.dtype[Any],
     centring: str,
     sizes: Int,
-) -> Farthest:
+) -> tuple[Farthest, Float]:
     """The (C,) ``sizes`` largest distances of the correctly classified to the MAV of their class.
+
+    And the (C,) largest Euclidean distance of these to it, whatever the distance is; 0 of none.
 
     Parameters
     ----------
@@ -102,24 +105,26 @@ def streamed_tails(
     rounded = means.astype(precision)
     most_rows = max(1, BLOCK_VALUES // len(means))
 
-    def farthest(chunk: Chunk) -> Farthest:
+    def farthest(chunk: Chunk) -> tuple[Farthest, Float]:
         places, own = _correct(chunk, len(means))
         vectors = _in_order(chunk.logits, places)
-        distances = np.empty(len(own), dtype=precision)
+        distances, largest = np.empty(len(own), dtype=precision), np.zeros(len(means))
         present, starts = np.unique(own, return_index=True)
         for index, start, stop in zip(present, starts, [*starts[1:], len(own)], strict=True):
             for first in range(start, stop, most_rows):
                 part = slice(first, min(first + most_rows, stop))
                 block = centred(vectors[part].astype(precision), centring)
                 distances[part] = distance(block, rounded[index])
+                length = float(euclidean(block, rounded[index]).max())
+                largest[index] = max(largest[index], length)
         none = Farthest(own[:0], distances[:0], places[:0])
-        return none.merged(Farthest(own, distances, chunk.first + places), sizes)
+        return none.merged(Farthest(own, distances, chunk.first + places), sizes), largest
 
     empty = np.empty(0, dtype=np.int64)
-    kept = Farthest(empty, np.empty(0, dtype=precision), empty)
-    for found in in_parallel(farthest, read()):
-        kept = kept.merged(found, sizes)
-    return kept
+    kept, lengths = Farthest(empty, np.empty(0, dtype=precision), empty), np.zeros(len(means))
+    for found, largest in in_parallel(farthest, read()):
+        kept, lengths = kept.merged(found, sizes), np.maximum(lengths, largest)
+    return kept, lengths
 
 
 def _correct(chunk: Chunk, n_classes: int) -> tuple[Int, Int]:

@@ -10,13 +10,13 @@ from openmax_core.batch_reports import Basis
 from openmax_core.batch_tables import batch_table
 from openmax_core.decimals import threshold_text
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction import Choice
+from openmax_core.prediction import Choice, chosen_settings
 from openmax_core.workspace import Workspace
 from pages._shared import batches
 from pages._shared.batch_detail import show_batch, show_verdict
 from pages._shared.batch_form import date_of, select_own, show_form
 from pages._shared.format import plain
-from pages._shared.guards import require_evaluation, show_notice
+from pages._shared.guards import require_evaluation, show_notice, wait_for_counting
 from pages._shared.messages import show_error, show_warning
 from pages._shared.registry import ensure_routed, link_to
 from pages._shared.widgets import csv_button
@@ -34,11 +34,7 @@ def main() -> None:
         "is held against the **test set**: how many are rejected, and how far those taken for each "
         "class lie from its mean."
     )
-    try:
-        choice: Choice | None = batches.choice(workspace)
-    except OpenMaxError as error:
-        show_error(error)
-        choice = None
+    choice = _choice(workspace)
     if choice is not None:
         _show_choice(choice)
     records, problems = batches.records(workspace)
@@ -55,6 +51,23 @@ def main() -> None:
     select_own(workspace)
     st.fragment(_show_one)(workspace, records)
     show_form(workspace, choice)
+
+
+def _choice(workspace: Workspace) -> Choice | None:
+    """Return what decides; None, and why, where nothing does; stop the page while it is counted."""
+    try:
+        job = batches.counting(workspace)
+        if job is not None and not job.has_result:
+            if not job.problem:
+                preset, _ = chosen_settings(workspace)
+                wait_for_counting(
+                    job, f"New batches are decided with **{preset}**, whatever the sidebar shows. "
+                )
+            raise OpenMaxError(job.problem)
+        return batches.choice(workspace)
+    except OpenMaxError as error:
+        show_error(error)
+        return None
 
 
 def _basis(choice: Choice) -> Basis:

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.batch_records import RecordedBatch
-from openmax_core.batch_reports import p_text
+from openmax_core.batch_reports import BatchReport, p_text
 from openmax_core.batch_tables import class_table
 from openmax_core.changed import (
     picture_in_words,
@@ -73,7 +73,7 @@ def _show_figures(record: RecordedBatch) -> None:
             percent(report.expected.value),
             note=f"95 % {interval(report.expected.interval)}",
             explanation=f"Rejected of the {report.expected.n:,} test pictures at the same "
-            "threshold. They are known ones only.",
+            f"threshold. They are known ones only.{_expectation(report)}",
         )
         figure_card(
             "Classes drifted",
@@ -93,6 +93,11 @@ def _show_figures(record: RecordedBatch) -> None:
         f"{percent(mix.distance)} of the pictures in other classes than the test set's, p "
         f"{plain(p_text(mix.p_value))}, which gives no alarm: a test set's mix is often chosen"
     )
+
+
+def _expectation(report: BatchReport) -> str:
+    words = report.expectation_in_words
+    return f" {plain(words[:1].upper() + words[1:])}." if words else ""
 
 
 def _show_unreadable(pictures: pd.DataFrame) -> None:
@@ -143,6 +148,8 @@ def _show_pictures(workspace: Workspace, record: RecordedBatch, pictures: pd.Dat
     title = "Pictures that changed most" if report.compared_with else "Pictures farthest out"
     words = what_is_listed(report)
     st.markdown(f"**{title}**")
+    if report.not_compared:
+        st.caption(f":material/info: {plain(report.not_compared)}.")
     st.caption(f"{plain(words[:1].upper() + words[1:])}.")
     if not len(listed):
         st.caption(":material/check: None.")

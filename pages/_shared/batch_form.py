@@ -58,16 +58,16 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
     st.caption(f"Folders under {code(', '.join(map(str, start.roots().roots)))}.")
     if submitted and folder.strip():
-        _begin(workspace, folder.strip(), name.strip())
+        _begin(workspace, choice, folder.strip(), name.strip())
 
 
-def _begin(workspace: Workspace, folder: str, name: str) -> None:
+def _begin(workspace: Workspace, choice: Choice, folder: str, name: str) -> None:
     try:
         path: Path = start.roots().check(folder)
     except OpenMaxError as error:
         show_error(error)
         return
-    job = batches.begin(workspace, path, name or default_name(path))
+    job = batches.begin(workspace, choice, path, name or default_name(path))
     st.session_state[OWN_JOB] = st.session_state[TO_SELECT] = job
     st.rerun()
 

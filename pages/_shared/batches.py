@@ -16,13 +16,24 @@ from openmax_core.files import modified
 from openmax_core.inference import Progress
 from openmax_core.jobs import Job
 from openmax_core.monitoring import monitor
-from openmax_core.prediction import Choice, choose_method
+from openmax_core.prediction import Choice, choose_method, chosen_settings
 from openmax_core.workspace import Workspace
-from pages._shared import start
+from pages._shared import start, state
 
 NOT_ALLOWED = "Its folder is not under an allowed one"
 MonitorJob = Job[tuple[int, int], RecordedBatch]
 _LOCK = threading.Lock()
+
+
+def counting(item: Workspace) -> state.CountingJob | None:
+    """Counting of the method that decides in production, where it is still to be done.
+
+    Raises
+    ------
+    OpenMaxError
+        The operating point is damaged, or there are no activations.
+    """
+    return state.counting_of(item, *chosen_settings(item))
 
 
 def choice(item: Workspace) -> Choice:
@@ -46,8 +57,13 @@ def job(item: Workspace) -> MonitorJob | None:
     return _jobs().get(str(item.folder))
 
 
-def begin(item: Workspace, folder: Path, name: str) -> MonitorJob:
-    """Begin to monitor and record a batch, or return the one that is under way."""
+def begin(item: Workspace, chosen: Choice, folder: Path, name: str) -> MonitorJob:
+    """Begin to monitor and record a batch, or return the one that is under way.
+
+    Parameters
+    ----------
+    chosen : what decides, see :func:`choice`
+    """
     jobs, key = _jobs(), str(item.folder)
     with _LOCK:
         if key not in jobs or not jobs[key].is_running:
@@ -56,7 +72,7 @@ def begin(item: Workspace, folder: Path, name: str) -> MonitorJob:
                 def tell(progress: Progress) -> None:
                     report((progress.done, progress.total))
 
-                measured = monitor(item, folder, choose_method(item), progress=tell)
+                measured = monitor(item, folder, chosen, progress=tell)
                 start.freeze_imports()
                 return item.batches.add(measured, name)
 

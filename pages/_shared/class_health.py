@@ -149,6 +149,6 @@ def _explain(evaluation: Evaluation, health: Health) -> None:
     if health.is_sampled(evaluation.openmax.n_correct_):
         parts.append(
             f"The pull of one picture was examined on at most {health.n_examined.max():,} "
-            "training pictures a class, drawn at random."
+            "training pictures a class, drawn at random; the farthest may not be among them."
         )
     st.caption(" ".join(parts))

@@ -39,7 +39,11 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
     except OpenMaxError:
         job = None  # evaluating says what is wrong
     if job is not None and not job.has_result:
-        _show_counting(workspace, job)
+        if job.problem:
+            show_error(job.problem)
+            link_to("workspace", "Go to the workspace")
+            st.stop()
+        wait_for_counting(job)
     try:
         evaluation = state.evaluation(workspace)
     except OpenMaxError as error:
@@ -136,16 +140,11 @@ def _require_activations(workspace: Workspace) -> None:
     st.stop()
 
 
-def _show_counting(workspace: Workspace, job: state.CountingJob) -> NoReturn:
-    """Draw the progress of counting many pictures, or why it failed, and stop the page."""
-    if job.problem:
-        show_error(job.problem)
-        state.forget_counting(workspace)
-        link_to("workspace", "Go to the workspace")
-        st.stop()
+def wait_for_counting(job: state.CountingJob, why: str = "") -> NoReturn:
+    """Draw the progress of counting many pictures, after why it is done, and stop the page."""
     st.info(
-        "There are so many pictures that this method is fitted and counted in chunks, once; the "
-        "counts are stored. It goes on when you leave this page.",
+        f"{why}There are so many pictures that this method is fitted and counted in chunks, once; "
+        "the counts are stored. It goes on when you leave this page.",
         icon=":material/functions:",
     )
     show_job(job, "Fitting and counting", "pictures")

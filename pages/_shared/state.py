@@ -17,6 +17,7 @@ from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.extraction import ExtractionReport
 from openmax_core.inference import Progress
 from openmax_core.jobs import Job
+from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.presets import PRESETS
 from openmax_core.samples import Sample, sample_pictures
@@ -118,18 +119,27 @@ def counting(item: Workspace) -> CountingJob | None:
     OpenMaxError
         There are no activations yet, they are damaged, or a setting does not exist.
     """
-    if not is_large(item):
-        return None
     preset, overrides = method()
-    if item.is_counted(preset, **overrides):
-        return None
-    return _counting(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
+    return counting_of(item, preset, overrides)
 
 
-def forget_counting(item: Workspace) -> None:
-    """Let the next visit count anew what could not be counted."""
-    preset, overrides = method()
-    _counting.clear(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
+def counting_of(item: Workspace, preset: str, overrides: dict[str, Any]) -> CountingJob | None:
+    """Do the same of any method, given as a preset and settings of which some may differ from it.
+
+    Raises
+    ------
+    OpenMaxError
+        As for :func:`counting`.
+    """
+    if not is_large(item) or item.is_counted(preset, **overrides):
+        return None
+    # However a method is named, it is counted once.
+    settings = OpenMax(preset, **overrides).settings()
+    key = (str(item.folder), item.state(), preset, tuple(sorted(settings.items())))
+    job = _counting(*key)
+    if job.problem:  # the next visit tries again: there may be room on the disk by then
+        _counting.clear(*key)
+    return job
 
 
 def is_large(item: Workspace) -> bool:
@@ -144,10 +154,10 @@ def _is_large(folder: str, state: str) -> bool:
 
 @st.cache_resource(show_spinner=False, max_entries=20)
 def _counting(
-    folder: str, state: str, preset: str, overrides: tuple[tuple[str, Any], ...]
+    folder: str, state: str, preset: str, settings: tuple[tuple[str, Any], ...]
 ) -> CountingJob:
     item = Workspace.open(folder)
-    job: CountingJob = Job(lambda report: item.evaluate(preset, report=report, **dict(overrides)))
+    job: CountingJob = Job(lambda report: item.evaluate(preset, report=report, **dict(settings)))
     return job.start()
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import time
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from openmax_core import OpenMax
 from openmax_core.counting import count
 from openmax_core.errors import FitError
 from openmax_core.explorer import explorer_data
 from openmax_core.tables import sweep_table
+from pages._shared import state
 from tests.app.visitor import explorer, gallery, metric, move_threshold, texts
+from tests.batches import measured
 from tests.helpers import divide_reject_set
 
 SECONDS = 30
@@ -84,7 +89,9 @@ def test_the_overview_counts_all_pictures(open_app, many):
 def test_the_weibull_page_says_what_is_of_a_sample(open_app, many):
     many.evaluate()
     app = open_app(many.folder, "weibull")
-    assert "Fits and tails are of all pictures" in texts(app.caption)
+    said = texts(app.caption)
+    assert "Fits and tails are of all pictures, and so is the one that pulls a mean most" in said
+    assert "drawn at random" not in said
     assert "settings are not compared here" in texts(app.info)
 
 
@@ -98,6 +105,57 @@ def test_the_other_pages_are_there(open_app, many, page):
         assert table["files in the store"].tolist() == [120, 90, 60]
         assert table["state"].str.startswith("stored; not compared").all()
         assert "1 files could not be read" in texts(app.warning)
+
+
+def test_the_monitor_page_counts_what_decides_in_the_background(open_app, many, monkeypatch):
+    many.choose(many.evaluate("robust").point_at(0.6))
+    shutil.rmtree(many.counts.folder / "counts")
+    many.evaluate()  # what the sidebar shows
+    gate = threading.Event()
+
+    def wait_and_count(*arguments):
+        assert gate.wait(SECONDS)
+        return count(*arguments)
+
+    monkeypatch.setattr("openmax_core.stored_evaluation.count", wait_and_count)
+    app = open_app(many.folder, "monitor", method="bendale")
+    assert "New batches are decided with **robust**, whatever the sidebar" in texts(app.info)
+    assert "No batch is recorded yet" not in texts(app.info)
+    gate.set()
+    until_counted(app)
+    assert many.is_counted("robust")
+    assert "decided with **robust**, threshold **0.6**" in texts(app.caption)
+    assert "No batch is recorded yet" in texts(app.info)
+
+
+def test_where_what_decides_cannot_be_counted_recorded_batches_are_shown(
+    open_app, many, tmp_path, monkeypatch
+):
+    many.batches.add(measured(many, tmp_path / "calm.parquet", seed=1), "calm")
+    many.choose(many.evaluate("robust").point_at(0.6))
+    shutil.rmtree(many.counts.folder / "counts")
+    many.evaluate()
+
+    def fail(*arguments):
+        raise FitError("class 'ash' has no Weibull")
+
+    monkeypatch.setattr("openmax_core.stored_evaluation.count", fail)
+    app = until_counted(open_app(many.folder, "monitor", method="bendale"))
+    assert "class 'ash' has no Weibull" in texts(app.error)
+    assert "The newest batch, **calm**" in texts([*app.success, *app.warning])
+    monkeypatch.setattr("openmax_core.stored_evaluation.count", count)
+    until_counted(app.run())
+    assert not app.error
+    assert "decided with **robust**" in texts(app.caption)
+
+
+def test_a_method_named_in_two_ways_is_counted_once(many):
+    settings = OpenMax("robust", tail_size=12).settings()
+    one = state.counting_of(many, "robust", {"tail_size": 12})
+    other = state.counting_of(many, "robust", settings)
+    assert one is not None
+    assert one is other
+    one.result(SECONDS)
 
 
 def test_what_cannot_be_counted_is_said_and_tried_again(open_app, many, monkeypatch):

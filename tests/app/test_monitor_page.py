@@ -49,6 +49,11 @@ def traces(app: AppTest, place: int) -> list[dict[str, Any]]:
     return found
 
 
+def help_of(app: AppTest, label: str) -> str:
+    (card,) = [item for item in app.metric if item.label == label]
+    return str(card.help)
+
+
 def choose(app: AppTest, item: RecordedBatch) -> AppTest:
     return app.selectbox(key="batch").set_value(item.id).run()
 
@@ -104,11 +109,39 @@ def test_another_batch_is_chosen_and_its_classes_and_pictures_shown(open_app, tr
     assert "The picture is no longer there" in texts(app.warning)
 
 
-def test_pictures_that_were_seen_before_are_shown_by_how_they_changed(open_app, trees, recorded):
+def test_pictures_that_were_seen_before_are_shown_by_how_they_changed(
+    open_app, trees, recorded, tmp_path
+):
+    logits = 0.4 * logits_of_classes(20, 3, seed=1)  # the calm ones on a foggy day
+    path = write_table(tmp_path / "fog.parquet", trees, logits)
+    report = monitor(trees, path, choose_method(trees)).report
+    trees.batches.add(monitor(trees, path, choose_method(trees)), "fog")
     app = open_app(trees.folder, "monitor")
-    assert recorded[1].report.compared_with == "the batch 'calm' of 2026-03-01"
+    assert report.compared_with == "the batch 'calm' of 2026-03-01"
     assert "with the same path as in the batch 'calm'" in texts(app.caption)
     assert " → " in gallery(app)[0]["lines"][0]
+
+
+def test_other_pictures_under_the_same_names_are_said_not_to_be_compared(open_app, trees, recorded):
+    app = open_app(trees.folder, "monitor")
+    said = texts(app.caption)
+    assert recorded[1].report.not_compared
+    assert "60 pictures have the same path as in the batch 'calm' of 2026-03-01, but are" in said
+    assert "With --compare calm, openmax monitor compares them all the same." in said
+    assert "Those farthest out are listed" in said
+
+
+def test_the_expected_share_is_said_to_flatter_where_the_threshold_was_chosen_on_it(
+    open_app, trees, recorded, tmp_path
+):
+    told = "The threshold was chosen on this test set, so the expected share may be a little too"
+    app = open_app(trees.folder, "monitor")
+    assert told in help_of(app, "Expected")
+    trees.choose(trees.evaluate().point_at(0.6))
+    by_hand = record(trees, tmp_path, "by hand", 3)
+    app = choose(open_app(trees.folder, "monitor"), by_hand)
+    assert "They are known ones only." in help_of(app, "Expected")
+    assert told not in help_of(app, "Expected")
 
 
 def test_batches_decided_otherwise_are_said_to_be(open_app, trees, recorded):

@@ -39,7 +39,7 @@ def noisy(digits: Workspace, server_folder: Path) -> Path:
         copy = folder / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.asarray(Image.open(path)).astype(float)
-        noise = generator.normal(0, 60, pixels.shape)
+        noise = generator.normal(0, 40, pixels.shape)
         Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8)).save(copy)
     return folder
 

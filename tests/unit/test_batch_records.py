@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pyarrow.parquet import read_table, write_table
 
 from openmax_core.batch_names import default_name
 from openmax_core.batch_pictures import CHANGED, GONE, picture_file
@@ -21,6 +22,7 @@ from openmax_core.batch_scoring import measure_batch
 from openmax_core.batch_tables import batch_table, class_table
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor_figures import MOST_CLASSES, drift_figure, rate_figure
+from openmax_core.same_pictures import PROJECTION
 from tests.batches import batch_of, logits_of_classes
 from tests.evaluations import made_up_evaluation
 
@@ -34,7 +36,11 @@ def batches() -> list[MeasuredBatch]:
     alike, unlike = logits_of_classes(20, 3, 1), logits_of_classes(20, 3, 2, 2.0)
     return [
         measure_batch(evaluation, 0.7, None, batch_of(alike)),
-        measure_batch(evaluation, 0.7, {"1": 0.5}, batch_of(alike[:3])),
+        measure_batch(
+            *(evaluation, 0.7, {"1": 0.5}, batch_of(alike[:3])),
+            not_compared="3 pictures are others",
+            is_chosen_on_test_set=True,
+        ),
         measure_batch(evaluation, 0.7, None, batch_of(unlike)),
         measure_batch(evaluation, 0.5, None, batch_of(alike)),
     ]
@@ -63,6 +69,23 @@ def test_batches_come_back_as_they_were_the_oldest_first(tmp_path, batches):
         assert json.loads(json.dumps(written, allow_nan=False)) == written
         assert item.report.verdict == measured.report.verdict
         pd.testing.assert_frame_equal(item.pictures(), measured.pictures)
+
+
+def test_records_of_older_versions_are_read(tmp_path, batches):
+    kept = BatchRecords(tmp_path / "batches")
+    added = kept.add(batches[0], "old", MOMENT)
+    assert added.path is not None
+    table = read_table(added.path)
+    values = json.loads(table.schema.metadata[b"openmax-batch"])
+    del values["not_compared"], values["is_chosen_on_test_set"]
+    columns = [name for name in table.column_names if not name.startswith(PROJECTION)]
+    table = table.select(columns).replace_schema_metadata({"openmax-batch": json.dumps(values)})
+    write_table(table, added.path)
+    (found,), problems = kept.load()
+    assert problems == []
+    assert found.report.not_compared == ""
+    assert not found.report.is_chosen_on_test_set
+    assert found.pictures()["score"].tolist() == batches[0].pictures["score"].tolist()
 
 
 def test_the_same_batch_is_recorded_once_and_at_another_threshold_again(tmp_path, batches):

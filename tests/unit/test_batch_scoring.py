@@ -10,7 +10,7 @@ import pytest
 
 from openmax_core.assessment import Evaluation
 from openmax_core.batch_reports import Basis, MeasuredBatch
-from openmax_core.batch_scoring import Earlier, measure_batch
+from openmax_core.batch_scoring import measure_batch
 from openmax_core.batch_tables import class_table
 from openmax_core.changed import (
     picture_in_words,
@@ -21,6 +21,7 @@ from openmax_core.changed import (
 from openmax_core.drift import Share
 from openmax_core.inference import NOT_FINITE
 from openmax_core.openmax import Decisions
+from openmax_core.same_pictures import PROJECTION, Earlier, projected
 from openmax_core.single_class import own_distances
 from tests.batches import batch_of, logits_of_classes
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
@@ -157,8 +158,13 @@ def test_pictures_without_logits_are_counted_and_take_no_part(evaluation):
 
 def earlier_of(evaluation: Evaluation, logits: np.ndarray, paths: list[str]) -> Earlier:
     decided = evaluation.openmax.decide(logits)
-    table = {"path": paths, "prediction": decided.predictions, "score": decided.scores}
-    return Earlier("last week", pd.DataFrame(table))
+    table = {
+        "path": paths,
+        "nearest": logits.argmax(axis=1),
+        "prediction": decided.predictions,
+        "score": decided.scores,
+    }
+    return Earlier("last week", "last week", pd.DataFrame(table))
 
 
 def test_decisions_that_changed_come_first_then_the_largest_change_of_score(evaluation):
@@ -167,7 +173,7 @@ def test_decisions_that_changed_come_first_then_the_largest_change_of_score(eval
     now[4], now[9] = before[14], before[4] * 0.5  # another class, and less sure
     now[0] += np.array([0.3, 0, 0], dtype=np.float32)
     paths = [f"{row}.png" for row in range(30)]
-    found = measure(evaluation, now, earlier=[earlier_of(evaluation, before[::-1], paths[::-1])])
+    found = measure(evaluation, now, earlier=earlier_of(evaluation, before[::-1], paths[::-1]))
     listed = pictures_to_look_at(found.report, found.pictures)
     old, new = evaluation.openmax.decide(before), evaluation.openmax.decide(now)
     change = new.scores - old.scores
@@ -193,7 +199,7 @@ def test_decisions_that_changed_come_first_then_the_largest_change_of_score(eval
 def test_a_moved_threshold_changes_no_picture(evaluation):
     logits = logits_of_classes(10, 3, seed=3, signal=3.0)
     paths = [f"{row}.png" for row in range(30)]
-    earlier = [earlier_of(evaluation, logits, paths)]
+    earlier = earlier_of(evaluation, logits, paths)
     found = measure_batch(evaluation, 0.2, None, batch_of(logits), earlier)
     assert found.report.n_shared == 30
     assert found.report.n_flipped == 0
@@ -201,16 +207,41 @@ def test_a_moved_threshold_changes_no_picture(evaluation):
     assert "none is decided otherwise now" in what_is_listed(found.report)
 
 
-def test_the_batch_is_compared_with_those_that_share_most_of_its_paths(evaluation):
+def test_the_batch_is_compared_by_path_with_what_it_is_told_to(evaluation):
     logits = logits_of_classes(10, 3, seed=3)
     paths = [f"{row}.png" for row in range(30)]
-    some = replace(earlier_of(evaluation, logits[:8], paths[:8]), name="some")
-    most = replace(earlier_of(evaluation, logits[:9], paths[:9]), name="most")
-    older = replace(most, name="as many, older")
-    found = measure(evaluation, logits, earlier=[some, most, older])
-    assert (found.report.compared_with, found.report.n_shared) == ("most", 9)
-    none = measure(evaluation, logits, earlier=[replace(some, table=some.table[:0])])
+    some = earlier_of(evaluation, logits_of_classes(10, 3, seed=4)[:8], paths[:8])
+    found = measure(evaluation, logits, earlier=some)
+    assert (found.report.compared_with, found.report.n_shared) == ("last week", 8)
+    none = measure(evaluation, logits, earlier=replace(some, table=some.table[:0]))
     assert (none.report.compared_with, none.report.n_shared) == ("", 0)
+
+
+def test_why_equal_names_are_not_compared_is_said_and_those_farthest_out_are_listed(evaluation):
+    logits = logits_of_classes(10, 3, seed=3)
+    found = measure(evaluation, logits, not_compared="30 pictures are others")
+    words = what_is_listed(found.report)
+    assert words.startswith("those farthest out are listed: distance")
+    assert len(pictures_to_look_at(found.report, found.pictures)) == 30
+    assert found.report.compared_with == ""
+
+
+def test_what_tells_the_same_pictures_is_kept_beside_each(evaluation):
+    logits = logits_of_classes(2, 3, seed=3)
+    lost = replace(
+        batch_of(logits), paths=("lost.png", *map(str, range(6))), errors=("lost", *[""] * 6)
+    )
+    kept = measure_batch(evaluation, THRESHOLD, None, lost).pictures
+    columns = [f"{PROJECTION}{place}" for place in range(3)]
+    assert kept[columns].to_numpy()[1:].tolist() == projected(logits).tolist()
+    assert kept[columns].iloc[0].isna().all()
+
+
+def test_a_threshold_chosen_on_the_test_set_is_said_to_flatter_it(evaluation):
+    logits = logits_of_classes(5, 3, 1)
+    assert measure(evaluation, logits).report.expectation_in_words == ""
+    chosen = measure(evaluation, logits, is_chosen_on_test_set=True).report
+    assert "the expected share may be a little too low" in chosen.expectation_in_words
 
 
 def test_without_earlier_pictures_those_farthest_out_are_listed(evaluation):

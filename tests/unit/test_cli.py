@@ -75,9 +75,16 @@ class Ran:
         return lines[-1].removeprefix("openmax: ")
 
 
-def shell(*arguments: str | Path) -> Ran:
+class Terminal(io.StringIO):
+    """What is written to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shell(*arguments: str | Path, terminal: bool = False) -> Ran:
     """Run the command in this process, as the shell would."""
-    out, err = io.StringIO(), io.StringIO()
+    out, err = io.StringIO(), Terminal() if terminal else io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         try:
             code = main([str(argument) for argument in arguments])
@@ -249,6 +256,13 @@ def test_nan_is_a_wrong_argument(story: Story, option: str) -> None:
     assert option in ran.err
 
 
+def test_picture_folders_of_a_new_workspace_may_be_addresses() -> None:
+    ran = shell("init", "--help")
+    for option in ("train", "test", "reject", "calibration"):
+        assert f"--{option} DIR|ADDRESS" in ran.out
+    assert "An ADDRESS is s3://bucket/folder or file:///folder." in ran.out
+
+
 # --- one whole run ---------------------------------------------------------------------------
 
 
@@ -391,6 +405,36 @@ def test_the_preset_sets_the_method(story: Story, preset: str) -> None:
     values = json.loads(ran.out)
     assert (ran.code, values["preset"]) == (0, preset)
     assert values["settings"]["second_softmax"] is (preset == "notebook")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "report", "export", "monitor"])
+def test_where_pictures_are_counted_every_command_shows_how_far_it_is(
+    folder: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    given: dict[str, list[str | Path]] = {
+        "evaluate": ["--json"],
+        "predict": [folder / "reject" / "00.png", "--device", "cpu"],
+        "monitor": [folder / "test", "--device", "cpu", "--json"],
+    }
+    more = given.get(command, [])
+    ran = shell(command, folder, *more, terminal=True)
+    assert ran.code == 0
+    n_to_count = 2 * len(CLASSES) * TRAIN + len(CLASSES) * TEST + REJECT
+    assert re.search(rf"counting: .*/{n_to_count} \[", ran.err)
+    assert "counting" not in ran.out
+    if "--json" in more:
+        assert json.loads(ran.out)["workspace"] == "colours"
+
+
+def test_what_is_counted_already_and_what_no_terminal_shows_is_counted_silently(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    assert shell("evaluate", folder).err == ""
+    assert shell("evaluate", folder, terminal=True).err == ""
+    shutil.rmtree(folder / "activations" / "counts")
+    assert "counting" in shell("evaluate", folder, terminal=True).err
 
 
 def test_an_unreachable_floor_ends_with_4_and_prints_the_table(story: Story) -> None:

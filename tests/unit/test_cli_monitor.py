@@ -54,7 +54,19 @@ def alike(digits, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def noisy(digits, tmp_path_factory) -> Path:
-    return copy_test_pictures(digits, tmp_path_factory.mktemp("noisy") / "tuesday", noise=60)
+    return copy_test_pictures(digits, tmp_path_factory.mktemp("noisy") / "tuesday", noise=40)
+
+
+@pytest.fixture(scope="module")
+def renamed(digits, tmp_path_factory) -> Path:
+    """The other half of the test pictures under the names of the first, as a camera would."""
+    folder, source = tmp_path_factory.mktemp("renamed") / "wednesday", digits.picture_folder("test")
+    for label in digits.classes:
+        paths = sorted((source / label).iterdir())
+        (folder / label).mkdir(parents=True)
+        for named, other in zip(paths[::2], paths[1::2], strict=False):
+            shutil.copy(other, folder / label / named.name)
+    return folder
 
 
 def test_help_names_the_options_and_the_exit_code():
@@ -83,7 +95,7 @@ def test_drift_is_told_recorded_and_fails_where_asked_to(digits, alike, noisy):
     assert "\nDRIFT: more pictures are rejected than chance explains and the distances" in ran.out
     assert "The test set holds known pictures only" in ran.out
     # Both share all its paths; what was recorded is newer.
-    assert "in the batch 'monday' of 2026-03-" in ran.out
+    assert "with the same path as in the batch 'monday' of 2026-03-" in ran.out
     found, _ = digits.batches.load()
     assert [item.name for item in found] == ["monday", "a night"]
     assert f"recorded as 'a night' in {found[1].path}" in ran.out
@@ -91,6 +103,31 @@ def test_drift_is_told_recorded_and_fails_where_asked_to(digits, alike, noisy):
     assert again.code == EXIT_DRIFT
     assert "recorded already, as 'a night'" in again.out
     assert len(digits.batches.load()[0]) == 2
+
+
+def test_other_pictures_under_the_same_names_are_not_compared(digits, renamed):
+    ran = shell("monitor", digits.folder, renamed)
+    assert ran.code == 0
+    assert " pictures have the same path as in the test set, but are not taken for the" in ran.out
+    assert "With --compare test, openmax monitor compares them all the same\n" in ran.out
+    assert "\n            those farthest out are listed: " in ran.out
+    assert " → " not in ran.out
+    values = json.loads(shell("monitor", digits.folder, renamed, "--json").out)
+    assert values["compared_with"] is None
+    assert values["not_compared"] in ran.out
+    ran = shell("monitor", digits.folder, renamed, "--compare", "test")
+    assert "pictures with the same path as in the test set" in ran.out
+    assert " → " in ran.out
+    values = json.loads(shell("monitor", digits.folder, renamed, "--compare", "test", "--json").out)
+    assert (values["compared_with"], values["not_compared"]) == ("the test set", None)
+
+
+def test_a_threshold_chosen_on_the_test_set_is_said_to_flatter_it(digits, alike):
+    told = "the threshold was chosen on this test set, so the expected share may be a little too"
+    assert told in shell("monitor", digits.folder, alike).out
+    assert told not in shell("monitor", digits.folder, alike, "--threshold", "0.8").out
+    values = json.loads(shell("monitor", digits.folder, alike, "--json").out)
+    assert values["is_chosen_on_test_set"] is True
 
 
 def test_json_has_every_figure_and_the_pictures(digits, noisy):

@@ -16,7 +16,7 @@ from openmax_core import OpenMax
 from openmax_core.activations import LOGITS, Activations
 from openmax_core.drift import Share
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.health import class_distances, class_health
+from openmax_core.health import class_distances, class_health, mean_dominance
 from openmax_core.members import tail_members
 from openmax_core.mistakes import find_mistakes
 from openmax_core.monitoring import monitor
@@ -310,7 +310,6 @@ def test_pictures_to_look_at_are_those_of_the_sample(trees, is_many):
     distances = class_distances(evaluation)
     health = class_health(evaluation, distances)
     assert health.n_test.sum() == 25
-    assert health.n_examined.sum() <= 25
     assert sum(item.n for item in reject_folders(evaluation).at(0.5)) == 25
 
 
@@ -322,6 +321,44 @@ def test_the_pictures_of_a_tail_are_all_there(trees, monkeypatch):
     for index, members in enumerate(expected):
         assert tail_members(evaluation, index)["path"].tolist() == members["path"].tolist()
     class_health(evaluation, class_distances(evaluation))  # also where a class has no sample
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_pull_of_one_picture_is_that_of_the_farthest_of_all(trees, preset, monkeypatch):
+    """Also where the farthest is in no tail: with large logits that point the class's way."""
+    folder = stored(trees, "train").folder
+    logits = np.load(folder / LOGITS)
+    logits[5] *= 4
+    np.save(folder / LOGITS, logits)
+    exact = trees.evaluate(preset)
+    pull, _ = mean_dominance(exact)
+    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    whole = trees.evaluate(preset)
+    assert whole.sampling is not None
+    np.testing.assert_allclose(mean_dominance(whole)[0], pull, rtol=1e-4)
+
+
+def test_the_pull_is_looked_for_among_all_and_its_median_is_the_sample_s(trees, is_many):
+    train = trees.activations("train")
+    for _ in range(2):  # counted, and opened again
+        evaluation = trees.evaluate("bendale")
+        assert len(evaluation.train) == 25
+        pull, n_examined = mean_dominance(evaluation)
+        for index, mean in enumerate(evaluation.openmax.means_):
+            of_all, of_sample = (
+                np.linalg.norm(
+                    part.logits[(part.labels == index) & (part.logits.argmax(axis=1) == index)]
+                    - mean,
+                    axis=1,
+                )
+                for part in (train, evaluation.train)
+            )
+            expected = of_all.max() / (len(of_all) - 1) / np.median(of_sample)
+            assert pull[index] == pytest.approx(expected, rel=1e-5)
+            assert n_examined[index] == len(of_all)
+    assert not class_health(evaluation, class_distances(evaluation)).is_sampled(
+        evaluation.openmax.n_correct_
+    )
 
 
 def test_thresholds_per_class_cannot_be_counted(trees, request):

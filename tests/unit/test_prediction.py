@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from openmax_core import NoFeasibleThresholdError, OpenMaxError
-from openmax_core.prediction import choose_method, expand_paths
+from openmax_core import NoFeasibleThresholdError, OpenMax, OpenMaxError
+from openmax_core.prediction import choose_method, chosen_settings, expand_paths
 from openmax_core.settings import Defaults
 from openmax_core.workspace import Workspace
 from tests.helpers import make_workspace, store_made_up
@@ -134,6 +134,40 @@ def test_a_point_with_settings_that_do_not_exist_is_named(
     assert written in text
     path.write_text(text.replace(written, instead), encoding="utf-8")
     with pytest.raises(OpenMaxError, match=r"operating_point\.json .*settings.*; choose the"):
+        choose_method(workspace)
+
+
+# --- a threshold chosen on the pictures that it is counted on ----------------------------------
+
+
+def test_a_threshold_chosen_on_the_present_pictures_is_told_from_others(
+    workspace: Workspace,
+) -> None:
+    assert choose_method(workspace).is_chosen_on_test_set  # recommended
+    assert not choose_method(workspace, threshold=0.6).is_chosen_on_test_set
+    chosen = workspace.evaluate().recommend(0.85)
+    workspace.choose(chosen)
+    assert choose_method(workspace).is_chosen_on_test_set
+    workspace.choose(dataclasses.replace(chosen, data="of then"))
+    assert not choose_method(workspace).is_chosen_on_test_set
+    workspace.choose(workspace.evaluate().point_at(0.41))  # by hand
+    assert not choose_method(workspace).is_chosen_on_test_set
+
+
+# --- the method alone ------------------------------------------------------------------------
+
+
+def test_the_method_that_decides_is_known_before_it_is_fitted(workspace: Workspace) -> None:
+    assert chosen_settings(workspace) == ("bendale", OpenMax("bendale").settings())
+    workspace.choose(workspace.evaluate("notebook", tail_size=15).point_at(0.41))
+    preset, settings = chosen_settings(workspace)
+    assert (preset, settings) == ("notebook", choose_method(workspace).evaluation.openmax.settings_)
+
+
+def test_with_a_preset_a_damaged_operating_point_does_not_matter(workspace: Workspace) -> None:
+    workspace.operating_point_path.write_text("{")
+    assert choose_method(workspace, "notebook").threshold > 0
+    with pytest.raises(OpenMaxError, match="cannot read the operating point"):
         choose_method(workspace)
 
 
