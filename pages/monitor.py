@@ -37,6 +37,7 @@ def main() -> None:
     choice = _choice(workspace)
     if choice is not None:
         _show_choice(choice)
+    select_own(workspace)  # before the records are read, so that it is one of them
     records, problems = batches.records(workspace)
     for problem in problems:
         show_warning(problem)
@@ -48,7 +49,6 @@ def main() -> None:
     basis = _basis(choice) if choice is not None else records[-1].report.basis
     _show_over_time(records, basis)
     st.subheader("One batch")
-    select_own(workspace)
     st.fragment(_show_one)(workspace, records)
     show_form(workspace, choice)
 

@@ -38,6 +38,8 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         show_job(job, "Scoring the batch", "pictures")
         return
     if job is not None and _is_noted(job, OWN_JOB):
+        if _is_noted(job, TO_SELECT):
+            st.rerun()  # it ended while the page was drawn, after the records had been read
         if job.problem:
             show_error(job.problem)
         else:
