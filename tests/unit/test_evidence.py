@@ -148,8 +148,10 @@ def test_shipped_evidence_never_has_the_default_beyond_noise_below_softmax():
         assert above
 
 
-def test_the_readme_tells_the_shipped_counts():
-    readme = (SHIPPED.parents[1] / "README.md").read_text(encoding="utf-8")
+def test_readme_and_guide_tell_the_shipped_counts():
+    folder = SHIPPED.parents[1]
+    guide = (folder / "assets" / "guides" / "method.md").read_text(encoding="utf-8")
+    readme = (folder / "README.md").read_text(encoding="utf-8")
     evidence = Evidence.load(SHIPPED)
     tables = [
         evidence.noise_table(is_shifted).to_dict(orient="records") for is_shifted in (False, True)
@@ -159,10 +161,16 @@ def test_the_readme_tells_the_shipped_counts():
             f"{row['better']} / {row['within noise']} / {row['worse']}" for row in (plain, shifted)
         )
         name = plain["method"]
-        assert f"| `{name}` | {counts} |" in readme or f"| {name} | {counts} |" in readme
-    assert f"{evidence.n_candidates} settings were compared on" in readme
+        assert f"| `{name}` | {counts} |" in guide or f"| {name} | {counts} |" in guide
+    assert f"{evidence.n_candidates} settings were compared on" in guide
+    robust = [table[0] for table in tables]
+    assert [row["method"] for row in robust] == ["robust", "robust"]
+    assert all(row["worse"] == 0 for row in robust)
+    better = sum(row["better"] for row in robust)
+    total = sum(row[name] for row in robust for name in ("better", "within noise", "worse"))
+    assert f"never worse than softmax alone in {total} comparisons, better in {better}" in readme
     n_plain = evidence.n_problems - evidence.n_shifted
-    assert f"{n_plain} as they are and {evidence.n_shifted} with a constant added" in readme
+    assert f"{n_plain} as they are and {evidence.n_shifted} with a constant added" in guide
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"chosen": {}})])
