@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError
 from openmax_core.files import new_folder
-from openmax_core.images import PictureFiles
+from openmax_core.picture_folders import PictureFiles
 from openmax_core.shards import Rows, cannot_store
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"

@@ -121,31 +121,6 @@ class TrainTransform:
         return np.ascontiguousarray(view)
 
 
-@dataclass(frozen=True)
-class PictureFiles:
-    """Picture files of one split, in a stable order.
-
-    Attributes
-    ----------
-    folder : Path or RemotePath
-    paths : tuple of N str
-        Relative to ``folder``, with forward slashes.
-    labels : (N,) int64
-        Class index, −1 for unknowns.
-    sizes, mtimes : (N,) int64
-        Bytes and nanoseconds, as the file system gives them.
-    """
-
-    folder: Location
-    paths: tuple[str, ...]
-    labels: NDArray[np.int64]
-    sizes: NDArray[np.int64]
-    mtimes: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
 def decode(
     source: Location | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:

@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.files import printable
-from openmax_core.images import PictureFiles
 from openmax_core.locations import Location, RemotePath
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Picture files of one split, in a stable order.
+
+    Attributes
+    ----------
+    folder : Path or RemotePath
+    paths : tuple of N str
+        Relative to ``folder``, with forward slashes.
+    labels : (N,) int64
+        Class index, −1 for unknowns.
+    sizes, mtimes : (N,) int64
+        Bytes and nanoseconds, as the file system gives them.
+    """
+
+    folder: Location
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
 
 def find_class_folders(folder: Location) -> list[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.images import PictureFiles
 from openmax_core.locations import Location, RemotePath, is_address, require_path
 from openmax_core.picture_folders import (
+    PictureFiles,
     find_class_folders,
     find_known_pictures,
     find_unknown_pictures,

@@ -23,7 +23,7 @@ import numpy as np
 from openmax_core.activations import KEY, WRITING, Activations, write_activations
 from openmax_core.errors import ActivationsError
 from openmax_core.files import KEY_LENGTH, fingerprint
-from openmax_core.images import PictureFiles
+from openmax_core.picture_folders import PictureFiles
 from openmax_core.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 
 UNFINISHED, LOCK = ".unfinished-", ".lock"

@@ -14,8 +14,9 @@ from PIL import Image
 
 from openmax_core.engines import normalise
 from openmax_core.errors import PictureError, WorkspaceError
-from openmax_core.images import PictureFiles, Pixels, TrainTransform, Transform, decode
+from openmax_core.images import Pixels, TrainTransform, Transform, decode
 from openmax_core.locations import Location
+from openmax_core.picture_folders import PictureFiles
 
 if TYPE_CHECKING:
     import torch

@@ -25,12 +25,13 @@ from openmax_core.batch_records import BatchRecords
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
 from openmax_core.files import fingerprint, modified
-from openmax_core.images import PictureFiles, TrainTransform, Transform
+from openmax_core.images import TrainTransform, Transform
 from openmax_core.locations import Location
 from openmax_core.named_classifier import NamedClassifier
 from openmax_core.new_workspace import make_workspace
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
+from openmax_core.picture_folders import PictureFiles
 from openmax_core.saved_points import SavedPoints
 from openmax_core.settings import (
     FILE_NAME,

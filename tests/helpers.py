@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core.images import PictureFiles
+from openmax_core.picture_folders import PictureFiles
 from openmax_core.settings import (
     FILE_NAME,
     ClassifierSettings,

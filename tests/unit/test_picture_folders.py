@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.images import PictureFiles
 from openmax_core.picture_folders import (
     UNKNOWN,
+    PictureFiles,
     find_class_folders,
     find_known_pictures,
     find_unknown_pictures,
