@@ -97,7 +97,7 @@ class Health:
         return sum(map(bool, self.warnings))
 
     def is_sampled(self, n_correct: Int) -> bool:
-        """Whether it was looked for among a part of (C,) correctly classified pictures."""
+        """Whether ``dominance`` is of a part of the (C,) correctly classified pictures."""
         return bool((self.n_examined < n_correct).any())
 
     @property

@@ -85,8 +85,10 @@ class Job(Generic[Progress, Result]):
         return self._result  # type: ignore[return-value]
 
     def _run(self) -> None:
+        work = self._work
+        del self._work  # what it holds is not kept beside the result
         try:
-            self._result = self._work(self._report)
+            self._result = work(self._report)
         except BaseException as error:  # kept for whoever asks for the result
             if not isinstance(error, (OpenMaxError, CancelledError)):
                 traceback.print_exc()

@@ -20,7 +20,7 @@ from openmax_core.same_pictures import PROJECTION, Earlier, find_same, projected
 from openmax_core.weibull import Float, Int
 from openmax_core.workspace import Workspace
 
-AUTO, NOTHING = "auto", "none"
+AUTO, NOTHING, TEST, REJECT = "auto", "none", "test", "reject"
 MOST_EARLIER = 10
 
 
@@ -42,9 +42,10 @@ def monitor(
     choice : what decides, see :func:`openmax_core.prediction.choose_method`
     level : largest probability of an alarm for a batch like the test set
     compare : what pictures of the same path are compared with: 'test', 'reject', the name of a
-        recorded batch, or 'none'; 'auto': of these sets and the 10 newest batches of the same
-        calibration the one that shares the most paths, of equals the newest, among those whose
-        pictures are the same as far as :mod:`openmax_core.same_pictures` can tell
+        recorded batch (of several the newest) or its id, or 'none'; 'auto': of these sets and the
+        10 newest batches of the same calibration the one that shares the most paths, of equals the
+        newest, among those whose pictures are the same as far as
+        :mod:`openmax_core.same_pictures` can tell
 
     Raises
     ------
@@ -57,12 +58,15 @@ def monitor(
     basis = Basis.of(evaluation, choice.threshold, choice.class_thresholds)
     records, _ = workspace.batches.load() if compare != NOTHING else ([], [])
     alike = [item for item in records if item.report.basis.calibration == basis.calibration]
-    # Before the network runs: a name that does not exist is told at once.
+    # Before the network runs: a name that does not exist, or a damaged record, is told at once.
     earlier = _named(choice, alike, compare)
+    candidates = list(_earlier(choice, alike)) if compare == AUTO else []
     batch = read_batch(workspace, source, device, progress)
     not_compared = ""
     if compare == AUTO:
-        earlier, not_compared = find_same(batch, list(_earlier(choice, alike)))
+        earlier, not_compared = find_same(batch, candidates)
+    elif compare == NOTHING:
+        not_compared = "no picture was compared with earlier ones, as was asked for"
     return measure_batch(
         evaluation,
         choice.threshold,
@@ -78,11 +82,11 @@ def monitor(
 def _named(choice: Choice, alike: list[RecordedBatch], compare: str) -> Earlier | None:
     if compare in (AUTO, NOTHING):
         return None
-    if compare in ("test", "reject") and (found := _of_set(choice, compare)) is not None:
+    if compare in (TEST, REJECT) and (found := _of_set(choice, compare)) is not None:
         return found
     for record in reversed(alike):
-        if record.name == compare:
-            return _of_record(record)
+        if compare in (record.id, record.name):
+            return _of_record(record, compare)
     names = ", ".join(dict.fromkeys(record.name for record in reversed(alike))) or "none"
     raise OpenMaxError(
         f"there is nothing called '{compare}' to compare with: give auto, none, test, reject, or a "
@@ -92,22 +96,25 @@ def _named(choice: Choice, alike: list[RecordedBatch], compare: str) -> Earlier 
 
 def _earlier(choice: Choice, alike: list[RecordedBatch]) -> Iterator[Earlier]:
     """What pictures of the same path may have been seen in, the newest first."""
+    names = {AUTO, NOTHING, TEST, REJECT}
     for record in list(reversed(alike))[:MOST_EARLIER]:
-        yield _of_record(record)
-    for name in ("test", "reject"):
+        is_told = record.name not in names and not record.name.startswith("-")
+        yield _of_record(record, record.name if is_told else record.id)
+        names.add(record.name)
+    for name in (TEST, REJECT):
         if (found := _of_set(choice, name)) is not None:
             yield found
 
 
-def _of_record(record: RecordedBatch) -> Earlier:
+def _of_record(record: RecordedBatch, option: str) -> Earlier:
     pictures = record.pictures()
-    table = pictures[pictures["nearest"] >= 0]
-    columns = [name for name in table.columns if name.startswith(PROJECTION)]
-    kept = table[columns].to_numpy()
+    read = pictures[pictures["nearest"] >= 0]
+    columns = [name for name in read.columns if name.startswith(PROJECTION)]
+    kept = read[columns].to_numpy()
     return Earlier(
         f"the batch '{record.name}' of {record.time[:10]}",
-        record.name,
-        table,
+        option,
+        read[["path", "nearest", "prediction", "score"]].copy(),
         (lambda rows: kept[rows]) if columns else None,
     )
 
@@ -115,7 +122,7 @@ def _of_record(record: RecordedBatch) -> Earlier:
 def _of_set(choice: Choice, name: str) -> Earlier | None:
     evaluation = choice.evaluation
     curve = evaluation.curve
-    if name == "test":
+    if name == TEST:
         return _set(name, evaluation.test, curve.test_predictions, curve.test_scores)
     if evaluation.reject is not None:
         return _set(name, evaluation.reject, curve.reject_predictions, curve.reject_scores)

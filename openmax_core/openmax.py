@@ -222,6 +222,8 @@ class OpenMax:
             distances = [parts @ factors for parts in distances]
         sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
         tails = select_tails(distances, sizes, names)
+        for name in ("tail_rows_", "farthest_"):  # of an earlier fit_chunks
+            vars(self).pop(name, None)
         return self._learn(settings, names, means, factors, tails, n_correct, n_training)
 
     def fit_chunks(self, read: ReadChunks, class_names: Sequence[str]) -> OpenMax:

@@ -98,6 +98,7 @@ def choose_method(
     preset: str | None = None,
     threshold: float | None = None,
     report: Report | None = None,
+    evaluation: Evaluation | None = None,
 ) -> Choice:
     """Method and threshold to decide with.
 
@@ -107,6 +108,7 @@ def choose_method(
     Parameters
     ----------
     report : called with the pictures done and to do, where they are so many that they are counted
+    evaluation : of the method of :func:`chosen_settings`, where it is at hand
 
     Raises
     ------
@@ -115,7 +117,7 @@ def choose_method(
     """
     point = workspace.operating_point() if preset is None else None
     used, settings = _settings(workspace, point, preset)
-    evaluation = workspace.evaluate(used, report=report, **settings)
+    evaluation = evaluation or workspace.evaluate(used, report=report, **settings)
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
     if point is not None:

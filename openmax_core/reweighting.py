@@ -28,6 +28,8 @@ def centred(logits: NDArray[Any], centring: str) -> NDArray[Any]:
     if centring == "none":
         return logits
     relative = logits - logits.max(axis=1, keepdims=True)
+    if relative.dtype.kind != "f":
+        relative = relative.astype(np.float64)
     relative -= (relative.mean if centring == "mean" else relative.min)(axis=1, keepdims=True)
     return relative
 

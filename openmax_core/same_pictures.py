@@ -19,8 +19,10 @@ classes) other pictures had a mean likeness of −0.15 to 0.26, and next digits 
 0.26, far beyond chance; the same pictures had 0.78 at 0.9 times the brightness, 0.38 and 0.56 at
 0.7 times, 0.46 and 0.77 with a little noise. Where hardly anything is left of what the network saw
 (the garages at 0.45 times the brightness: 28 % get the class from before) it is 0.14, and the
-pictures are not taken for the same. Fewer than ``MIN_PAIRS`` pairs with others in their group are
-never taken for the same pictures. Of many a seeded sample is looked at.
+pictures are not taken for the same. What follows the file numbers in the same way every day, as
+the light does for a camera that begins at dawn, makes other pictures alike, too, where it is as
+strong as what tells the pictures of a class apart. Fewer than ``MIN_PAIRS`` pairs with others in
+their group are never taken for the same pictures. Of many a seeded sample is looked at.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class Earlier:
     Attributes
     ----------
     name : what people know them by
-    option : what ``openmax monitor --compare`` calls them
+    option : what ``openmax monitor --compare`` calls them, and nothing else
     table : DataFrame with path, nearest (class with the largest logit), prediction (C: 'unknown'
         won) and score of those that were read
     projected : gives the (K, k) :func:`projected` logits of (K,) rows of the table; None where they
@@ -109,6 +111,7 @@ def find_same(batch: Batch, candidates: Sequence[Earlier]) -> tuple[Earlier | No
     """
     paths = [path for path, error in zip(batch.paths, batch.errors, strict=True) if not error]
     own = batch.logits.argmax(axis=1).astype(np.int64)
+    folders, _ = pd.factorize(np.array([dirname(path) for path in paths], dtype=object))
     shared = []
     for item in candidates:
         places = item.rows_of(paths)
@@ -120,17 +123,10 @@ def find_same(batch: Batch, candidates: Sequence[Earlier]) -> tuple[Earlier | No
         if item.projected is None:
             reasons.append("how alike they are was not kept with that batch, which is older")
             continue
-        found = likeness(
-            projected(batch.logits[rows]),
-            item.projected(before),
-            pd.DataFrame(
-                {
-                    "folder": [dirname(paths[row]) for row in rows.tolist()],
-                    "now": own[rows],
-                    "before": item.table["nearest"].to_numpy(dtype=np.int64)[before],
-                }
-            ),
-        )
+        was = item.table["nearest"].to_numpy(dtype=np.int64)[before]
+        groups = pd.DataFrame({"folder": folders[rows], "now": own[rows], "before": was})
+        told, codes = tell_apart(groups)
+        found = likeness(projected(batch.logits[rows[told]]), item.projected(before[told]), codes)
         if found.are_same(LEVEL / len(shared)):
             return item, ""
         reasons.append(_reason(found))
@@ -138,39 +134,52 @@ def find_same(batch: Batch, candidates: Sequence[Earlier]) -> tuple[Earlier | No
         return None, ""
     item, rows, _ = shared[0]
     return None, (
-        f"{len(rows):,} pictures have the same path as in {item.name}, but are not taken for the "
-        f"same pictures: {reasons[0]}. With --compare {shlex.quote(item.option)}, openmax monitor "
-        "compares them all the same"
+        f"{_pictures_have(len(rows))} the same path as in {item.name}, but are not taken for "
+        f"the same pictures: {reasons[0]}. With --compare {shlex.quote(item.option)}, openmax "
+        "monitor compares them all the same"
     )
 
 
-def likeness(now: ArrayLike, before: ArrayLike, groups: pd.DataFrame, seed: int = 0) -> Likeness:
+def tell_apart(groups: pd.DataFrame, seed: int = 0) -> tuple[Int, Int]:
+    """Choose the pairs that are looked at: those with others in their group, at most some of each.
+
+    Parameters
+    ----------
+    groups : N rows; equal rows are of one group
+
+    Returns
+    -------
+    (K,) rows, a group after another, and (K,) the groups that they are of.
+    """
+    found = groups.groupby(list(groups.columns), sort=False).ngroup()
+    codes: Int = np.asarray(found, dtype=np.int64)
+    rows = _told(codes, np.random.default_rng(seed))
+    return rows, codes[rows]
+
+
+def likeness(now: ArrayLike, before: ArrayLike, groups: Int, seed: int = 0) -> Likeness:
     """Hold pairs against others of their group.
 
     Parameters
     ----------
-    now, before : (N, k) float, :func:`projected` logits of both pictures of each pair
-    groups : N rows; equal rows are of one group
+    now, before : (K, k) float, :func:`projected` logits of both pictures of each pair
+    groups : (K,) of which group it is, a group after another, see :func:`tell_apart`
     """
-    generator = np.random.default_rng(seed)
-    found = groups.groupby(list(groups.columns), sort=False).ngroup()
-    codes: Int = np.asarray(found, dtype=np.int64)
-    rows = _told(codes, generator)
-    if not len(rows):
+    if not len(groups):
         return Likeness(0, float("nan"), 1.0)
-    own = codes[rows]
-    a, b = (_directions(np.asarray(item, dtype=np.float64)[rows], own) for item in (now, before))
+    a, b = (_directions(np.asarray(item, dtype=np.float64), groups) for item in (now, before))
     total = np.vdot(a, b)
-    cosine = float(total / len(rows))
+    cosine = float(total / len(groups))
     if cosine < LEAST_LIKENESS:
-        return Likeness(len(rows), cosine, 1.0)
-    places = np.cumsum(np.diff(own, prepend=own[0]) != 0)
+        return Likeness(len(groups), cosine, 1.0)
+    generator = np.random.default_rng(seed)
+    places = np.cumsum(np.diff(groups, prepend=groups[0]) != 0)
     n_as_large = 0
     for _ in range(N_SHUFFLED):
         # Groups lie one after another, and so each stays in its place.
         order = np.argsort(places + generator.random(len(places)))
-        n_as_large += bool(np.vdot(a, b[order]) >= total - 1e-9 * len(rows))
-    return Likeness(len(rows), cosine, (1 + n_as_large) / (1 + N_SHUFFLED))
+        n_as_large += bool(np.vdot(a, b[order]) >= total - 1e-9 * len(groups))
+    return Likeness(len(groups), cosine, (1 + n_as_large) / (1 + N_SHUFFLED))
 
 
 def projected(logits: ArrayLike) -> NDArray[np.float32]:
@@ -222,6 +231,10 @@ def _directions(vectors: Float, groups: Int) -> Float:
     out: Float = np.zeros(left.shape)
     np.divide(left, lengths, out=out, where=lengths > 0)
     return out
+
+
+def _pictures_have(count: int) -> str:
+    return "1 picture has" if count == 1 else f"{count:,} pictures have"
 
 
 def _reason(found: Likeness) -> str:

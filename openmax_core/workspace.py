@@ -221,7 +221,10 @@ class Workspace:
         """
         from openmax_core.workspace_extraction import extract_here
 
-        return extract_here(self._stored, lambda: self.load_engine(device, batch_size), progress)
+        present = self._as_it_is()
+        return extract_here(
+            present._stored, lambda: present.load_engine(device, batch_size), progress
+        )
 
     def extract_on_cluster(
         self,
@@ -253,15 +256,20 @@ class Workspace:
         from openmax_core.shipping import ship
         from openmax_core.workspace_extraction import extract_on_cluster
 
+        present = self._as_it_is()
         return extract_on_cluster(
-            self._stored,
-            lambda device: ship(self, device, batch_size),
+            present._stored,
+            lambda device: ship(present, device, batch_size),
             address,
             device,
             progress,
             patience=patience,
             most_workers=most_workers,
         )
+
+    def _as_it_is(self) -> Workspace:
+        """The workspace with its settings of this moment, whoever saves others meanwhile."""
+        return Workspace(self.folder, self.settings)
 
     def has_activations(self, split: str) -> bool:
         """Tell whether activations of a split are stored, without opening them."""

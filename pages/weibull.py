@@ -37,10 +37,10 @@ def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
     health = derived.health(workspace, evaluation)
     if evaluation.sampling is not None:
         st.caption(
-            "Fits and tails are of all pictures, and so is the one that pulls a mean most; what "
-            f"is said of test and reject pictures is of {evaluation.sample_in_words}, and the "
-            f"median distance that a pull is a share of is that of {len(evaluation.train):,} "
-            f"*{evaluation.calibrated_on}* pictures."
+            "Fits and tails are of all pictures. What is said of test and reject pictures is of "
+            f"{evaluation.sample_in_words}. How far one picture pulls a mean is of the farthest of "
+            "all, as a share of the median distance of "
+            f"{len(evaluation.train):,} *{evaluation.calibrated_on}* pictures."
         )
     if health.n_warned:
         st.warning(

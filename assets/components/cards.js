@@ -4,6 +4,7 @@
  * class. The server learns the threshold on release.
  */
 const FIRST = 24; // cards that are drawn at once; more on request
+const wanted = new Map(); // how many were asked for, by board: it may be mounted anew
 const FAR = 1.6; // of the tail's end: a picture further out is drawn at the edge
 const PLOT = { width: 220, height: 64 };
 const UNKNOWN = "unknown";
@@ -182,7 +183,11 @@ class Board {
     this.sort.addEventListener("change", () => { this.nShown = FIRST; this.arrange(); });
     this.byClass.addEventListener("change", () => { this.paint(); this.release(); });
     find(".clear").addEventListener("click", () => this.tell("removed", "all"));
-    find(".more").addEventListener("click", () => { this.nShown += FIRST; this.arrange(); });
+    find(".more").addEventListener("click", () => {
+      this.nShown += FIRST;
+      wanted.set(this.sent.id, this.nShown);
+      this.arrange();
+    });
   }
 
   /** Take what the server sent; its threshold only where it has heard of ours. */
@@ -211,6 +216,7 @@ class Board {
 
   take(sent) {
     this.sent = sent;
+    this.nShown = Math.max(this.nShown, wanted.get(sent.id) ?? FIRST);
     this.cards.clear();
     this.items = sent.cards.map((card) => ({
       ...card,

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from openmax_core.assessment import Evaluation
 from openmax_core.batch_pictures import picture_file
 from openmax_core.batch_records import RecordedBatch
 from openmax_core.errors import WorkspaceError
@@ -44,7 +45,10 @@ def choice(item: Workspace) -> Choice:
     OpenMaxError
         No threshold keeps the workspace's floor, or the operating point is damaged.
     """
-    return _choice(str(item.folder), item.state(), modified(item.operating_point_path))
+    job = counting(item)
+    # Where its counts could not be kept they are still here.
+    counted = job.result() if job is not None and job.has_result else None
+    return _choice(str(item.folder), item.state(), modified(item.operating_point_path), counted)
 
 
 def records(item: Workspace) -> tuple[list[RecordedBatch], list[str]]:
@@ -94,8 +98,8 @@ def file_of(record: RecordedBatch, picture: Any) -> Path | str:
 
 
 @st.cache_resource(show_spinner="Calibrating …", max_entries=10)
-def _choice(folder: str, state: str, moment: int | None) -> Choice:
-    return choose_method(Workspace.open(folder))
+def _choice(folder: str, state: str, moment: int | None, _counted: Evaluation | None) -> Choice:
+    return choose_method(Workspace.open(folder), evaluation=_counted)
 
 
 @st.cache_resource(show_spinner=False)

@@ -99,6 +99,9 @@ def evaluation(item: Workspace) -> Evaluation:
         There are no activations yet, or the method cannot be fitted to them.
     """
     preset, overrides = method()
+    job = counting(item)
+    if job is not None and job.has_result:  # its counts could not be kept
+        return job.result()
     return _evaluation(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
 
 

@@ -90,7 +90,7 @@ def test_the_weibull_page_says_what_is_of_a_sample(open_app, many):
     many.evaluate()
     app = open_app(many.folder, "weibull")
     said = texts(app.caption)
-    assert "Fits and tails are of all pictures, and so is the one that pulls a mean most" in said
+    assert "How far one picture pulls a mean is of the farthest of all" in said
     assert "drawn at random" not in said
     assert "settings are not compared here" in texts(app.info)
 

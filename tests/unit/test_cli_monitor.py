@@ -122,6 +122,21 @@ def test_other_pictures_under_the_same_names_are_not_compared(digits, renamed):
     assert (values["compared_with"], values["not_compared"]) == ("the test set", None)
 
 
+@pytest.mark.parametrize("name", ["test", "-x", "incoming"])
+def test_a_batch_is_named_so_that_nothing_else_is_meant(digits, renamed, name):
+    """Batches may be called as a set is, as an option is, or as a newer batch."""
+    for split, day in (("test", 1), ("reject", 2)):
+        called = (f"--name={name}", f"--time=2026-03-0{day}")
+        shell("monitor", digits.folder, digits.store.newest(split), "--record", *called)
+    first = digits.batches.load()[0][0]
+    ran = shell("monitor", digits.folder, renamed)
+    assert f"in the batch '{name}' of 2026-03-01, but are not taken for the same" in ran.out
+    advised = ran.out.split("With --compare ")[1].split(",")[0]
+    assert advised == first.id
+    ran = shell("monitor", digits.folder, renamed, "--compare", advised)
+    assert f"with the same path as in the batch '{name}' of 2026-03-01" in ran.out
+
+
 def test_a_threshold_chosen_on_the_test_set_is_said_to_flatter_it(digits, alike):
     told = "the threshold was chosen on this test set, so the expected share may be a little too"
     assert told in shell("monitor", digits.folder, alike).out
@@ -148,7 +163,8 @@ def test_json_has_every_figure_and_the_pictures(digits, noisy):
 
 def test_the_batch_is_compared_with_what_is_asked_for(digits, noisy):
     ran = shell("monitor", digits.folder, noisy, "--compare", "none")
-    assert "no earlier picture has the same path" in ran.out
+    assert "pictures    no picture was compared with earlier ones, as was asked for" in ran.out
+    assert "no earlier picture has the same path" not in ran.out
     ran = shell("monitor", digits.folder, noisy, "--compare", "last week")
     assert ran.code == 1
     assert "there is nothing called 'last week' to compare with" in ran.error

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -298,18 +299,34 @@ def test_leftovers_are_removed_though_there_is_nothing_to_run(workspace: Workspa
 def test_weights_that_are_replaced_meanwhile_are_not_stored_under_the_old_key(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = workspace.load_engine
+    real = Workspace.load_engine
 
-    def load(device: str, batch_size: int | None) -> Engine:
-        engine = real(device, batch_size)
+    def load(self: Workspace, device: str, batch_size: int | None) -> Engine:
+        engine = real(self, device, batch_size)
         torch.manual_seed(7)
         torch.save(build_network(ARCHITECTURE, 2).state_dict(), workspace.folder / "net.pth")
         return engine
 
-    monkeypatch.setattr(workspace, "load_engine", load)
+    monkeypatch.setattr(Workspace, "load_engine", load)
     with pytest.raises(WorkspaceError, match=r"net\.pth were replaced in the meantime"):
         workspace.extract("cpu")
     assert not list((workspace.folder / "activations").glob("[!.]*"))
+
+
+def test_settings_that_are_saved_meanwhile_are_those_of_the_next_run(
+    workspace: Workspace, undisturbed: dict[str, bytes]
+) -> None:
+    torch.save(build_network(ARCHITECTURE, 2).state_dict(), workspace.folder / "other.pth")
+    settings = workspace.settings
+    others = replace(settings, classifier=replace(settings.classifier, weights="other.pth"))
+
+    def save(split: str, progress: Progress) -> None:
+        if not progress.done:  # before the network is loaded
+            workspace.save_settings(others)
+
+    workspace.extract("cpu", progress=save)
+    assert workspace.settings == others
+    assert stored(workspace.folder) == undisturbed
 
 
 def test_who_waits_can_be_told_to_stop(workspace: Workspace) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from openmax_core import same_pictures
 from openmax_core.same_pictures import (
     LEAST_LIKENESS,
     LEVEL,
@@ -16,8 +17,8 @@ from openmax_core.same_pictures import (
     Earlier,
     Likeness,
     find_same,
-    likeness,
     projected,
+    tell_apart,
 )
 from tests.batches import batch_of, logits_of_classes
 
@@ -31,6 +32,11 @@ def pictures(seed: int) -> np.ndarray:
     logits = logits_of_classes(N_EACH, N_CLASSES, seed)
     sure = np.random.default_rng(1000 + seed).uniform(0.6, 1.4, (len(logits), 1))
     return (logits * sure).astype(np.float32)
+
+
+def likeness(now: np.ndarray, before: np.ndarray, groups: pd.DataFrame) -> Likeness:
+    rows, codes = tell_apart(groups)
+    return same_pictures.likeness(now[rows], before[rows], codes)
 
 
 def earlier_of(logits: np.ndarray, paths: list[str], name: str = "test") -> Earlier:
