@@ -44,7 +44,7 @@ def large_pictures(server_folder: Path) -> Path:
     stream = io.BytesIO()
     coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(coarse).resize((2400, 1800)).save(stream, "PNG")
-    for split, count in (("train", 250 * n_cores()), ("test", 10)):
+    for split, count in (("train", 500 * n_cores()), ("test", 10)):
         for label in ("a", "b"):
             (folder / split / label).mkdir(parents=True)
             picture = folder / split / label / "0.png"
