@@ -152,7 +152,8 @@ def _show_pictures(workspace: Workspace, record: RecordedBatch, pictures: pd.Dat
         st.caption(f":material/info: {plain(report.not_compared)}.")
     st.caption(f"{plain(words[:1].upper() + words[1:])}.")
     if not len(listed):
-        st.caption(":material/check: None.")
+        none = "No score has moved" if report.compared_with else "There are none"
+        st.caption(f":material/check: {none}.")
         return
     page = 1
     if (n_pages := -(-len(listed) // PER_PAGE)) > 1:

@@ -58,9 +58,20 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         folder = st.text_input("Folder of pictures, on this server", width=420)
         name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
         submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
-    st.caption(f"Folders under {code(', '.join(map(str, start.roots().roots)))}.")
+    st.caption(
+        f"Folders under {code(', '.join(map(str, start.roots().roots)))}.{_example(workspace)}"
+    )
     if submitted and folder.strip():
         _begin(workspace, choice, folder.strip(), name.strip())
+
+
+def _example(workspace: Workspace) -> str:
+    """What to type to see a batch that is unlike the test set."""
+    try:
+        folder = start.roots().check(workspace.picture_folder("reject"))
+    except OpenMaxError:  # there is none, or not on this machine
+        return ""
+    return f" To see drift, take this workspace's unknowns: {code(str(folder))}."
 
 
 def _begin(workspace: Workspace, choice: Choice, folder: str, name: str) -> None:

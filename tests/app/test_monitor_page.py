@@ -63,6 +63,9 @@ def test_without_a_batch_the_command_to_type_and_the_form_are_shown(open_app, tr
     assert "No batch is recorded yet" in texts(app.info)
     assert app.code[0].value == f'openmax monitor "{trees.folder}" FOLDER --record --fail-on-drift'
     assert button(app, "Score and record")
+    assert f"take this workspace's unknowns: `{trees.picture_folder('reject')}`." in texts(
+        app.caption
+    )
     assert not app.get("plotly_chart")
 
 
