@@ -145,7 +145,7 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
     # What is left is made short: only that it goes on is to be seen.
     files = workspace.find_pictures("train")
     for path in files.paths[n_kept + FEW : -FEW]:
-        (files.folder / path).unlink()
+        (workspace.picture_folder("train") / path).unlink()
     second.get_by_role("button", name="Run extraction").click()
     resumed = second.get_by_text(f"going on after {n_kept:,} of an interrupted run")
     expect(resumed).to_be_visible(timeout=120_000)
