@@ -35,9 +35,17 @@ LONG_GROUPS: dict[str, Callable[[], list[Row]]] = {"huge": scale.huge_rows}
 def main(names: list[str]) -> None:
     """Measure the named groups, or all."""
     rows: list[Row] = []
+    path = Path("bench-results.json")
     for name in names or GROUPS:
         print(f"measuring {name} …", file=sys.stderr, flush=True)
-        rows += (GROUPS | LONG_GROUPS)[name]()
+        found = (GROUPS | LONG_GROUPS)[name]()
+        _print(found)
+        rows += found
+        path.write_text(json.dumps([asdict(row) for row in rows], indent=2), encoding="utf-8")
+    print(f"\nwrote {path}")
+
+
+def _print(rows: list[Row]) -> None:
     width = max(len(row.what) for row in rows)
     print(f"{'what':{width}}  {'here':>16}  {'notebook':>16}  {'ratio':>8}  {'budget':>16}  met")
     for row in rows:
@@ -48,9 +56,7 @@ def main(names: list[str]) -> None:
         )
         if row.note:
             print(f"{'':{width}}  {row.note}")
-    path = Path("bench-results.json")
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=2), encoding="utf-8")
-    print(f"\nwrote {path}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

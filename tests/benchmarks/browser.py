@@ -16,6 +16,8 @@ from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
 from tests.helpers import make_large_workspace
 
 N_TOUCHES = 100
+ASKED_BUDGET = 0.150
+LOST_SECONDS, MOST_LOST = 10, 5
 N_SCORES = 1_000_000
 LARGE = "A million"
 DEMO = "workspace=Handwritten+digits"
@@ -98,12 +100,12 @@ def _explore(browser: Browser, address: str, query: str, data: str) -> list[Row]
     return [
         timing_row(f"opening the page to its figures, {data}", views, None),
         timing_row(f"a frame while dragging, {data}", frames, 0.016),
-        timing_row(f"floor to the recommended threshold, {data}", _ask(dashboard), 0.150),
-        timing_row(f"released threshold to its pictures, {data}", _release(dashboard), 0.150),
+        timing_row(f"floor to the recommended threshold, {data}", *_ask(dashboard)),
+        timing_row(f"released threshold to its pictures, {data}", *_release(dashboard)),
     ]
 
 
-def timing_row(what: str, seconds: list[float], budget: float | None) -> Row:
+def timing_row(what: str, seconds: list[float], budget: float | None, note: str = "") -> Row:
     """Return a row with median and 95 % of what was timed."""
     p50, p95 = (1e3 * value for value in np.percentile(seconds, [50, 95]))
     digits = 1 if p95 < 100 else 0
@@ -112,6 +114,7 @@ def timing_row(what: str, seconds: list[float], budget: float | None) -> Row:
         f"{p50:.{digits}f} / {p95:.{digits}f} ms",
         budget="" if budget is None else f"p95 ≤ {1e3 * budget:.0f} ms",
         met=None if budget is None else bool(p95 <= 1e3 * budget),
+        note=note,
     )
 
 
@@ -129,7 +132,7 @@ def drag_frames(dashboard: Dashboard) -> list[float]:
     return [milliseconds / 1e3 for milliseconds in times]
 
 
-def _ask(dashboard: Dashboard) -> list[float]:
+def _ask(dashboard: Dashboard) -> tuple[list[float], float, str]:
     """Type floors; each changes the recommended threshold."""
     box = dashboard.page.get_by_role("spinbutton", name="Test accuracy at least")
     answer = dashboard.page.get_by_text("Recommended: threshold")
@@ -140,7 +143,7 @@ def _ask(dashboard: Dashboard) -> list[float]:
     return _time(dashboard, touch, lambda: box.press("Enter"), answer.inner_text)
 
 
-def _release(dashboard: Dashboard) -> list[float]:
+def _release(dashboard: Dashboard) -> tuple[list[float], float, str]:
     """Type thresholds; the first picture that pays is another one each time."""
     box = dashboard.page.get_by_label("Exact threshold")
     first = dashboard.page.locator(".gallery button").first
@@ -156,18 +159,24 @@ def _time(
     prepare: Callable[[int], None],
     act: Callable[[], None],
     shown: Callable[[], str],
-) -> list[float]:
-    """Seconds from an act to another text, a hundred times."""
-    seconds = []
-    for index in range(N_TOUCHES):
+) -> tuple[list[float], float, str]:
+    """Seconds from an act to another text, the budget, and how many touches were lost.
+
+    One is lost where the page was drawn anew under it; it is made once more, and not timed.
+    """
+    seconds: list[float] = []
+    n_lost = 0
+    while len(seconds) < N_TOUCHES:
         dashboard.wait_until_idle()
         before = shown()
-        prepare(index)
+        prepare(len(seconds))
         dashboard.wait_until_idle()
         started = time.perf_counter()
         act()
-        while shown() == before:
-            if time.perf_counter() - started > 20:
-                raise AssertionError(f"nothing changed after touch {index}: {before}")
-        seconds.append(time.perf_counter() - started)
-    return seconds
+        while shown() == before and time.perf_counter() - started < LOST_SECONDS:
+            pass
+        if shown() != before:
+            seconds.append(time.perf_counter() - started)
+        elif (n_lost := n_lost + 1) > MOST_LOST:
+            raise AssertionError(f"nothing changes after touch {len(seconds)}: {before}")
+    return seconds, ASKED_BUDGET, f"{n_lost} more touches were lost" if n_lost else ""
