@@ -138,7 +138,7 @@ def _ask(dashboard: Dashboard) -> tuple[list[float], float, str]:
     answer = dashboard.page.get_by_text("Recommended: threshold")
 
     def touch(index: int) -> None:
-        box.fill("0.500" if index % 2 else "0.300")
+        box.fill("0.700" if index % 2 else "0.900")
 
     return _time(dashboard, touch, lambda: box.press("Enter"), answer.inner_text)
 
