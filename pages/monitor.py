@@ -57,13 +57,14 @@ def _choice(workspace: Workspace) -> Choice | None:
     """Return what decides; None, and why, where nothing does; stop the page while it is counted."""
     try:
         job = batches.counting(workspace)
+        if job is not None and job.problem:
+            show_error(job.problem)
+            return None
         if job is not None and not job.has_result:
-            if not job.problem:
-                preset, _ = chosen_settings(workspace)
-                wait_for_counting(
-                    job, f"New batches are decided with **{preset}**, whatever the sidebar shows. "
-                )
-            raise OpenMaxError(job.problem)
+            preset, _ = chosen_settings(workspace)
+            wait_for_counting(
+                job, f"New batches are decided with **{preset}**, whatever the sidebar shows. "
+            )
         return batches.choice(workspace)
     except OpenMaxError as error:
         show_error(error)
