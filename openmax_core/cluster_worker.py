@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import openmax_core
 from openmax_core.engines import Engine
 from openmax_core.files import fingerprint
 from openmax_core.inference import Result, run, run_batch
@@ -103,10 +104,16 @@ class Worker:
 
 def versions() -> dict[str, str]:
     """Versions of what decides over the bits of the logits, by name; the package's is its code."""
-    folder = Path(__file__).parent
-    code = [(path.name, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))]
-    found = {PACKAGE: fingerprint(code)}
+    found = {PACKAGE: code_fingerprint(Path(openmax_core.__file__).parent)}
     return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def code_fingerprint(folder: Path) -> str:
+    """Fingerprint of all Python files under a package's folder, its sub-packages' too."""
+    paths = sorted(folder.rglob("*.py"))
+    return fingerprint(
+        [(path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
+    )
 
 
 def sent(sources: Sequence[Location]) -> list[str | RemotePath]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from openmax_core.cluster_connection import connect
-from openmax_core.cluster_worker import PACKAGE, versions
+from openmax_core.cluster_worker import PACKAGE, code_fingerprint, versions
 from openmax_core.errors import ClusterError
 
 
@@ -20,3 +21,22 @@ def test_without_ray_the_line_that_installs_it_is_named(monkeypatch: pytest.Monk
 def test_the_versions_that_are_compared_are_those_that_decide_over_bits() -> None:
     assert set(versions()) == {PACKAGE, "numpy", "pillow", "onnxruntime", "torch", "torchvision"}
     assert all(versions().values())
+
+
+@pytest.mark.parametrize("changed", ["module.py", "room/module.py", "room/closet/module.py"])
+def test_the_fingerprint_of_the_code_covers_every_folder(tmp_path: Path, changed: str) -> None:
+    (tmp_path / "room" / "closet").mkdir(parents=True)
+    for name in ("module.py", "room/module.py", "room/closet/module.py"):
+        (tmp_path / name).write_text("one = 1\n", encoding="utf-8")
+    before = code_fingerprint(tmp_path)
+    (tmp_path / changed).write_text("one = 2\n", encoding="utf-8")
+    assert code_fingerprint(tmp_path) != before
+
+
+def test_a_module_that_changes_its_room_changes_the_fingerprint(tmp_path: Path) -> None:
+    for room in ("a", "b"):
+        (tmp_path / room).mkdir()
+    (tmp_path / "a" / "module.py").write_text("one = 1\n", encoding="utf-8")
+    before = code_fingerprint(tmp_path)
+    (tmp_path / "a" / "module.py").rename(tmp_path / "b" / "module.py")
+    assert code_fingerprint(tmp_path) != before
