@@ -16,10 +16,6 @@ class OpenMaxError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
-class OpenMaxWarning(UserWarning):
-    """Base of every warning that this package gives."""
-
-
 class FitError(OpenMaxError):
     """Activations from which no OpenMax can be fitted."""
 

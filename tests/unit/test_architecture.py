@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -199,6 +200,32 @@ def test_modules_of_the_core_import_each_other_in_one_direction() -> None:
     order = list(TopologicalSorter(graph).static_order())  # raises CycleError for a circle
     assert set(order) == names
     assert order.index("openmax_core.openmax") < order.index("openmax_core.workspace")
+
+
+def test_every_error_of_the_package_is_used() -> None:
+    errors = next(path for path in CORE if path.name == "errors.py")
+    others = "\n".join(path.read_text(encoding="utf-8") for path in CORE if path != errors)
+    defined = [node.name for node in definitions(parse(errors)) if isinstance(node, ast.ClassDef)]
+    assert [name for name in defined if not re.search(rf"\b{name}\b", others)] == []
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "tests").rglob("*.py")), ids=name_of)
+def test_every_helper_of_the_tests_is_used(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    helpers = [
+        node.name
+        for node in definitions(ast.parse(source))
+        if not node.name.startswith(("test_", "Test", "pytest_")) and not node.decorator_list
+    ]
+    beside = [other for other in (REPOSITORY / "tests").rglob("*.py") if other != path]
+    if path.name.startswith("test_"):
+        beside = []  # what a test module defines, it uses itself
+    texts = [source, *(other.read_text(encoding="utf-8") for other in beside)]
+
+    def uses(name: str) -> int:
+        return sum(len(re.findall(rf"\b{name}\b", text)) for text in texts)
+
+    assert [name for name in helpers if uses(name) < 2] == []
 
 
 def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
-from openmax_core import OpenMax, TradeoffCurve
+from openmax_core import OpenMax
 from openmax_core.activations import Activations
 from openmax_core.classifier import build_network
 from openmax_core.errors import (
@@ -32,7 +32,6 @@ from openmax_core.errors import (
     ClassifierError,
     FitError,
     OpenMaxError,
-    OpenMaxWarning,
     WorkspaceError,
 )
 from openmax_core.extraction import ExtractionReport
@@ -689,25 +688,6 @@ def test_status_tells_missing_weights_and_still_counts_the_pictures(extracted: W
 # --- evaluation ------------------------------------------------------------------------------
 
 
-def evaluated(workspace: Workspace, preset: str) -> Any:
-    if preset == "notebook":  # whose three-parameter fit warns of tails this short
-        with pytest.warns(OpenMaxWarning):
-            return workspace.evaluate(preset)
-    return workspace.evaluate(preset)
-
-
-def curve_by_hand(om: OpenMax, test: Activations, reject: Vectors) -> TradeoffCurve:
-    return TradeoffCurve(
-        om.decision_scores(test.logits),
-        om.predict_proba(test.logits).argmax(axis=1),
-        test.labels,
-        om.decision_scores(reject),
-        om.predict_proba(reject).argmax(axis=1),
-        len(CLASSES),
-    )
-
-
-@pytest.mark.filterwarnings("ignore::openmax_core.errors.OpenMaxWarning")
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
 def test_the_curve_counts_what_openmax_predicts(finished: Any, preset: str) -> None:
     workspace = finished[0]
