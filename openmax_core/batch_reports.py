@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from openmax_core.arrays import Int
 from openmax_core.assessment import Evaluation
 from openmax_core.drift import (
     LEVEL,
@@ -24,7 +25,6 @@ from openmax_core.drift import (
     ShareDifference,
 )
 from openmax_core.files import fingerprint
-from openmax_core.weibull import Int
 
 N_QUESTIONS = 2
 SMALLEST_TOLD = 0.0005

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.arrays import Int
 from openmax_core.devices import n_cores
-from openmax_core.weibull import Int
 
 MOST_WORKERS = 4  # each holds some chunks' worth of intermediate results
 

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from openmax_core.arrays import Float, Int
 from openmax_core.curves import Curve
 from openmax_core.decimals import shortest_decimal
 from openmax_core.outcomes import Outcomes
@@ -28,7 +29,6 @@ from openmax_core.score_counts import (
     WRONG,
     ScoreCounts,
 )
-from openmax_core.weibull import Float, Int
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.boundary import class_boundary
 from openmax_core.health import ClassDistances, Health
 from openmax_core.tails import empirical_cdf, thinned
-from openmax_core.weibull import Float, WeibullMaxFit
+from openmax_core.weibull import WeibullMaxFit
 
 N_POINTS = 90
 MOST_RUGS = 120

@@ -6,9 +6,9 @@ from html import escape
 
 import numpy as np
 
+from openmax_core.arrays import Float
 from openmax_core.openmax import OpenMax
 from openmax_core.tables import class_warnings
-from openmax_core.weibull import Float
 
 MOST_CURVES = 12
 WIDTH, HEIGHT, MARGIN = 260.0, 130.0, 18.0

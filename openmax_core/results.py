@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.verdicts import ScoredPictures, class_limits, decide, decision_table
-from openmax_core.weibull import Float
 
 FORMAT = "openmax-results"
 FORMAT_VERSION = 1

@@ -25,10 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from openmax_core.arrays import Float, Int
 from openmax_core.errors import FitError
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
 
 # Below this relative spread a tail is one point seen through rounding errors.
 MIN_RELATIVE_SPREAD = 1e-7

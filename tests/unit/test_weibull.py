@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
+from openmax_core.arrays import Float
 from openmax_core.errors import FitError
 from openmax_core.weibull import (
-    Float,
     TailFit,
     WeibullMaxFit,
     fit_tails,
