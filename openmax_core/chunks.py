@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,11 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.arrays import Int
-from openmax_core.devices import n_cores
 
+MOST_CORES = 32
 MOST_WORKERS = 4  # each holds some chunks' worth of intermediate results
 
 Result = TypeVar("Result")
+
+
+def n_cores() -> int:
+    """Count the cores to work on: those that this process may use, 32 at most."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, MOST_CORES)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ so that nobody's pictures wait for ever and memory is needed for one network cal
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import threading
@@ -18,7 +17,6 @@ from pathlib import Path
 from openmax_core.errors import ClassifierError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-MOST_CORES = 32
 PRECISIONS = ("float32", "half")
 # What the drivers of NVIDIA's and AMD's cards, and Windows for its Linux, put there.
 ACCELERATOR_FILES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -50,12 +48,6 @@ def choose_device(device: str = "auto") -> str:
     if not available[device]:
         raise ClassifierError(f"this machine has no {device} device; use --device auto or cpu")
     return device
-
-
-def n_cores() -> int:
-    """Count the cores to work on: those that this process may use, 32 at most."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(usable or 1, MOST_CORES)
 
 
 class Turns:

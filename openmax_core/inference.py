@@ -16,7 +16,8 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.devices import Turns, WaitCallback, n_cores, turns_on
+from openmax_core.chunks import n_cores
+from openmax_core.devices import Turns, WaitCallback, turns_on
 from openmax_core.engines import Engine, Logits
 from openmax_core.errors import PictureError
 from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode

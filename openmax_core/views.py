@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from openmax_core.devices import WaitCallback, n_cores
+from openmax_core.chunks import n_cores
+from openmax_core.devices import WaitCallback
 from openmax_core.errors import PictureError
 from openmax_core.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 from openmax_core.prediction import run_network
