@@ -5,10 +5,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.openmax import OpenMax
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 if TYPE_CHECKING:
     from openmax_core.classifier import load_classifier

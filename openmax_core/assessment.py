@@ -12,11 +12,11 @@ from openmax_core.class_thresholds import ClassThresholds
 from openmax_core.counted_curve import CountedCurve
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.curves import Curve
-from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import MostRejected, Objective
 from openmax_core.openmax import Decisions, OpenMax
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from scipy.special import betaincinv
 from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.comparison import MetricGrid
-from openmax_core.figures import CHOSEN, REJECT, TEST, lay_out
+from openmax_core.look import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.multiples import shown_range
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.tails import density, empirical_cdf, quantiles, thinned

@@ -8,8 +8,8 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.files import printable
+from openmax_core.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
     from openmax_core.assessment import Evaluation

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike
 
 from openmax_core.arrays import Float, Int
 from openmax_core.decimals import threshold_text
-from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.objectives import MostRejected, Objective
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.outcomes import Outcome, Outcomes
 
 

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from openmax_core.operating_point import OperatingPoint
-
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -22,20 +17,6 @@ class FitError(OpenMaxError):
 
 class ActivationsError(OpenMaxError):
     """Activations that cannot be scored or stored."""
-
-
-class NoFeasibleThresholdError(OpenMaxError):
-    """No threshold meets the constraint.
-
-    Attributes
-    ----------
-    nearest : OperatingPoint or None
-        The point that comes nearest to it; None where there is nothing to choose on.
-    """
-
-    def __init__(self, message: str, nearest: OperatingPoint | None = None) -> None:
-        super().__init__(message)
-        self.nearest = nearest
 
 
 class PictureError(OpenMaxError):

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from openmax_core.look import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.openmax import OpenMax
 from openmax_core.weibull import WeibullMaxFit
 
-TEST, REJECT, CHOSEN = "#3b82f6", "#f97316", "#8b5cf6"
-GRID = "rgba(128, 128, 128, 0.22)"
 N_CURVE_POINTS = 300
 
 
@@ -100,17 +99,3 @@ def probability_figure(
             x=threshold, line={"color": CHOSEN, "width": 2, "dash": "dash"}, layer="below"
         )
     return figure
-
-
-def lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
-    """Give a figure the look that all have: transparent, quiet grid, legend above."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 34, "b": 8},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
-        paper_bgcolor="rgba(0, 0, 0, 0)",
-        plot_bgcolor="rgba(0, 0, 0, 0)",
-        hoverlabel={"align": "left"},
-    )
-    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False, automargin=True)
-    figure.update_yaxes(title=y_title, gridcolor=GRID, zeroline=False, automargin=True)

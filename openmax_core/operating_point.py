@@ -154,3 +154,17 @@ class OperatingPoint:
         if point.objective is not None:
             objective_from_dict(point.objective)
         return point
+
+
+class NoFeasibleThresholdError(OpenMaxError):
+    """No threshold meets the constraint.
+
+    Attributes
+    ----------
+    nearest : OperatingPoint or None
+        The point that comes nearest to it; None where there is nothing to choose on.
+    """
+
+    def __init__(self, message: str, nearest: OperatingPoint | None = None) -> None:
+        super().__init__(message)
+        self.nearest = nearest

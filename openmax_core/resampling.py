@@ -15,10 +15,10 @@ import numpy as np
 from openmax_core.arrays import Float, Int
 from openmax_core.counted_curve import CountedCurve
 from openmax_core.curves import Curve
-from openmax_core.errors import NoFeasibleThresholdError, OpenMaxError
+from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import Objective
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.outcomes import Outcome, Outcomes
 
 N_RESAMPLES = 200

@@ -7,9 +7,8 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.class_thresholds import Difference, Gain
-from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.objectives import Objective
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace import Workspace
 from pages._shared import derived
 

@@ -9,7 +9,6 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.decimals import threshold_text
-from openmax_core.errors import NoFeasibleThresholdError
 from openmax_core.objectives import (
     Balanced,
     FewestKnownRejected,
@@ -18,7 +17,7 @@ from openmax_core.objectives import (
     MostRight,
     Objective,
 )
-from openmax_core.operating_point import OperatingPoint
+from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.class_thresholds import show_class_thresholds

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from openmax_core import OpenMax
-from openmax_core.figures import CHOSEN, REJECT, TEST, probability_figure, weibull_figure
+from openmax_core.figures import probability_figure, weibull_figure
+from openmax_core.look import CHOSEN, REJECT, TEST
 
 NAMES = ("ash", "birch", "cedar")
 

@@ -18,8 +18,9 @@ from openmax_core.comparison import (
     figures_of,
     resampled_figures,
 )
-from openmax_core.errors import FitError, NoFeasibleThresholdError
+from openmax_core.errors import FitError
 from openmax_core.jobs import Job
+from openmax_core.operating_point import NoFeasibleThresholdError
 from openmax_core.sensitivity import (
     AUROC,
     METRICS,

@@ -1,0 +1,25 @@
+"""The look that all Plotly figures have.
+
+Backgrounds are transparent and text takes the page's colour, so one figure serves light and dark.
+"""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+TEST, REJECT, CHOSEN = "#3b82f6", "#f97316", "#8b5cf6"
+GRID = "rgba(128, 128, 128, 0.22)"
+
+
+def lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
+    """Give a figure the look that all have: transparent, quiet grid, legend above."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 34, "b": 8},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
+        paper_bgcolor="rgba(0, 0, 0, 0)",
+        plot_bgcolor="rgba(0, 0, 0, 0)",
+        hoverlabel={"align": "left"},
+    )
+    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(title=y_title, gridcolor=GRID, zeroline=False, automargin=True)
