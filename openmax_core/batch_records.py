@@ -26,6 +26,7 @@ from openmax_core.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.errors import OpenMaxError
 from openmax_core.files import fingerprint, modified, write_bytes_atomically
 from openmax_core.intervals import Interval
+from openmax_core.workspace import Workspace
 
 FORMAT = "openmax-batch"
 FORMAT_VERSION = 1
@@ -77,6 +78,11 @@ class BatchRecords:
     ----------
     folder : made when the first batch is recorded
     """
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> BatchRecords:
+        """Batches that were monitored and recorded in a workspace."""
+        return cls(workspace.folder / "batches")
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

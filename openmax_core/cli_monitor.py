@@ -9,6 +9,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from openmax_core.batch_records import BatchRecords
 from openmax_core.errors import OpenMaxError
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def run_monitor(options: argparse.Namespace) -> int:
     record = RecordedBatch(name, "", measured.report)
     is_new = False
     if options.record:
-        is_new = workspace.batches.find(measured.report) is None
-        record = workspace.batches.add(measured, name, moment)
+        is_new = BatchRecords.of(workspace).find(measured.report) is None
+        record = BatchRecords.of(workspace).add(measured, name, moment)
     if options.json:
         print(json.dumps(_values(workspace, record, measured), indent=2, allow_nan=False))
     else:

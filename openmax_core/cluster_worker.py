@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import openmax_core
 from openmax_core.engines import Engine
 from openmax_core.files import fingerprint
 from openmax_core.inference import Result, run, run_batch
@@ -104,7 +103,7 @@ class Worker:
 
 def versions() -> dict[str, str]:
     """Versions of what decides over the bits of the logits, by name; the package's is its code."""
-    found = {PACKAGE: code_fingerprint(Path(openmax_core.__file__).parent)}
+    found = {PACKAGE: code_fingerprint(Path(__file__).parent)}
     return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 

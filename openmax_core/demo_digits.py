@@ -16,7 +16,8 @@ from PIL import Image
 
 from openmax_core.demo import Demo
 from openmax_core.images import TrainTransform, Transform
-from openmax_core.settings import ClassifierSettings, WorkspaceSettings
+from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.settings import WorkspaceSettings
 
 KNOWN = tuple("012345")
 SIDE = 80

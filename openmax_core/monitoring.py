@@ -10,7 +10,7 @@ import pandas as pd
 
 from openmax_core.activations import Activations
 from openmax_core.arrays import Float, Int
-from openmax_core.batch_records import RecordedBatch
+from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_reports import Basis, MeasuredBatch
 from openmax_core.batch_scoring import measure_batch
 from openmax_core.batches import ProgressCallback, read_batch
@@ -56,7 +56,7 @@ def monitor(
         raise OpenMaxError(f"the level {level:g} must lie between 0 and 1")
     evaluation = choice.evaluation
     basis = Basis.of(evaluation, choice.threshold, choice.class_thresholds)
-    records, _ = workspace.batches.load() if compare != NOTHING else ([], [])
+    records, _ = BatchRecords.of(workspace).load() if compare != NOTHING else ([], [])
     alike = [item for item in records if item.report.basis.calibration == basis.calibration]
     # Before the network runs: a name that does not exist, or a damaged record, is told at once.
     earlier = _named(choice, alike, compare)

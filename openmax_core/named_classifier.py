@@ -9,11 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.files import sha256_of_file
-from openmax_core.settings import FILE_NAME, WorkspaceSettings
+from openmax_core.images import Transform
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier
     from openmax_core.engines import Engine
+
+
+@dataclass(frozen=True)
+class ClassifierSettings:
+    """Which network; ``weights`` is None until there are some.
+
+    ``precision`` is 'float32', what calibration and decisions are exact in on every device, or
+    'half', which only a GPU has.
+    """
+
+    architecture: str
+    classes: tuple[str, ...]
+    weights: str | None = None
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -24,11 +38,13 @@ class NamedClassifier:
     ----------
     workspace : Path
         Absolute folder of the workspace.
-    settings : WorkspaceSettings
+    settings : ClassifierSettings
+    transform : Transform
     """
 
     workspace: Path
-    settings: WorkspaceSettings
+    settings: ClassifierSettings
+    transform: Transform
 
     @property
     def weights_path(self) -> Path:
@@ -39,7 +55,7 @@ class NamedClassifier:
         WorkspaceError
             There are no weights yet.
         """
-        weights = self.settings.classifier.weights
+        weights = self.settings.weights
         if weights is None:
             raise WorkspaceError(
                 f"{self.workspace} has no trained weights yet; run 'openmax train "
@@ -60,7 +76,7 @@ class NamedClassifier:
         if not path.is_file():
             raise WorkspaceError(
                 f"the weights file {path} does not exist; correct weights under [classifier] in "
-                f"{self.workspace / FILE_NAME}"
+                f"{self.workspace / 'workspace.toml'}"
             )
         stat = path.stat()
         return _sha256(path, stat.st_size, stat.st_mtime_ns)
@@ -74,12 +90,12 @@ class NamedClassifier:
         WorkspaceError
             As for :attr:`weights_key`.
         """
-        classifier = self.settings.classifier
+        classifier = self.settings
         return {
             "weights": self.weights_key,
             "architecture": classifier.architecture,
             "classes": list(classifier.classes),
-            "transform": asdict(self.settings.transform),
+            "transform": asdict(self.transform),
             "precision": classifier.precision,
         }
 
@@ -106,9 +122,9 @@ class NamedClassifier:
         """
         from openmax_core.classifier import load_classifier
 
-        classifier = self.settings.classifier
+        classifier = self.settings
         return load_classifier(
-            classifier.architecture, self.weights_path, classifier.classes, self.settings.transform
+            classifier.architecture, self.weights_path, classifier.classes, self.transform
         )
 
     def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
@@ -121,13 +137,13 @@ class NamedClassifier:
         """
         from openmax_core.loading import load_engine
 
-        classifier, key = self.settings.classifier, self.weights_key
+        classifier, key = self.settings, self.weights_key
         engine = load_engine(
             classifier.architecture,
             self.weights_path,
             key,
             classifier.classes,
-            self.settings.transform,
+            self.transform,
             device=device,
             batch_size=batch_size,
             precision=classifier.precision,
@@ -145,13 +161,13 @@ class NamedClassifier:
         """
         from openmax_core.loading import load_exported_network
 
-        classifier, key = self.settings.classifier, self.weights_key
+        classifier, key = self.settings, self.weights_key
         content = load_exported_network(
             classifier.architecture,
             self.weights_path,
             key,
             classifier.classes,
-            self.settings.transform,
+            self.transform,
         )
         self.require_weights(key)
         return content

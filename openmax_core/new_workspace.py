@@ -8,15 +8,9 @@ from pathlib import Path
 from openmax_core.errors import WorkspaceError
 from openmax_core.images import TrainTransform, Transform
 from openmax_core.locations import Location, RemotePath, is_address, require_path
-from openmax_core.named_classifier import NamedClassifier
+from openmax_core.named_classifier import ClassifierSettings, NamedClassifier
 from openmax_core.picture_folders import find_class_folders
-from openmax_core.settings import (
-    FILE_NAME,
-    ClassifierSettings,
-    Defaults,
-    WorkspaceSettings,
-    write_settings,
-)
+from openmax_core.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
 from openmax_core.splits import Splits
 
 
@@ -90,7 +84,7 @@ def _check(folder: Path, settings: WorkspaceSettings) -> None:
 
         build_network(classifier.architecture, len(classifier.classes))
     else:
-        NamedClassifier(folder, settings).load()
+        NamedClassifier(folder, classifier, settings.transform).load()
 
 
 def _absolute(path: str | Location, folder: Path) -> Location:

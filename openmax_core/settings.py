@@ -50,24 +50,11 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.files import write_text_atomically
 from openmax_core.images import INTERPOLATIONS, TrainTransform, Transform
 from openmax_core.locations import RemotePath, is_address
+from openmax_core.named_classifier import ClassifierSettings
 from openmax_core.presets import DEFAULT_PRESET, PRESETS
 
 FILE_NAME = "workspace.toml"
 FOLDER_NAMES = ("train", "test", "reject", "calibration")
-
-
-@dataclass(frozen=True)
-class ClassifierSettings:
-    """Which network; ``weights`` is None until there are some.
-
-    ``precision`` is 'float32', what calibration and decisions are exact in on every device, or
-    'half', which only a GPU has.
-    """
-
-    architecture: str
-    classes: tuple[str, ...]
-    weights: str | None = None
-    precision: str = "float32"
 
 
 @dataclass(frozen=True)

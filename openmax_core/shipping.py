@@ -5,14 +5,11 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError, WorkspaceError
 from openmax_core.images import Transform
-
-if TYPE_CHECKING:
-    from openmax_core.workspace import Workspace
+from openmax_core.named_classifier import NamedClassifier
 
 ONNX = ".onnx"
 # Of a GPU that this machine cannot try out; half of it where memory runs out.
@@ -69,8 +66,8 @@ class ShippedNetwork:
         return TorchEngine(classifier, self.device, self.batch_size, self.precision)
 
 
-def ship(workspace: Workspace, device: str, batch_size: int | None = None) -> ShippedNetwork:
-    """Get a workspace's network ready to be sent: exported for a CPU, its weights for a GPU.
+def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None) -> ShippedNetwork:
+    """Get a network ready to be sent: exported for a CPU, its weights for a GPU.
 
     Parameters
     ----------
@@ -82,10 +79,10 @@ def ship(workspace: Workspace, device: str, batch_size: int | None = None) -> Sh
     WorkspaceError, ClassifierError
         There are no weights, or they do not fit.
     """
-    path, suffix = workspace.weights_path, workspace.weights_path.suffix.lower()
+    path, suffix = classifier.weights_path, classifier.weights_path.suffix.lower()
     source: Path | bytes = path
     if device == "cpu":
-        engine = workspace.load_engine("cpu", batch_size)
+        engine = classifier.load_engine("cpu", batch_size)
         batch_size = engine.batch_size
         if isinstance(engine, OnnxEngine):
             source, suffix = engine.source, ONNX
@@ -94,14 +91,13 @@ def ship(workspace: Workspace, device: str, batch_size: int | None = None) -> Sh
         raise WorkspaceError(f"the weights file {path} does not exist")
     elif batch_size is not None and batch_size < 1:
         raise ClassifierError(f"the batch size must be at least 1, not {batch_size}")
-    classifier = workspace.settings.classifier
     return ShippedNetwork(
         source if isinstance(source, bytes) else source.read_bytes(),
         suffix,
-        classifier.architecture,
-        workspace.classes,
-        workspace.settings.transform,
+        classifier.settings.architecture,
+        classifier.settings.classes,
+        classifier.transform,
         device,
         batch_size or GPU_BATCH_SIZE,
-        classifier.precision,
+        classifier.settings.precision,
     )

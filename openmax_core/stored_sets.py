@@ -40,7 +40,7 @@ class StoredSets:
     @property
     def classifier(self) -> NamedClassifier:
         """Classifier that the activations are of."""
-        return NamedClassifier(self.workspace, self.settings)
+        return NamedClassifier(self.workspace, self.settings.classifier, self.settings.transform)
 
     @property
     def folder(self) -> Path:

@@ -5,7 +5,7 @@
     activations/<split>-<key>/         logits and what became of every picture
     operating_point.json               the chosen threshold
     operating_points.json              others, saved under a name
-    batches/                           batches that were monitored and recorded
+    batches/                           recorded batches (:mod:`openmax_core.batch_records`)
 
 The work is done by the modules beside this one, which take what they need of it: splits and their
 pictures, the named classifier, extraction, what is stored, and evaluation. The key of stored
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
-from openmax_core.batch_records import BatchRecords
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
 from openmax_core.files import fingerprint, modified
@@ -259,7 +258,7 @@ class Workspace:
         present = self._as_it_is()
         return extract_on_cluster(
             present._stored,
-            lambda device: ship(present, device, batch_size),
+            lambda device: ship(present._classifier, device, batch_size),
             address,
             device,
             progress,
@@ -352,11 +351,6 @@ class Workspace:
         """Operating points that were saved under a name."""
         return SavedPoints(self.folder / "operating_points.json")
 
-    @property
-    def batches(self) -> BatchRecords:
-        """Batches that were monitored and recorded."""
-        return BatchRecords(self.folder / "batches")
-
     def _method(self, preset: str | None, settings: dict[str, Any]) -> OpenMax:
         return OpenMax(preset or self.settings.defaults.preset, **settings)
 
@@ -367,7 +361,7 @@ class Workspace:
 
     @property
     def _classifier(self) -> NamedClassifier:
-        return NamedClassifier(self.folder, self.settings)
+        return NamedClassifier(self.folder, self.settings.classifier, self.settings.transform)
 
     @property
     def _stored(self) -> StoredSets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core import monitor_figures
-from openmax_core.batch_records import RecordedBatch
+from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_reports import Basis
 from openmax_core.batch_tables import batch_table
 from openmax_core.decimals import threshold_text
@@ -166,7 +166,7 @@ def _show_one(workspace: Workspace, records: list[RecordedBatch]) -> None:
         st.markdown(f"Forget **{plain(record.name)}**? Its file is deleted, the pictures stay.")
         if st.button("Forget this batch", type="primary"):
             try:
-                workspace.batches.remove(record)
+                BatchRecords.of(workspace).remove(record)
             except OpenMaxError as error:
                 show_error(error)
             else:

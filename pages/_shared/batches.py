@@ -11,7 +11,7 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.batch_pictures import picture_file
-from openmax_core.batch_records import RecordedBatch
+from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.errors import WorkspaceError
 from openmax_core.files import modified
 from openmax_core.inference import Progress
@@ -53,7 +53,7 @@ def choice(item: Workspace) -> Choice:
 
 def records(item: Workspace) -> tuple[list[RecordedBatch], list[str]]:
     """Recorded batches, the oldest first, and what is wrong with files that cannot be read."""
-    return item.batches.load()
+    return BatchRecords.of(item).load()
 
 
 def job(item: Workspace) -> MonitorJob | None:
@@ -78,7 +78,7 @@ def begin(item: Workspace, chosen: Choice, folder: Path, name: str) -> MonitorJo
 
                 measured = monitor(item, folder, chosen, progress=tell)
                 start.freeze_imports()
-                return item.batches.add(measured, name)
+                return BatchRecords.of(item).add(measured, name)
 
             jobs[key] = Job(work).start()
         return jobs[key]

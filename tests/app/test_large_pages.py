@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from openmax_core import OpenMax
+from openmax_core.batch_records import BatchRecords
 from openmax_core.counting import count
 from openmax_core.errors import FitError
 from openmax_core.explorer import explorer_data
@@ -131,7 +132,7 @@ def test_the_monitor_page_counts_what_decides_in_the_background(open_app, many, 
 def test_where_what_decides_cannot_be_counted_recorded_batches_are_shown(
     open_app, many, tmp_path, monkeypatch
 ):
-    many.batches.add(measured(many, tmp_path / "calm.parquet", seed=1), "calm")
+    BatchRecords.of(many).add(measured(many, tmp_path / "calm.parquet", seed=1), "calm")
     many.choose(many.evaluate("robust").point_at(0.6))
     shutil.rmtree(many.counts.folder / "counts")
     many.evaluate()

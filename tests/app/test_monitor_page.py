@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.batch_records import RecordedBatch
+from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_tables import class_table
 from openmax_core.changed import picture_lines, pictures_to_look_at
 from openmax_core.monitoring import monitor
@@ -32,7 +32,7 @@ from tests.batches import logits_of_classes, measured, write_table
 def record(workspace: Workspace, path, name: str, day: int, **made: float) -> RecordedBatch:
     """Record a batch of made-up logits."""
     batch = measured(workspace, path / f"{name}.parquet", seed=day, **made)
-    return workspace.batches.add(batch, name, datetime(2026, 3, day, 6, 30, tzinfo=UTC))
+    return BatchRecords.of(workspace).add(batch, name, datetime(2026, 3, day, 6, 30, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_pictures_that_were_seen_before_are_shown_by_how_they_changed(
     logits = 0.4 * logits_of_classes(20, 3, seed=1)  # the calm ones on a foggy day
     path = write_table(tmp_path / "fog.parquet", trees, logits)
     report = monitor(trees, path, choose_method(trees)).report
-    trees.batches.add(monitor(trees, path, choose_method(trees)), "fog")
+    BatchRecords.of(trees).add(monitor(trees, path, choose_method(trees)), "fog")
     app = open_app(trees.folder, "monitor")
     assert report.compared_with == "the batch 'calm' of 2026-03-01"
     assert "with the same path as in the batch 'calm'" in texts(app.caption)
@@ -175,7 +175,7 @@ def test_damaged_records_are_named_and_the_others_are_shown(open_app, trees, rec
 def test_a_batch_is_forgotten(open_app, trees, recorded):
     app = choose(open_app(trees.folder, "monitor"), recorded[0])
     button(app, "Forget this batch").click().run()
-    assert [item.name for item in trees.batches.load()[0]] == ["storm"]
+    assert [item.name for item in BatchRecords.of(trees).load()[0]] == ["storm"]
     assert app.dataframe[0].value["name"].tolist() == ["storm"]
 
 
@@ -198,7 +198,7 @@ def test_a_batch_is_scored_from_the_page_and_shown(open_app, trees, recorded):
     choose(app, recorded[0])
     submit(app, path, "by hand")
     assert "The batch is recorded as by hand" in texts(app.success)
-    newest = trees.batches.load()[0][-1]
+    newest = BatchRecords.of(trees).load()[0][-1]
     assert newest.name == "by hand"
     assert app.selectbox(key="batch").value == newest.id
     assert newest.report.reject == monitor(trees, path, choose_method(trees)).report.reject
@@ -213,7 +213,7 @@ def test_folders_outside_the_allowed_ones_and_empty_ones_are_refused(open_app, t
     empty.mkdir()
     submit(app, empty)
     assert "no files in" in texts(app.error)
-    assert trees.batches.load() == ([], [])
+    assert BatchRecords.of(trees).load() == ([], [])
 
 
 def test_pictures_of_a_folder_that_is_not_allowed_are_not_shown(open_app, trees, tmp_path):
@@ -232,9 +232,9 @@ def test_pictures_of_a_folder_that_is_not_allowed_are_not_shown(open_app, trees,
         path = tmp_path / f"{name}.parquet"
         pd.DataFrame({"path": paths, **table}).to_parquet(path)
         found = monitor(trees, path, choose_method(trees), compare="none")
-        trees.batches.add(found, name, datetime(2026, 3, 1, tzinfo=UTC))
+        BatchRecords.of(trees).add(found, name, datetime(2026, 3, 1, tzinfo=UTC))
     app = open_app(trees.folder, "monitor")
-    by_name = {item.name: item for item in trees.batches.load()[0]}
+    by_name = {item.name: item for item in BatchRecords.of(trees).load()[0]}
     choose(app, by_name["in"])
     assert all(item["picture"].startswith("data:image/jpeg") for item in gallery(app))
     choose(app, by_name["out"])

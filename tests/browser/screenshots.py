@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 from playwright.sync_api import Page, expect, sync_playwright
 
+from openmax_core.batch_records import BatchRecords
 from openmax_core.demo_garages import GARAGES
 from openmax_core.mistakes import find_mistakes
 from openmax_core.monitoring import monitor
@@ -81,7 +82,7 @@ def _photograph(page: Page, address: str, scheme: str, cache: Path) -> None:
 def _record_batches(folder: Path) -> None:
     """Record batches of test pictures: two as they are, one in dim light, one with unknowns."""
     workspace = Workspace.open(folder)
-    if workspace.batches.load()[0]:
+    if BatchRecords.of(workspace).load()[0]:
         return
     choice = choose_method(workspace)
     generator = np.random.default_rng(0)
@@ -100,7 +101,7 @@ def _record_batches(folder: Path) -> None:
             for index in generator.permutation(len(unknown))[:80].tolist():
                 shutil.copy(unknown[index], batch / f"{index}{unknown[index].suffix}")
         measured = monitor(workspace, batch, choice, device="cpu")
-        workspace.batches.add(measured, name, datetime(2026, 3, day, 6, tzinfo=UTC))
+        BatchRecords.of(workspace).add(measured, name, datetime(2026, 3, day, 6, tzinfo=UTC))
 
 
 def _uploads(folder: Path) -> list[Path]:

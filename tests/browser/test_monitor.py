@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from openmax_core.batch_records import BatchRecords
 from openmax_core.monitoring import monitor
 from openmax_core.prediction import choose_method
 from openmax_core.workspace import Workspace
@@ -25,9 +26,9 @@ def digits(server, server_folder):
     workspace = extracted_demo(server_folder)
     choice = choose_method(workspace)
     measured = monitor(workspace, workspace.picture_folder("test"), choice, compare="none")
-    workspace.batches.add(measured, "as before", datetime(2026, 3, 31, tzinfo=UTC))
+    BatchRecords.of(workspace).add(measured, "as before", datetime(2026, 3, 31, tzinfo=UTC))
     yield workspace
-    shutil.rmtree(workspace.batches.folder)
+    shutil.rmtree(BatchRecords.of(workspace).folder)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_folder_is_scored_and_its_changed_pictures_open(dashboard: Dashboard, 
     page.get_by_role("button", name="Score and record").click()
     expect(page.get_by_text("The batch is recorded as noisy")).to_be_visible()
     dashboard.wait_until_idle()
-    (_, recorded), _ = digits.batches.load()
+    (_, recorded), _ = BatchRecords.of(digits).load()
     report = recorded.report
     assert report.is_drifting
     expect(page.get_by_text(f"The newest batch, noisy, {report.rate_in_words}")).to_be_visible()

@@ -203,7 +203,9 @@ def test_a_run_on_addresses_that_is_stopped_goes_on_on_the_cluster(
 
 @pytest.fixture
 def workers(ray_cluster: Cluster, workspace: Workspace) -> Iterator[Workers]:
-    made = Workers(lambda device: ship(workspace, device), ray_cluster.address, patience=SECONDS)
+    made = Workers(
+        lambda device: ship(workspace._classifier, device), ray_cluster.address, patience=SECONDS
+    )
     try:
         yield made
     finally:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from openmax_core.batch_records import BatchRecords
 from openmax_core.cli_commands import EXIT_UNREADABLE
 from openmax_core.cli_monitor import EXIT_DRIFT
 from openmax_core.demo import open_demo
@@ -96,13 +97,13 @@ def test_drift_is_told_recorded_and_fails_where_asked_to(digits, alike, noisy):
     assert "The test set holds known pictures only" in ran.out
     # Both share all its paths; what was recorded is newer.
     assert "with the same path as in the batch 'monday' of 2026-03-" in ran.out
-    found, _ = digits.batches.load()
+    found, _ = BatchRecords.of(digits).load()
     assert [item.name for item in found] == ["monday", "a night"]
     assert f"recorded as 'a night' in {found[1].path}" in ran.out
     again = shell("monitor", digits.folder, noisy, "--record", "--fail-on-drift")
     assert again.code == EXIT_DRIFT
     assert "recorded already, as 'a night'" in again.out
-    assert len(digits.batches.load()[0]) == 2
+    assert len(BatchRecords.of(digits).load()[0]) == 2
 
 
 def test_other_pictures_under_the_same_names_are_not_compared(digits, renamed):
@@ -128,7 +129,7 @@ def test_a_batch_is_named_so_that_nothing_else_is_meant(digits, renamed, name):
     for split, day in (("test", 1), ("reject", 2)):
         called = (f"--name={name}", f"--time=2026-03-0{day}")
         shell("monitor", digits.folder, digits.store.newest(split), "--record", *called)
-    first = digits.batches.load()[0][0]
+    first = BatchRecords.of(digits).load()[0][0]
     ran = shell("monitor", digits.folder, renamed)
     assert f"in the batch '{name}' of 2026-03-01, but are not taken for the same" in ran.out
     advised = ran.out.split("With --compare ")[1].split(",")[0]

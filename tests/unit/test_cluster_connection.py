@@ -40,3 +40,8 @@ def test_a_module_that_changes_its_room_changes_the_fingerprint(tmp_path: Path) 
     before = code_fingerprint(tmp_path)
     (tmp_path / "a" / "module.py").rename(tmp_path / "b" / "module.py")
     assert code_fingerprint(tmp_path) != before
+
+
+def test_the_package_that_is_compared_is_all_of_the_core() -> None:
+    core = Path(__file__).resolve().parents[2] / "openmax_core"
+    assert versions()[PACKAGE] == code_fingerprint(core)

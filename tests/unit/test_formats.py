@@ -16,6 +16,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from openmax_core import OpenMax, Workspace
+from openmax_core.batch_records import BatchRecords
 from openmax_core.exported import ExportDescription
 
 DATA = Path(__file__).parent / "data" / "version_0_1"
@@ -93,7 +94,7 @@ def test_saved_points_open(workspace: Workspace) -> None:
 
 
 def test_recorded_batches_open(workspace: Workspace) -> None:
-    found, problems = workspace.batches.load()
+    found, problems = BatchRecords.of(workspace).load()
     assert problems == []
     described = [[item.name, item.time, item.id, len(item.pictures())] for item in found]
     assert described == [item[:4] for item in FIGURES["batches"]]

@@ -31,6 +31,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.class_thresholds import choose_class_thresholds
 from openmax_core.explorer import explorer_data, outcome_data
 from openmax_core.intervals import DEFAULT_INTERVAL
+from openmax_core.named_classifier import ClassifierSettings
 from openmax_core.objectives import Balanced, LeastCost, MostRejected
 from openmax_core.operating_point import FORMAT
 from openmax_core.reject_folders import reject_folders
@@ -38,7 +39,7 @@ from openmax_core.report import report_html
 from openmax_core.report_curves import MOST_CURVES
 from openmax_core.report_sections import MOST_ROWS
 from openmax_core.resampling import choose_on_half
-from openmax_core.settings import ClassifierSettings, WorkspaceSettings
+from openmax_core.settings import WorkspaceSettings
 from openmax_core.tables import class_warnings, default_thresholds, parse_thresholds, sweep_table
 from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
 
