@@ -24,7 +24,7 @@ __all__ = [
     "load_classifier",
 ]
 
-_LATER = {"Workspace": "workspace", "load_classifier": "classifier"}
+_LATER = {"Workspace": "openmax_core.workspace", "load_classifier": "openmax_core.classifier"}
 
 
 def __getattr__(name: str) -> Any:
@@ -33,4 +33,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    return getattr(import_module(_LATER[name]), name)
