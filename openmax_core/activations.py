@@ -21,9 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError
-from openmax_core.files import new_folder
 from openmax_core.picture_folders import PictureFiles
 from openmax_core.shards import Rows, cannot_store
+from openmax_core.support.files import new_folder
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
 OK, UNREADABLE = "ok", "unreadable"

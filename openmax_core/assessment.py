@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openmax_core.activations import Activations
-from openmax_core.arrays import Float, Int
 from openmax_core.class_thresholds import ClassThresholds
 from openmax_core.counted_curve import CountedCurve
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
@@ -17,6 +16,7 @@ from openmax_core.evaluation import TradeoffCurve
 from openmax_core.objectives import MostRejected, Objective
 from openmax_core.openmax import Decisions, OpenMax
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.support.arrays import Float, Int
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.files import printable
+from openmax_core.support.files import printable
 
 LONGEST_NAME = 60
 

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.arrays import Int
 from openmax_core.assessment import Evaluation
 from openmax_core.drift import (
     LEVEL,
@@ -24,7 +23,8 @@ from openmax_core.drift import (
     Share,
     ShareDifference,
 )
-from openmax_core.files import fingerprint
+from openmax_core.support.arrays import Int
+from openmax_core.support.files import fingerprint
 
 N_QUESTIONS = 2
 SMALLEST_TOLD = 0.0005

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.health import ClassDistances
+from openmax_core.support.arrays import Float
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.special import betaincinv
 
-from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.comparison import MetricGrid
-from openmax_core.look import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.multiples import shown_range
 from openmax_core.sensitivity import REJECTED, Sensitivity
+from openmax_core.support.arrays import Float
+from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.tails import density, empirical_cdf, quantiles, thinned
 
 HEIGHT = 300

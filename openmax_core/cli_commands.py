@@ -8,8 +8,8 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.files import printable
 from openmax_core.operating_point import NoFeasibleThresholdError
+from openmax_core.support.files import printable
 
 if TYPE_CHECKING:
     from openmax_core.assessment import Evaluation
@@ -154,8 +154,8 @@ def _print_unreadable(workspace: Workspace) -> None:
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.cli_counting import counting_bar
-    from openmax_core.decimals import threshold_text
     from openmax_core.reject_folders import reject_folders
+    from openmax_core.support.decimals import threshold_text
     from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
@@ -271,7 +271,7 @@ def _share(row: dict[Any, Any], name: str) -> str:
 
 
 def _point_in_words(point: OperatingPoint | None, floor: float) -> str:
-    from openmax_core.decimals import threshold_text
+    from openmax_core.support.decimals import threshold_text
 
     if point is None:
         return "none"
@@ -289,10 +289,10 @@ def run_predict(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from openmax_core.cli_counting import choose
-    from openmax_core.decimals import threshold_text
-    from openmax_core.files import write_text_atomically
     from openmax_core.prediction import expand_paths, run_network
     from openmax_core.results import results_json
+    from openmax_core.support.decimals import threshold_text
+    from openmax_core.support.files import write_text_atomically
     from openmax_core.verdicts import (
         UNREADABLE,
         PictureLogits,
@@ -331,9 +331,9 @@ def run_report(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from openmax_core.cli_counting import choose
-    from openmax_core.decimals import threshold_text
-    from openmax_core.files import write_text_atomically
     from openmax_core.report import report_html
+    from openmax_core.support.decimals import threshold_text
+    from openmax_core.support.files import write_text_atomically
     from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)

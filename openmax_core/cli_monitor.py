@@ -105,7 +105,7 @@ def _print(
 ) -> None:
     from openmax_core.batch_reports import p_text
     from openmax_core.changed import picture_in_words, pictures_to_look_at, what_is_listed
-    from openmax_core.decimals import threshold_text
+    from openmax_core.support.decimals import threshold_text
 
     report = measured.report
     lost = f" ({report.n_unreadable:,} unreadable)" if report.n_unreadable else ""

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.engines import Engine
-from openmax_core.files import fingerprint
 from openmax_core.inference import Result, run, run_batch
 from openmax_core.locations import Location, RemotePath
 from openmax_core.shipping import ShippedNetwork
+from openmax_core.support.files import fingerprint
 
 # What decides over bits: decoding and resizing, arithmetic, the network.
 LIBRARIES = ("numpy", "pillow", "onnxruntime", "torch", "torchvision")

@@ -17,9 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.curves import Curve
-from openmax_core.decimals import shortest_decimal
 from openmax_core.outcomes import Outcomes
 from openmax_core.score_counts import (
     ACCEPTED,
@@ -29,6 +27,8 @@ from openmax_core.score_counts import (
     WRONG,
     ScoreCounts,
 )
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.decimals import shortest_decimal
 
 
 @dataclass(frozen=True)

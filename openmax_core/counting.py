@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmax_core.activations import Activations
-from openmax_core.arrays import Float, Int
-from openmax_core.chunks import Chunk, in_parallel
 from openmax_core.openmax import Decisions, OpenMax
 from openmax_core.score_counts import ScoreCounts, score_edges
 from openmax_core.stored_split import StoredSplit
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.chunks import Chunk, in_parallel
 
 MOST_PICTURES = 3_000_000
 MOST_LOGITS = 500_000_000

@@ -12,11 +12,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.arrays import Float, Int
-from openmax_core.decimals import threshold_text
 from openmax_core.objectives import MostRejected, Objective
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.outcomes import Outcome, Outcomes
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.decimals import threshold_text
 
 
 class Curve(ABC):

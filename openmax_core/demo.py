@@ -22,14 +22,14 @@ from typing import Any
 import platformdirs
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.files import (
+from openmax_core.onnx_export import export_paths
+from openmax_core.settings import FILE_NAME, WorkspaceSettings, read_settings, write_settings
+from openmax_core.support.files import (
     fingerprint,
     sha256_of_file,
     write_bytes_atomically,
     write_text_atomically,
 )
-from openmax_core.onnx_export import export_paths
-from openmax_core.settings import FILE_NAME, WorkspaceSettings, read_settings, write_settings
 from openmax_core.workspace import Workspace
 
 ASSETS = Path(__file__).parents[1] / "assets" / "demo"

@@ -27,14 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.activations import Activations
-from openmax_core.arrays import Float
 from openmax_core.errors import OpenMaxError, PictureError, first_line
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
-from openmax_core.files import write_bytes_atomically
 from openmax_core.images import Pixels
 from openmax_core.onnx_export import TOLERANCE, ExportError
 from openmax_core.openmax import OpenMax
 from openmax_core.prediction import Choice
+from openmax_core.support.arrays import Float
+from openmax_core.support.files import write_bytes_atomically
 from openmax_core.verdicts import class_limits, own_limits
 from openmax_core.workspace import Workspace
 

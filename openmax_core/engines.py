@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.chunks import n_cores
 from openmax_core.devices import PRECISIONS, turns_on
 from openmax_core.errors import ClassifierError
 from openmax_core.images import Pixels, Transform
+from openmax_core.support.chunks import n_cores
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.look import CHOSEN, GRID, REJECT, TEST, lay_out
+from openmax_core.support.figures import CHOSEN, GRID, REJECT, TEST, lay_out
 
 FIGURES = {
     "auroc": "AUROC",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from openmax_core.look import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.openmax import OpenMax
+from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.weibull import WeibullMaxFit
 
 N_CURVE_POINTS = 300

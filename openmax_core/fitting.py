@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.errors import FitError
 from openmax_core.reweighting import centred
+from openmax_core.support.arrays import Float, Int
 
 
 def check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:

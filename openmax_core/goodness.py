@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.arrays import Float, Int
 from openmax_core.errors import FitError
+from openmax_core.support.arrays import Float, Int
 from openmax_core.tails import Weibull, log_cdf_and_survival, quantiles
 from openmax_core.weibull import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max
 

@@ -17,11 +17,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from openmax_core.arrays import Float, Int
 from openmax_core.assessment import Evaluation
 from openmax_core.goodness import Goodness, goodness_of_fit
 from openmax_core.intervals import share_interval
 from openmax_core.single_class import own_distances
+from openmax_core.support.arrays import Float, Int
 from openmax_core.tables import class_warnings
 from openmax_core.tails import location, log_cdf_and_survival, thinned
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaincinv, ndtri
 
-from openmax_core.arrays import Float
+from openmax_core.support.arrays import Float
 
 Bounds = Callable[..., tuple[Float, Float]]
 

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 
 from openmax_core.batch_records import RecordedBatch
 from openmax_core.batch_reports import p_text, share_text
-from openmax_core.decimals import threshold_text
-from openmax_core.look import GRID, REJECT, TEST, lay_out
+from openmax_core.support.decimals import threshold_text
+from openmax_core.support.figures import GRID, REJECT, TEST, lay_out
 
 OTHER, BAND = "#94a3b8", "rgba(100, 116, 139, 0.22)"
 NEARER, ALIKE, FARTHER, ON_CELL = "#60a5fa", "#e2e8f0", "#fb923c", "#0f172a"

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.activations import Activations
-from openmax_core.arrays import Float, Int
 from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_reports import Basis, MeasuredBatch
 from openmax_core.batch_scoring import measure_batch
@@ -18,6 +17,7 @@ from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import Choice
 from openmax_core.same_pictures import PROJECTION, Earlier, find_same, projected
+from openmax_core.support.arrays import Float, Int
 from openmax_core.workspace import Workspace
 
 AUTO, NOTHING, TEST, REJECT = "auto", "none", "test", "reject"

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.boundary import class_boundary
 from openmax_core.health import ClassDistances, Health
+from openmax_core.support.arrays import Float
 from openmax_core.tails import empirical_cdf, thinned
 from openmax_core.weibull import WeibullMaxFit
 

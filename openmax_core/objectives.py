@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.errors import OpenMaxError
 from openmax_core.outcomes import Outcome, Outcomes
+from openmax_core.support.arrays import Float, Int
 
 # Relative. Figures that are sums of shares round differently where they are equal.
 ROUNDING = 1e-14

@@ -18,7 +18,7 @@ import numpy as np
 import platformdirs
 
 from openmax_core.errors import ClassifierError, OpenMaxError, first_line
-from openmax_core.files import fingerprint, write_bytes_atomically
+from openmax_core.support.files import fingerprint, write_bytes_atomically
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.arrays import Float
 from openmax_core.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.exported import OUTPUTS, REJECTED
 from openmax_core.images import Transform
 from openmax_core.openmax import OpenMax
+from openmax_core.support.arrays import Float
 from openmax_core.weibull import TailFit
 
 if TYPE_CHECKING:

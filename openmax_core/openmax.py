@@ -41,9 +41,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.calibration import check_format, restore, stored_settings, to_plain
-from openmax_core.chunks import ReadChunks
 from openmax_core.distances import (
     DISTANCES,
     SCALED_EUCOS,
@@ -52,11 +50,13 @@ from openmax_core.distances import (
     scaled_eucos,
 )
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.files import write_text_atomically
 from openmax_core.fitting import check_fit_input, tail_sizes, training_distances
 from openmax_core.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
 from openmax_core.reweighting import centred, rank_weights, revised, softmax, top_ranked
 from openmax_core.streamed_fit import streamed_means, streamed_tails
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.chunks import ReadChunks
+from openmax_core.support.files import write_text_atomically
 from openmax_core.weibull import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max, select_tails
 
 CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache

@@ -14,7 +14,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
 from openmax_core.explorer import explorer_data, outcome_data
@@ -29,6 +28,7 @@ from openmax_core.report_sections import (
     provenance,
     sweep,
 )
+from openmax_core.support.arrays import Float
 from openmax_core.tables import default_thresholds, parse_thresholds
 from openmax_core.workspace import Workspace
 

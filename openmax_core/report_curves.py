@@ -6,8 +6,8 @@ from html import escape
 
 import numpy as np
 
-from openmax_core.arrays import Float
 from openmax_core.openmax import OpenMax
+from openmax_core.support.arrays import Float
 from openmax_core.tables import class_warnings
 
 MOST_CURVES = 12

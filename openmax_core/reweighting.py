@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.arrays import Float
+from openmax_core.support.arrays import Float
 
 
 def rank_weights(weighting: str, alpha_rank: int, n_classes: int) -> Float:

@@ -38,8 +38,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.batch_reports import Batch
+from openmax_core.support.arrays import Float, Int
 
 LEVEL = 0.01
 LEAST_LIKENESS = 1 / 3

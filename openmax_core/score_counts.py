@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.arrays import Float, Int
 from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.support.arrays import Float, Int
 
 FEWEST_BINS = 50_000
 MOST_DIGITS = 15

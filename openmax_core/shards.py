@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.files import write_bytes_atomically
+from openmax_core.support.files import write_bytes_atomically
 
 LOG = logging.getLogger(__name__)
 SUFFIX = ".safetensors"

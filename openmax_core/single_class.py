@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.openmax import OpenMax
+from openmax_core.support.arrays import Float, Int
 
 CHUNK_VALUES = 1 << 20
 N_STEPS = 256

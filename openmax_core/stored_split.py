@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from openmax_core.activations import KEY, LOGITS, OK, PICTURES, Activations, Extent
-from openmax_core.arrays import Int
-from openmax_core.chunks import Chunk
 from openmax_core.errors import ActivationsError
+from openmax_core.support.arrays import Int
+from openmax_core.support.chunks import Chunk
 
 CHUNK_VALUES = 1 << 20  # logits of one chunk
 MOST_UNREADABLE = 1000  # files without logits that are named

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.arrays import Float, Int
-from openmax_core.chunks import Chunk, ReadChunks, in_parallel
 from openmax_core.distances import DistanceFunction, euclidean
 from openmax_core.errors import FitError
 from openmax_core.reweighting import centred
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.chunks import Chunk, ReadChunks, in_parallel
 
 BLOCK_VALUES = 1 << 17  # values whose distances are computed at once, in the processor's cache
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float
+from openmax_core.support.arrays import Float
 from openmax_core.weibull import TailFit, WeibullMaxFit
 
 Weibull = TailFit | WeibullMaxFit

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from openmax_core.chunks import n_cores
 from openmax_core.devices import WaitCallback
 from openmax_core.errors import PictureError
 from openmax_core.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 from openmax_core.prediction import run_network
+from openmax_core.support.chunks import n_cores
 from openmax_core.verdicts import Logits
 
 if TYPE_CHECKING:

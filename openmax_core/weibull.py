@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.arrays import Float, Int
 from openmax_core.errors import FitError
+from openmax_core.support.arrays import Float, Int
 
 # Below this relative spread a tail is one point seen through rounding errors.
 MIN_RELATIVE_SPREAD = 1e-7

@@ -23,7 +23,6 @@ from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
-from openmax_core.files import fingerprint, modified
 from openmax_core.images import TrainTransform, Transform
 from openmax_core.locations import Location
 from openmax_core.named_classifier import NamedClassifier
@@ -44,6 +43,7 @@ from openmax_core.splits import Splits
 from openmax_core.store import ActivationStore
 from openmax_core.stored_evaluation import evaluate, is_counted
 from openmax_core.stored_sets import StoredSets
+from openmax_core.support.files import fingerprint, modified
 
 if TYPE_CHECKING:
     from openmax_core.classifier import Classifier

@@ -8,9 +8,9 @@ from openmax_core import monitor_figures
 from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_reports import Basis
 from openmax_core.batch_tables import batch_table
-from openmax_core.decimals import threshold_text
 from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import Choice, chosen_settings
+from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace import Workspace
 from pages._shared import batches
 from pages._shared.batch_detail import show_batch, show_verdict

@@ -21,10 +21,10 @@ import uvicorn
 from fastapi import FastAPI, File, HTTPException, UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from openmax_core.chunks import n_cores
 from openmax_core.errors import OpenMaxError, PictureError
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
 from openmax_core.images import MAX_UPLOAD_PIXELS
+from openmax_core.support.chunks import n_cores
 from openmax_core.uploads import label, megabytes
 
 MAX_FILES = 32

@@ -13,11 +13,11 @@ from openmax_core.assessment import Evaluation
 from openmax_core.batch_pictures import picture_file
 from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.errors import WorkspaceError
-from openmax_core.files import modified
 from openmax_core.inference import Progress
-from openmax_core.jobs import Job
 from openmax_core.monitoring import monitor
 from openmax_core.prediction import Choice, choose_method, chosen_settings
+from openmax_core.support.files import modified
+from openmax_core.support.jobs import Job
 from openmax_core.workspace import Workspace
 from pages._shared import start, state
 

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.decimals import threshold_text
 from openmax_core.objectives import (
     Balanced,
     FewestKnownRejected,
@@ -18,6 +17,7 @@ from openmax_core.objectives import (
     Objective,
 )
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.class_thresholds import show_class_thresholds

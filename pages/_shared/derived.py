@@ -17,7 +17,6 @@ from openmax_core.class_thresholds import (
     measure_gain,
 )
 from openmax_core.errors import WorkspaceError
-from openmax_core.files import modified
 from openmax_core.goodness import Goodness, simulate_goodness
 from openmax_core.health import (
     ClassDistances,
@@ -25,7 +24,6 @@ from openmax_core.health import (
     class_distances,
     class_health,
 )
-from openmax_core.jobs import Job
 from openmax_core.locations import RemotePath
 from openmax_core.objectives import Objective, objective_from_dict
 from openmax_core.reject_folders import RejectFolders
@@ -33,6 +31,8 @@ from openmax_core.reject_folders import reject_folders as divide
 from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.samples import picture_bytes, thumbnail_url
 from openmax_core.sensitivity import Sensitivity, measure_sensitivity
+from openmax_core.support.files import modified
+from openmax_core.support.jobs import Job
 from openmax_core.workspace import Workspace
 
 FitJob = Job[tuple[int, int], Goodness]

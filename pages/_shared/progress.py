@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.jobs import Job
+from openmax_core.support.jobs import Job
 from pages._shared import state
 
 POLL_SECONDS = 0.4

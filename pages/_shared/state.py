@@ -10,18 +10,18 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.decimals import threshold_text
 from openmax_core.demo_garages import GARAGES
 from openmax_core.engines import Engine
 from openmax_core.errors import OpenMaxError
 from openmax_core.extraction import ExtractionReport
 from openmax_core.inference import Progress
-from openmax_core.jobs import Job
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.presets import PRESETS
 from openmax_core.samples import Sample, sample_pictures
 from openmax_core.split_status import SplitStatus
+from openmax_core.support.decimals import threshold_text
+from openmax_core.support.jobs import Job
 from openmax_core.workspace import Workspace
 from pages._shared import start
 

@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from openmax_core import NoFeasibleThresholdError
 from openmax_core.class_thresholds import choose_class_thresholds, measure_gain
-from openmax_core.decimals import threshold_text
 from openmax_core.explorer import explorer_data, outcome_data
 from openmax_core.intervals import INTERVALS, share_interval
 from openmax_core.mistakes import find_mistakes
@@ -24,6 +23,7 @@ from openmax_core.objectives import (
 )
 from openmax_core.reject_folders import folder_table, reject_folders
 from openmax_core.resampling import bootstrap_choices, choose_on_half
+from openmax_core.support.decimals import threshold_text
 from openmax_core.tables import sweep_table
 from tests.app.visitor import (
     button,

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core.chunks import n_cores
 from openmax_core.classifier import Classifier, build_network
 from openmax_core.engines import Engine, OnnxEngine, normalised
 from openmax_core.images import Transform, decode
 from openmax_core.inference import run
 from openmax_core.onnx_export import export
+from openmax_core.support.chunks import n_cores
 from tests.benchmarks.measure import Row, best_seconds
 
 VARIABLE = "OPENMAX_BENCH_PICTURES"

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from openmax_core.chunks import n_cores
 from openmax_core.classifier import build_network
 from openmax_core.demo import Demo, open_demo
 from openmax_core.demo_digits import DIGITS
 from openmax_core.images import Transform
+from openmax_core.support.chunks import n_cores
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from openmax_core.assessment import Evaluation
-from openmax_core.decimals import threshold_text
+from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard
 

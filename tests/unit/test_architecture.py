@@ -237,7 +237,7 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.access",
         "openmax_core.samples",
         "openmax_core.uploads",
-        "openmax_core.jobs",
+        "openmax_core.support.jobs",
         "openmax_core.demo",
         "openmax_core.evaluation",
         "openmax_core.cli",

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from torch.export.passes import move_to_device_pass
 
 from openmax_core import OpenMax
-from openmax_core.arrays import Float
 from openmax_core.cli import main
 from openmax_core.demo import open_demo
 from openmax_core.demo_digits import DIGITS
@@ -31,6 +30,7 @@ from openmax_core.onnx_export import ExportError
 from openmax_core.onnx_openmax import compose, openmax_model
 from openmax_core.prediction import Choice, choose_method
 from openmax_core.presets import PRESETS
+from openmax_core.support.arrays import Float
 from openmax_core.torch_openmax import openmax_module
 from openmax_core.verdicts import class_limits
 from openmax_core.workspace import Workspace

@@ -25,7 +25,7 @@ from openmax_core.errors import ActivationsError, ClassifierError, WorkspaceErro
 from openmax_core.extraction import OTHER_PROCESS, ExtractionReport
 from openmax_core.images import Transform
 from openmax_core.inference import Progress
-from openmax_core.jobs import CancelledError, Job
+from openmax_core.support.jobs import CancelledError, Job
 from openmax_core.workspace import Workspace
 
 ARCHITECTURE, CLASSES = "shufflenet_v2_x0_5", ("dark", "light")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from openmax_core import OpenMax
 from openmax_core.figures import probability_figure, weibull_figure
-from openmax_core.look import CHOSEN, REJECT, TEST
+from openmax_core.support.figures import CHOSEN, REJECT, TEST
 
 NAMES = ("ash", "birch", "cedar")
 

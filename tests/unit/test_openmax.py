@@ -17,9 +17,9 @@ from sklearn.base import clone
 
 import openmax_core.openmax
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core.arrays import Float, Int
 from openmax_core.distances import squared_euclidean
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.support.arrays import Float, Int
 from openmax_core.weibull import TailFit, fit_weibull_max
 
 DATA = Path(__file__).parent / "data"

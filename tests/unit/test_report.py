@@ -26,7 +26,6 @@ from openmax_core import (
 )
 from openmax_core import report as report_module
 from openmax_core.activations import OK, Activations
-from openmax_core.arrays import Float
 from openmax_core.assessment import Evaluation
 from openmax_core.class_thresholds import choose_class_thresholds
 from openmax_core.explorer import explorer_data, outcome_data
@@ -40,6 +39,7 @@ from openmax_core.report_curves import MOST_CURVES
 from openmax_core.report_sections import MOST_ROWS
 from openmax_core.resampling import choose_on_half
 from openmax_core.settings import WorkspaceSettings
+from openmax_core.support.arrays import Float
 from openmax_core.tables import class_warnings, default_thresholds, parse_thresholds, sweep_table
 from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
 

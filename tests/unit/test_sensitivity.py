@@ -19,7 +19,6 @@ from openmax_core.comparison import (
     resampled_figures,
 )
 from openmax_core.errors import FitError
-from openmax_core.jobs import Job
 from openmax_core.operating_point import NoFeasibleThresholdError
 from openmax_core.sensitivity import (
     AUROC,
@@ -30,6 +29,7 @@ from openmax_core.sensitivity import (
     measure_sensitivity,
     sensitivity_grid,
 )
+from openmax_core.support.jobs import Job
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
 
 

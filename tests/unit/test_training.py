@@ -224,7 +224,7 @@ def test_a_full_disk_leaves_the_workspace_as_it_was(
     before = {
         path: path.read_bytes() for path in sorted(workspace.folder.rglob("*")) if path.is_file()
     }
-    monkeypatch.setattr("openmax_core.files.os.fsync", full_disk)
+    monkeypatch.setattr("openmax_core.support.files.os.fsync", full_disk)
     with pytest.raises(OpenMaxError, match=r"cannot write .*safetensors: No space left on device"):
         fine_tune(workspace)
     monkeypatch.undo()

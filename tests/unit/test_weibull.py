@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from openmax_core.arrays import Float
 from openmax_core.errors import FitError
+from openmax_core.support.arrays import Float
 from openmax_core.weibull import (
     TailFit,
     WeibullMaxFit,

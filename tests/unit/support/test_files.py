@@ -12,7 +12,7 @@ import pytest
 
 from openmax_core import OpenMax, OperatingPoint
 from openmax_core.errors import OpenMaxError
-from openmax_core.files import (
+from openmax_core.support.files import (
     new_folder,
     printable,
     sha256_of_file,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.jobs import CancelledError, Job
+from openmax_core.support.jobs import CancelledError, Job
 
 LONG = 30.0  # seconds after which a test has failed
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.arrays import Int
+from openmax_core.support.arrays import Int
 
 MOST_CORES = 32
 MOST_WORKERS = 4  # each holds some chunks' worth of intermediate results

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from openmax_core.decimals import shortest_decimal, threshold_text
+from openmax_core.support.decimals import shortest_decimal, threshold_text
 
 # --- the shortest decimal ------------------------------------------------------------------------
 
