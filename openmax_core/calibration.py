@@ -8,7 +8,7 @@ import numpy as np
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.presets import PLAIN
-from openmax_core.weibull import model_from_dict
+from openmax_core.weibull.fit import model_from_dict
 
 if TYPE_CHECKING:
     from openmax_core.openmax import OpenMax

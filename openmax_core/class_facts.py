@@ -11,8 +11,8 @@ from openmax_core.boundary import Boundary
 from openmax_core.health import Health
 from openmax_core.intervals import share_interval
 from openmax_core.single_class import limit_in_words
-from openmax_core.tails import location
-from openmax_core.weibull import TailFit
+from openmax_core.weibull.fit import TailFit
+from openmax_core.weibull.tails import location
 
 
 def class_facts(

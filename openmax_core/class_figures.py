@@ -12,7 +12,7 @@ from openmax_core.multiples import shown_range
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.support.arrays import Float
 from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
-from openmax_core.tails import density, empirical_cdf, quantiles, thinned
+from openmax_core.weibull.tails import density, empirical_cdf, quantiles, thinned
 
 HEIGHT = 300
 MOST_MARKS = 500

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from openmax_core.openmax import OpenMax
 from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
-from openmax_core.weibull import WeibullMaxFit
+from openmax_core.weibull.fit import WeibullMaxFit
 
 N_CURVE_POINTS = 300
 

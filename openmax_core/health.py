@@ -1,6 +1,6 @@
 """What a class's Weibull rests on, how well it fits, and what is wrong with it, in words.
 
-* Goodness of fit of the tail (:mod:`openmax_core.goodness`).
+* Goodness of fit of the tail (:mod:`openmax_core.weibull.goodness`).
 * Share of test pictures beyond the tail: of those of the class, how many lie farther from its MAV
   than every training picture did. If test pictures were like the n training pictures, about 1 in
   n + 1 would.
@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.assessment import Evaluation
-from openmax_core.goodness import Goodness, goodness_of_fit
 from openmax_core.intervals import share_interval
 from openmax_core.single_class import own_distances
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tables import class_warnings
-from openmax_core.tails import location, log_cdf_and_survival, thinned
+from openmax_core.weibull.goodness import Goodness, goodness_of_fit
+from openmax_core.weibull.tails import location, log_cdf_and_survival, thinned
 
 DOMINANT = 0.2
 MOST_TRAINING_VALUES = 60_000_000  # logits that are read to find dominating pictures

@@ -16,8 +16,8 @@ from openmax_core.assessment import Evaluation
 from openmax_core.boundary import class_boundary
 from openmax_core.health import ClassDistances, Health
 from openmax_core.support.arrays import Float
-from openmax_core.tails import empirical_cdf, thinned
-from openmax_core.weibull import WeibullMaxFit
+from openmax_core.weibull.fit import WeibullMaxFit
+from openmax_core.weibull.tails import empirical_cdf, thinned
 
 N_POINTS = 90
 MOST_RUGS = 120

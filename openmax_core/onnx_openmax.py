@@ -20,7 +20,7 @@ from openmax_core.exported import OUTPUTS, REJECTED
 from openmax_core.images import Transform
 from openmax_core.openmax import OpenMax
 from openmax_core.support.arrays import Float
-from openmax_core.weibull import TailFit
+from openmax_core.weibull.fit import TailFit
 
 if TYPE_CHECKING:
     import onnx

@@ -3,7 +3,7 @@
 Source: Bendale & Boult, "Towards Open Set Deep Networks", CVPR 2016, and its code (OSDN).
 
 1. Keep the correctly classified training activation vectors. Per class: the mean (MAV), the
-   distances to it, and a Weibull over the η largest (:mod:`openmax_core.weibull`).
+   distances to it, and a Weibull over the η largest (:mod:`openmax_core.weibull.fit`).
 2. For an activation vector v with distance d_j to MAV j, rank the classes by logit. Rank
    i = 1..α has the weight a_i = (α + 1 − i)/α ('code'), (α − i)/α ('paper') or 1 for every class
    ('all'); the others 0.
@@ -57,7 +57,13 @@ from openmax_core.streamed_fit import streamed_means, streamed_tails
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
 from openmax_core.support.files import write_text_atomically
-from openmax_core.weibull import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max, select_tails
+from openmax_core.weibull.fit import (
+    TailFit,
+    WeibullMaxFit,
+    fit_tails,
+    fit_weibull_max,
+    select_tails,
+)
 
 CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
 

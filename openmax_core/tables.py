@@ -13,7 +13,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.openmax import OpenMax
 from openmax_core.support.arrays import Float
-from openmax_core.weibull import WeibullMaxFit
+from openmax_core.weibull.fit import WeibullMaxFit
 
 MOST_THRESHOLDS = 1000
 NOTEBOOK_RANGE = (0.30, 0.40)

@@ -17,7 +17,7 @@ from openmax_core.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.exported import EXTRA_FILE, REJECTED, ExportDescription
 from openmax_core.openmax import OpenMax
 from openmax_core.support.arrays import Float
-from openmax_core.weibull import TailFit
+from openmax_core.weibull.fit import TailFit
 
 if TYPE_CHECKING:
     import torch

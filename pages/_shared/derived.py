@@ -17,7 +17,6 @@ from openmax_core.class_thresholds import (
     measure_gain,
 )
 from openmax_core.errors import WorkspaceError
-from openmax_core.goodness import Goodness, simulate_goodness
 from openmax_core.health import (
     ClassDistances,
     Health,
@@ -33,6 +32,7 @@ from openmax_core.samples import picture_bytes, thumbnail_url
 from openmax_core.sensitivity import Sensitivity, measure_sensitivity
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
+from openmax_core.weibull.goodness import Goodness, simulate_goodness
 from openmax_core.workspace import Workspace
 
 FitJob = Job[tuple[int, int], Goodness]

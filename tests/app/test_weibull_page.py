@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from openmax_core import goodness
 from openmax_core.boundary import class_boundary
 from openmax_core.class_facts import class_facts
 from openmax_core.health import class_distances, class_health, health_table
@@ -21,6 +20,7 @@ from openmax_core.members import tail_members
 from openmax_core.multiples import multiples
 from openmax_core.sensitivity import REJECTED, measure_sensitivity
 from openmax_core.single_class import rejection_distance
+from openmax_core.weibull import goodness
 from tests.app.visitor import button, given, run_fragments_alone, run_with, send_event, texts
 from tests.helpers import make_workspace, store_made_up
 

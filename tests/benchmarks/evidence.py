@@ -34,7 +34,7 @@ from openmax_core.openmax import OpenMax
 from openmax_core.presets import PRESETS
 from openmax_core.reweighting import softmax
 from openmax_core.support.files import write_text_atomically
-from openmax_core.weibull import fit_tails
+from openmax_core.weibull.fit import fit_tails
 from tests.benchmarks.problems import Part, Problem, absent, development_problems, final_problems
 
 PATH = Path(__file__).parents[2] / "assets" / "evidence.json"

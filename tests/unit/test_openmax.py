@@ -20,7 +20,7 @@ from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.distances import squared_euclidean
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.weibull import TailFit, fit_weibull_max
+from openmax_core.weibull.fit import TailFit, fit_weibull_max
 
 DATA = Path(__file__).parent / "data"
 LIBMR = json.loads((DATA / "libmr_case.json").read_text(encoding="utf-8"))["openmax"]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from openmax_core import goodness
-from openmax_core.goodness import (
+from openmax_core.weibull import goodness
+from openmax_core.weibull.fit import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max
+from openmax_core.weibull.goodness import (
     anderson_darling,
     goodness_of_fit,
     simulate_goodness,
     untestable,
 )
-from openmax_core.weibull import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max
 
 
 def drawn_tails(n_tails: int, n: int, shape=20.0, scale=1.1, seed=0) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from openmax_core.errors import FitError
 from openmax_core.support.arrays import Float
-from openmax_core.weibull import (
+from openmax_core.weibull.fit import (
     TailFit,
     WeibullMaxFit,
     fit_tails,
@@ -23,7 +23,7 @@ from openmax_core.weibull import (
 )
 
 LIBMR_CASES = json.loads(
-    (Path(__file__).parent / "data" / "libmr_case.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "data" / "libmr_case.json").read_text(encoding="utf-8")
 )["weibull"]
 # libMR stops its own root search at 1e-6.
 LIBMR_TOLERANCE = 5e-6

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from openmax_core.tails import (
+from openmax_core.weibull.fit import TailFit, WeibullMaxFit
+from openmax_core.weibull.tails import (
     density,
     empirical_cdf,
     location,
@@ -14,7 +15,6 @@ from openmax_core.tails import (
     quantiles,
     thinned,
 )
-from openmax_core.weibull import TailFit, WeibullMaxFit
 
 
 def libmr(shape=2.5, scale=1.4, smallest=3.0, translate=1.0) -> TailFit:
