@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.locations import Location, RemotePath, is_address, require_path
+from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.settings import FILE_NAME
 from openmax_core.workspace import Workspace
 

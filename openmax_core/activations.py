@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.errors import ActivationsError
-from openmax_core.picture_folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles
 from openmax_core.shards import Rows, cannot_store
 from openmax_core.support.files import new_folder
 

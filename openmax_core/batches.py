@@ -26,8 +26,8 @@ from openmax_core.activations import LOGITS, OK, PICTURES, Activations
 from openmax_core.batch_reports import Batch
 from openmax_core.errors import OpenMaxError
 from openmax_core.inference import NOT_FINITE, Progress, run
-from openmax_core.locations import is_address, require_path
-from openmax_core.picture_folders import SYSTEM_FILES
+from openmax_core.pictures.folders import SYSTEM_FILES
+from openmax_core.pictures.locations import is_address, require_path
 from openmax_core.prediction import expand_paths
 from openmax_core.results import FORMAT as RESULTS_FORMAT
 from openmax_core.support.files import printable

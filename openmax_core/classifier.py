@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError
-from openmax_core.images import Transform
+from openmax_core.pictures.images import Transform
 
 if TYPE_CHECKING:
     import torch

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openmax_core.archives import unpack
 from openmax_core.demo import Demo
 from openmax_core.errors import WorkspaceError
 from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.pictures.archives import unpack
+from openmax_core.pictures.uploads import Refused, Upload
 from openmax_core.settings import WorkspaceSettings
 from openmax_core.support.files import sha256_of_file
-from openmax_core.uploads import Refused, Upload
 
 ARCHIVE = "garages.zip"
 KNOWN = ("Harbour", "Market", "Museum", "Station")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from openmax_core.devices import PRECISIONS, turns_on
 from openmax_core.errors import ClassifierError
-from openmax_core.images import Pixels, Transform
+from openmax_core.pictures.images import Pixels, Transform
 from openmax_core.support.chunks import n_cores
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from openmax_core.activations import Activations
 from openmax_core.engines import Engine
 from openmax_core.errors import ActivationsError
 from openmax_core.inference import Progress, Result, run
-from openmax_core.locations import Location
-from openmax_core.picture_folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles
+from openmax_core.pictures.locations import Location
 from openmax_core.store import ActivationStore, identities
 
 ProgressCallback = Callable[[str, Progress], None]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from openmax_core.devices import Turns, WaitCallback, turns_on
 from openmax_core.engines import Engine, Logits
 from openmax_core.errors import PictureError
-from openmax_core.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
-from openmax_core.locations import Location
+from openmax_core.pictures.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
+from openmax_core.pictures.locations import Location
 from openmax_core.support.chunks import n_cores
 
 # Pictures that one core decodes at a time for a GPU.

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from openmax_core.devices import choose_device
 from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError
-from openmax_core.images import Transform
 from openmax_core.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.pictures.images import Transform
 from openmax_core.support.files import sha256_of_file
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.images import Transform
+from openmax_core.pictures.images import Transform
 from openmax_core.support.files import sha256_of_file
 
 if TYPE_CHECKING:

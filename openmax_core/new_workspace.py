@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.images import TrainTransform, Transform
-from openmax_core.locations import Location, RemotePath, is_address, require_path
 from openmax_core.named_classifier import ClassifierSettings, NamedClassifier
-from openmax_core.picture_folders import find_class_folders
+from openmax_core.pictures.folders import find_class_folders
+from openmax_core.pictures.images import TrainTransform, Transform
+from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
 from openmax_core.splits import Splits
 

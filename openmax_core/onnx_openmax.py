@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from openmax_core.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.exported import OUTPUTS, REJECTED
-from openmax_core.images import Transform
 from openmax_core.openmax import OpenMax
+from openmax_core.pictures.images import Transform
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import TailFit
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from openmax_core.activations import Activations
 from openmax_core.errors import PictureError, WorkspaceError
-from openmax_core.images import decode
-from openmax_core.locations import Location
-from openmax_core.uploads import Upload
+from openmax_core.pictures.images import decode
+from openmax_core.pictures.locations import Location
+from openmax_core.pictures.uploads import Upload
 from openmax_core.workspace import Workspace
 
 SIDE = 240

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError, WorkspaceError
-from openmax_core.images import Transform
 from openmax_core.named_classifier import NamedClassifier
+from openmax_core.pictures.images import Transform
 
 ONNX = ".onnx"
 # Of a GPU that this machine cannot try out; half of it where memory runs out.

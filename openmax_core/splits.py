@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.locations import Location, RemotePath, is_address, require_path
-from openmax_core.picture_folders import (
+from openmax_core.pictures.folders import (
     PictureFiles,
     find_class_folders,
     find_known_pictures,
     find_unknown_pictures,
 )
+from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.settings import FILE_NAME, WorkspaceSettings
 
 SPLITS = ("train", "calibration", "test", "reject")

@@ -22,7 +22,7 @@ import numpy as np
 
 from openmax_core.activations import KEY, WRITING, Activations, write_activations
 from openmax_core.errors import ActivationsError
-from openmax_core.picture_folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles
 from openmax_core.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 from openmax_core.support.files import KEY_LENGTH, fingerprint
 

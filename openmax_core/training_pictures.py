@@ -14,9 +14,9 @@ from PIL import Image
 
 from openmax_core.engines import normalise
 from openmax_core.errors import PictureError, WorkspaceError
-from openmax_core.images import Pixels, TrainTransform, Transform, decode
-from openmax_core.locations import Location
-from openmax_core.picture_folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles
+from openmax_core.pictures.images import Pixels, TrainTransform, Transform, decode
+from openmax_core.pictures.locations import Location
 
 if TYPE_CHECKING:
     import torch

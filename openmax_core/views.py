@@ -18,7 +18,7 @@ from PIL import Image
 
 from openmax_core.devices import WaitCallback
 from openmax_core.errors import PictureError
-from openmax_core.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
+from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 from openmax_core.prediction import run_network
 from openmax_core.support.chunks import n_cores
 from openmax_core.verdicts import Logits

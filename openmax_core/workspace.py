@@ -23,13 +23,13 @@ from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
-from openmax_core.images import TrainTransform, Transform
-from openmax_core.locations import Location
 from openmax_core.named_classifier import NamedClassifier
 from openmax_core.new_workspace import make_workspace
 from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
-from openmax_core.picture_folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles
+from openmax_core.pictures.images import TrainTransform, Transform
+from openmax_core.pictures.locations import Location
 from openmax_core.saved_points import SavedPoints
 from openmax_core.settings import (
     FILE_NAME,

@@ -23,9 +23,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from openmax_core.errors import OpenMaxError, PictureError
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
-from openmax_core.images import MAX_UPLOAD_PIXELS
+from openmax_core.pictures.images import MAX_UPLOAD_PIXELS
+from openmax_core.pictures.uploads import label, megabytes
 from openmax_core.support.chunks import n_cores
-from openmax_core.uploads import label, megabytes
 
 MAX_FILES = 32
 MAX_FILE_BYTES = 20_000_000

@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from openmax_core.intake import take_in
-from openmax_core.uploads import Refused, Upload
+from openmax_core.pictures.intake import take_in
+from openmax_core.pictures.uploads import Refused, Upload
 from openmax_core.views import Answer, answers
 from openmax_core.workspace import Workspace
 from pages._shared import state

@@ -23,8 +23,8 @@ from openmax_core.health import (
     class_distances,
     class_health,
 )
-from openmax_core.locations import RemotePath
 from openmax_core.objectives import Objective, objective_from_dict
+from openmax_core.pictures.locations import RemotePath
 from openmax_core.reject_folders import RejectFolders
 from openmax_core.reject_folders import reject_folders as divide
 from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half

@@ -8,8 +8,8 @@ import streamlit as st
 from openmax_core import figures
 from openmax_core.assessment import Evaluation
 from openmax_core.cards import N_NEAREST
+from openmax_core.pictures.uploads import Upload
 from openmax_core.results import class_values
-from openmax_core.uploads import Upload
 from openmax_core.verdicts import ACCEPTED, ScoredPictures
 from openmax_core.views import large_view
 from openmax_core.workspace import Workspace

@@ -8,8 +8,7 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
-from openmax_core.samples import sample_paths, sample_upload
-from openmax_core.uploads import (
+from openmax_core.pictures.uploads import (
     MAX_ARCHIVE_BYTES,
     MAX_FILE_BYTES,
     MAX_FILES,
@@ -17,6 +16,7 @@ from openmax_core.uploads import (
     Upload,
     megabytes,
 )
+from openmax_core.samples import sample_paths, sample_upload
 from openmax_core.workspace import Workspace
 from pages._shared import basket, derived
 from pages._shared.components import samples

@@ -14,9 +14,9 @@ from PIL import Image
 
 from openmax_core.classifier import Classifier, build_network
 from openmax_core.engines import Engine, OnnxEngine, normalised
-from openmax_core.images import Transform, decode
 from openmax_core.inference import run
 from openmax_core.onnx_export import export
+from openmax_core.pictures.images import Transform, decode
 from openmax_core.support.chunks import n_cores
 from tests.benchmarks.measure import Row, best_seconds
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from openmax_core.images import Transform
+from openmax_core.pictures.images import Transform
 from openmax_core.workspace import Workspace
 from tests.benchmarks.measure import Row
 

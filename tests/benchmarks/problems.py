@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from openmax_core.demo import open_demo
 from openmax_core.demo_digits import DIGITS
-from openmax_core.images import Transform, decode
+from openmax_core.pictures.images import Transform, decode
 from openmax_core.settings import FILE_NAME
 from openmax_core.workspace import Workspace
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from openmax_core.counted_curve import CountedCurve
 from openmax_core.evaluation import TradeoffCurve
-from openmax_core.picture_folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles
 from openmax_core.score_counts import ScoreCounts, score_edges
 from openmax_core.shards import Result
 from tests.benchmarks.measure import Row, best_seconds

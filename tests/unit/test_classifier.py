@@ -25,7 +25,7 @@ from openmax_core.classifier import (
     read_weights,
 )
 from openmax_core.errors import ClassifierError
-from openmax_core.images import Transform
+from openmax_core.pictures.images import Transform
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 

@@ -472,7 +472,7 @@ def test_metadata_of_other_files_are_refused(text: str, reason: str) -> None:
 
 
 def test_pictures_are_prepared_as_the_library_prepares_them(digits: Workspace) -> None:
-    from openmax_core.images import decode
+    from openmax_core.pictures.images import decode
 
     path = compared_paths(digits)[0]
     prepared = describe(digits, choose_method(digits)).prepare(path)

@@ -23,8 +23,8 @@ from openmax_core.classifier import build_network
 from openmax_core.engines import Engine
 from openmax_core.errors import ActivationsError, ClassifierError, WorkspaceError
 from openmax_core.extraction import OTHER_PROCESS, ExtractionReport
-from openmax_core.images import Transform
 from openmax_core.inference import Progress
+from openmax_core.pictures.images import Transform
 from openmax_core.support.jobs import CancelledError, Job
 from openmax_core.workspace import Workspace
 

@@ -26,10 +26,10 @@ from openmax_core.classifier import Classifier, build_network
 from openmax_core.devices import Turns, choose_device, turns_on
 from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError
-from openmax_core.images import Pixels, Transform
 from openmax_core.inference import NOT_FINITE, run
 from openmax_core.loading import load_engine
 from openmax_core.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.pictures.images import Pixels, Transform
 from openmax_core.support.files import sha256_of_file
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
@@ -539,7 +539,7 @@ def test_an_exported_network_runs_without_importing_torch(weights: Path) -> None
 import sys
 from functools import partial
 from pathlib import Path
-from openmax_core.images import Transform
+from openmax_core.pictures.images import Transform
 from openmax_core.inference import run
 from openmax_core.loading import load_engine
 engine = load_engine({ARCHITECTURE!r}, Path({str(weights)!r}), {sha256_of_file(weights)!r},

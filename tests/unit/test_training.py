@@ -16,7 +16,7 @@ from PIL import Image
 
 from openmax_core.classifier import build_network
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
-from openmax_core.images import TrainTransform, Transform
+from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.settings import FILE_NAME
 from openmax_core.training import Epoch, TrainingReport, TrainingSettings, train
 from openmax_core.workspace import Workspace

@@ -35,8 +35,8 @@ from openmax_core.errors import (
     WorkspaceError,
 )
 from openmax_core.extraction import ExtractionReport
-from openmax_core.images import IMAGENET_MEAN, IMAGENET_STD, Transform
 from openmax_core.inference import NOT_FINITE, Progress
+from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform
 from openmax_core.settings import Defaults
 from openmax_core.split_status import SplitStatus
 from openmax_core.workspace import Workspace

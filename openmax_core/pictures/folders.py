@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.locations import Location, RemotePath
+from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.support.files import printable
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})

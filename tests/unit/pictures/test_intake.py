@@ -9,9 +9,9 @@ import zipfile
 import pytest
 from PIL import Image
 
-from openmax_core import intake
-from openmax_core.intake import take_in
-from openmax_core.uploads import (
+from openmax_core.pictures import intake
+from openmax_core.pictures.intake import take_in
+from openmax_core.pictures.uploads import (
     MAX_ARCHIVE_BYTES,
     MAX_FILE_BYTES,
     MAX_FILES,
@@ -62,10 +62,12 @@ def test_entries_beyond_the_limit_are_let_go_before_the_next_is_unpacked(monkeyp
             yield Watched(number)
             most = max(most, len(alive))
 
-    monkeypatch.setattr("openmax_core.intake.is_archive", lambda content: content == b"zip")
-    monkeypatch.setattr("openmax_core.intake.unpack", entries)
-    monkeypatch.setattr("openmax_core.intake.why_no_picture", lambda content: None)
-    monkeypatch.setattr("openmax_core.intake.MAX_FILES", 3)
+    monkeypatch.setattr(
+        "openmax_core.pictures.intake.is_archive", lambda content: content == b"zip"
+    )
+    monkeypatch.setattr("openmax_core.pictures.intake.unpack", entries)
+    monkeypatch.setattr("openmax_core.pictures.intake.why_no_picture", lambda content: None)
+    monkeypatch.setattr("openmax_core.pictures.intake.MAX_FILES", 3)
     taken = take_in([Upload("many.zip", b"zip")])
     assert (len(taken.files), len(taken.refused)) == (3, 47)
     assert most <= 5

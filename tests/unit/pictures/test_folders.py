@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.picture_folders import (
+from openmax_core.pictures.folders import (
     UNKNOWN,
     PictureFiles,
     find_class_folders,

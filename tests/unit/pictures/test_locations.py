@@ -17,9 +17,9 @@ from openmax_core.activations import Activations
 from openmax_core.batches import read_batch
 from openmax_core.classifier import build_network
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.images import Transform
-from openmax_core.locations import RemotePath
-from openmax_core.picture_folders import find_known_pictures, find_unknown_pictures
+from openmax_core.pictures.folders import find_known_pictures, find_unknown_pictures
+from openmax_core.pictures.images import Transform
+from openmax_core.pictures.locations import RemotePath
 from openmax_core.prediction import expand_paths
 from openmax_core.samples import picture_bytes, sample_pictures, sample_upload, thumbnail_url
 from openmax_core.settings import FILE_NAME

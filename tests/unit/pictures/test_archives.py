@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core import archives
-from openmax_core.archives import MAX_ENTRIES, is_archive, unpack
-from openmax_core.uploads import MAX_FILE_BYTES, Refused, Upload
+from openmax_core.pictures import archives
+from openmax_core.pictures.archives import MAX_ENTRIES, is_archive, unpack
+from openmax_core.pictures.uploads import MAX_FILE_BYTES, Refused, Upload
 
 PICTURE = io.BytesIO()
 Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import PictureError
-from openmax_core.locations import Location, RemotePath
+from openmax_core.pictures.locations import Location, RemotePath
 
 Pixels = NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ from torchvision import transforms
 
 from openmax_core.engines import normalise, normalised
 from openmax_core.errors import PictureError
-from openmax_core.images import (
+from openmax_core.pictures.images import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     MAX_PIXELS,

@@ -13,8 +13,8 @@ import stat
 import zipfile
 from collections.abc import Iterator
 
-from openmax_core.picture_folders import SYSTEM_FILES
-from openmax_core.uploads import (
+from openmax_core.pictures.folders import SYSTEM_FILES
+from openmax_core.pictures.uploads import (
     MAX_FILE_BYTES,
     MAX_TOTAL_BYTES,
     Refused,

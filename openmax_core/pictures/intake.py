@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from openmax_core.archives import is_archive, unpack
-from openmax_core.images import why_no_picture
-from openmax_core.uploads import (
+from openmax_core.pictures.archives import is_archive, unpack
+from openmax_core.pictures.images import why_no_picture
+from openmax_core.pictures.uploads import (
     MAX_ARCHIVE_BYTES,
     MAX_FILE_BYTES,
     MAX_FILES,

@@ -1,0 +1,1 @@
+"""From files, folders, addresses and uploads to pixels."""
