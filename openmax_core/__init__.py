@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 if TYPE_CHECKING:

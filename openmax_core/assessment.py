@@ -13,8 +13,8 @@ from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.curves import Curve
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation import TradeoffCurve
+from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.objectives import MostRejected, Objective
-from openmax_core.openmax import Decisions, OpenMax
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.support.arrays import Float, Int
 

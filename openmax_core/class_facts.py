@@ -10,7 +10,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.boundary import Boundary
 from openmax_core.health import Health
 from openmax_core.intervals import share_interval
-from openmax_core.single_class import limit_in_words
+from openmax_core.methods.single_class import limit_in_words
 from openmax_core.weibull.fit import TailFit
 from openmax_core.weibull.tails import location
 
@@ -27,7 +27,7 @@ def class_facts(
     Parameters
     ----------
     limit : distance from which on the class's mean logits are rejected, see
-        :func:`openmax_core.single_class.rejection_distance`
+        :func:`openmax_core.methods.single_class.rejection_distance`
     boundary : the distance that tells rejected from accepted pictures of the class best
     """
     openmax = evaluation.openmax

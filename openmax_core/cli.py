@@ -21,7 +21,7 @@ from openmax_core.cli_export import run_export
 from openmax_core.devices import DEVICES
 from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
-from openmax_core.presets import PRESETS
+from openmax_core.methods.presets import PRESETS
 
 EXIT_ERROR = 1
 PICTURES = "DIR|ADDRESS"

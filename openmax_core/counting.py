@@ -1,7 +1,7 @@
 """A method fitted and scored on more activations than memory holds, once, in chunks.
 
 Above ``MOST_PICTURES`` pictures or ``MOST_LOGITS`` logits in the sets that are used, MAVs and tails
-are streamed (:mod:`openmax_core.streamed_fit`), scores are counted
+are streamed (:mod:`openmax_core.methods.streamed_fit`), scores are counted
 (:mod:`openmax_core.score_counts`), and of each set a seeded sample of pictures stands for the rest
 wherever single pictures are shown. Below, everything is exact and in memory.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmax_core.activations import Activations
-from openmax_core.openmax import Decisions, OpenMax
+from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.score_counts import ScoreCounts, score_edges
 from openmax_core.stored_split import StoredSplit
 from openmax_core.support.arrays import Float, Int

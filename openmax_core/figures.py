@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.weibull.fit import WeibullMaxFit
 

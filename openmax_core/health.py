@@ -19,7 +19,7 @@ import pandas as pd
 
 from openmax_core.assessment import Evaluation
 from openmax_core.intervals import share_interval
-from openmax_core.single_class import own_distances
+from openmax_core.methods.single_class import own_distances
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tables import class_warnings
 from openmax_core.weibull.goodness import Goodness, goodness_of_fit

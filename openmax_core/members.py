@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.assessment import Evaluation
-from openmax_core.single_class import own_distances
+from openmax_core.methods.single_class import own_distances
 
 
 def tail_members(evaluation: Evaluation, index: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """A calibrated OpenMax and its thresholds as ONNX nodes, and the network before them.
 
-The nodes do what :meth:`openmax_core.openmax.OpenMax.decide` does, step by step in float64 with
+The nodes do what :meth:`openmax_core.methods.openmax.OpenMax.decide` does, step by step in float64 with
 standard operators alone. The distances are taken rank by rank (a ``Scan``), so that memory grows
 with N · C and not with N · C².
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.exported import OUTPUTS, REJECTED
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.images import Transform
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import TailFit
@@ -235,7 +235,7 @@ def _distances(graph: GraphBuilder, openmax: OpenMax, v: str, ranked: str) -> st
 
 
 def _distance(graph: GraphBuilder, openmax: OpenMax, a: str, b: str) -> str:
-    """(N,) distances between the rows of two (N, C), see :mod:`openmax_core.distances`."""
+    """(N,) distances between the rows of two (N, C), see :mod:`openmax_core.methods.distances`."""
     name = openmax.settings_["distance"]
     parts: list[tuple[str, float]] = []
     if name in {"euclidean", "squared_euclidean", "eucos", SCALED_EUCOS}:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.presets import PLAIN, SETTING_NAMES
 from openmax_core.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.outcomes import Outcome
-from openmax_core.presets import PLAIN, SETTING_NAMES
 from openmax_core.support.files import write_text_atomically
 
 FORMAT = "openmax-operating-point"

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
 from openmax_core.tables import class_warnings
 

@@ -18,8 +18,8 @@ from filelock import FileLock
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.intervals import wilson_interval
+from openmax_core.methods.presets import PRESETS
 from openmax_core.operating_point import OperatingPoint
-from openmax_core.presets import PRESETS
 from openmax_core.support.files import write_text_atomically
 
 FORMAT = "openmax-operating-points"

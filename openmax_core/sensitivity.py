@@ -16,7 +16,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.comparison import MetricGrid, Resamples, compare, figures_of, resampled_figures
 from openmax_core.errors import FitError
 from openmax_core.evaluation import TradeoffCurve
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Int
 
 AUROC, OSCR, REJECTED = "AUROC", "OSCR", "Reject accuracy at the floor"

@@ -15,7 +15,7 @@ from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation, curve_of, evaluation_of_counts
 from openmax_core.counting import Report, count, is_large
 from openmax_core.errors import ActivationsError, FitError, WorkspaceError
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.stored_sets import StoredSets
 from openmax_core.stored_split import StoredSplit
 from openmax_core.support.files import fingerprint

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.exported import EXTRA_FILE, REJECTED, ExportDescription
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import TailFit
 

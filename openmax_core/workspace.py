@@ -23,9 +23,9 @@ from openmax_core.activations import Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.named_classifier import NamedClassifier
 from openmax_core.new_workspace import make_workspace
-from openmax_core.openmax import OpenMax
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import TrainTransform, Transform

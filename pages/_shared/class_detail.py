@@ -10,7 +10,7 @@ from openmax_core.class_facts import class_facts
 from openmax_core.class_figures import class_cdf_figure, class_density_figure, class_qq_figure
 from openmax_core.errors import OpenMaxError
 from openmax_core.members import tail_members
-from openmax_core.single_class import rejection_distance
+from openmax_core.methods.single_class import rejection_distance
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace import Workspace
 from pages._shared import derived

@@ -7,8 +7,8 @@ from scipy import stats
 
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.health import class_distances, class_health, health_table
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.multiples import multiples
-from openmax_core.openmax import OpenMax
 from openmax_core.weibull.fit import fit_tails
 from tests.benchmarks.measure import Row, best_seconds
 from tests.evaluations import made_up_evaluation

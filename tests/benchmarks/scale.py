@@ -48,7 +48,7 @@ assert evaluation.sampling is not None
 FIT = """
 import sys, time
 from pathlib import Path
-from openmax_core.openmax import OpenMax
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.stored_split import StoredSplit
 from openmax_core.workspace import Workspace
 workspace = Workspace.open(sys.argv[1])

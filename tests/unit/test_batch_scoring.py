@@ -20,9 +20,9 @@ from openmax_core.changed import (
 )
 from openmax_core.drift import Share
 from openmax_core.inference import NOT_FINITE
-from openmax_core.openmax import Decisions
+from openmax_core.methods.openmax import Decisions
+from openmax_core.methods.single_class import own_distances
 from openmax_core.same_pictures import PROJECTION, Earlier, projected
-from openmax_core.single_class import own_distances
 from tests.batches import batch_of, logits_of_classes
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
 from tests.helpers import made_up_logits

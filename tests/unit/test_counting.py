@@ -18,11 +18,11 @@ from openmax_core.drift import Share
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.health import class_distances, class_health, mean_dominance
 from openmax_core.members import tail_members
+from openmax_core.methods.presets import PRESETS
 from openmax_core.mistakes import find_mistakes
 from openmax_core.monitoring import monitor
 from openmax_core.objectives import MostRejected
 from openmax_core.prediction import choose_method
-from openmax_core.presets import PRESETS
 from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.stored_split import StoredSplit

@@ -26,10 +26,10 @@ from openmax_core.demo_digits import DIGITS
 from openmax_core.deployment import export_workspace
 from openmax_core.errors import OpenMaxError
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.methods.presets import PRESETS
 from openmax_core.onnx_export import ExportError
 from openmax_core.onnx_openmax import compose, openmax_model
 from openmax_core.prediction import Choice, choose_method
-from openmax_core.presets import PRESETS
 from openmax_core.support.arrays import Float
 from openmax_core.torch_openmax import openmax_module
 from openmax_core.verdicts import class_limits

@@ -11,7 +11,7 @@ import pytest
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evidence import BASELINE, COLOURS, FIGURES, Evidence
-from openmax_core.presets import DEFAULT_PRESET, PRESETS, preset_in_words
+from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
 
 SHIPPED = Path(__file__).parents[2] / "assets" / "evidence.json"
 

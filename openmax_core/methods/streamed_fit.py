@@ -4,7 +4,7 @@
 2. Their distances to the own MAV, of which the η largest per class are kept, with their rows; and
    the largest Euclidean one, which is how far a single picture pulls the MAV at most.
 
-What :func:`~openmax_core.fitting.training_distances` gives, up to the order in which float64 sums
+What :func:`~openmax_core.methods.fitting.training_distances` gives, up to the order in which float64 sums
 are added.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.distances import DistanceFunction, euclidean
 from openmax_core.errors import FitError
-from openmax_core.reweighting import centred
+from openmax_core.methods.distances import DistanceFunction, euclidean
+from openmax_core.methods.reweighting import centred
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, ReadChunks, in_parallel
 

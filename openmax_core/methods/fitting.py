@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import FitError
-from openmax_core.reweighting import centred
+from openmax_core.methods.reweighting import centred
 from openmax_core.support.arrays import Float, Int
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from openmax_core.distances import DISTANCES, SCALED_EUCOS
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS
 
 # What every method had before there was a setting for it.
 PLAIN: dict[str, Any] = {

@@ -41,19 +41,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.calibration import check_format, restore, stored_settings, to_plain
-from openmax_core.distances import (
+from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.methods.distances import (
     DISTANCES,
     SCALED_EUCOS,
     euclidean_and_cosine,
     learn_factors,
     scaled_eucos,
 )
-from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.fitting import check_fit_input, tail_sizes, training_distances
-from openmax_core.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
-from openmax_core.reweighting import centred, rank_weights, revised, softmax, top_ranked
-from openmax_core.streamed_fit import streamed_means, streamed_tails
+from openmax_core.methods.fitting import check_fit_input, tail_sizes, training_distances
+from openmax_core.methods.persistence import check_format, restore, stored_settings, to_plain
+from openmax_core.methods.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
+from openmax_core.methods.reweighting import centred, rank_weights, revised, softmax, top_ranked
+from openmax_core.methods.streamed_fit import streamed_means, streamed_tails
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
 from openmax_core.support.files import write_text_atomically

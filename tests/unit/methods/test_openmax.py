@@ -15,14 +15,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial import distance as scipy_distance
 from sklearn.base import clone
 
-import openmax_core.openmax
+import openmax_core.methods.openmax
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core.distances import squared_euclidean
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.methods.distances import squared_euclidean
 from openmax_core.support.arrays import Float, Int
 from openmax_core.weibull.fit import TailFit, fit_weibull_max
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parents[1] / "data"
 LIBMR = json.loads((DATA / "libmr_case.json").read_text(encoding="utf-8"))["openmax"]
 NOTEBOOK = json.loads((DATA / "notebook_case.json").read_text(encoding="utf-8"))["results"]
 DISTANCES = ["euclidean", "squared_euclidean", "cosine", "eucos"]
@@ -266,7 +266,7 @@ def test_fit_keeps_the_correctly_classified_alone():
 
 
 def test_example_in_the_module_holds():
-    outcome = doctest.testmod(openmax_core.openmax)
+    outcome = doctest.testmod(openmax_core.methods.openmax)
     assert (outcome.attempted, outcome.failed) == (6, 0)
 
 
@@ -390,7 +390,7 @@ def test_chunks_change_no_bit(monkeypatch, method, chunk_values):
     logits = queries(5, n=101)
     probabilities, decisions = om.predict_proba(logits), om.decide(logits)
     distances = om.distances(logits)
-    monkeypatch.setattr(openmax_core.openmax, "CHUNK_VALUES", chunk_values)
+    monkeypatch.setattr(openmax_core.methods.openmax, "CHUNK_VALUES", chunk_values)
     assert_array_equal(om.predict_proba(logits), probabilities)
     assert_array_equal(om.decide(logits).scores, decisions.scores)
     assert_array_equal(om.decide(logits).predictions, decisions.predictions)
@@ -661,8 +661,8 @@ def test_scored_logits_that_are_not_finite_name_the_row(monkeypatch, method, bad
     om = fitted(3)
     rows = queries(3)
     rows[137, 1] = bad
-    for chunk_values in (openmax_core.openmax.CHUNK_VALUES, 10):
-        monkeypatch.setattr(openmax_core.openmax, "CHUNK_VALUES", chunk_values)
+    for chunk_values in (openmax_core.methods.openmax.CHUNK_VALUES, 10):
+        monkeypatch.setattr(openmax_core.methods.openmax, "CHUNK_VALUES", chunk_values)
         with pytest.raises(ActivationsError, match="row 137 of the logits is not finite"):
             getattr(om, method)(rows)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.presets import PLAIN
+from openmax_core.methods.presets import PLAIN
 from openmax_core.weibull.fit import model_from_dict
 
 if TYPE_CHECKING:
-    from openmax_core.openmax import OpenMax
+    from openmax_core.methods.openmax import OpenMax
 
 FORMAT = "openmax-calibration"
 FORMAT_VERSION = 2

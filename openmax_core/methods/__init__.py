@@ -1,0 +1,1 @@
+"""OpenMax over logits: fit, decide, save."""
