@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.class_thresholds import ClassThresholds
 from openmax_core.counted_curve import CountedCurve
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted

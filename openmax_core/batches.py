@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.activations import LOGITS, OK, PICTURES, Activations
+from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activations
 from openmax_core.batch_reports import Batch
 from openmax_core.errors import OpenMaxError
 from openmax_core.inference import NOT_FINITE, Progress, run

@@ -20,12 +20,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from openmax_core.activations import KEY, WRITING, Activations, Extent
+from openmax_core.activations.activations import KEY, WRITING, Activations, Extent
+from openmax_core.activations.shards import cannot_store
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.score_counts import N_KINDS, ScoreCounts, score_edges
-from openmax_core.shards import cannot_store
 from openmax_core.support.files import fingerprint, modified, new_folder
 
 LOG = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
+from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.score_counts import ScoreCounts, score_edges
-from openmax_core.stored_split import StoredSplit
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, in_parallel
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError, PictureError, first_line
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
 from openmax_core.methods.openmax import OpenMax

@@ -16,13 +16,13 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
+from openmax_core.activations.store import ActivationStore, identities
 from openmax_core.engines import Engine
 from openmax_core.errors import ActivationsError
 from openmax_core.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.locations import Location
-from openmax_core.store import ActivationStore, identities
 
 ProgressCallback = Callable[[str, Progress], None]
 # A shard is lost where a run is killed; writing one takes some milliseconds.

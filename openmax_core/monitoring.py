@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_reports import Basis, MeasuredBatch
 from openmax_core.batch_scoring import measure_batch

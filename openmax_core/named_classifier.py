@@ -83,7 +83,7 @@ class NamedClassifier:
 
     @property
     def made_with(self) -> dict[str, Any]:
-        """What logits depend on, see :class:`~openmax_core.store.ActivationStore`.
+        """What logits depend on, see :class:`~openmax_core.activations.store.ActivationStore`.
 
         Raises
         ------

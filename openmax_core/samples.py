@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.pictures.images import decode
 from openmax_core.pictures.locations import Location

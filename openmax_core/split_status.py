@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
 from openmax_core.stored_sets import StoredSets
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
+from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.assessment import Evaluation, curve_of, evaluation_of_counts
 from openmax_core.counting import Report, count, is_large
 from openmax_core.errors import ActivationsError, FitError, WorkspaceError
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.stored_sets import StoredSets
-from openmax_core.stored_split import StoredSplit
 from openmax_core.support.files import fingerprint
 
 

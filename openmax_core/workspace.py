@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
+from openmax_core.activations.store import ActivationStore
 from openmax_core.assessment import Evaluation
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
@@ -40,7 +41,6 @@ from openmax_core.settings import (
 )
 from openmax_core.split_status import SplitStatus, compare_split
 from openmax_core.splits import Splits
-from openmax_core.store import ActivationStore
 from openmax_core.stored_evaluation import evaluate, is_counted
 from openmax_core.stored_sets import StoredSets
 from openmax_core.support.files import fingerprint, modified

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.assessment import Evaluation
 from tests.helpers import made_up_logits
 

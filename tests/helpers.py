@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from openmax_core.activations.shards import Result
 from openmax_core.named_classifier import ClassifierSettings
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
-from openmax_core.shards import Result
 from openmax_core.workspace import Workspace
 
 CLASSES = ("ash", "birch", "cedar")

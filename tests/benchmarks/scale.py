@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from openmax_core.activations.shards import Result
 from openmax_core.counted_curve import CountedCurve
 from openmax_core.evaluation import TradeoffCurve
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.score_counts import ScoreCounts, score_edges
-from openmax_core.shards import Result
 from tests.benchmarks.measure import Row, best_seconds
 from tests.helpers import make_workspace
 
@@ -49,7 +49,7 @@ FIT = """
 import sys, time
 from pathlib import Path
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.stored_split import StoredSplit
+from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.workspace import Workspace
 workspace = Workspace.open(sys.argv[1])
 split = StoredSplit(workspace.store.newest("train"))

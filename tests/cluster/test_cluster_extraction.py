@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from openmax_core import cluster as cluster_module
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.cluster import BATCHES_IN_PIECE
 from openmax_core.cluster import Cluster as Workers
 from openmax_core.errors import ClusterError

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from openmax_core import OpenMax
-from openmax_core.activations import LOGITS, Activations
+from openmax_core.activations.activations import LOGITS, Activations
+from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.drift import Share
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.health import class_distances, class_health, mean_dominance
@@ -25,7 +26,6 @@ from openmax_core.objectives import MostRejected
 from openmax_core.prediction import choose_method
 from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
-from openmax_core.stored_split import StoredSplit
 from openmax_core.workspace import Workspace
 from tests.batches import logits_of_classes, write_table
 from tests.helpers import make_workspace
@@ -36,7 +36,7 @@ BETWEEN = np.linspace(0.2, 1.0, 333)
 @pytest.fixture
 def trees(tmp_path, monkeypatch):
     """Small, with a picture that could not be read; crossed in many chunks and groups of rows."""
-    monkeypatch.setattr("openmax_core.activations.ROWS_PER_GROUP", 16)
+    monkeypatch.setattr("openmax_core.activations.activations.ROWS_PER_GROUP", 16)
     monkeypatch.setattr(StoredSplit.chunks, "__defaults__", (3 * 7,))
     return make_workspace(tmp_path / "trees")
 

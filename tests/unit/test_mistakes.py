@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
 from openmax_core.mistakes import Mistakes, find_mistakes, picture_at

@@ -25,7 +25,7 @@ from openmax_core import (
     Workspace,
 )
 from openmax_core import report as report_module
-from openmax_core.activations import OK, Activations
+from openmax_core.activations.activations import OK, Activations
 from openmax_core.assessment import Evaluation
 from openmax_core.class_thresholds import choose_class_thresholds
 from openmax_core.explorer import explorer_data, outcome_data

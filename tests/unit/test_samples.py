@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError
 from openmax_core.samples import (
     SIDE,

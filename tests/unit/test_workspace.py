@@ -25,7 +25,7 @@ from PIL import Image
 from torchvision import transforms
 
 from openmax_core import OpenMax
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.classifier import build_network
 from openmax_core.errors import (
     ActivationsError,

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from openmax_core.access import VARIABLE, AllowedRoots
-from openmax_core.activations import Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.batches import read_batch
 from openmax_core.classifier import build_network
 from openmax_core.errors import OpenMaxError, WorkspaceError

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from openmax_core.activations import Activations
-from openmax_core.shards import Rows
+from openmax_core.activations.activations import Activations
+from openmax_core.activations.shards import Rows
 from tests.helpers import made_up_logits, make_workspace
 
 

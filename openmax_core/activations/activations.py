@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from openmax_core.activations.shards import Rows, cannot_store
 from openmax_core.errors import ActivationsError
 from openmax_core.pictures.folders import PictureFiles
-from openmax_core.shards import Rows, cannot_store
 from openmax_core.support.files import new_folder
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"

@@ -20,10 +20,10 @@ from typing import Any
 import filelock
 import numpy as np
 
-from openmax_core.activations import KEY, WRITING, Activations, write_activations
+from openmax_core.activations.activations import KEY, WRITING, Activations, write_activations
+from openmax_core.activations.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 from openmax_core.errors import ActivationsError
 from openmax_core.pictures.folders import PictureFiles
-from openmax_core.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 from openmax_core.support.files import KEY_LENGTH, fingerprint
 
 UNFINISHED, LOCK = ".unfinished-", ".lock"

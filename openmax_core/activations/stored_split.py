@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from openmax_core.activations import KEY, LOGITS, OK, PICTURES, Activations, Extent
+from openmax_core.activations.activations import KEY, LOGITS, OK, PICTURES, Activations, Extent
 from openmax_core.errors import ActivationsError
 from openmax_core.support.arrays import Int
 from openmax_core.support.chunks import Chunk
@@ -32,7 +32,7 @@ class StoredSplit:
 
     Parameters
     ----------
-    folder : as :func:`~openmax_core.activations.write_activations` wrote it
+    folder : as :func:`~openmax_core.activations.activations.write_activations` wrote it
 
     Raises
     ------

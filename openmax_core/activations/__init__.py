@@ -1,0 +1,1 @@
+"""Stored logits, and what became of every picture."""
