@@ -11,7 +11,7 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 if TYPE_CHECKING:
-    from openmax_core.classifier import load_classifier
+    from openmax_core.network.classifier import load_classifier
     from openmax_core.workspace import Workspace
 
 __all__ = [
@@ -24,7 +24,10 @@ __all__ = [
     "load_classifier",
 ]
 
-_LATER = {"Workspace": "openmax_core.workspace", "load_classifier": "openmax_core.classifier"}
+_LATER = {
+    "Workspace": "openmax_core.workspace",
+    "load_classifier": "openmax_core.network.classifier",
+}
 
 
 def __getattr__(name: str) -> Any:

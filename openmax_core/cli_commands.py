@@ -13,7 +13,7 @@ from openmax_core.support.files import printable
 
 if TYPE_CHECKING:
     from openmax_core.assessment import Evaluation
-    from openmax_core.inference import Progress
+    from openmax_core.network.inference import Progress
     from openmax_core.operating_point import OperatingPoint
     from openmax_core.workspace import Workspace
 
@@ -97,7 +97,7 @@ def run_extract(options: argparse.Namespace) -> int:
     """Bring the stored activations up to date, with a progress bar a split."""
     from tqdm import tqdm
 
-    from openmax_core.inference import LOADING
+    from openmax_core.network.inference import LOADING
 
     workspace = _open(options)
     bars: dict[str, Any] = {}

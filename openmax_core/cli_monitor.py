@@ -15,7 +15,7 @@ from openmax_core.errors import OpenMaxError
 if TYPE_CHECKING:
     from openmax_core.batch_records import RecordedBatch
     from openmax_core.batch_reports import BatchReport, MeasuredBatch
-    from openmax_core.inference import Progress
+    from openmax_core.network.inference import Progress
     from openmax_core.prediction import Choice
     from openmax_core.workspace import Workspace
 
@@ -197,7 +197,7 @@ class _Bar:
         """Draw how far it is."""
         from tqdm import tqdm
 
-        from openmax_core.inference import LOADING
+        from openmax_core.network.inference import LOADING
 
         if progress.waiting_for or not progress.done:
             words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING

@@ -32,7 +32,7 @@ from openmax_core.cluster_connection import (
 )
 from openmax_core.cluster_worker import PACKAGE, Reply, Worker, sent, versions
 from openmax_core.errors import ClusterError, OpenMaxError
-from openmax_core.inference import Result, load_pixels
+from openmax_core.network.inference import Result, load_pixels
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import Location
 from openmax_core.shipping import ShippedNetwork

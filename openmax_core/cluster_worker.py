@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.engines import Engine
-from openmax_core.inference import Result, run, run_batch
+from openmax_core.network.engines import Engine
+from openmax_core.network.inference import Result, run, run_batch
 from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.shipping import ShippedNetwork
 from openmax_core.support.files import fingerprint

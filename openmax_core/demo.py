@@ -22,7 +22,7 @@ from typing import Any
 import platformdirs
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.onnx_export import export_paths
+from openmax_core.network.onnx_export import export_paths
 from openmax_core.settings import FILE_NAME, WorkspaceSettings, read_settings, write_settings
 from openmax_core.support.files import (
     fingerprint,
@@ -123,8 +123,8 @@ def exported_network(demo: Demo, assets: Path = ASSETS) -> Path:
 
 def export_network(demo: Demo, assets: Path = ASSETS) -> Path:
     """Export a demo's network beside its weights, as it is shipped; imports torch."""
-    from openmax_core.classifier import load_classifier
-    from openmax_core.onnx_export import export, keep
+    from openmax_core.network.classifier import load_classifier
+    from openmax_core.network.onnx_export import export, keep
 
     weights, chosen = assets / demo.weights_name, demo.settings.classifier
     classifier = load_classifier(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from openmax_core.demo import Demo
-from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.settings import WorkspaceSettings
 

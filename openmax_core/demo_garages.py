@@ -14,7 +14,7 @@ from pathlib import Path
 
 from openmax_core.demo import Demo
 from openmax_core.errors import WorkspaceError
-from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.archives import unpack
 from openmax_core.pictures.uploads import Refused, Upload
 from openmax_core.settings import WorkspaceSettings

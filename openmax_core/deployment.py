@@ -30,7 +30,7 @@ from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError, PictureError, first_line
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.onnx_export import TOLERANCE, ExportError
+from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
 from openmax_core.prediction import Choice
 from openmax_core.support.arrays import Float

@@ -18,9 +18,9 @@ from typing import Protocol
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore, identities
-from openmax_core.engines import Engine
 from openmax_core.errors import ActivationsError
-from openmax_core.inference import Progress, Result, run
+from openmax_core.network.engines import Engine
+from openmax_core.network.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.locations import Location
 
@@ -83,7 +83,7 @@ class LocalRunner:
     def results(
         self, sources: Sequence[Location], on_wait: Callable[[str], None]
     ) -> Generator[tuple[int, Result], None, None]:
-        """See :func:`openmax_core.inference.run`."""
+        """See :func:`openmax_core.network.inference.run`."""
 
         def tell(before: int) -> None:
             others = f"other{'s' * (before > 1)} asked for before"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.named_classifier import ClassifierSettings, NamedClassifier
+from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.folders import find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
@@ -80,7 +80,7 @@ def _check(folder: Path, settings: WorkspaceSettings) -> None:
         splits.find_pictures(split)
     classifier = settings.classifier
     if classifier.weights is None:
-        from openmax_core.classifier import build_network
+        from openmax_core.network.classifier import build_network
 
         build_network(classifier.architecture, len(classifier.classes))
     else:

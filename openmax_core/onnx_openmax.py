@@ -180,7 +180,7 @@ def compose(
 
 
 def _normalisation_graph(transform: Transform) -> onnx.GraphProto:
-    """Bit-identical to :func:`openmax_core.engines.normalised`."""
+    """Bit-identical to :func:`openmax_core.network.engines.normalised`."""
     import onnx
     from onnx import TensorProto
     from onnx.helper import make_tensor_value_info

@@ -19,9 +19,9 @@ from openmax_core.verdicts import Logits
 from openmax_core.workspace import Workspace
 
 if TYPE_CHECKING:
-    from openmax_core.devices import WaitCallback
-    from openmax_core.engines import Engine
-    from openmax_core.inference import Source
+    from openmax_core.network.devices import WaitCallback
+    from openmax_core.network.engines import Engine
+    from openmax_core.network.inference import Source
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def run_network(
     ClassifierError
         The network refuses pictures of the transform's size, or the device fails.
     """
-    from openmax_core.inference import run
+    from openmax_core.network.inference import run
 
     with closing(run(engine, sources, on_wait)) as results:
         return [result for _, result in results]

@@ -45,10 +45,10 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from openmax_core.devices import PRECISIONS
 from openmax_core.errors import WorkspaceError
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS
-from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.network.devices import PRECISIONS
+from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import INTERPOLATIONS, TrainTransform, Transform
 from openmax_core.pictures.locations import RemotePath, is_address
 from openmax_core.support.files import write_text_atomically

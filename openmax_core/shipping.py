@@ -6,9 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError, WorkspaceError
-from openmax_core.named_classifier import NamedClassifier
+from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.images import Transform
 
 ONNX = ".onnx"
@@ -57,7 +57,7 @@ class ShippedNetwork:
         """
         if self.suffix == ONNX:
             return OnnxEngine(self.content, self.transform, self.batch_size)
-        from openmax_core.classifier import load_classifier
+        from openmax_core.network.classifier import load_classifier
 
         with tempfile.TemporaryDirectory(prefix="openmax-") as folder:
             path = Path(folder) / f"weights{self.suffix}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from openmax_core.inference import Result
+from openmax_core.network.inference import Result
 
 
 class Spans:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from openmax_core.classifier import Classifier
+    from openmax_core.network.classifier import Classifier
 
 
 def openmax_module(openmax: OpenMax, limits: Float) -> nn.Module:

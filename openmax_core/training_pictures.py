@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core.engines import normalise
 from openmax_core.errors import PictureError, WorkspaceError
+from openmax_core.network.engines import normalise
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import Pixels, TrainTransform, Transform, decode
 from openmax_core.pictures.locations import Location

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from openmax_core.devices import WaitCallback
 from openmax_core.errors import PictureError
+from openmax_core.network.devices import WaitCallback
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 from openmax_core.prediction import run_network
 from openmax_core.support.chunks import n_cores
 from openmax_core.verdicts import Logits
 
 if TYPE_CHECKING:
-    from openmax_core.engines import Engine
+    from openmax_core.network.engines import Engine
 
 SIDE, LARGE_SIDE = 200, 800
 AT_ONCE = 32

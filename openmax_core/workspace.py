@@ -25,7 +25,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.counted_store import CountedStore
 from openmax_core.counting import Report, is_large
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.named_classifier import NamedClassifier
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.new_workspace import make_workspace
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.pictures.folders import PictureFiles
@@ -46,9 +46,9 @@ from openmax_core.stored_sets import StoredSets
 from openmax_core.support.files import fingerprint, modified
 
 if TYPE_CHECKING:
-    from openmax_core.classifier import Classifier
-    from openmax_core.engines import Engine
     from openmax_core.extraction import ExtractionReport, ProgressCallback
+    from openmax_core.network.classifier import Classifier
+    from openmax_core.network.engines import Engine
 
 
 class Workspace:
@@ -187,7 +187,7 @@ class Workspace:
         return self._classifier.load()
 
     def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
-        """Make the network ready to run, see :func:`openmax_core.loading.load_engine`."""
+        """Make the network ready to run, see :func:`openmax_core.network.loading.load_engine`."""
         return self._classifier.load_engine(device, batch_size)
 
     def load_exported_network(self) -> bytes:
@@ -210,7 +210,7 @@ class Workspace:
         ----------
         device : 'auto', 'cpu', 'cuda' or 'mps'
         batch_size : pictures in one pass; by device without
-        progress : called with the split and the :class:`~openmax_core.inference.Progress`; what
+        progress : called with the split and the :class:`~openmax_core.network.inference.Progress`; what
             it raises ends the run, and the next one goes on from there
 
         Raises

@@ -10,7 +10,7 @@ from openmax_core.extraction import ExtractionReport, LocalRunner, ProgressCallb
 from openmax_core.stored_sets import StoredSets
 
 if TYPE_CHECKING:
-    from openmax_core.engines import Engine
+    from openmax_core.network.engines import Engine
     from openmax_core.shipping import ShippedNetwork
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from openmax_core.activations.shards import Result
-from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
 from openmax_core.workspace import Workspace

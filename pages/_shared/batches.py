@@ -13,8 +13,8 @@ from openmax_core.assessment import Evaluation
 from openmax_core.batch_pictures import picture_file
 from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.errors import WorkspaceError
-from openmax_core.inference import Progress
 from openmax_core.monitoring import monitor
+from openmax_core.network.inference import Progress
 from openmax_core.prediction import Choice, choose_method, chosen_settings
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job

@@ -11,12 +11,12 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.demo_garages import GARAGES
-from openmax_core.engines import Engine
 from openmax_core.errors import OpenMaxError
 from openmax_core.extraction import ExtractionReport
-from openmax_core.inference import Progress
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.presets import PRESETS
+from openmax_core.network.engines import Engine
+from openmax_core.network.inference import Progress
 from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.samples import Sample, sample_pictures
 from openmax_core.split_status import SplitStatus

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core.classifier import Classifier, build_network
-from openmax_core.engines import Engine, OnnxEngine, normalised
-from openmax_core.inference import run
-from openmax_core.onnx_export import export
+from openmax_core.network.classifier import Classifier, build_network
+from openmax_core.network.engines import Engine, OnnxEngine, normalised
+from openmax_core.network.inference import run
+from openmax_core.network.onnx_export import export
 from openmax_core.pictures.images import Transform, decode
 from openmax_core.support.chunks import n_cores
 from tests.benchmarks.measure import Row, best_seconds

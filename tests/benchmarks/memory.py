@@ -43,7 +43,7 @@ def _measure(count: int) -> Row:
         _write_pictures(folder, count)
         import torch
 
-        from openmax_core.classifier import build_network
+        from openmax_core.network.classifier import build_network
 
         torch.manual_seed(0)
         torch.save(build_network(ARCHITECTURE, 2).state_dict(), folder / "net.pth")

@@ -137,7 +137,7 @@ def _features(split: str) -> dict[str, Array]:
     import torch
     from torchvision.models import mobilenet_v2
 
-    from openmax_core.engines import normalised
+    from openmax_core.network.engines import normalised
 
     network = mobilenet_v2(weights=None)
     network.load_state_dict(torch.load(os.environ[BACKBONE], weights_only=True))

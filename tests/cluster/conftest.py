@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from openmax_core.classifier import build_network
+from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import Transform
 from openmax_core.workspace import Workspace
 from tests.cluster.nodes import SETTINGS, Cluster

@@ -18,7 +18,7 @@ from openmax_core.activations.activations import Activations
 from openmax_core.cluster import BATCHES_IN_PIECE
 from openmax_core.cluster import Cluster as Workers
 from openmax_core.errors import ClusterError
-from openmax_core.inference import Progress, Result
+from openmax_core.network.inference import Progress, Result
 from openmax_core.pictures.locations import Location
 from openmax_core.shipping import ship
 from openmax_core.spans import Spans

@@ -19,9 +19,9 @@ from openmax_core.changed import (
     what_is_listed,
 )
 from openmax_core.drift import Share
-from openmax_core.inference import NOT_FINITE
 from openmax_core.methods.openmax import Decisions
 from openmax_core.methods.single_class import own_distances
+from openmax_core.network.inference import NOT_FINITE
 from openmax_core.same_pictures import PROJECTION, Earlier, projected
 from tests.batches import batch_of, logits_of_classes
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation

@@ -11,7 +11,7 @@ import pytest
 
 from openmax_core.batches import read_batch
 from openmax_core.errors import OpenMaxError
-from openmax_core.inference import NOT_FINITE
+from openmax_core.network.inference import NOT_FINITE
 from openmax_core.results import results_json
 from openmax_core.verdicts import PictureLogits, score_pictures
 from openmax_core.workspace import Workspace

@@ -21,9 +21,9 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from openmax_core.classifier import build_network
 from openmax_core.cli import main
 from openmax_core.cli_commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
+from openmax_core.network.classifier import build_network
 from openmax_core.objectives import Balanced, MostRejected
 from openmax_core.operating_point import OperatingPoint
 from openmax_core.reject_folders import reject_folders

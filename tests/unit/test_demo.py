@@ -29,9 +29,9 @@ from openmax_core.demo import (
 from openmax_core.demo_digits import DIGITS
 from openmax_core.demo_garages import GARAGES, unpack_pictures
 from openmax_core.demos import DEMOS
-from openmax_core.engines import OnnxEngine, TorchEngine
 from openmax_core.errors import WorkspaceError
-from openmax_core.inference import run
+from openmax_core.network.engines import OnnxEngine, TorchEngine
+from openmax_core.network.inference import run
 from openmax_core.settings import FILE_NAME, read_settings
 from openmax_core.workspace import Workspace
 

@@ -27,7 +27,7 @@ from openmax_core.deployment import export_workspace
 from openmax_core.errors import OpenMaxError
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
 from openmax_core.methods.presets import PRESETS
-from openmax_core.onnx_export import ExportError
+from openmax_core.network.onnx_export import ExportError
 from openmax_core.onnx_openmax import compose, openmax_model
 from openmax_core.prediction import Choice, choose_method
 from openmax_core.support.arrays import Float
@@ -412,7 +412,7 @@ def test_a_network_that_onnx_cannot_hold_says_the_way_out(
     def refuse(*given: Any) -> bytes:
         raise ExportError("resnet18 cannot be exported to ONNX (RuntimeError: no)")
 
-    monkeypatch.setattr("openmax_core.loading.load_exported_network", refuse)
+    monkeypatch.setattr("openmax_core.network.loading.load_exported_network", refuse)
     with pytest.raises(ExportError, match=r"cannot be exported to ONNX .*; use --format torch"):
         export_workspace(digits, choose_method(digits), tmp_path / "digits.onnx")
 

@@ -18,12 +18,13 @@ import pytest
 import torch
 from PIL import Image
 
-from openmax_core import extraction, inference
-from openmax_core.classifier import build_network
-from openmax_core.engines import Engine
+from openmax_core import extraction
 from openmax_core.errors import ActivationsError, ClassifierError, WorkspaceError
 from openmax_core.extraction import OTHER_PROCESS, ExtractionReport
-from openmax_core.inference import Progress
+from openmax_core.network import inference
+from openmax_core.network.classifier import build_network
+from openmax_core.network.engines import Engine
+from openmax_core.network.inference import Progress
 from openmax_core.pictures.images import Transform
 from openmax_core.support.jobs import CancelledError, Job
 from openmax_core.workspace import Workspace

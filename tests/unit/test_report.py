@@ -30,7 +30,7 @@ from openmax_core.assessment import Evaluation
 from openmax_core.class_thresholds import choose_class_thresholds
 from openmax_core.explorer import explorer_data, outcome_data
 from openmax_core.intervals import DEFAULT_INTERVAL
-from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.network.spec import ClassifierSettings
 from openmax_core.objectives import Balanced, LeastCost, MostRejected
 from openmax_core.operating_point import FORMAT
 from openmax_core.reject_folders import reject_folders

@@ -9,7 +9,7 @@ import pytest
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.methods.presets import DEFAULT_PRESET
-from openmax_core.named_classifier import ClassifierSettings
+from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.settings import Defaults, WorkspaceSettings, read_settings, write_settings
 

@@ -14,8 +14,8 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from openmax_core.classifier import build_network
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
+from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.settings import FILE_NAME
 from openmax_core.training import Epoch, TrainingReport, TrainingSettings, train

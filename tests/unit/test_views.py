@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core.inference import run
+from openmax_core.network.inference import run
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 from openmax_core.views import AT_ONCE, SIDE, answers, large_view
 

@@ -26,7 +26,6 @@ from torchvision import transforms
 
 from openmax_core import OpenMax
 from openmax_core.activations.activations import Activations
-from openmax_core.classifier import build_network
 from openmax_core.errors import (
     ActivationsError,
     ClassifierError,
@@ -35,7 +34,8 @@ from openmax_core.errors import (
     WorkspaceError,
 )
 from openmax_core.extraction import ExtractionReport
-from openmax_core.inference import NOT_FINITE, Progress
+from openmax_core.network.classifier import build_network
+from openmax_core.network.inference import NOT_FINITE, Progress
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform
 from openmax_core.settings import Defaults
 from openmax_core.split_status import SplitStatus

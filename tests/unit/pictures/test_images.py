@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
-from openmax_core.engines import normalise, normalised
 from openmax_core.errors import PictureError
+from openmax_core.network.engines import normalise, normalised
 from openmax_core.pictures.images import (
     IMAGENET_MEAN,
     IMAGENET_STD,

@@ -15,8 +15,8 @@ from PIL import Image
 from openmax_core.access import VARIABLE, AllowedRoots
 from openmax_core.activations.activations import Activations
 from openmax_core.batches import read_batch
-from openmax_core.classifier import build_network
 from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.network.classifier import build_network
 from openmax_core.pictures.folders import find_known_pictures, find_unknown_pictures
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import RemotePath

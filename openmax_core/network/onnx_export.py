@@ -21,7 +21,7 @@ from openmax_core.errors import ClassifierError, OpenMaxError, first_line
 from openmax_core.support.files import fingerprint, write_bytes_atomically
 
 if TYPE_CHECKING:
-    from openmax_core.classifier import Classifier
+    from openmax_core.network.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
 # Counts up when files of before must not be used any more.

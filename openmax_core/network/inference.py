@@ -16,9 +16,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.devices import Turns, WaitCallback, turns_on
-from openmax_core.engines import Engine, Logits
 from openmax_core.errors import PictureError
+from openmax_core.network.devices import Turns, WaitCallback, turns_on
+from openmax_core.network.engines import Engine, Logits
 from openmax_core.pictures.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
 from openmax_core.support.chunks import n_cores

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.devices import PRECISIONS, turns_on
 from openmax_core.errors import ClassifierError
+from openmax_core.network.devices import PRECISIONS, turns_on
 from openmax_core.pictures.images import Pixels, Transform
 from openmax_core.support.chunks import n_cores
 
 if TYPE_CHECKING:
     import torch
 
-    from openmax_core.classifier import Classifier
+    from openmax_core.network.classifier import Classifier
 
 Logits = NDArray[np.float32]
 # On a CPU larger batches fall out of its cache: ResNet50 was slower with 16 than one by one.

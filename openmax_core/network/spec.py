@@ -12,8 +12,8 @@ from openmax_core.pictures.images import Transform
 from openmax_core.support.files import sha256_of_file
 
 if TYPE_CHECKING:
-    from openmax_core.classifier import Classifier
-    from openmax_core.engines import Engine
+    from openmax_core.network.classifier import Classifier
+    from openmax_core.network.engines import Engine
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class NamedClassifier:
         WorkspaceError, ClassifierError
             There are no weights, or they do not fit.
         """
-        from openmax_core.classifier import load_classifier
+        from openmax_core.network.classifier import load_classifier
 
         classifier = self.settings
         return load_classifier(
@@ -128,14 +128,14 @@ class NamedClassifier:
         )
 
     def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
-        """Make the network ready to run, see :func:`openmax_core.loading.load_engine`.
+        """Make the network ready to run, see :func:`openmax_core.network.loading.load_engine`.
 
         Raises
         ------
         WorkspaceError, ClassifierError
             There are no weights, they do not fit, or the device does not exist.
         """
-        from openmax_core.loading import load_engine
+        from openmax_core.network.loading import load_engine
 
         classifier, key = self.settings, self.weights_key
         engine = load_engine(
@@ -159,7 +159,7 @@ class NamedClassifier:
         WorkspaceError, ClassifierError
             There are no weights, they do not fit, or it cannot be exported.
         """
-        from openmax_core.loading import load_exported_network
+        from openmax_core.network.loading import load_exported_network
 
         classifier, key = self.settings, self.weights_key
         content = load_exported_network(

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 from torchvision.models import regnet
 
-from openmax_core.classifier import (
+from openmax_core.errors import ClassifierError
+from openmax_core.network.classifier import (
     AUXILIARY,
     architectures,
     build_network,
@@ -24,7 +25,6 @@ from openmax_core.classifier import (
     load_classifier,
     read_weights,
 )
-from openmax_core.errors import ClassifierError
 from openmax_core.pictures.images import Transform
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy

@@ -21,14 +21,14 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core import loading
-from openmax_core.classifier import Classifier, build_network
-from openmax_core.devices import Turns, choose_device, turns_on
-from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError
-from openmax_core.inference import NOT_FINITE, run
-from openmax_core.loading import load_engine
-from openmax_core.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.network import loading
+from openmax_core.network.classifier import Classifier, build_network
+from openmax_core.network.devices import Turns, choose_device, turns_on
+from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.network.inference import NOT_FINITE, run
+from openmax_core.network.loading import load_engine
+from openmax_core.network.onnx_export import ExportError, export, export_paths, keep
 from openmax_core.pictures.images import Pixels, Transform
 from openmax_core.support.files import sha256_of_file
 
@@ -404,7 +404,7 @@ def test_the_export_is_made_once_and_anew_for_other_weights(
     load(weights)
     (first,) = weights.parent.glob("*.onnx")
     with monkeypatch.context() as patched:
-        patched.setattr("openmax_core.classifier.load_classifier", must_not_be_called)
+        patched.setattr("openmax_core.network.classifier.load_classifier", must_not_be_called)
         load(weights)
     others = {weights.with_name(name) for name in OTHERS}
     for other in others:
@@ -524,7 +524,9 @@ def test_a_network_without_a_true_export_runs_through_torch(
     with pytest.raises(ExportError, match=reason):
         export(classifier)
     (tmp_path / "net.pth").write_bytes(b"weights")
-    monkeypatch.setattr("openmax_core.classifier.load_classifier", lambda *given: classifier)
+    monkeypatch.setattr(
+        "openmax_core.network.classifier.load_classifier", lambda *given: classifier
+    )
     with caplog.at_level(logging.WARNING, loading.__name__):
         engine = load(tmp_path / "net.pth")
     assert isinstance(engine, TorchEngine)
@@ -540,8 +542,8 @@ import sys
 from functools import partial
 from pathlib import Path
 from openmax_core.pictures.images import Transform
-from openmax_core.inference import run
-from openmax_core.loading import load_engine
+from openmax_core.network.inference import run
+from openmax_core.network.loading import load_engine
 engine = load_engine({ARCHITECTURE!r}, Path({str(weights)!r}), {sha256_of_file(weights)!r},
                      tuple("abcd"), Transform((40, 40), (32, 32)), device="cpu")
 ((_, logits),) = run(engine, [{plain(RED)!r}])

@@ -7,15 +7,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openmax_core.devices import choose_device
-from openmax_core.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.errors import ClassifierError
-from openmax_core.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.network.devices import choose_device
+from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.network.onnx_export import ExportError, export, export_paths, keep
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import sha256_of_file
 
 if TYPE_CHECKING:
-    from openmax_core.classifier import Classifier
+    from openmax_core.network.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
 _EXPORTING = threading.Lock()
@@ -101,7 +101,7 @@ def _load(
     transform: Transform,
 ) -> Classifier:
     """Load the network with torch, from weights of that key or not at all."""
-    from openmax_core.classifier import load_classifier
+    from openmax_core.network.classifier import load_classifier
 
     classifier = load_classifier(architecture, weights, classes, transform)
     if sha256_of_file(weights) != weights_key:
