@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import load_classifier

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openmax_core.activations.activations import Activations
-from openmax_core.class_thresholds import ClassThresholds
-from openmax_core.counted_curve import CountedCurve
 from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
-from openmax_core.curves import Curve
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.methods.openmax import Decisions, OpenMax
-from openmax_core.objectives import MostRejected, Objective
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.support.arrays import Float, Int
+from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.binned import CountedCurve
+from openmax_core.tradeoff.class_thresholds import ClassThresholds
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.objectives import MostRejected, Objective
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 
 @dataclass(frozen=True)

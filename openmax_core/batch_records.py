@@ -24,8 +24,8 @@ from openmax_core.batch_names import checked_name
 from openmax_core.batch_reports import Basis, BatchReport, MeasuredBatch
 from openmax_core.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.errors import OpenMaxError
-from openmax_core.intervals import Interval
 from openmax_core.support.files import fingerprint, modified, write_bytes_atomically
+from openmax_core.tradeoff.intervals import Interval
 from openmax_core.workspace import Workspace
 
 FORMAT = "openmax-batch"

@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 from scipy.special import betaincinv
 
 from openmax_core.assessment import Evaluation
-from openmax_core.comparison import MetricGrid
 from openmax_core.multiples import shown_range
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.support.arrays import Float
 from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
+from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.tails import density, empirical_cdf, quantiles, thinned
 
 HEIGHT = 300

@@ -8,13 +8,13 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.operating_point import NoFeasibleThresholdError
 from openmax_core.support.files import printable
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
     from openmax_core.assessment import Evaluation
     from openmax_core.network.inference import Progress
-    from openmax_core.operating_point import OperatingPoint
+    from openmax_core.tradeoff.operating_point import OperatingPoint
     from openmax_core.workspace import Workspace
 
 EXIT_UNREADABLE, EXIT_INFEASIBLE = 3, 4
@@ -156,7 +156,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     from openmax_core.cli_counting import counting_bar
     from openmax_core.reject_folders import reject_folders
     from openmax_core.support.decimals import threshold_text
-    from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
+    from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
     with counting_bar() as report:
@@ -236,7 +236,7 @@ def _counted(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
-    from openmax_core.tables import class_warnings
+    from openmax_core.tradeoff.sweep import class_warnings
 
     facts = _facts(workspace, evaluation)
     settings = ", ".join(f"{name} {value}" for name, value in facts["settings"].items())
@@ -334,7 +334,7 @@ def run_report(options: argparse.Namespace) -> int:
     from openmax_core.report import report_html
     from openmax_core.support.decimals import threshold_text
     from openmax_core.support.files import write_text_atomically
-    from openmax_core.tables import default_thresholds, parse_thresholds, sweep_table
+    from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
     choice = choose(workspace, options)

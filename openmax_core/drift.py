@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.intervals import Interval, wilson_interval
 from openmax_core.support.arrays import Float, Int
+from openmax_core.tradeoff.intervals import Interval, wilson_interval
 
 LEVEL = 0.01  # largest probability of an alarm where there is nothing
 MIN_PICTURES = 10

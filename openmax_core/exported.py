@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.operating_point import OperatingPoint
 from openmax_core.pictures.images import MAX_PIXELS, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
 from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.operating_point import OperatingPoint
 
 FORMAT = "openmax-export"
 FORMAT_VERSION = 1

@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.assessment import Evaluation
-from openmax_core.intervals import share_interval
 from openmax_core.methods.single_class import own_distances
 from openmax_core.support.arrays import Float, Int
-from openmax_core.tables import class_warnings
+from openmax_core.tradeoff.intervals import share_interval
+from openmax_core.tradeoff.sweep import class_warnings
 from openmax_core.weibull.goodness import Goodness, goodness_of_fit
 from openmax_core.weibull.tails import location, log_cdf_and_survival, thinned
 

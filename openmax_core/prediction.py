@@ -12,9 +12,9 @@ from openmax_core.assessment import Evaluation
 from openmax_core.counting import Report
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.pictures.locations import require_path
 from openmax_core.settings import FILE_NAME
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.verdicts import Logits
 from openmax_core.workspace import Workspace
 

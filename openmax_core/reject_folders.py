@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.intervals import DEFAULT_INTERVAL, Interval, share_interval
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, Interval, share_interval
 
 if TYPE_CHECKING:
     from openmax_core.assessment import Evaluation
@@ -88,7 +88,7 @@ class RejectFolders:
         Parameters
         ----------
         thresholds : one for all classes, or (C,) by predicted class
-        interval : kind of the intervals, see :data:`openmax_core.intervals.INTERVALS`
+        interval : kind of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
         """
         limits = np.append(np.broadcast_to(np.asarray(thresholds, float), self.n_classes), np.inf)
         is_rejected = self.scores < limits[self.predictions]

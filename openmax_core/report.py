@@ -16,9 +16,6 @@ from typing import Any
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
-from openmax_core.explorer import explorer_data, outcome_data
-from openmax_core.intervals import DEFAULT_INTERVAL
-from openmax_core.operating_point import OperatingPoint
 from openmax_core.report_curves import weibull_curves
 from openmax_core.report_sections import (
     class_thresholds,
@@ -29,7 +26,10 @@ from openmax_core.report_sections import (
     sweep,
 )
 from openmax_core.support.arrays import Float
-from openmax_core.tables import default_thresholds, parse_thresholds
+from openmax_core.tradeoff.explorer import explorer_data, outcome_data
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL
+from openmax_core.tradeoff.operating_point import OperatingPoint
+from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds
 from openmax_core.workspace import Workspace
 
 ASSETS = Path(__file__).parents[1] / "assets"

@@ -8,7 +8,7 @@ import numpy as np
 
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
-from openmax_core.tables import class_warnings
+from openmax_core.tradeoff.sweep import class_warnings
 
 MOST_CURVES = 12
 WIDTH, HEIGHT, MARGIN = 260.0, 130.0, 18.0

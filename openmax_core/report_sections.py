@@ -10,13 +10,13 @@ from html import escape
 import pandas as pd
 
 from openmax_core.assessment import Evaluation
-from openmax_core.intervals import Interval, share_interval
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.reject_folders import reject_folders
-from openmax_core.resampling import choose_on_half
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text
-from openmax_core.tables import class_table, sweep_table
+from openmax_core.tradeoff.intervals import Interval, share_interval
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.resampling import choose_on_half
+from openmax_core.tradeoff.sweep import class_table, sweep_table
 from openmax_core.verdicts import class_limits
 from openmax_core.workspace import Workspace
 

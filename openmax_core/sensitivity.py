@@ -2,7 +2,7 @@
 
 Every cell is a method of its own, fitted and scored on the same pictures: AUROC, OSCR, and Reject
 accuracy where the cell's own threshold keeps Test accuracy at a floor. Whether it differs from the
-current setting is judged in :mod:`openmax_core.comparison`.
+current setting is judged in :mod:`openmax_core.tradeoff.paired_bootstrap`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmax_core.assessment import Evaluation
-from openmax_core.comparison import MetricGrid, Resamples, compare, figures_of, resampled_figures
 from openmax_core.errors import FitError
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Int
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.paired_bootstrap import (
+    MetricGrid,
+    Resamples,
+    compare,
+    figures_of,
+    resampled_figures,
+)
 
 AUROC, OSCR, REJECTED = "AUROC", "OSCR", "Reject accuracy at the floor"
 METRICS = (AUROC, REJECTED, OSCR)

@@ -27,11 +27,9 @@ from openmax_core.counting import Report, is_large
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.new_workspace import make_workspace
-from openmax_core.operating_point import OperatingPoint
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location
-from openmax_core.saved_points import SavedPoints
 from openmax_core.settings import (
     FILE_NAME,
     Defaults,
@@ -44,6 +42,8 @@ from openmax_core.splits import Splits
 from openmax_core.stored_evaluation import evaluate, is_counted
 from openmax_core.stored_sets import StoredSets
 from openmax_core.support.files import fingerprint, modified
+from openmax_core.tradeoff.operating_point import OperatingPoint
+from openmax_core.tradeoff.saved_points import SavedPoints
 
 if TYPE_CHECKING:
     from openmax_core.extraction import ExtractionReport, ProgressCallback

@@ -7,9 +7,9 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
-from openmax_core.intervals import wilson_interval
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.intervals import wilson_interval
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent, plain

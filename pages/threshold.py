@@ -6,9 +6,9 @@ import streamlit as st
 
 from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
-from openmax_core.intervals import DEFAULT_INTERVAL, INTERVALS
-from openmax_core.operating_point import OperatingPoint
-from openmax_core.saved_points import SavedPoint
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
+from openmax_core.tradeoff.operating_point import OperatingPoint
+from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.decision import Decision, show_decision

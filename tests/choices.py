@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 
-from openmax_core.objectives import (
+from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,

@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.class_thresholds import Difference, Gain
-from openmax_core.objectives import Objective
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.class_thresholds import Difference, Gain
+from openmax_core.tradeoff.objectives import Objective
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace import Workspace
 from pages._shared import derived
 

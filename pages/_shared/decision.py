@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.objectives import (
+from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,
@@ -16,8 +17,7 @@ from openmax_core.objectives import (
     MostRight,
     Objective,
 )
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.class_thresholds import show_class_thresholds
@@ -80,7 +80,7 @@ def show_decision(
 
     Parameters
     ----------
-    kind : of the intervals, see :data:`openmax_core.intervals.INTERVALS`
+    kind : of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
     """
     with st.container(border=True, key="decision"):
         objective = _ask(workspace)

@@ -8,14 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core import explorer
 from openmax_core.assessment import Evaluation
-from openmax_core.class_thresholds import (
-    ClassThresholds,
-    Gain,
-    choose_class_thresholds,
-    measure_gain,
-)
 from openmax_core.errors import WorkspaceError
 from openmax_core.health import (
     ClassDistances,
@@ -23,15 +16,22 @@ from openmax_core.health import (
     class_distances,
     class_health,
 )
-from openmax_core.objectives import Objective, objective_from_dict
 from openmax_core.pictures.locations import RemotePath
 from openmax_core.reject_folders import RejectFolders
 from openmax_core.reject_folders import reject_folders as divide
-from openmax_core.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.samples import picture_bytes, thumbnail_url
 from openmax_core.sensitivity import Sensitivity, measure_sensitivity
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
+from openmax_core.tradeoff import explorer
+from openmax_core.tradeoff.class_thresholds import (
+    ClassThresholds,
+    Gain,
+    choose_class_thresholds,
+    measure_gain,
+)
+from openmax_core.tradeoff.objectives import Objective, objective_from_dict
+from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.weibull.goodness import Goodness, simulate_goodness
 from openmax_core.workspace import Workspace
 

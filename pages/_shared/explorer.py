@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from openmax_core.assessment import Evaluation
-from openmax_core.explorer import outcome_data
-from openmax_core.saved_points import SavedPoint
+from openmax_core.tradeoff.explorer import outcome_data
+from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import threshold_explorer
@@ -31,7 +31,7 @@ def show_explorer(
 
     Parameters
     ----------
-    interval : kind of the intervals, see :data:`openmax_core.intervals.INTERVALS`
+    interval : kind of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
     marks : below the slider, each with ``name``, ``label`` and ``threshold``
     floors : lines across the curves, each with ``of`` ('test' or 'reject'), ``share`` and ``label``
     saved : points of this method, marked on the curves

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from openmax_core.intervals import Interval, share_interval
+from openmax_core.tradeoff.intervals import Interval, share_interval
 
 MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.objectives import Objective
-from openmax_core.operating_point import NoFeasibleThresholdError
-from openmax_core.resampling import HalfChoice, Spread
 from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.objectives import Objective
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
+from openmax_core.tradeoff.resampling import HalfChoice, Spread
 from openmax_core.workspace import Workspace
 from pages._shared import derived
 from pages._shared.format import counted

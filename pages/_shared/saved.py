@@ -9,9 +9,14 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.operating_point import OperatingPoint
-from openmax_core.saved_points import LONGEST_NAME, LONGEST_NOTE, SavedPoint, comparison_table
 from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.operating_point import OperatingPoint
+from openmax_core.tradeoff.saved_points import (
+    LONGEST_NAME,
+    LONGEST_NOTE,
+    SavedPoint,
+    comparison_table,
+)
 from openmax_core.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error

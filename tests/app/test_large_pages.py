@@ -13,8 +13,8 @@ from openmax_core import OpenMax
 from openmax_core.batch_records import BatchRecords
 from openmax_core.counting import count
 from openmax_core.errors import FitError
-from openmax_core.explorer import explorer_data
-from openmax_core.tables import sweep_table
+from openmax_core.tradeoff.explorer import explorer_data
+from openmax_core.tradeoff.sweep import sweep_table
 from pages._shared import state
 from tests.app.visitor import explorer, gallery, metric, move_threshold, texts
 from tests.batches import measured

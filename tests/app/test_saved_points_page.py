@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.objectives import Balanced, MostRejected
-from openmax_core.saved_points import MOST_POINTS, SavedPoint
+from openmax_core.tradeoff.objectives import Balanced, MostRejected
+from openmax_core.tradeoff.saved_points import MOST_POINTS, SavedPoint
 from tests.app.visitor import (
     button,
     explorer,

@@ -10,21 +10,21 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from openmax_core import NoFeasibleThresholdError
-from openmax_core.class_thresholds import choose_class_thresholds, measure_gain
-from openmax_core.explorer import explorer_data, outcome_data
-from openmax_core.intervals import INTERVALS, share_interval
 from openmax_core.mistakes import find_mistakes
-from openmax_core.objectives import (
+from openmax_core.reject_folders import folder_table, reject_folders
+from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.class_thresholds import choose_class_thresholds, measure_gain
+from openmax_core.tradeoff.explorer import explorer_data, outcome_data
+from openmax_core.tradeoff.intervals import INTERVALS, share_interval
+from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,
     MostRejected,
     MostRight,
 )
-from openmax_core.reject_folders import folder_table, reject_folders
-from openmax_core.resampling import bootstrap_choices, choose_on_half
-from openmax_core.support.decimals import threshold_text
-from openmax_core.tables import sweep_table
+from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
+from openmax_core.tradeoff.sweep import sweep_table
 from tests.app.visitor import (
     button,
     explorer,

@@ -26,14 +26,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.comparison import Resamples, figures_of, resampled_figures
 from openmax_core.errors import FitError
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.methods.distances import euclidean_and_cosine, eucos, learn_factors, scaled_eucos
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.presets import PRESETS
 from openmax_core.methods.reweighting import softmax
 from openmax_core.support.files import write_text_atomically
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.paired_bootstrap import Resamples, figures_of, resampled_figures
 from openmax_core.weibull.fit import fit_tails
 from tests.benchmarks.problems import Part, Problem, absent, development_problems, final_problems
 

@@ -11,20 +11,20 @@ import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
 from openmax_core.assessment import Evaluation
-from openmax_core.class_thresholds import measure_gain
-from openmax_core.explorer import MOST_POINTS, slider_positions
-from openmax_core.intervals import INTERVALS, share_interval
 from openmax_core.mistakes import find_mistakes
-from openmax_core.objectives import (
+from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.class_thresholds import measure_gain
+from openmax_core.tradeoff.explorer import MOST_POINTS, slider_positions
+from openmax_core.tradeoff.intervals import INTERVALS, share_interval
+from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,
     MostRejected,
     MostRight,
 )
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.resampling import bootstrap_choices, choose_on_half
-from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
 from openmax_core.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard

@@ -10,8 +10,8 @@ import pytest
 
 from openmax_core import NoFeasibleThresholdError, OperatingPoint, Workspace
 from openmax_core.assessment import Evaluation
-from openmax_core.class_thresholds import choose_class_thresholds
-from openmax_core.objectives import (
+from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
+from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,

@@ -21,7 +21,7 @@ from openmax_core.health import (
     mean_dominance,
 )
 from openmax_core.members import tail_members
-from openmax_core.tables import class_warnings
+from openmax_core.tradeoff.sweep import class_warnings
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
 from tests.helpers import made_up_logits
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmax_core.assessment import Evaluation
-from openmax_core.intervals import share_interval
 from openmax_core.reject_folders import (
     NO_FOLDER,
     RejectFolders,
@@ -20,6 +19,7 @@ from openmax_core.reject_folders import (
     folder_table,
     reject_folders,
 )
+from openmax_core.tradeoff.intervals import share_interval
 from tests.evaluations import made_up_evaluation
 
 REASONS = ("no car", "too close", "outdoor lot")

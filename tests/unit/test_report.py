@@ -27,20 +27,25 @@ from openmax_core import (
 from openmax_core import report as report_module
 from openmax_core.activations.activations import OK, Activations
 from openmax_core.assessment import Evaluation
-from openmax_core.class_thresholds import choose_class_thresholds
-from openmax_core.explorer import explorer_data, outcome_data
-from openmax_core.intervals import DEFAULT_INTERVAL
 from openmax_core.network.spec import ClassifierSettings
-from openmax_core.objectives import Balanced, LeastCost, MostRejected
-from openmax_core.operating_point import FORMAT
 from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.report_curves import MOST_CURVES
 from openmax_core.report_sections import MOST_ROWS
-from openmax_core.resampling import choose_on_half
 from openmax_core.settings import WorkspaceSettings
 from openmax_core.support.arrays import Float
-from openmax_core.tables import class_warnings, default_thresholds, parse_thresholds, sweep_table
+from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
+from openmax_core.tradeoff.explorer import explorer_data, outcome_data
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL
+from openmax_core.tradeoff.objectives import Balanced, LeastCost, MostRejected
+from openmax_core.tradeoff.operating_point import FORMAT
+from openmax_core.tradeoff.resampling import choose_on_half
+from openmax_core.tradeoff.sweep import (
+    class_warnings,
+    default_thresholds,
+    parse_thresholds,
+    sweep_table,
+)
 from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -11,15 +11,7 @@ from openmax_core import OpenMax, TradeoffCurve
 from openmax_core import sensitivity as module
 from openmax_core.assessment import Evaluation
 from openmax_core.class_figures import sensitivity_figure
-from openmax_core.comparison import (
-    MetricGrid,
-    Resamples,
-    compare,
-    figures_of,
-    resampled_figures,
-)
 from openmax_core.errors import FitError
-from openmax_core.operating_point import NoFeasibleThresholdError
 from openmax_core.sensitivity import (
     AUROC,
     METRICS,
@@ -30,6 +22,14 @@ from openmax_core.sensitivity import (
     sensitivity_grid,
 )
 from openmax_core.support.jobs import Job
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
+from openmax_core.tradeoff.paired_bootstrap import (
+    MetricGrid,
+    Resamples,
+    compare,
+    figures_of,
+    resampled_figures,
+)
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import PLAIN, SETTING_NAMES
-from openmax_core.objectives import MostRejected, Objective, objective_from_dict
-from openmax_core.outcomes import Outcome
 from openmax_core.support.files import write_text_atomically
+from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
+from openmax_core.tradeoff.outcomes import Outcome
 
 FORMAT = "openmax-operating-point"
 FORMAT_VERSION = 3
@@ -37,7 +37,7 @@ class OperatingPoint:
         How many of them were 'correct', 'wrong', 'rejected_known', 'rejected_unknown' and
         'accepted_unknown'; empty in points of older versions.
     objective : dict or None
-        What it was chosen for (:mod:`openmax_core.objectives`); None if it was set by hand.
+        What it was chosen for (:mod:`openmax_core.tradeoff.objectives`); None if it was set by hand.
     class_thresholds : dict or None
         Thresholds of pictures predicted as a class, by its name; ``threshold`` for all others.
     preset : str or None

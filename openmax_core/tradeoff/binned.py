@@ -17,9 +17,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.curves import Curve
-from openmax_core.outcomes import Outcomes
-from openmax_core.score_counts import (
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.decimals import shortest_decimal
+from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.outcomes import Outcomes
+from openmax_core.tradeoff.score_counts import (
     ACCEPTED,
     CORRECT,
     REJECT_WON,
@@ -27,8 +29,6 @@ from openmax_core.score_counts import (
     WRONG,
     ScoreCounts,
 )
-from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import shortest_decimal
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class CountedCurve(Curve):
     def auroc(self) -> float:
         """Probability that a test picture outscores a reject picture, ties counted half.
 
-        As in :class:`~openmax_core.evaluation.TradeoffCurve`; half-way between its bounds.
+        As in :class:`~openmax_core.tradeoff.curve.TradeoffCurve`; half-way between its bounds.
         """
         return float(np.mean(self.auroc_bounds))
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from openmax_core import OpenMax, OpenMaxError, TradeoffCurve
-from openmax_core.tables import (
+from openmax_core.tradeoff.sweep import (
     class_table,
     class_warnings,
     default_thresholds,

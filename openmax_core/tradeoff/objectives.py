@@ -6,7 +6,7 @@ Every objective is linear in three shares, with N test and M reject pictures:
 
 so the same objective chooses one threshold (:meth:`Objective.choose`), is repeated over resamples,
 and splits into one small problem a class for thresholds per class
-(:mod:`openmax_core.class_thresholds`).
+(:mod:`openmax_core.tradeoff.class_thresholds`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.support.arrays import Float, Int
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 # Relative. Figures that are sums of shares round differently where they are equal.
 ROUNDING = 1e-14

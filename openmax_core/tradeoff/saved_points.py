@@ -17,10 +17,10 @@ import pandas as pd
 from filelock import FileLock
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.intervals import wilson_interval
 from openmax_core.methods.presets import PRESETS
-from openmax_core.operating_point import OperatingPoint
 from openmax_core.support.files import write_text_atomically
+from openmax_core.tradeoff.intervals import wilson_interval
+from openmax_core.tradeoff.operating_point import OperatingPoint
 
 FORMAT = "openmax-operating-points"
 FORMAT_VERSION = 1

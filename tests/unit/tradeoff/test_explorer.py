@@ -18,14 +18,14 @@ from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from openmax_core import TradeoffCurve
-from openmax_core.explorer import (
+from openmax_core.tradeoff.explorer import (
     confusions_at,
     explorer_data,
     is_threshold,
     outcome_data,
     slider_positions,
 )
-from openmax_core.intervals import INTERVALS, share_interval
+from openmax_core.tradeoff.intervals import INTERVALS, share_interval
 
 UNIT = (0.0, 1.0)
 SIZES = {"d": 8, "I": 4}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binom, binomtest, norm
 
-from openmax_core.intervals import (
+from openmax_core.tradeoff.intervals import (
     DEFAULT_INTERVAL,
     INTERVALS,
     clopper_pearson_bounds,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmax_core.intervals import Interval, wilson_interval
 from openmax_core.support.arrays import Float, Int
+from openmax_core.tradeoff.intervals import Interval, wilson_interval
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
-from openmax_core.class_thresholds import (
+from openmax_core.tradeoff.class_thresholds import (
     MOST_CANDIDATES,
     ClassThresholds,
     Difference,
@@ -21,8 +21,8 @@ from openmax_core.class_thresholds import (
     choose_class_thresholds,
     measure_gain,
 )
-from openmax_core.intervals import Interval, mean_interval
-from openmax_core.objectives import (
+from openmax_core.tradeoff.intervals import Interval, mean_interval
+from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,
@@ -30,8 +30,8 @@ from openmax_core.objectives import (
     MostRight,
     Objective,
 )
-from openmax_core.outcomes import Outcome
-from openmax_core.resampling import split_in_halves
+from openmax_core.tradeoff.outcomes import Outcome
+from openmax_core.tradeoff.resampling import split_in_halves
 from tests.choices import (
     EACH_IDS,
     ONE_OF_EACH,

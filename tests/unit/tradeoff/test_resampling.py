@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
-from openmax_core.objectives import Balanced, FewestKnownRejected, MostRejected, MostRight
-from openmax_core.outcomes import Outcome, Outcomes
-from openmax_core.resampling import (
+from openmax_core.support.arrays import Float
+from openmax_core.support.decimals import shortest_decimal
+from openmax_core.tradeoff.objectives import Balanced, FewestKnownRejected, MostRejected, MostRight
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
+from openmax_core.tradeoff.resampling import (
     MOST_THRESHOLDS,
     N_RESAMPLES,
     Spread,
@@ -22,8 +24,6 @@ from openmax_core.resampling import (
     choose_on_half,
     split_in_halves,
 )
-from openmax_core.support.arrays import Float
-from openmax_core.support.decimals import shortest_decimal
 from tests.choices import Wanted, balanced, fewest_known_rejected, most_rejected, most_right, wanted
 from tests.pictures import N_CLASSES, Counts, Pictures, pictures
 

@@ -16,12 +16,12 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.curves import Curve
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation import TradeoffCurve
-from openmax_core.intervals import DEFAULT_INTERVAL, INTERVALS
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
+from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
 
 MOST_POINTS = 4000
 MOST_POSITIONS = 1000

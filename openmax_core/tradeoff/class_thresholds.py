@@ -18,14 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.evaluation import TradeoffCurve
-from openmax_core.intervals import Interval, mean_interval
-from openmax_core.objectives import Objective, Weights
-from openmax_core.operating_point import NoFeasibleThresholdError
-from openmax_core.outcomes import Outcome, Outcomes
-from openmax_core.resampling import split_in_halves
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import shortest_decimal
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.intervals import Interval, mean_interval
+from openmax_core.tradeoff.objectives import Objective, Weights
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
+from openmax_core.tradeoff.resampling import split_in_halves
 
 MOST_CANDIDATES = 1000
 SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER = 1e-9, 1e12

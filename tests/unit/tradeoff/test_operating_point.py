@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from openmax_core import OperatingPoint, TradeoffCurve
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import PLAIN
-from openmax_core.objectives import LeastCost, MostRejected
-from openmax_core.outcomes import Outcome
+from openmax_core.tradeoff.objectives import LeastCost, MostRejected
+from openmax_core.tradeoff.outcomes import Outcome
 
 POINT = OperatingPoint(
     threshold=0.1 + 0.2,

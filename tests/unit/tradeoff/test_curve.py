@@ -13,9 +13,9 @@ from sklearn.metrics import roc_auc_score
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.errors import ActivationsError
-from openmax_core.intervals import Interval, wilson_interval
-from openmax_core.objectives import MostRejected
-from openmax_core.outcomes import Outcome, Outcomes
+from openmax_core.tradeoff.intervals import Interval, wilson_interval
+from openmax_core.tradeoff.objectives import MostRejected
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 from tests.pictures import (
     ALL_UNKNOWN,
     N_CLASSES,

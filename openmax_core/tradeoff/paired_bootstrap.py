@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.evaluation import TradeoffCurve
 from openmax_core.support.arrays import Float
+from openmax_core.tradeoff.curve import TradeoffCurve
 
 ENOUGH = 0.95  # share of the resamples that must reach the floor for a difference to be judged
 

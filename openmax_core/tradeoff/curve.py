@@ -17,11 +17,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.curves import Curve
 from openmax_core.errors import ActivationsError
-from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import shortest_decimal
+from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 
 class TradeoffCurve(Curve):

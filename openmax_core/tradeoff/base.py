@@ -1,7 +1,7 @@
 """What every curve over the threshold can do, whether it holds all scores or counts of them.
 
-Two there are: :class:`~openmax_core.evaluation.TradeoffCurve`, exact at every threshold, and
-:class:`~openmax_core.counted_curve.CountedCurve`, for more pictures than memory holds.
+Two there are: :class:`~openmax_core.tradeoff.curve.TradeoffCurve`, exact at every threshold, and
+:class:`~openmax_core.tradeoff.binned.CountedCurve`, for more pictures than memory holds.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.objectives import MostRejected, Objective
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.objectives import MostRejected, Objective
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 
 class Curve(ABC):
@@ -97,7 +97,7 @@ class Curve(ABC):
     def best(self, min_test_accuracy: float = 0.85) -> OperatingPoint:
         """Largest Reject accuracy among thresholds that keep Test accuracy at the floor or above.
 
-        See :meth:`choose`; the objective is :class:`~openmax_core.objectives.MostRejected`.
+        See :meth:`choose`; the objective is :class:`~openmax_core.tradeoff.objectives.MostRejected`.
 
         Raises
         ------

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from openmax_core import NoFeasibleThresholdError, OpenMaxError
-from openmax_core.objectives import (
+from openmax_core.tradeoff.objectives import (
     OBJECTIVES,
     Balanced,
     FewestKnownRejected,
@@ -22,7 +22,7 @@ from openmax_core.objectives import (
     MostRight,
     objective_from_dict,
 )
-from openmax_core.outcomes import Outcomes
+from openmax_core.tradeoff.outcomes import Outcomes
 from tests.choices import (
     EACH_IDS,
     ONE_OF_EACH,

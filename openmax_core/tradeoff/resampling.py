@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmax_core.counted_curve import CountedCurve
-from openmax_core.curves import Curve
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation import TradeoffCurve
-from openmax_core.objectives import Objective
-from openmax_core.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.outcomes import Outcome, Outcomes
 from openmax_core.support.arrays import Float, Int
+from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.binned import CountedCurve
+from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.objectives import Objective
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 N_RESAMPLES = 200
 MOST_THRESHOLDS = 4000

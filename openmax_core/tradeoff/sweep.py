@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from openmax_core.curves import Curve
 from openmax_core.errors import OpenMaxError
-from openmax_core.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
+from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.weibull.fit import WeibullMaxFit
 
 MOST_THRESHOLDS = 1000
@@ -71,7 +71,7 @@ def sweep_table(
 
     Parameters
     ----------
-    interval : kind, see :data:`openmax_core.intervals.INTERVALS`
+    interval : kind, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
     """
     rows = []
     for threshold in np.asarray(thresholds, dtype=np.float64).tolist():

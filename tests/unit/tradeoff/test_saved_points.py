@@ -18,10 +18,11 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmax_core import OperatingPoint, saved_points
+from openmax_core import OperatingPoint
 from openmax_core.errors import OpenMaxError
-from openmax_core.objectives import FewestKnownRejected, LeastCost, MostRejected
-from openmax_core.saved_points import SavedPoint, SavedPoints, comparison_table
+from openmax_core.tradeoff import saved_points
+from openmax_core.tradeoff.objectives import FewestKnownRejected, LeastCost, MostRejected
+from openmax_core.tradeoff.saved_points import SavedPoint, SavedPoints, comparison_table
 from openmax_core.workspace import Workspace
 from tests.helpers import make_workspace
 
@@ -445,7 +446,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from openmax_core import OperatingPoint
-from openmax_core.saved_points import SavedPoint, SavedPoints
+from openmax_core.tradeoff.saved_points import SavedPoint, SavedPoints
 points, me = SavedPoints(Path(sys.argv[1])), sys.argv[2]
 point = OperatingPoint(0.5, 1.0, None, 1, 0)
 print("ready", flush=True)
