@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.assessment import Evaluation
 from openmax_core.drift import (
     LEVEL,
     MIN_PICTURES,
@@ -23,6 +22,7 @@ from openmax_core.drift import (
     Share,
     ShareDifference,
 )
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import fingerprint
 

@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.assessment import Evaluation
 from openmax_core.batch_reports import Basis, Batch, BatchReport, MeasuredBatch
 from openmax_core.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
 from openmax_core.same_pictures import PROJECTION, Earlier, projected

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.special import betaincinv
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.multiples import shown_range
 from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.support.arrays import Float

@@ -12,7 +12,7 @@ from openmax_core.support.files import printable
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
-    from openmax_core.assessment import Evaluation
+    from openmax_core.evaluation.evaluation import Evaluation
     from openmax_core.network.inference import Progress
     from openmax_core.tradeoff.operating_point import OperatingPoint
     from openmax_core.workspace import Workspace

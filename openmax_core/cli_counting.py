@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openmax_core.counting import Report
+    from openmax_core.evaluation.counting import Report
     from openmax_core.prediction import Choice
     from openmax_core.workspace import Workspace
 

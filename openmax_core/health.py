@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.single_class import own_distances
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.intervals import share_interval

@@ -13,7 +13,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.verdicts import REJECTED, PictureLogits, verdict_table
 
 if TYPE_CHECKING:
-    from openmax_core.assessment import Evaluation
+    from openmax_core.evaluation.evaluation import Evaluation
 
 UNKNOWN = "unknown"
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.assessment import Evaluation
-from openmax_core.counting import Report
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.counting import Report
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.locations import require_path
 from openmax_core.settings import FILE_NAME

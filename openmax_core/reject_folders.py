@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, Interval, share_interval
 
 if TYPE_CHECKING:
-    from openmax_core.assessment import Evaluation
+    from openmax_core.evaluation.evaluation import Evaluation
 
 NO_FOLDER = "(in no folder)"
 

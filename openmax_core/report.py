@@ -14,8 +14,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.report_curves import weibull_curves
 from openmax_core.report_sections import (
     class_thresholds,

@@ -9,7 +9,7 @@ from html import escape
 
 import pandas as pd
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.reject_folders import reject_folders
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.arrays import Float
 from openmax_core.verdicts import ScoredPictures, class_limits, decide, decision_table
 

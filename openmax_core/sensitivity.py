@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import FitError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Int
 from openmax_core.tradeoff.curve import TradeoffCurve

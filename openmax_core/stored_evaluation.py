@@ -1,6 +1,6 @@
 """A method calibrated and scored on what a workspace has stored: its activations, or counts.
 
-Where the activations are many, see :mod:`openmax_core.counting`, a method's scores are counted
+Where the activations are many, see :mod:`openmax_core.evaluation.counting`, a method's scores are counted
 once, and the counts are stored beside them.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.stored_split import StoredSplit
-from openmax_core.assessment import Evaluation, curve_of, evaluation_of_counts
-from openmax_core.counting import Report, count, is_large
 from openmax_core.errors import ActivationsError, FitError, WorkspaceError
+from openmax_core.evaluation.counting import Report, count, is_large
+from openmax_core.evaluation.evaluation import Evaluation, curve_of, evaluation_of_counts
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.stored_sets import StoredSets
 from openmax_core.support.files import fingerprint

@@ -10,9 +10,9 @@ import numpy as np
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.stored_split import StoredSplit
-from openmax_core.counted_store import CountedStore
-from openmax_core.counting import CALIBRATION, REJECT, TEST, is_large
 from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.evaluation.counted_store import CountedStore
+from openmax_core.evaluation.counting import CALIBRATION, REJECT, TEST, is_large
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.settings import WorkspaceSettings
 from openmax_core.splits import Splits

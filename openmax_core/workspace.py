@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore
-from openmax_core.assessment import Evaluation
-from openmax_core.counted_store import CountedStore
-from openmax_core.counting import Report, is_large
+from openmax_core.evaluation.counted_store import CountedStore
+from openmax_core.evaluation.counting import Report, is_large
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.new_workspace import make_workspace
@@ -304,7 +304,7 @@ class Workspace:
     ) -> Evaluation:
         """Calibrate a method and score test and reject set from stored activations.
 
-        Where these are many, see :mod:`openmax_core.counting`, that is done once and its counts
+        Where these are many, see :mod:`openmax_core.evaluation.counting`, that is done once and its counts
         are stored.
 
         Parameters

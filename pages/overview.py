@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.intervals import wilson_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint

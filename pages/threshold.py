@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace import Workspace
 from pages._shared import derived, state
 from pages._shared.class_detail import show_class

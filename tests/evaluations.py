@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.activations.activations import Activations
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from tests.helpers import made_up_logits
 
 

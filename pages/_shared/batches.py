@@ -9,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.batch_pictures import picture_file
 from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.errors import WorkspaceError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.monitoring import monitor
 from openmax_core.network.inference import Progress
 from openmax_core.prediction import Choice, choose_method, chosen_settings

@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.cards import cards_data
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.results import results_json
 from openmax_core.verdicts import (
     PictureLogits,

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.health import Health
 from openmax_core.multiples import MOST_RUGS
 from openmax_core.multiples import multiples as multiples_data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.class_thresholds import Difference, Gain
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint

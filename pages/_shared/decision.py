@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.objectives import (
     Balanced,

@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import WorkspaceError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.health import (
     ClassDistances,
     Health,

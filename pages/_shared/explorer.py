@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.explorer import outcome_data
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace import Workspace

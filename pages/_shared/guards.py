@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.presets import tail_in_words
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.workspace import Workspace

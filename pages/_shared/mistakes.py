@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core import figures
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.mistakes import find_mistakes, picture_at
 from openmax_core.workspace import Workspace
 from pages._shared import derived

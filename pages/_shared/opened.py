@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core import figures
-from openmax_core.assessment import Evaluation
 from openmax_core.cards import N_NEAREST
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.uploads import Upload
 from openmax_core.results import class_values
 from openmax_core.verdicts import ACCEPTED, ScoredPictures

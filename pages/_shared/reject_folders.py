@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.reject_folders import folder_table
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace import Workspace

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.class_figures import sensitivity_figure
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.sensitivity import METRICS, REJECTED, Sensitivity
 from openmax_core.workspace import Workspace
 from pages._shared import derived

@@ -9,9 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.demo_garages import GARAGES
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.extraction import ExtractionReport
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.presets import PRESETS

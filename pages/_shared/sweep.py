@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 from openmax_core.workspace import Workspace
 from pages._shared import state

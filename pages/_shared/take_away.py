@@ -7,7 +7,7 @@ import shlex
 import pandas as pd
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.report import report_html
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.workspace import Workspace

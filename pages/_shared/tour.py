@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.presets import tail_in_words
 from openmax_core.workspace import Workspace
 from pages._shared import state

@@ -6,8 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.assessment import Evaluation
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.uploads import (
     MAX_ARCHIVE_BYTES,
     MAX_FILE_BYTES,

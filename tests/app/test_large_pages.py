@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from openmax_core import OpenMax
 from openmax_core.batch_records import BatchRecords
-from openmax_core.counting import count
 from openmax_core.errors import FitError
+from openmax_core.evaluation.counting import count
 from openmax_core.tradeoff.explorer import explorer_data
 from openmax_core.tradeoff.sweep import sweep_table
 from pages._shared import state
@@ -25,8 +25,8 @@ SECONDS = 30
 
 @pytest.fixture
 def many(trees, monkeypatch):
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
-    monkeypatch.setattr("openmax_core.counting.N_SAMPLED", 25)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.evaluation.counting.N_SAMPLED", 25)
     return trees
 
 

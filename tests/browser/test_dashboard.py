@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace import Workspace
 from tests.browser.pages import Dashboard

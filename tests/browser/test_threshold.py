@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.mistakes import find_mistakes
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.class_thresholds import measure_gain

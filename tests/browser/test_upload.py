@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, WebSocket, expect
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.network.engines import Engine
 from openmax_core.support.decimals import threshold_text
 from openmax_core.verdicts import PictureLogits, verdict_table

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from openmax_core.assessment import Evaluation
 from openmax_core.boundary import class_boundary
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.health import class_distances, class_health
 from openmax_core.members import tail_members
 from openmax_core.sensitivity import AUROC, REJECTED, measure_sensitivity

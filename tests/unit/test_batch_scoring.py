@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openmax_core.assessment import Evaluation
 from openmax_core.batch_reports import Basis, MeasuredBatch
 from openmax_core.batch_scoring import measure_batch
 from openmax_core.batch_tables import class_table
@@ -19,6 +18,7 @@ from openmax_core.changed import (
     what_is_listed,
 )
 from openmax_core.drift import Share
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import Decisions
 from openmax_core.methods.single_class import own_distances
 from openmax_core.network.inference import NOT_FINITE

@@ -411,7 +411,7 @@ def test_the_preset_sets_the_method(story: Story, preset: str) -> None:
 def test_where_pictures_are_counted_every_command_shows_how_far_it_is(
     folder: Path, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
     given: dict[str, list[str | Path]] = {
         "evaluate": ["--json"],
         "predict": [folder / "reject" / "00.png", "--device", "cpu"],
@@ -430,7 +430,7 @@ def test_where_pictures_are_counted_every_command_shows_how_far_it_is(
 def test_what_is_counted_already_and_what_no_terminal_shows_is_counted_silently(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
     assert shell("evaluate", folder).err == ""
     assert shell("evaluate", folder, terminal=True).err == ""
     shutil.rmtree(folder / "activations" / "counts")

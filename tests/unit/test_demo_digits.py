@@ -132,7 +132,7 @@ def test_counted_figures_are_the_exact_ones_within_their_bound(
     extracted: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = extracted.evaluate()
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 1000)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 1000)
     counted = extracted.evaluate()
     assert counted.sampling is not None
     bound = counted.sampling.counts.error_bound

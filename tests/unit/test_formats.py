@@ -60,7 +60,7 @@ def test_calibrations_give_the_same_probabilities(workspace: Workspace, preset: 
 def test_counts_are_found_and_give_the_same_curve(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 20)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 20)
     assert workspace.is_counted()
     curve = workspace.evaluate().overall
     found = [

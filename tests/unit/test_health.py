@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from openmax_core.assessment import Evaluation
 from openmax_core.boundary import class_boundary
 from openmax_core.class_facts import class_facts
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.health import (
     ClassDistances,
     Health,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.reject_folders import (
     NO_FOLDER,
     RejectFolders,

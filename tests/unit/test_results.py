@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.results import class_values, results_json
 from openmax_core.verdicts import PictureLogits, ScoredPictures, score_pictures, verdict_table
 from tests.helpers import CLASSES, made_up_logits, make_workspace

@@ -9,9 +9,9 @@ import pytest
 
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core import sensitivity as module
-from openmax_core.assessment import Evaluation
 from openmax_core.class_figures import sensitivity_figure
 from openmax_core.errors import FitError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.sensitivity import (
     AUROC,
     METRICS,

@@ -22,8 +22,8 @@ import numpy as np
 
 from openmax_core.activations.activations import KEY, WRITING, Activations, Extent
 from openmax_core.activations.shards import cannot_store
-from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.evaluation.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.files import fingerprint, modified, new_folder
 from openmax_core.tradeoff.score_counts import N_KINDS, ScoreCounts, score_edges

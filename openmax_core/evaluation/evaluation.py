@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from openmax_core.activations.activations import Activations
-from openmax_core.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.base import Curve

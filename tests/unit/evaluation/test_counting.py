@@ -43,8 +43,8 @@ def trees(tmp_path, monkeypatch):
 
 @pytest.fixture
 def is_many(monkeypatch):
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
-    monkeypatch.setattr("openmax_core.counting.N_SAMPLED", 25)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.evaluation.counting.N_SAMPLED", 25)
 
 
 def stored(workspace: Workspace, split: str) -> StoredSplit:
@@ -185,10 +185,10 @@ def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, preset, r
 def test_only_many_pictures_are_counted(trees, monkeypatch):
     assert not trees.is_large()
     n_pictures = 3 * 40 + 3 * 30 - 1 + 60
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", n_pictures)
-    monkeypatch.setattr("openmax_core.counting.MOST_LOGITS", 3 * n_pictures)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", n_pictures)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_LOGITS", 3 * n_pictures)
     assert not trees.is_large()
-    monkeypatch.setattr("openmax_core.counting.MOST_LOGITS", 3 * n_pictures - 1)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_LOGITS", 3 * n_pictures - 1)
     assert trees.is_large()
 
 
@@ -250,7 +250,7 @@ def test_counts_that_cannot_be_kept_are_used_all_the_same(trees, is_many, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("openmax_core.counted_store._save", full)
+        patch.setattr("openmax_core.evaluation.counted_store._save", full)
         evaluation = trees.evaluate()
     assert "counts are not kept" in caplog.text
     assert not trees.is_counted()
@@ -315,8 +315,8 @@ def test_pictures_to_look_at_are_those_of_the_sample(trees, is_many):
 
 def test_the_pictures_of_a_tail_are_all_there(trees, monkeypatch):
     expected = [tail_members(trees.evaluate(), index) for index in range(3)]
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
-    monkeypatch.setattr("openmax_core.counting.N_SAMPLED", 5)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.evaluation.counting.N_SAMPLED", 5)
     evaluation = trees.evaluate()
     for index, members in enumerate(expected):
         assert tail_members(evaluation, index)["path"].tolist() == members["path"].tolist()
@@ -332,7 +332,7 @@ def test_the_pull_of_one_picture_is_that_of_the_farthest_of_all(trees, preset, m
     np.save(folder / LOGITS, logits)
     exact = trees.evaluate(preset)
     pull, _ = mean_dominance(exact)
-    monkeypatch.setattr("openmax_core.counting.MOST_PICTURES", 100)
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
     whole = trees.evaluate(preset)
     assert whole.sampling is not None
     np.testing.assert_allclose(mean_dominance(whole)[0], pull, rtol=1e-4)

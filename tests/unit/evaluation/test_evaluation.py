@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from openmax_core import NoFeasibleThresholdError, OperatingPoint, Workspace
-from openmax_core.assessment import Evaluation
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
 from openmax_core.tradeoff.objectives import (
     Balanced,

@@ -1,0 +1,1 @@
+"""A method calibrated and scored on stored activations."""
