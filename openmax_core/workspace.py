@@ -46,7 +46,7 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
 
 if TYPE_CHECKING:
-    from openmax_core.extraction import ExtractionReport, ProgressCallback
+    from openmax_core.extraction.extraction import ExtractionReport, ProgressCallback
     from openmax_core.network.classifier import Classifier
     from openmax_core.network.engines import Engine
 
@@ -252,7 +252,7 @@ class Workspace:
         WorkspaceError, ClassifierError, ActivationsError
             As for :meth:`extract`.
         """
-        from openmax_core.shipping import ship
+        from openmax_core.extraction.shipping import ship
         from openmax_core.workspace_extraction import extract_on_cluster
 
         present = self._as_it_is()

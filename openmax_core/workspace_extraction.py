@@ -6,12 +6,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.extraction import ExtractionReport, LocalRunner, ProgressCallback, Runner, extract
+from openmax_core.extraction.extraction import (
+    ExtractionReport,
+    LocalRunner,
+    ProgressCallback,
+    Runner,
+    extract,
+)
 from openmax_core.stored_sets import StoredSets
 
 if TYPE_CHECKING:
+    from openmax_core.extraction.shipping import ShippedNetwork
     from openmax_core.network.engines import Engine
-    from openmax_core.shipping import ShippedNetwork
 
 
 def extract_here(
@@ -22,7 +28,7 @@ def extract_here(
     Parameters
     ----------
     load_engine : called once if there is anything to run
-    progress : as for :func:`openmax_core.extraction.extract`
+    progress : as for :func:`openmax_core.extraction.extraction.extract`
 
     Raises
     ------
@@ -42,12 +48,12 @@ def extract_on_cluster(
     patience: float,
     most_workers: int | None,
 ) -> ExtractionReport:
-    """Extract on a Ray cluster, see :class:`openmax_core.cluster.Cluster`.
+    """Extract on a Ray cluster, see :class:`openmax_core.extraction.cluster.Cluster`.
 
     Parameters
     ----------
     ship : gets the network ready for the workers' device, 'cpu' or 'cuda'
-    progress : as for :func:`openmax_core.extraction.extract`
+    progress : as for :func:`openmax_core.extraction.extraction.extract`
 
     Raises
     ------
@@ -56,7 +62,7 @@ def extract_on_cluster(
     WorkspaceError, ClassifierError, ActivationsError
         As for :func:`extract_here`.
     """
-    from openmax_core.cluster import Cluster
+    from openmax_core.extraction.cluster import Cluster
 
     def load() -> Cluster:
         return Cluster(ship, address, device, patience=patience, most_workers=most_workers)

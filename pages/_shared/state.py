@@ -12,7 +12,7 @@ import streamlit as st
 from openmax_core.demo_garages import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.extraction import ExtractionReport
+from openmax_core.extraction.extraction import ExtractionReport
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.presets import PRESETS
 from openmax_core.network.engines import Engine

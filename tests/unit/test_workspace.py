@@ -33,7 +33,7 @@ from openmax_core.errors import (
     OpenMaxError,
     WorkspaceError,
 )
-from openmax_core.extraction import ExtractionReport
+from openmax_core.extraction.extraction import ExtractionReport
 from openmax_core.network.classifier import build_network
 from openmax_core.network.inference import NOT_FINITE, Progress
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.extraction.shipping import ShippedNetwork
 from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Result, run, run_batch
 from openmax_core.pictures.locations import Location, RemotePath
-from openmax_core.shipping import ShippedNetwork
 from openmax_core.support.files import fingerprint
 
 # What decides over bits: decoding and resizing, arithmetic, the network.
@@ -103,7 +103,7 @@ class Worker:
 
 def versions() -> dict[str, str]:
     """Versions of what decides over the bits of the logits, by name; the package's is its code."""
-    found = {PACKAGE: code_fingerprint(Path(__file__).parent)}
+    found = {PACKAGE: code_fingerprint(Path(__file__).parents[1])}
     return found | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 

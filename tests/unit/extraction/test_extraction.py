@@ -18,9 +18,9 @@ import pytest
 import torch
 from PIL import Image
 
-from openmax_core import extraction
 from openmax_core.errors import ActivationsError, ClassifierError, WorkspaceError
-from openmax_core.extraction import OTHER_PROCESS, ExtractionReport
+from openmax_core.extraction import extraction
+from openmax_core.extraction.extraction import OTHER_PROCESS, ExtractionReport
 from openmax_core.network import inference
 from openmax_core.network.classifier import build_network
 from openmax_core.network.engines import Engine

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from openmax_core.cluster_connection import connect
-from openmax_core.cluster_worker import PACKAGE, code_fingerprint, versions
 from openmax_core.errors import ClusterError
+from openmax_core.extraction.connection import connect
+from openmax_core.extraction.worker import PACKAGE, code_fingerprint, versions
 
 
 def test_without_ray_the_line_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,5 +43,5 @@ def test_a_module_that_changes_its_room_changes_the_fingerprint(tmp_path: Path) 
 
 
 def test_the_package_that_is_compared_is_all_of_the_core() -> None:
-    core = Path(__file__).resolve().parents[2] / "openmax_core"
+    core = Path(__file__).resolve().parents[3] / "openmax_core"
     assert versions()[PACKAGE] == code_fingerprint(core)

@@ -23,20 +23,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from openmax_core.cluster_connection import (
+from openmax_core.errors import ClusterError, OpenMaxError
+from openmax_core.extraction.connection import (
     choose_kind,
     connect,
     disconnect,
     in_words,
     n_places,
 )
-from openmax_core.cluster_worker import PACKAGE, Reply, Worker, sent, versions
-from openmax_core.errors import ClusterError, OpenMaxError
+from openmax_core.extraction.shipping import ShippedNetwork
+from openmax_core.extraction.spans import Spans
+from openmax_core.extraction.worker import PACKAGE, Reply, Worker, sent, versions
 from openmax_core.network.inference import Result, load_pixels
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import Location
-from openmax_core.shipping import ShippedNetwork
-from openmax_core.spans import Spans
 
 LOG = logging.getLogger(__name__)
 # Of a CPU: about a second of work for a large network. Of a GPU: enough to decode ahead.
