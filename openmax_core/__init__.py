@@ -12,7 +12,7 @@ from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, Oper
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import load_classifier
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
 __all__ = [
     "NoFeasibleThresholdError",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _LATER = {
-    "Workspace": "openmax_core.workspace",
+    "Workspace": "openmax_core.workspace.workspace",
     "load_classifier": "openmax_core.network.classifier",
 }
 

@@ -26,7 +26,7 @@ from openmax_core.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.files import fingerprint, modified, write_bytes_atomically
 from openmax_core.tradeoff.intervals import Interval
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 FORMAT = "openmax-batch"
 FORMAT_VERSION = 1

@@ -31,7 +31,7 @@ from openmax_core.pictures.locations import is_address, require_path
 from openmax_core.prediction import expand_paths
 from openmax_core.results import FORMAT as RESULTS_FORMAT
 from openmax_core.support.files import printable
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 TABLES = (".parquet", ".csv")
 PREFIX = "logit_"

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation
     from openmax_core.network.inference import Progress
     from openmax_core.tradeoff.operating_point import OperatingPoint
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
 EXIT_UNREADABLE, EXIT_INFEASIBLE = 3, 4
 
 
 def run_init(options: argparse.Namespace) -> int:
     """Make a workspace and say what it holds."""
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
     names = options.classes.split(",") if options.classes else None
     classes = None if names is None else [name.strip() for name in names]
@@ -359,6 +359,6 @@ def run_report(options: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> Workspace:
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
     return Workspace.open(options.workspace)

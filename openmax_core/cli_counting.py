@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from openmax_core.evaluation.counting import Report
     from openmax_core.prediction import Choice
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
 
 @contextmanager

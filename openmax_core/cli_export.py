@@ -11,7 +11,7 @@ def run_export(options: argparse.Namespace) -> int:
 
     from openmax_core.cli_counting import choose
     from openmax_core.deployment import FORMATS, export_workspace
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
     choice = choose(workspace, options)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from openmax_core.batch_reports import BatchReport, MeasuredBatch
     from openmax_core.network.inference import Progress
     from openmax_core.prediction import Choice
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
 EXIT_UNREADABLE, EXIT_DRIFT = 3, 5
 MOST_CLASSES, MOST_PICTURES, MOST_UNREADABLE = 12, 10, 20
@@ -31,7 +31,7 @@ def run_monitor(options: argparse.Namespace) -> int:
     from openmax_core.batch_records import RecordedBatch
     from openmax_core.cli_counting import choose
     from openmax_core.monitoring import monitor
-    from openmax_core.workspace import Workspace
+    from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
     # Before the network runs: what cannot be recorded is told at once.

@@ -23,14 +23,19 @@ import platformdirs
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.network.onnx_export import export_paths
-from openmax_core.settings import FILE_NAME, WorkspaceSettings, read_settings, write_settings
 from openmax_core.support.files import (
     fingerprint,
     sha256_of_file,
     write_bytes_atomically,
     write_text_atomically,
 )
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import (
+    FILE_NAME,
+    WorkspaceSettings,
+    read_settings,
+    write_settings,
+)
+from openmax_core.workspace.workspace import Workspace
 
 ASSETS = Path(__file__).parents[1] / "assets" / "demo"
 NOTE = ".demo.json"

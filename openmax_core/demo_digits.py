@@ -17,7 +17,7 @@ from PIL import Image
 from openmax_core.demo import Demo
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.settings import WorkspaceSettings
+from openmax_core.workspace.settings import WorkspaceSettings
 
 KNOWN = tuple("012345")
 SIDE = 80

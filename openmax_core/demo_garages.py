@@ -17,8 +17,8 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.archives import unpack
 from openmax_core.pictures.uploads import Refused, Upload
-from openmax_core.settings import WorkspaceSettings
 from openmax_core.support.files import sha256_of_file
+from openmax_core.workspace.settings import WorkspaceSettings
 
 ARCHIVE = "garages.zip"
 KNOWN = ("Harbour", "Market", "Museum", "Station")

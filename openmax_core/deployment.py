@@ -36,7 +36,7 @@ from openmax_core.prediction import Choice
 from openmax_core.support.arrays import Float
 from openmax_core.support.files import write_bytes_atomically
 from openmax_core.verdicts import class_limits, own_limits
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 # Largest content of a protocol buffer, which an ONNX file is.

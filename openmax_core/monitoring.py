@@ -18,7 +18,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import Choice
 from openmax_core.same_pictures import PROJECTION, Earlier, find_same, projected
 from openmax_core.support.arrays import Float, Int
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 AUTO, NOTHING, TEST, REJECT = "auto", "none", "test", "reject"
 MOST_EARLIER = 10

@@ -13,10 +13,10 @@ from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.locations import require_path
-from openmax_core.settings import FILE_NAME
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.verdicts import Logits
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from openmax_core.network.devices import WaitCallback

@@ -30,7 +30,7 @@ from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 ASSETS = Path(__file__).parents[1] / "assets"
 

@@ -18,7 +18,7 @@ from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, Oper
 from openmax_core.tradeoff.resampling import choose_on_half
 from openmax_core.tradeoff.sweep import class_table, sweep_table
 from openmax_core.verdicts import class_limits
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 MOST_ROWS = 200
 

@@ -27,7 +27,7 @@ from openmax_core.network.classifier import build_network, head_name, load_backb
 from openmax_core.network.devices import choose_device
 from openmax_core.support.files import write_bytes_atomically
 from openmax_core.training_pictures import Rows, TrainingPictures, hold_out, readable_rows
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from openmax_core.batch_tables import batch_table
 from openmax_core.errors import OpenMaxError
 from openmax_core.prediction import Choice, chosen_settings
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import batches
 from pages._shared.batch_detail import show_batch, show_verdict
 from pages._shared.batch_form import date_of, select_own, show_form

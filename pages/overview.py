@@ -10,7 +10,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.intervals import wilson_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent, plain
 from pages._shared.guards import (

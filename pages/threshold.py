@@ -9,7 +9,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.decision import Decision, show_decision
 from pages._shared.explorer import show_explorer

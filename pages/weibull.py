@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived, state
 from pages._shared.class_detail import show_class
 from pages._shared.class_health import show_health_table, show_simulation

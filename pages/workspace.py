@@ -6,8 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.split_status import SplitStatus
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.status import SplitStatus
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import start, state
 from pages._shared.format import plain
 from pages._shared.guards import show_notice

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from openmax_core.batch_reports import Batch, MeasuredBatch
 from openmax_core.monitoring import monitor
 from openmax_core.prediction import choose_method
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import made_up_logits
 
 

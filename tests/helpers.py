@@ -12,8 +12,8 @@ from PIL import Image
 from openmax_core.activations.shards import Result
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.folders import PictureFiles
-from openmax_core.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
+from openmax_core.workspace.workspace import Workspace
 
 CLASSES = ("ash", "birch", "cedar")
 

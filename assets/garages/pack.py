@@ -18,8 +18,8 @@ from pathlib import Path
 
 from openmax_core.demo import ASSETS, export_network
 from openmax_core.demo_garages import ARCHIVE, GARAGES
-from openmax_core.settings import FILE_NAME, write_settings
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME, write_settings
+from openmax_core.workspace.workspace import Workspace
 
 TRAINING = ("--epochs", "70", "--patience", "70", "--learning-rate", "0.003")
 LIST = "pictures.csv"

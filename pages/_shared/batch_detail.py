@@ -15,8 +15,8 @@ from openmax_core.changed import (
     what_is_listed,
 )
 from openmax_core.errors import OpenMaxError
-from openmax_core.samples import picture_bytes
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.samples import picture_bytes
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import batches, derived
 from pages._shared.components import gallery
 from pages._shared.format import interval, percent, plain

@@ -18,7 +18,7 @@ from openmax_core.network.inference import Progress
 from openmax_core.prediction import Choice, choose_method, chosen_settings
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import start, state
 
 NOT_ALLOWED = "Its folder is not under an allowed one"

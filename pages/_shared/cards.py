@@ -17,7 +17,7 @@ from openmax_core.verdicts import (
     score_pictures,
 )
 from openmax_core.views import Answer
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import basket, state
 from pages._shared.components import cards
 from pages._shared.moved import moved, take_threshold

@@ -12,7 +12,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.members import tail_members
 from openmax_core.methods.single_class import rejection_distance
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import gallery
 from pages._shared.format import plain

@@ -6,7 +6,7 @@ import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.health import Health, health_table, matching
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived, state
 from pages._shared.class_multiples import MOST_PLOTS
 from pages._shared.messages import show_error

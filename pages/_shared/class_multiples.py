@@ -12,7 +12,7 @@ from openmax_core.health import Health
 from openmax_core.multiples import MOST_RUGS
 from openmax_core.multiples import multiples as multiples_data
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import multiples
 

@@ -9,7 +9,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.class_thresholds import Difference, Gain
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 
 

@@ -18,7 +18,7 @@ from openmax_core.tradeoff.objectives import (
     Objective,
 )
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.class_thresholds import show_class_thresholds
 from pages._shared.format import counted

@@ -19,7 +19,6 @@ from openmax_core.health import (
 from openmax_core.pictures.locations import RemotePath
 from openmax_core.reject_folders import RejectFolders
 from openmax_core.reject_folders import reject_folders as divide
-from openmax_core.samples import picture_bytes, thumbnail_url
 from openmax_core.sensitivity import Sensitivity, measure_sensitivity
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
@@ -33,7 +32,8 @@ from openmax_core.tradeoff.class_thresholds import (
 from openmax_core.tradeoff.objectives import Objective, objective_from_dict
 from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.weibull.goodness import Goodness, simulate_goodness
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.samples import picture_bytes, thumbnail_url
+from openmax_core.workspace.workspace import Workspace
 
 FitJob = Job[tuple[int, int], Goodness]
 SensitivityJob = Job[tuple[int, int], Sensitivity]

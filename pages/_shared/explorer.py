@@ -8,7 +8,7 @@ from typing import Any
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.explorer import outcome_data
 from openmax_core.tradeoff.saved_points import SavedPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import threshold_explorer
 from pages._shared.moved import moved, take_threshold

@@ -10,7 +10,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.presets import tail_in_words
 from openmax_core.tradeoff.intervals import share_interval
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.messages import show_error, show_warning

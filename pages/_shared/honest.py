@@ -9,7 +9,7 @@ from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 from openmax_core.tradeoff.resampling import HalfChoice, Spread
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.format import counted
 

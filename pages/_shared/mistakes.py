@@ -12,7 +12,7 @@ from openmax_core import figures
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.mistakes import find_mistakes, picture_at
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import gallery
 from pages._shared.format import plain

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.tradeoff.explorer import is_threshold
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 
 

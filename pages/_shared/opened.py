@@ -12,7 +12,7 @@ from openmax_core.pictures.uploads import Upload
 from openmax_core.results import class_values
 from openmax_core.verdicts import ACCEPTED, ScoredPictures
 from openmax_core.views import large_view
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
 
 PLOT = {"displayModeBar": False, "staticPlot": True}

@@ -7,7 +7,7 @@ import streamlit as st
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.reject_folders import folder_table
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 
 MOST_ROWS = 12

@@ -17,7 +17,7 @@ from openmax_core.tradeoff.saved_points import (
     SavedPoint,
     comparison_table,
 )
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error
 

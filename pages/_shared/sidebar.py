@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.access import workspace_names
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, tail_in_words
+from openmax_core.workspace.access import workspace_names
 from pages._shared import start, state, tour
 from pages._shared.messages import show_warning
 

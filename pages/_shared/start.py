@@ -13,11 +13,11 @@ from pathlib import Path
 import streamlit as st
 from starlette.formparsers import MultiPartParser
 
-from openmax_core.access import AllowedRoots
 from openmax_core.demo import Demo, can_be_made, open_demo
 from openmax_core.demos import DEMOS
 from openmax_core.errors import OpenMaxError
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.access import AllowedRoots
+from openmax_core.workspace.workspace import Workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"
 WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"

@@ -17,12 +17,12 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.presets import PRESETS
 from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress
-from openmax_core.samples import Sample, sample_pictures
-from openmax_core.split_status import SplitStatus
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.samples import Sample, sample_pictures
+from openmax_core.workspace.status import SplitStatus
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
 
 OVERRIDABLE = ("tail_size", "alpha_rank")

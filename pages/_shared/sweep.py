@@ -8,7 +8,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.messages import show_error
 

@@ -10,7 +10,7 @@ import streamlit as st
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.report import report_html
 from openmax_core.tradeoff.operating_point import OperatingPoint
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import code
 from pages._shared.widgets import csv_button
 

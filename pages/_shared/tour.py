@@ -15,7 +15,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.presets import tail_in_words
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import tour
 from pages._shared.format import percent

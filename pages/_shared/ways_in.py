@@ -16,8 +16,8 @@ from openmax_core.pictures.uploads import (
     Upload,
     megabytes,
 )
-from openmax_core.samples import sample_paths, sample_upload
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.samples import sample_paths, sample_upload
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import basket, derived
 from pages._shared.components import samples
 from pages._shared.format import plain

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_workspace
 
 APP = Path(__file__).parents[2] / "app.py"

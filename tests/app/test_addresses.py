@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from tests.app.visitor import texts
 from tests.helpers import make_workspace

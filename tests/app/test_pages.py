@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmax_core.network.inference import Progress
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
 from tests.helpers import make_workspace
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from openmax_core.demo import open_demo
 from openmax_core.demo_garages import GARAGES
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from pages._shared.registry import PAGES
 from pages._shared.tour import STEPS
 from tests.app.conftest import APP, SECONDS

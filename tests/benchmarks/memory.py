@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from openmax_core.pictures.images import Transform
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.benchmarks.measure import Row
 
 COUNTS = (10_000, 100_000)
@@ -21,7 +21,7 @@ ARCHITECTURE = "shufflenet_v2_x0_5"
 CODE = """
 import sys
 from pathlib import Path
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 report = Workspace.open(sys.argv[1]).extract("cpu")
 assert "torch" not in sys.modules
 # Not getrusage: that begins with the memory of the process that started this one.

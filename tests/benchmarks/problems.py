@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from openmax_core.demo import open_demo
 from openmax_core.demo_digits import DIGITS
 from openmax_core.pictures.images import Transform, decode
-from openmax_core.settings import FILE_NAME
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]

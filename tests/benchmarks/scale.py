@@ -38,7 +38,7 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from openmax_core import counting
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 counting.MOST_PICTURES = 0
 started = time.perf_counter()
 evaluation = Workspace.open(sys.argv[1]).evaluate("robust")
@@ -50,7 +50,7 @@ import sys, time
 from pathlib import Path
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.activations.stored_split import StoredSplit
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 workspace = Workspace.open(sys.argv[1])
 split = StoredSplit(workspace.store.newest("train"))
 started = time.perf_counter()

@@ -17,7 +17,7 @@ from openmax_core.demo_digits import DIGITS
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import Transform
 from openmax_core.support.chunks import n_cores
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
 from tests.helpers import make_large_workspace

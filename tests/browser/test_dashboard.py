@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.browser.pages import Dashboard
 
 FEW = 40

@@ -25,7 +25,7 @@ from openmax_core.tradeoff.objectives import (
 )
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
 

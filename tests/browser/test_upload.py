@@ -22,7 +22,7 @@ from openmax_core.network.engines import Engine
 from openmax_core.support.decimals import threshold_text
 from openmax_core.verdicts import PictureLogits, verdict_table
 from openmax_core.views import answers
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium

@@ -14,7 +14,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.health import class_distances, class_health
 from openmax_core.members import tail_members
 from openmax_core.sensitivity import AUROC, REJECTED, measure_sensitivity
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
 from tests.browser.server import serve

@@ -14,7 +14,7 @@ from PIL import Image
 
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import Transform
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.cluster.nodes import SETTINGS, Cluster
 
 COUNTS = {"train": 400, "test": 2, "reject": 2}

@@ -23,7 +23,7 @@ from openmax_core.extraction.spans import Spans
 from openmax_core.network.inference import Progress, Result
 from openmax_core.pictures.locations import Location
 from openmax_core.support.jobs import CancelledError
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.cluster.nodes import REPOSITORY, SECONDS, SETTINGS, Cluster, Node
 
 BATCH = 8

@@ -25,12 +25,12 @@ from openmax_core.cli import main
 from openmax_core.cli_commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
 from openmax_core.network.classifier import build_network
 from openmax_core.reject_folders import reject_folders
-from openmax_core.settings import FILE_NAME
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.objectives import Balanced, MostRejected
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import divide_reject_set, make_workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy

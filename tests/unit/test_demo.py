@@ -32,8 +32,8 @@ from openmax_core.demos import DEMOS
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.engines import OnnxEngine, TorchEngine
 from openmax_core.network.inference import run
-from openmax_core.settings import FILE_NAME, read_settings
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME, read_settings
+from openmax_core.workspace.workspace import Workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 

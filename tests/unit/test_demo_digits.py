@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from openmax_core.demo import ASSETS, open_demo
 from openmax_core.demo_digits import DIGITS, KNOWN, SETTINGS, write_digit_pictures
 from openmax_core.network.classifier import read_weights
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 

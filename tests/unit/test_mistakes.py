@@ -15,7 +15,7 @@ from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.mistakes import Mistakes, find_mistakes, picture_at
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import CLASSES, make_workspace
 
 COLUMNS = ["split", "row", "path", "score", "gap", "predicted", "truth"]

@@ -32,7 +32,6 @@ from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.report_curves import MOST_CURVES
 from openmax_core.report_sections import MOST_ROWS
-from openmax_core.settings import WorkspaceSettings
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
@@ -46,6 +45,7 @@ from openmax_core.tradeoff.sweep import (
     parse_thresholds,
     sweep_table,
 )
+from openmax_core.workspace.settings import WorkspaceSettings
 from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"

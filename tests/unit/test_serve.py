@@ -26,7 +26,7 @@ from openmax_core.demo_digits import DIGITS
 from openmax_core.deployment import export_workspace
 from openmax_core.prediction import choose_method, run_network
 from openmax_core.verdicts import PictureLogits, verdict_table
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = REPOSITORY / "assets" / "serve" / "server.py"

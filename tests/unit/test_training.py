@@ -17,9 +17,9 @@ from PIL import Image
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.settings import FILE_NAME
 from openmax_core.training import Epoch, TrainingReport, TrainingSettings, train
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 
 torch.set_num_threads(1)  # sums in one order: the same weights bit for bit
 

@@ -26,7 +26,7 @@ from openmax_core.prediction import choose_method
 from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.tradeoff.objectives import MostRejected
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.batches import logits_of_classes, write_table
 from tests.helpers import make_workspace
 

@@ -27,7 +27,7 @@ from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress
 from openmax_core.pictures.images import Transform
 from openmax_core.support.jobs import CancelledError, Job
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 ARCHITECTURE, CLASSES = "shufflenet_v2_x0_5", ("dark", "light")
 N_TRAIN, N_TEST, N_REJECT = 400, 20, 60

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from openmax_core.access import VARIABLE, AllowedRoots
 from openmax_core.activations.activations import Activations
 from openmax_core.batches import read_batch
 from openmax_core.errors import OpenMaxError, WorkspaceError
@@ -21,9 +20,15 @@ from openmax_core.pictures.folders import find_known_pictures, find_unknown_pict
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import RemotePath
 from openmax_core.prediction import expand_paths
-from openmax_core.samples import picture_bytes, sample_pictures, sample_upload, thumbnail_url
-from openmax_core.settings import FILE_NAME
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.access import VARIABLE, AllowedRoots
+from openmax_core.workspace.samples import (
+    picture_bytes,
+    sample_pictures,
+    sample_upload,
+    thumbnail_url,
+)
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 
 SPLITS = ("train", "test", "reject")
 

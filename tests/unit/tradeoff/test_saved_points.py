@@ -23,7 +23,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.tradeoff import saved_points
 from openmax_core.tradeoff.objectives import FewestKnownRejected, LeastCost, MostRejected
 from openmax_core.tradeoff.saved_points import SavedPoint, SavedPoints, comparison_table
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_workspace
 
 FULL = OperatingPoint(

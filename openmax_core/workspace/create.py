@@ -10,8 +10,8 @@ from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.folders import find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
-from openmax_core.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
-from openmax_core.splits import Splits
+from openmax_core.workspace.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
+from openmax_core.workspace.splits import Splits
 
 
 def make_workspace(
@@ -31,7 +31,7 @@ def make_workspace(
     Parameters
     ----------
     folders : by split, those that are None left out
-    others : see :meth:`openmax_core.workspace.Workspace.create`
+    others : see :meth:`openmax_core.workspace.workspace.Workspace.create`
 
     Returns
     -------

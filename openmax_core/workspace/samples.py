@@ -14,7 +14,7 @@ from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.pictures.images import decode
 from openmax_core.pictures.locations import Location
 from openmax_core.pictures.uploads import Upload
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 
 SIDE = 240
 

@@ -37,9 +37,9 @@ from openmax_core.extraction.extraction import ExtractionReport
 from openmax_core.network.classifier import build_network
 from openmax_core.network.inference import NOT_FINITE, Progress
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform
-from openmax_core.settings import Defaults
-from openmax_core.split_status import SplitStatus
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import Defaults
+from openmax_core.workspace.status import SplitStatus
+from openmax_core.workspace.workspace import Workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 
@@ -51,7 +51,7 @@ RIDGE = 1.0
 BATCH = 16  # on the CPU
 # In batches of another size convolutions add up in another order: the last digits differ.
 CLOSE = 2e-4
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 Vectors = NDArray[np.float32]
 
 

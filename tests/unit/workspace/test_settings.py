@@ -11,7 +11,12 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.methods.presets import DEFAULT_PRESET
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.settings import Defaults, WorkspaceSettings, read_settings, write_settings
+from openmax_core.workspace.settings import (
+    Defaults,
+    WorkspaceSettings,
+    read_settings,
+    write_settings,
+)
 
 CLASSIFIER = '[classifier]\narchitecture = "resnet50"\nclasses = ["daisy", "tulip"]\n'
 

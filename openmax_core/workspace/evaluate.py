@@ -17,8 +17,8 @@ from openmax_core.errors import ActivationsError, FitError, WorkspaceError
 from openmax_core.evaluation.counting import Report, count, is_large
 from openmax_core.evaluation.evaluation import Evaluation, curve_of, evaluation_of_counts
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.stored_sets import StoredSets
 from openmax_core.support.files import fingerprint
+from openmax_core.workspace.sets import StoredSets
 
 
 def is_counted(sets: StoredSets, openmax: OpenMax) -> bool:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from openmax_core.access import MAX_FOUND, VARIABLE, AllowedRoots, workspace_names
 from openmax_core.errors import WorkspaceError
-from openmax_core.settings import FILE_NAME
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.access import MAX_FOUND, VARIABLE, AllowedRoots, workspace_names
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_workspace
 
 

@@ -1,6 +1,6 @@
 """A workspace: one folder that ties pictures, classifier, activations and choices together.
 
-    workspace.toml                     settings (:mod:`openmax_core.settings`)
+    workspace.toml                     settings (:mod:`openmax_core.workspace.settings`)
     train/ test/ reject/ calibration/  pictures, or wherever [folders] points
     activations/<split>-<key>/         logits and what became of every picture
     operating_point.json               the chosen threshold
@@ -26,24 +26,24 @@ from openmax_core.evaluation.counting import Report, is_large
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.spec import NamedClassifier
-from openmax_core.new_workspace import make_workspace
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location
-from openmax_core.settings import (
+from openmax_core.support.files import fingerprint, modified
+from openmax_core.tradeoff.operating_point import OperatingPoint
+from openmax_core.tradeoff.saved_points import SavedPoints
+from openmax_core.workspace.create import make_workspace
+from openmax_core.workspace.evaluate import evaluate, is_counted
+from openmax_core.workspace.sets import StoredSets
+from openmax_core.workspace.settings import (
     FILE_NAME,
     Defaults,
     WorkspaceSettings,
     read_settings,
     write_settings,
 )
-from openmax_core.split_status import SplitStatus, compare_split
-from openmax_core.splits import Splits
-from openmax_core.stored_evaluation import evaluate, is_counted
-from openmax_core.stored_sets import StoredSets
-from openmax_core.support.files import fingerprint, modified
-from openmax_core.tradeoff.operating_point import OperatingPoint
-from openmax_core.tradeoff.saved_points import SavedPoints
+from openmax_core.workspace.splits import Splits
+from openmax_core.workspace.status import SplitStatus, compare_split
 
 if TYPE_CHECKING:
     from openmax_core.extraction.extraction import ExtractionReport, ProgressCallback
@@ -218,7 +218,7 @@ class Workspace:
         WorkspaceError, ClassifierError, ActivationsError
             The folders, the weights or the disk are not as they should be.
         """
-        from openmax_core.workspace_extraction import extract_here
+        from openmax_core.workspace.extract import extract_here
 
         present = self._as_it_is()
         return extract_here(
@@ -253,7 +253,7 @@ class Workspace:
             As for :meth:`extract`.
         """
         from openmax_core.extraction.shipping import ship
-        from openmax_core.workspace_extraction import extract_on_cluster
+        from openmax_core.workspace.extract import extract_on_cluster
 
         present = self._as_it_is()
         return extract_on_cluster(

@@ -14,8 +14,8 @@ from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counted_store import CountedStore
 from openmax_core.evaluation.counting import CALIBRATION, REJECT, TEST, is_large
 from openmax_core.network.spec import NamedClassifier
-from openmax_core.settings import WorkspaceSettings
-from openmax_core.splits import Splits
+from openmax_core.workspace.settings import WorkspaceSettings
+from openmax_core.workspace.splits import Splits
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError
-from openmax_core.samples import (
+from openmax_core.workspace.samples import (
     SIDE,
     picture_bytes,
     sample_paths,
@@ -23,7 +23,7 @@ from openmax_core.samples import (
     thumbnail,
     thumbnail_url,
 )
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_workspace
 
 # --- thumbnails ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from openmax_core.extraction.extraction import (
     Runner,
     extract,
 )
-from openmax_core.stored_sets import StoredSets
+from openmax_core.workspace.sets import StoredSets
 
 if TYPE_CHECKING:
     from openmax_core.extraction.shipping import ShippedNetwork

@@ -13,7 +13,7 @@ from openmax_core.pictures.folders import (
     find_unknown_pictures,
 )
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
-from openmax_core.settings import FILE_NAME, WorkspaceSettings
+from openmax_core.workspace.settings import FILE_NAME, WorkspaceSettings
 
 SPLITS = ("train", "calibration", "test", "reject")
 

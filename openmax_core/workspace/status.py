@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
-from openmax_core.stored_sets import StoredSets
+from openmax_core.workspace.sets import StoredSets
 
 
 @dataclass(frozen=True)

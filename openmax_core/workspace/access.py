@@ -17,8 +17,8 @@ from pathlib import Path
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
-from openmax_core.settings import FILE_NAME
-from openmax_core.workspace import Workspace
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
 
 LOG = logging.getLogger(__name__)
 VARIABLE = "OPENMAX_ROOTS"

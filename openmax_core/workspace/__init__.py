@@ -1,0 +1,1 @@
+"""One folder that names everything; the only room that knows where things lie."""
