@@ -50,7 +50,7 @@ def run_train(options: argparse.Namespace) -> int:
     """Fine-tune the network; an epoch a line."""
     from tqdm import tqdm
 
-    from openmax_core.training import Epoch, TrainingSettings, train
+    from openmax_core.training.training import Epoch, TrainingSettings, train
 
     settings = TrainingSettings(
         epochs=options.epochs,

@@ -26,7 +26,7 @@ from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.network.classifier import build_network, head_name, load_backbone, read_weights
 from openmax_core.network.devices import choose_device
 from openmax_core.support.files import write_bytes_atomically
-from openmax_core.training_pictures import Rows, TrainingPictures, hold_out, readable_rows
+from openmax_core.training.pictures import Rows, TrainingPictures, hold_out, readable_rows
 from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:

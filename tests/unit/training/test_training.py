@@ -17,7 +17,7 @@ from PIL import Image
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.training import Epoch, TrainingReport, TrainingSettings, train
+from openmax_core.training.training import Epoch, TrainingReport, TrainingSettings, train
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 

@@ -1,0 +1,1 @@
+"""Fine-tuning of a network on the training pictures."""
