@@ -33,10 +33,10 @@ from openmax_core.drift import LEVEL, Share, class_drift, compare_mix, compare_s
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
+from openmax_core.prediction.verdicts import class_limits, own_limits
 from openmax_core.same_pictures import PROJECTION, Earlier, projected
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
-from openmax_core.verdicts import class_limits, own_limits
 
 NO_CLASS = -1
 

@@ -28,8 +28,8 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.network.inference import NOT_FINITE, Progress, run
 from openmax_core.pictures.folders import SYSTEM_FILES
 from openmax_core.pictures.locations import is_address, require_path
-from openmax_core.prediction import expand_paths
-from openmax_core.results import FORMAT as RESULTS_FORMAT
+from openmax_core.prediction.choice import expand_paths
+from openmax_core.prediction.results import FORMAT as RESULTS_FORMAT
 from openmax_core.support.files import printable
 from openmax_core.workspace.workspace import Workspace
 

@@ -289,17 +289,17 @@ def run_predict(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from openmax_core.cli_counting import choose
-    from openmax_core.prediction import expand_paths, run_network
-    from openmax_core.results import results_json
-    from openmax_core.support.decimals import threshold_text
-    from openmax_core.support.files import write_text_atomically
-    from openmax_core.verdicts import (
+    from openmax_core.prediction.choice import expand_paths, run_network
+    from openmax_core.prediction.results import results_json
+    from openmax_core.prediction.verdicts import (
         UNREADABLE,
         PictureLogits,
         class_limits,
         decision_table,
         score_pictures,
     )
+    from openmax_core.support.decimals import threshold_text
+    from openmax_core.support.files import write_text_atomically
 
     workspace = _open(options)
     paths = expand_paths(options.paths)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.counting import Report
-    from openmax_core.prediction import Choice
+    from openmax_core.prediction.choice import Choice
     from openmax_core.workspace.workspace import Workspace
 
 
@@ -48,7 +48,7 @@ def counting_bar() -> Iterator[Report]:
 
 def choose(workspace: Workspace, options: argparse.Namespace) -> Choice:
     """Return the method and threshold that the options ask for, with a bar while it is counted."""
-    from openmax_core.prediction import choose_method
+    from openmax_core.prediction.choice import choose_method
 
     with counting_bar() as report:
         return choose_method(workspace, options.preset, options.threshold, report)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from openmax_core.batch_records import RecordedBatch
     from openmax_core.batch_reports import BatchReport, MeasuredBatch
     from openmax_core.network.inference import Progress
-    from openmax_core.prediction import Choice
+    from openmax_core.prediction.choice import Choice
     from openmax_core.workspace.workspace import Workspace
 
 EXIT_UNREADABLE, EXIT_DRIFT = 3, 5

@@ -32,10 +32,10 @@ from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescrip
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
-from openmax_core.prediction import Choice
+from openmax_core.prediction.choice import Choice
+from openmax_core.prediction.verdicts import class_limits, own_limits
 from openmax_core.support.arrays import Float
 from openmax_core.support.files import write_bytes_atomically
-from openmax_core.verdicts import class_limits, own_limits
 from openmax_core.workspace.workspace import Workspace
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
@@ -77,7 +77,7 @@ def export_workspace(
 
     Parameters
     ----------
-    choice : method and threshold, see :func:`openmax_core.prediction.choose_method`
+    choice : method and threshold, see :func:`openmax_core.prediction.choice.choose_method`
     path : what is there is replaced
     file_format : 'onnx' or 'torch'
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.verdicts import REJECTED, PictureLogits, verdict_table
+from openmax_core.prediction.verdicts import REJECTED, PictureLogits, verdict_table
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation

@@ -15,7 +15,7 @@ from openmax_core.batch_scoring import measure_batch
 from openmax_core.batches import ProgressCallback, read_batch
 from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction import Choice
+from openmax_core.prediction.choice import Choice
 from openmax_core.same_pictures import PROJECTION, Earlier, find_same, projected
 from openmax_core.support.arrays import Float, Int
 from openmax_core.workspace.workspace import Workspace
@@ -39,7 +39,7 @@ def monitor(
     Parameters
     ----------
     source : see :mod:`openmax_core.batches`
-    choice : what decides, see :func:`openmax_core.prediction.choose_method`
+    choice : what decides, see :func:`openmax_core.prediction.choice.choose_method`
     level : largest probability of an alarm for a batch like the test set
     compare : what pictures of the same path are compared with: 'test', 'reject', the name of a
         recorded batch (of several the newest) or its id, or 'none'; 'auto': of these sets and the

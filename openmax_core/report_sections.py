@@ -10,6 +10,7 @@ from html import escape
 import pandas as pd
 
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.prediction.verdicts import class_limits
 from openmax_core.reject_folders import reject_folders
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text
@@ -17,7 +18,6 @@ from openmax_core.tradeoff.intervals import Interval, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.resampling import choose_on_half
 from openmax_core.tradeoff.sweep import class_table, sweep_table
-from openmax_core.verdicts import class_limits
 from openmax_core.workspace.workspace import Workspace
 
 MOST_ROWS = 200

@@ -9,7 +9,7 @@ from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_reports import Basis
 from openmax_core.batch_tables import batch_table
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction import Choice, chosen_settings
+from openmax_core.prediction.choice import Choice, chosen_settings
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import batches

@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from openmax_core.pictures.intake import take_in
 from openmax_core.pictures.uploads import Refused, Upload
-from openmax_core.views import Answer, answers
+from openmax_core.prediction.answers import Answer, answers
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 

@@ -9,7 +9,7 @@ import streamlit as st
 from openmax_core.batch_names import LONGEST_NAME, default_name
 from openmax_core.batch_records import RecordedBatch
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction import Choice
+from openmax_core.prediction.choice import Choice
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import batches, start
 from pages._shared.format import code, plain

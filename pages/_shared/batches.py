@@ -15,7 +15,7 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.monitoring import monitor
 from openmax_core.network.inference import Progress
-from openmax_core.prediction import Choice, choose_method, chosen_settings
+from openmax_core.prediction.choice import Choice, choose_method, chosen_settings
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace

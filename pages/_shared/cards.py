@@ -6,17 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.cards import cards_data
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.results import results_json
-from openmax_core.verdicts import (
+from openmax_core.prediction.answers import Answer
+from openmax_core.prediction.cards import cards_data
+from openmax_core.prediction.results import results_json
+from openmax_core.prediction.verdicts import (
     PictureLogits,
     ScoredPictures,
     class_limits,
     decision_table,
     score_pictures,
 )
-from openmax_core.views import Answer
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import basket, state
 from pages._shared.components import cards

@@ -6,12 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core import figures
-from openmax_core.cards import N_NEAREST
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.uploads import Upload
-from openmax_core.results import class_values
-from openmax_core.verdicts import ACCEPTED, ScoredPictures
-from openmax_core.views import large_view
+from openmax_core.prediction.answers import large_view
+from openmax_core.prediction.cards import N_NEAREST
+from openmax_core.prediction.results import class_values
+from openmax_core.prediction.verdicts import ACCEPTED, ScoredPictures
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
 

@@ -15,7 +15,7 @@ from openmax_core.batch_records import BatchRecords, RecordedBatch
 from openmax_core.batch_tables import class_table
 from openmax_core.changed import picture_lines, pictures_to_look_at
 from openmax_core.monitoring import monitor
-from openmax_core.prediction import choose_method
+from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.app.visitor import (
     button,

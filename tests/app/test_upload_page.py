@@ -19,8 +19,8 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.testing.v1 import AppTest
 
 from openmax_core.pictures.uploads import MAX_FILES, Upload
-from openmax_core.verdicts import PictureLogits, verdict_table
-from openmax_core.views import Answer, View
+from openmax_core.prediction.answers import Answer, View
+from openmax_core.prediction.verdicts import PictureLogits, verdict_table
 from tests.app.visitor import component, given, send_event, send_moved, texts
 from tests.helpers import CLASSES, made_up_logits, make_workspace
 

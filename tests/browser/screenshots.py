@@ -15,7 +15,7 @@ from openmax_core.batch_records import BatchRecords
 from openmax_core.demo_garages import GARAGES
 from openmax_core.mistakes import find_mistakes
 from openmax_core.monitoring import monitor
-from openmax_core.prediction import choose_method
+from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, ROOT, find_chromium, serve

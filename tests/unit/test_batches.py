@@ -12,8 +12,8 @@ import pytest
 from openmax_core.batches import read_batch
 from openmax_core.errors import OpenMaxError
 from openmax_core.network.inference import NOT_FINITE
-from openmax_core.results import results_json
-from openmax_core.verdicts import PictureLogits, score_pictures
+from openmax_core.prediction.results import results_json
+from openmax_core.prediction.verdicts import PictureLogits, score_pictures
 from openmax_core.workspace.workspace import Workspace
 from tests.batches import logits_of_classes, write_table
 from tests.helpers import make_workspace

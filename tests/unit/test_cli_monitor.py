@@ -17,7 +17,7 @@ from openmax_core.cli_monitor import EXIT_DRIFT
 from openmax_core.demo import open_demo
 from openmax_core.demo_digits import DIGITS
 from openmax_core.monitoring import monitor
-from openmax_core.prediction import choose_method
+from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_large_workspace
 from tests.unit.test_cli import shell

@@ -29,10 +29,10 @@ from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescrip
 from openmax_core.methods.presets import PRESETS
 from openmax_core.network.onnx_export import ExportError
 from openmax_core.onnx_openmax import compose, openmax_model
-from openmax_core.prediction import Choice, choose_method
+from openmax_core.prediction.choice import Choice, choose_method
+from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
 from openmax_core.torch_openmax import openmax_module
-from openmax_core.verdicts import class_limits
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import made_up_logits
 

@@ -24,8 +24,8 @@ from PIL import Image
 from openmax_core.demo import ASSETS, open_demo
 from openmax_core.demo_digits import DIGITS
 from openmax_core.deployment import export_workspace
-from openmax_core.prediction import choose_method, run_network
-from openmax_core.verdicts import PictureLogits, verdict_table
+from openmax_core.prediction.choice import choose_method, run_network
+from openmax_core.prediction.verdicts import PictureLogits, verdict_table
 from openmax_core.workspace.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parents[2]

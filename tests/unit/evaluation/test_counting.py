@@ -22,7 +22,7 @@ from openmax_core.members import tail_members
 from openmax_core.methods.presets import PRESETS
 from openmax_core.mistakes import find_mistakes
 from openmax_core.monitoring import monitor
-from openmax_core.prediction import choose_method
+from openmax_core.prediction.choice import choose_method
 from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.tradeoff.objectives import MostRejected

@@ -19,7 +19,7 @@ from openmax_core.network.classifier import build_network
 from openmax_core.pictures.folders import find_known_pictures, find_unknown_pictures
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import RemotePath
-from openmax_core.prediction import expand_paths
+from openmax_core.prediction.choice import expand_paths
 from openmax_core.workspace.access import VARIABLE, AllowedRoots
 from openmax_core.workspace.samples import (
     picture_bytes,

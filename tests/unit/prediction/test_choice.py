@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmax_core import NoFeasibleThresholdError, OpenMax, OpenMaxError
-from openmax_core.prediction import choose_method, chosen_settings, expand_paths
+from openmax_core.prediction.choice import choose_method, chosen_settings, expand_paths
 from openmax_core.workspace.settings import Defaults
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_workspace, store_made_up

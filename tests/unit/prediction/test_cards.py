@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from openmax_core import OpenMax
-from openmax_core.cards import MOST_BARS, N_NEAREST, cards_data, shown_outputs
-from openmax_core.verdicts import PictureLogits, ScoredPictures, score_pictures, verdict_table
+from openmax_core.prediction.cards import MOST_BARS, N_NEAREST, cards_data, shown_outputs
+from openmax_core.prediction.verdicts import (
+    PictureLogits,
+    ScoredPictures,
+    score_pictures,
+    verdict_table,
+)
 from tests.helpers import CLASSES, made_up_logits
 
 

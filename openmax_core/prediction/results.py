@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.prediction.verdicts import ScoredPictures, class_limits, decide, decision_table
 from openmax_core.support.arrays import Float
-from openmax_core.verdicts import ScoredPictures, class_limits, decide, decision_table
 
 FORMAT = "openmax-results"
 FORMAT_VERSION = 1

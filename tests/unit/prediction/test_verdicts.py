@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from openmax_core import OpenMax
-from openmax_core.reasons import Reason, score_reason, tail_statement, unknown_reason
-from openmax_core.verdicts import (
+from openmax_core.prediction.reasons import Reason, score_reason, tail_statement, unknown_reason
+from openmax_core.prediction.verdicts import (
     Logits,
     PictureLogits,
     class_limits,

@@ -13,8 +13,8 @@ from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.locations import require_path
+from openmax_core.prediction.verdicts import Logits
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.verdicts import Logits
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 

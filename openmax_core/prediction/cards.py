@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from openmax_core.methods.openmax import OpenMax
+from openmax_core.prediction.verdicts import ScoredPictures
 from openmax_core.support.arrays import Float
 from openmax_core.support.files import fingerprint
 from openmax_core.tradeoff.explorer import slider_positions
-from openmax_core.verdicts import ScoredPictures
 
 MOST_BARS = 7  # with more classes, some of the bars stand for all others
 N_NEAREST = 2

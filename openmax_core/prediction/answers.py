@@ -19,9 +19,9 @@ from PIL import Image
 from openmax_core.errors import PictureError
 from openmax_core.network.devices import WaitCallback
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
-from openmax_core.prediction import run_network
+from openmax_core.prediction.choice import run_network
+from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.chunks import n_cores
-from openmax_core.verdicts import Logits
 
 if TYPE_CHECKING:
     from openmax_core.network.engines import Engine

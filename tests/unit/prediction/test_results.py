@@ -10,8 +10,13 @@ import numpy as np
 import pytest
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.results import class_values, results_json
-from openmax_core.verdicts import PictureLogits, ScoredPictures, score_pictures, verdict_table
+from openmax_core.prediction.results import class_values, results_json
+from openmax_core.prediction.verdicts import (
+    PictureLogits,
+    ScoredPictures,
+    score_pictures,
+    verdict_table,
+)
 from tests.helpers import CLASSES, made_up_logits, make_workspace
 
 LOGITS = made_up_logits(np.array([0, 1, 2, -1, -1, 0]), 3, seed=5, signal=6.0)

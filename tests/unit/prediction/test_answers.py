@@ -15,7 +15,7 @@ from PIL import Image
 
 from openmax_core.network.inference import run
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
-from openmax_core.views import AT_ONCE, SIDE, answers, large_view
+from openmax_core.prediction.answers import AT_ONCE, SIDE, answers, large_view
 
 TRANSFORM = Transform(resize=(20, 40), crop=(16, 16), interpolation="bilinear")
 

@@ -1,0 +1,1 @@
+"""Decisions on pictures that belong to no set, each with its reason."""
