@@ -13,8 +13,8 @@ from pathlib import Path
 import streamlit as st
 from starlette.formparsers import MultiPartParser
 
-from openmax_core.demo import Demo, can_be_made, open_demo
-from openmax_core.demos import DEMOS
+from openmax_core.demos.catalogue import DEMOS
+from openmax_core.demos.demo import Demo, can_be_made, open_demo
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace.access import AllowedRoots
 from openmax_core.workspace.workspace import Workspace

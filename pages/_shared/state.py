@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.demo_garages import GARAGES
+from openmax_core.demos.garages import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.extraction.extraction import ExtractionReport

@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance
 from playwright.sync_api import Page, expect, sync_playwright
 
 from openmax_core.batch_records import BatchRecords
-from openmax_core.demo_garages import GARAGES
+from openmax_core.demos.garages import GARAGES
 from openmax_core.mistakes import find_mistakes
 from openmax_core.monitoring import monitor
 from openmax_core.prediction.choice import choose_method

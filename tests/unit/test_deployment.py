@@ -21,8 +21,8 @@ from torch.export.passes import move_to_device_pass
 
 from openmax_core import OpenMax
 from openmax_core.cli import main
-from openmax_core.demo import open_demo
-from openmax_core.demo_digits import DIGITS
+from openmax_core.demos.demo import open_demo
+from openmax_core.demos.digits import DIGITS
 from openmax_core.deployment import export_workspace
 from openmax_core.errors import OpenMaxError
 from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription

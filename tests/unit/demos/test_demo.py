@@ -18,7 +18,8 @@ import pytest
 import torch
 from PIL import Image
 
-from openmax_core.demo import (
+from openmax_core.demos.catalogue import DEMOS
+from openmax_core.demos.demo import (
     ASSETS,
     NOTE,
     Demo,
@@ -26,9 +27,8 @@ from openmax_core.demo import (
     exported_network,
     open_demo,
 )
-from openmax_core.demo_digits import DIGITS
-from openmax_core.demo_garages import GARAGES, unpack_pictures
-from openmax_core.demos import DEMOS
+from openmax_core.demos.digits import DIGITS
+from openmax_core.demos.garages import GARAGES, unpack_pictures
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.engines import OnnxEngine, TorchEngine
 from openmax_core.network.inference import run
@@ -132,8 +132,8 @@ def test_a_demo_is_extracted_without_importing_torch(demo: Demo, tmp_path: Path)
     code = f"""
 import sys
 from pathlib import Path
-from openmax_core.demo import open_demo
-from openmax_core.demos import DEMOS
+from openmax_core.demos.demo import open_demo
+from openmax_core.demos.catalogue import DEMOS
 demo = next(item for item in DEMOS if item.key == {demo.key!r})
 workspace = open_demo(demo, folder=Path({str(tmp_path / demo.key)!r}))
 ran = workspace.extract("cpu").n_run
@@ -440,7 +440,7 @@ def test_the_weights_fit_the_demo_s_architecture(made: Workspace, demo: Demo) ->
 
 def test_the_exported_network_is_that_of_the_weights(made: Workspace, demo: Demo) -> None:
     shipped = exported_network(demo)
-    assert shipped.is_file(), "make it with openmax_core.demo.export_network, and commit it"
+    assert shipped.is_file(), "make it with openmax_core.demos.demo.export_network, and commit it"
     stem = Path(demo.weights_name).stem
     assert [path.name for path in ASSETS.glob(f"{stem}-*.onnx")] == [shipped.name]
     assert (made.folder / shipped.name).read_bytes() == shipped.read_bytes()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from openmax_core.demo import Demo
+from openmax_core.demos.demo import Demo
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.workspace.settings import WorkspaceSettings

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core.demo import ASSETS
-from openmax_core.demo_garages import ARCHIVE, KNOWN
+from openmax_core.demos.demo import ASSETS
+from openmax_core.demos.garages import ARCHIVE, KNOWN
 
 SOURCES = ASSETS.parent / "garages"
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openmax_core.demo import Demo
+from openmax_core.demos.demo import Demo
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.archives import unpack

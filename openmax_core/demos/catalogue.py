@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openmax_core.demo_digits import DIGITS
-from openmax_core.demo_garages import GARAGES
+from openmax_core.demos.digits import DIGITS
+from openmax_core.demos.garages import GARAGES
 
 DEMOS = (GARAGES, DIGITS)

@@ -37,7 +37,7 @@ from openmax_core.workspace.settings import (
 )
 from openmax_core.workspace.workspace import Workspace
 
-ASSETS = Path(__file__).parents[1] / "assets" / "demo"
+ASSETS = Path(__file__).parents[2] / "assets" / "demo"
 NOTE = ".demo.json"
 
 
