@@ -10,7 +10,7 @@ def run_export(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from openmax_core.cli_counting import choose
-    from openmax_core.deployment import FORMATS, export_workspace
+    from openmax_core.export.write import FORMATS, export_workspace
     from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)

@@ -260,8 +260,8 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.sensitivity",
         "openmax_core.demos.catalogue",
         "openmax_core.reject_folders",
-        "openmax_core.exported",
-        "openmax_core.deployment",
+        "openmax_core.export.description",
+        "openmax_core.export.write",
     ]
     program = (
         "import importlib, sys\n"

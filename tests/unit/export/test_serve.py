@@ -23,12 +23,12 @@ from PIL import Image
 
 from openmax_core.demos.demo import ASSETS, open_demo
 from openmax_core.demos.digits import DIGITS
-from openmax_core.deployment import export_workspace
+from openmax_core.export.write import export_workspace
 from openmax_core.prediction.choice import choose_method, run_network
 from openmax_core.prediction.verdicts import PictureLogits, verdict_table
 from openmax_core.workspace.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SERVER = REPOSITORY / "assets" / "serve" / "server.py"
 START_SECONDS = 90
 N_EACH = 20  # pictures of the test set, and of the reject set

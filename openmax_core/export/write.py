@@ -1,7 +1,7 @@
 """Classifier, OpenMax and threshold of a workspace as one file for production.
 
-``onnx``: for ONNX Runtime and others (:mod:`openmax_core.onnx_openmax`). ``torch``: an exported
-PyTorch program, for CUDA (:mod:`openmax_core.torch_openmax`). Both take uint8 pictures of the
+``onnx``: for ONNX Runtime and others (:mod:`openmax_core.export.graph`). ``torch``: an exported
+PyTorch program, for CUDA (:mod:`openmax_core.export.torch_openmax`). Both take uint8 pictures of the
 network's size, (N, 3, H, W) RGB for any N, and give
 
     logits         (N, C) float32
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError, PictureError, first_line
-from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
@@ -133,7 +133,7 @@ def _onnx(
     import onnx
     import onnxruntime
 
-    from openmax_core.onnx_openmax import compose, openmax_model
+    from openmax_core.export.graph import compose, openmax_model
 
     try:
         network = workspace.load_exported_network()
@@ -163,7 +163,7 @@ def _torch(
     """Content of the file, and its OpenMax alone."""
     import torch
 
-    from openmax_core.torch_openmax import export_program, openmax_module
+    from openmax_core.export.torch_openmax import export_program, openmax_module
 
     classifier = workspace.load_classifier()
     try:

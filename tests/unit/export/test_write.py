@@ -23,16 +23,16 @@ from openmax_core import OpenMax
 from openmax_core.cli import main
 from openmax_core.demos.demo import open_demo
 from openmax_core.demos.digits import DIGITS
-from openmax_core.deployment import export_workspace
 from openmax_core.errors import OpenMaxError
-from openmax_core.exported import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.graph import compose, openmax_model
+from openmax_core.export.torch_openmax import openmax_module
+from openmax_core.export.write import export_workspace
 from openmax_core.methods.presets import PRESETS
 from openmax_core.network.onnx_export import ExportError
-from openmax_core.onnx_openmax import compose, openmax_model
 from openmax_core.prediction.choice import Choice, choose_method
 from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
-from openmax_core.torch_openmax import openmax_module
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import made_up_logits
 
@@ -375,7 +375,7 @@ def test_a_file_that_would_decide_otherwise_is_not_written(
         return compose(network, transform, openmax, limits + 0.05)
 
     with monkeypatch.context() as patched:
-        patched.setattr("openmax_core.onnx_openmax.compose", with_other_thresholds)
+        patched.setattr("openmax_core.export.graph.compose", with_other_thresholds)
         with pytest.raises(ExportError, match=r"otherwise than the library; nothing was written"):
             export_workspace(digits, choose_method(digits), path)
 
@@ -384,7 +384,7 @@ def test_a_file_that_would_decide_otherwise_is_not_written(
         return compose(network, replace(transform, mean=(0.5, 0.5, 0.5)), *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr("openmax_core.onnx_openmax.compose", with_other_mean)
+        patched.setattr("openmax_core.export.graph.compose", with_other_mean)
         with pytest.raises(ExportError, match=r"logits differ from the library's by"):
             export_workspace(digits, choose_method(digits), path)
     assert path.read_bytes() == b"of before"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.exported import OUTPUTS, REJECTED
+from openmax_core.export.description import OUTPUTS, REJECTED
 from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.images import Transform

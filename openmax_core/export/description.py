@@ -1,7 +1,7 @@
 """What an exported file says about itself, and how a client makes the pictures that it takes.
 
 ``openmax export`` writes classifier, OpenMax and threshold into one file
-(:mod:`openmax_core.deployment`). Its metadata hold one JSON text: in an ONNX file under the key
+(:mod:`openmax_core.export.write`). Its metadata hold one JSON text: in an ONNX file under the key
 ``openmax``, in a PyTorch program as the extra file ``openmax.json``. Resizing and cropping are not
 in the file; :meth:`ExportDescription.prepare` does both as the library does.
 

@@ -1,6 +1,6 @@
 """Classifier, OpenMax and thresholds as one exported PyTorch program, for CUDA and CPU.
 
-The program computes what :mod:`openmax_core.onnx_openmax` does, OpenMax in float64. All its
+The program computes what :mod:`openmax_core.export.graph` does, OpenMax in float64. All its
 constants are buffers, so that it runs on whatever device it is moved to.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.exported import EXTRA_FILE, REJECTED, ExportDescription
+from openmax_core.export.description import EXTRA_FILE, REJECTED, ExportDescription
 from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
