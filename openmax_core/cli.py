@@ -18,9 +18,9 @@ from typing import Any
 from openmax_core import cli_commands as commands
 from openmax_core import cli_monitor
 from openmax_core.cli_export import run_export
-from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import PRESETS
+from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.devices import DEVICES
 
 EXIT_ERROR = 1

@@ -9,12 +9,12 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.batch_records import BatchRecords
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.records import BatchRecords
 
 if TYPE_CHECKING:
-    from openmax_core.batch_records import RecordedBatch
-    from openmax_core.batch_reports import BatchReport, MeasuredBatch
+    from openmax_core.monitor.records import RecordedBatch
+    from openmax_core.monitor.report import BatchReport, MeasuredBatch
     from openmax_core.network.inference import Progress
     from openmax_core.prediction.choice import Choice
     from openmax_core.workspace.workspace import Workspace
@@ -27,10 +27,10 @@ def run_monitor(options: argparse.Namespace) -> int:
     """Hold a batch against the calibration, and record it where that is asked for."""
     from pathlib import Path
 
-    from openmax_core.batch_names import checked_name, default_name
-    from openmax_core.batch_records import RecordedBatch
     from openmax_core.cli_counting import choose
-    from openmax_core.monitoring import monitor
+    from openmax_core.monitor.monitor import monitor
+    from openmax_core.monitor.names import checked_name, default_name
+    from openmax_core.monitor.records import RecordedBatch
     from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
@@ -76,8 +76,8 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _values(workspace: Workspace, record: RecordedBatch, measured: MeasuredBatch) -> dict[str, Any]:
-    from openmax_core.batch_records import record_to_dict
-    from openmax_core.changed import pictures_to_look_at
+    from openmax_core.monitor.records import record_to_dict
+    from openmax_core.monitor.shortlist import pictures_to_look_at
 
     pictures = measured.pictures
     unreadable = pictures[pictures["error"] != ""][["path", "error"]]
@@ -103,8 +103,8 @@ def _print(
     measured: MeasuredBatch,
     is_new: bool,
 ) -> None:
-    from openmax_core.batch_reports import p_text
-    from openmax_core.changed import picture_in_words, pictures_to_look_at, what_is_listed
+    from openmax_core.monitor.report import p_text
+    from openmax_core.monitor.shortlist import picture_in_words, pictures_to_look_at, what_is_listed
     from openmax_core.support.decimals import threshold_text
 
     report = measured.report
@@ -152,8 +152,8 @@ def _print(
 
 
 def _print_classes(report: BatchReport) -> None:
-    from openmax_core.batch_reports import p_text
-    from openmax_core.batch_tables import UNTESTED, class_table
+    from openmax_core.monitor.report import p_text
+    from openmax_core.monitor.tables import UNTESTED, class_table
 
     table = class_table(report)
     tested = table[table["verdict"] != UNTESTED]

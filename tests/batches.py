@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from openmax_core.batch_reports import Batch, MeasuredBatch
-from openmax_core.monitoring import monitor
+from openmax_core.monitor.monitor import monitor
+from openmax_core.monitor.report import Batch, MeasuredBatch
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import made_up_logits

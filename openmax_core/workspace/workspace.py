@@ -5,7 +5,7 @@
     activations/<split>-<key>/         logits and what became of every picture
     operating_point.json               the chosen threshold
     operating_points.json              others, saved under a name
-    batches/                           recorded batches (:mod:`openmax_core.batch_records`)
+    batches/                           recorded batches (:mod:`openmax_core.monitor.records`)
 
 The work is done by the modules beside this one, which take what they need of it: splits and their
 pictures, the named classifier, extraction, what is stored, and evaluation. The key of stored

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from openmax_core.batch_names import LONGEST_NAME, default_name
-from openmax_core.batch_records import RecordedBatch
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.names import LONGEST_NAME, default_name
+from openmax_core.monitor.records import RecordedBatch
 from openmax_core.prediction.choice import Choice
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import batches, start

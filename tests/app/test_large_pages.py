@@ -10,9 +10,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from openmax_core import OpenMax
-from openmax_core.batch_records import BatchRecords
 from openmax_core.errors import FitError
 from openmax_core.evaluation.counting import count
+from openmax_core.monitor.records import BatchRecords
 from openmax_core.tradeoff.explorer import explorer_data
 from openmax_core.tradeoff.sweep import sweep_table
 from pages._shared import state

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.batch_records import BatchRecords, RecordedBatch
-from openmax_core.batch_tables import class_table
-from openmax_core.changed import picture_lines, pictures_to_look_at
-from openmax_core.monitoring import monitor
+from openmax_core.monitor.monitor import monitor
+from openmax_core.monitor.records import BatchRecords, RecordedBatch
+from openmax_core.monitor.shortlist import picture_lines, pictures_to_look_at
+from openmax_core.monitor.tables import class_table
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.app.visitor import (

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image, ImageEnhance
 from playwright.sync_api import Page, expect, sync_playwright
 
-from openmax_core.batch_records import BatchRecords
 from openmax_core.demos.garages import GARAGES
 from openmax_core.mistakes import find_mistakes
-from openmax_core.monitoring import monitor
+from openmax_core.monitor.monitor import monitor
+from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.pages import Dashboard

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from openmax_core.batch_records import BatchRecords
-from openmax_core.monitoring import monitor
+from openmax_core.monitor.monitor import monitor
+from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo

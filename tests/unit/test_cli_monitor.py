@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core.batch_records import BatchRecords
 from openmax_core.cli_commands import EXIT_UNREADABLE
 from openmax_core.cli_monitor import EXIT_DRIFT
 from openmax_core.demos.demo import open_demo
 from openmax_core.demos.digits import DIGITS
-from openmax_core.monitoring import monitor
+from openmax_core.monitor.monitor import monitor
+from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import make_large_workspace

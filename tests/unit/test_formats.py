@@ -16,8 +16,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from openmax_core import OpenMax, Workspace
-from openmax_core.batch_records import BatchRecords
 from openmax_core.export.description import ExportDescription
+from openmax_core.monitor.records import BatchRecords
 
 DATA = Path(__file__).parent / "data" / "version_0_1"
 FIGURES: dict[str, Any] = json.loads((DATA / "figures.json").read_text(encoding="utf-8"))

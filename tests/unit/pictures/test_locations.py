@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from openmax_core.activations.activations import Activations
-from openmax_core.batches import read_batch
 from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.monitor.reading import read_batch
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.folders import find_known_pictures, find_unknown_pictures
 from openmax_core.pictures.images import Transform

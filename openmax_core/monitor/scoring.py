@@ -7,7 +7,7 @@
    their distances to that class's mean are held against those of the test pictures that got the
    same answer. Not of the training pictures: the network and the means were made from these, so
    that they lie closer than any new picture does. Not by the true class: a batch has none.
-4. Where the same pictures were scored before (:mod:`openmax_core.same_pictures`), those that
+4. Where the same pictures were scored before (:mod:`openmax_core.monitor.same_pictures`), those that
    changed most are told; else those farthest outside of their class.
 
 Questions 2 and 3 may give alarm, each at half of ``level``; the classes share theirs by Holm's
@@ -28,13 +28,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.batch_reports import Basis, Batch, BatchReport, MeasuredBatch
-from openmax_core.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
+from openmax_core.monitor.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
+from openmax_core.monitor.report import Basis, Batch, BatchReport, MeasuredBatch
+from openmax_core.monitor.same_pictures import PROJECTION, Earlier, projected
 from openmax_core.prediction.verdicts import class_limits, own_limits
-from openmax_core.same_pictures import PROJECTION, Earlier, projected
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 

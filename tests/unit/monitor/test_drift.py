@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from openmax_core.drift import (
+from openmax_core.monitor.drift import (
     MIN_PICTURES,
     Share,
     class_drift,

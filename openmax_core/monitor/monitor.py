@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.activations.activations import Activations
-from openmax_core.batch_records import BatchRecords, RecordedBatch
-from openmax_core.batch_reports import Basis, MeasuredBatch
-from openmax_core.batch_scoring import measure_batch
-from openmax_core.batches import ProgressCallback, read_batch
-from openmax_core.drift import LEVEL
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.drift import LEVEL
+from openmax_core.monitor.reading import ProgressCallback, read_batch
+from openmax_core.monitor.records import BatchRecords, RecordedBatch
+from openmax_core.monitor.report import Basis, MeasuredBatch
+from openmax_core.monitor.same_pictures import PROJECTION, Earlier, find_same, projected
+from openmax_core.monitor.scoring import measure_batch
 from openmax_core.prediction.choice import Choice
-from openmax_core.same_pictures import PROJECTION, Earlier, find_same, projected
 from openmax_core.support.arrays import Float, Int
 from openmax_core.workspace.workspace import Workspace
 
@@ -38,14 +38,14 @@ def monitor(
 
     Parameters
     ----------
-    source : see :mod:`openmax_core.batches`
+    source : see :mod:`openmax_core.monitor.reading`
     choice : what decides, see :func:`openmax_core.prediction.choice.choose_method`
     level : largest probability of an alarm for a batch like the test set
     compare : what pictures of the same path are compared with: 'test', 'reject', the name of a
         recorded batch (of several the newest) or its id, or 'none'; 'auto': of these sets and the
         10 newest batches of the same calibration the one that shares the most paths, of equals the
         newest, among those whose pictures are the same as far as
-        :mod:`openmax_core.same_pictures` can tell
+        :mod:`openmax_core.monitor.same_pictures` can tell
 
     Raises
     ------

@@ -38,7 +38,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.batch_reports import Batch
+from openmax_core.monitor.report import Batch
 from openmax_core.support.arrays import Float, Int
 
 LEVEL = 0.01

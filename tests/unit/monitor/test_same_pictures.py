@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openmax_core import same_pictures
-from openmax_core.same_pictures import (
+from openmax_core.monitor import same_pictures
+from openmax_core.monitor.same_pictures import (
     LEAST_LIKENESS,
     LEVEL,
     MIN_PAIRS,

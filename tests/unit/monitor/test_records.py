@@ -14,15 +14,15 @@ import pandas as pd
 import pytest
 from pyarrow.parquet import read_table, write_table
 
-from openmax_core.batch_names import default_name
-from openmax_core.batch_pictures import CHANGED, GONE, picture_file
-from openmax_core.batch_records import BatchRecords, RecordedBatch, record_to_dict
-from openmax_core.batch_reports import MeasuredBatch
-from openmax_core.batch_scoring import measure_batch
-from openmax_core.batch_tables import batch_table, class_table
 from openmax_core.errors import OpenMaxError
-from openmax_core.monitor_figures import MOST_CLASSES, drift_figure, rate_figure
-from openmax_core.same_pictures import PROJECTION
+from openmax_core.monitor.batch_pictures import CHANGED, GONE, picture_file
+from openmax_core.monitor.figures import MOST_CLASSES, drift_figure, rate_figure
+from openmax_core.monitor.names import default_name
+from openmax_core.monitor.records import BatchRecords, RecordedBatch, record_to_dict
+from openmax_core.monitor.report import MeasuredBatch
+from openmax_core.monitor.same_pictures import PROJECTION
+from openmax_core.monitor.scoring import measure_batch
+from openmax_core.monitor.tables import batch_table, class_table
 from tests.batches import batch_of, logits_of_classes
 from tests.evaluations import made_up_evaluation
 

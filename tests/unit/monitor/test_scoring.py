@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openmax_core.batch_reports import Basis, MeasuredBatch
-from openmax_core.batch_scoring import measure_batch
-from openmax_core.batch_tables import class_table
-from openmax_core.changed import (
+from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.openmax import Decisions
+from openmax_core.methods.single_class import own_distances
+from openmax_core.monitor.drift import Share
+from openmax_core.monitor.report import Basis, MeasuredBatch
+from openmax_core.monitor.same_pictures import PROJECTION, Earlier, projected
+from openmax_core.monitor.scoring import measure_batch
+from openmax_core.monitor.shortlist import (
     picture_in_words,
     picture_lines,
     pictures_to_look_at,
     what_is_listed,
 )
-from openmax_core.drift import Share
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import Decisions
-from openmax_core.methods.single_class import own_distances
+from openmax_core.monitor.tables import class_table
 from openmax_core.network.inference import NOT_FINITE
-from openmax_core.same_pictures import PROJECTION, Earlier, projected
 from tests.batches import batch_of, logits_of_classes
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
 from tests.helpers import made_up_logits

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openmax_core.batches import read_batch
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.reading import read_batch
 from openmax_core.network.inference import NOT_FINITE
 from openmax_core.prediction.results import results_json
 from openmax_core.prediction.verdicts import PictureLogits, score_pictures

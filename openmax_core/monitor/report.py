@@ -1,6 +1,6 @@
 """What is known of a batch of new pictures: what was read, what decided, what was found.
 
-How it is found is in :mod:`openmax_core.batch_scoring`.
+How it is found is in :mod:`openmax_core.monitor.scoring`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.drift import (
+from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.monitor.drift import (
     LEVEL,
     MIN_PICTURES,
     ClassDrift,
@@ -22,7 +23,6 @@ from openmax_core.drift import (
     Share,
     ShareDifference,
 )
-from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import fingerprint
 
@@ -252,7 +252,7 @@ class MeasuredBatch:
     error, nearest (class with the largest logit), prediction (C: 'unknown' won), is_rejected,
     score, distance to the nearest class, share (of its test pictures that lie nearer), excess (by
     how many of their interquartile ranges beyond their median), projection_0, … (see
-    :mod:`openmax_core.same_pictures`); score_before and prediction_before (−1: not scored before),
+    :mod:`openmax_core.monitor.same_pictures`); score_before and prediction_before (−1: not scored before),
     is_rejected_before. Unreadable ones are −1 and NaN.
     """
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from openmax_core.batch_records import RecordedBatch
-from openmax_core.batch_reports import p_text, share_text
+from openmax_core.monitor.records import RecordedBatch
+from openmax_core.monitor.report import p_text, share_text
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.figures import GRID, REJECT, TEST, lay_out
 

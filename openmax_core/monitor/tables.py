@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from openmax_core.batch_records import RecordedBatch
-from openmax_core.batch_reports import BatchReport
+from openmax_core.monitor.records import RecordedBatch
+from openmax_core.monitor.report import BatchReport
 
 DRIFTED, WITHIN, UNTESTED = "drifted", "within chance", "too few pictures"
 

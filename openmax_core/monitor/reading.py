@@ -23,8 +23,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activations
-from openmax_core.batch_reports import Batch
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.report import Batch
 from openmax_core.network.inference import NOT_FINITE, Progress, run
 from openmax_core.pictures.folders import SYSTEM_FILES
 from openmax_core.pictures.locations import is_address, require_path

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from openmax_core.batch_names import checked_name
-from openmax_core.batch_reports import Basis, BatchReport, MeasuredBatch
-from openmax_core.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
+from openmax_core.monitor.names import checked_name
+from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
 from openmax_core.support.files import fingerprint, modified, write_bytes_atomically
 from openmax_core.tradeoff.intervals import Interval
 from openmax_core.workspace.workspace import Workspace
@@ -52,7 +52,7 @@ class RecordedBatch:
         return fingerprint(self.report.content, self.report.basis.key)
 
     def pictures(self) -> pd.DataFrame:
-        """Return the batch's pictures, see :class:`openmax_core.batch_reports.MeasuredBatch`.
+        """Return the batch's pictures, see :class:`openmax_core.monitor.report.MeasuredBatch`.
 
         Raises
         ------
