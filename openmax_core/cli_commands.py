@@ -153,8 +153,8 @@ def _print_unreadable(workspace: Workspace) -> None:
 
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
+    from openmax_core.analysis.reject_folders import reject_folders
     from openmax_core.cli_counting import counting_bar
-    from openmax_core.reject_folders import reject_folders
     from openmax_core.support.decimals import threshold_text
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 

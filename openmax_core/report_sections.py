@@ -9,9 +9,9 @@ from html import escape
 
 import pandas as pd
 
+from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.prediction.verdicts import class_limits
-from openmax_core.reject_folders import reject_folders
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.intervals import Interval, share_interval

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from openmax_core.analysis.evidence import Evidence
 from openmax_core.errors import OpenMaxError
-from openmax_core.evidence import Evidence
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
 from pages._shared.evidence import show_evidence
 from pages._shared.messages import show_error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from openmax_core.analysis.class_health import Health, health_table, matching
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import Health, health_table, matching
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived, state
 from pages._shared.class_multiples import MOST_PLOTS

@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
+from openmax_core.analysis.class_health import Health
+from openmax_core.analysis.multiples import MOST_RUGS
+from openmax_core.analysis.multiples import multiples as multiples_data
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import Health
-from openmax_core.multiples import MOST_RUGS
-from openmax_core.multiples import multiples as multiples_data
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived

@@ -8,18 +8,18 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.errors import WorkspaceError
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import (
+from openmax_core.analysis.class_health import (
     ClassDistances,
     Health,
     class_distances,
     class_health,
 )
+from openmax_core.analysis.reject_folders import RejectFolders
+from openmax_core.analysis.reject_folders import reject_folders as divide
+from openmax_core.analysis.sensitivity import Sensitivity, measure_sensitivity
+from openmax_core.errors import WorkspaceError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.locations import RemotePath
-from openmax_core.reject_folders import RejectFolders
-from openmax_core.reject_folders import reject_folders as divide
-from openmax_core.sensitivity import Sensitivity, measure_sensitivity
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff import explorer

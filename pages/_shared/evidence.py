@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.evidence import FIGURES, Evidence
+from openmax_core.analysis.evidence import FIGURES, Evidence
 from openmax_core.methods.presets import DEFAULT_PRESET
 from pages._shared.widgets import csv_button
 

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from openmax_core import figures
+from openmax_core.analysis import figures
+from openmax_core.analysis.mistakes import find_mistakes, picture_at
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.mistakes import find_mistakes, picture_at
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.components import gallery

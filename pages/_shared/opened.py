@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from openmax_core import figures
+from openmax_core.analysis import figures
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.uploads import Upload
 from openmax_core.prediction.answers import large_view

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from openmax_core.analysis.reject_folders import folder_table
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.reject_folders import folder_table
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.class_figures import sensitivity_figure
+from openmax_core.analysis.class_figures import sensitivity_figure
+from openmax_core.analysis.sensitivity import METRICS, REJECTED, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.sensitivity import METRICS, REJECTED, Sensitivity
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from pages._shared.messages import show_error

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from openmax_core.evidence import FIGURES, Evidence
+from openmax_core.analysis.evidence import FIGURES, Evidence
 from openmax_core.methods.presets import PRESETS, preset_in_words
 from tests.app.visitor import texts
 from tests.unit.test_evidence import SHIPPED

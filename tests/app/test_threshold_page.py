@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from openmax_core import NoFeasibleThresholdError
-from openmax_core.mistakes import find_mistakes
-from openmax_core.reject_folders import folder_table, reject_folders
+from openmax_core.analysis.mistakes import find_mistakes
+from openmax_core.analysis.reject_folders import folder_table, reject_folders
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.class_thresholds import choose_class_thresholds, measure_gain
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from openmax_core.health import class_distances, class_health, health_table
+from openmax_core.analysis.class_health import class_distances, class_health, health_table
+from openmax_core.analysis.multiples import multiples
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.multiples import multiples
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.weibull.fit import fit_tails
 from tests.benchmarks.measure import Row, best_seconds

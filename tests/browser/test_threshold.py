@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
 
+from openmax_core.analysis.mistakes import find_mistakes
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.mistakes import find_mistakes
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.class_thresholds import measure_gain
 from openmax_core.tradeoff.explorer import MOST_POINTS, slider_positions

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from openmax_core.boundary import class_boundary
+from openmax_core.analysis.boundary import class_boundary
+from openmax_core.analysis.class_health import class_distances, class_health
+from openmax_core.analysis.members import tail_members
+from openmax_core.analysis.sensitivity import AUROC, REJECTED, measure_sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import class_distances, class_health
-from openmax_core.members import tail_members
-from openmax_core.sensitivity import AUROC, REJECTED, measure_sensitivity
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard

@@ -21,10 +21,10 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.cli import main
 from openmax_core.cli_commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
 from openmax_core.network.classifier import build_network
-from openmax_core.reject_folders import reject_folders
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.objectives import Balanced, MostRejected
 from openmax_core.tradeoff.operating_point import OperatingPoint

@@ -26,9 +26,9 @@ from openmax_core import (
 )
 from openmax_core import report as report_module
 from openmax_core.activations.activations import OK, Activations
+from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.network.spec import ClassifierSettings
-from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.report_curves import MOST_CURVES
 from openmax_core.report_sections import MOST_ROWS

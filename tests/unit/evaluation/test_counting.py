@@ -15,15 +15,15 @@ import pytest
 from openmax_core import OpenMax
 from openmax_core.activations.activations import LOGITS, Activations
 from openmax_core.activations.stored_split import StoredSplit
+from openmax_core.analysis.class_health import class_distances, class_health, mean_dominance
+from openmax_core.analysis.members import tail_members
+from openmax_core.analysis.mistakes import find_mistakes
+from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.health import class_distances, class_health, mean_dominance
-from openmax_core.members import tail_members
 from openmax_core.methods.presets import PRESETS
-from openmax_core.mistakes import find_mistakes
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.monitor import monitor
 from openmax_core.prediction.choice import choose_method
-from openmax_core.reject_folders import reject_folders
 from openmax_core.report import report_html
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.workspace.workspace import Workspace

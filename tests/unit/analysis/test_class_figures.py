@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from openmax_core.class_figures import (
+from openmax_core.analysis.class_figures import (
     class_cdf_figure,
     class_density_figure,
     class_qq_figure,
     sensitivity_figure,
 )
-from openmax_core.health import class_distances
-from openmax_core.sensitivity import METRICS, REJECTED, measure_sensitivity
+from openmax_core.analysis.class_health import class_distances
+from openmax_core.analysis.sensitivity import METRICS, REJECTED, measure_sensitivity
 from tests.evaluations import made_up_evaluation
 
 PRESETS = ("bendale", "notebook")

@@ -6,9 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.special import betaincinv
 
+from openmax_core.analysis.multiples import shown_range
+from openmax_core.analysis.sensitivity import REJECTED, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.multiples import shown_range
-from openmax_core.sensitivity import REJECTED, Sensitivity
 from openmax_core.support.arrays import Float
 from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
 from openmax_core.tradeoff.paired_bootstrap import MetricGrid

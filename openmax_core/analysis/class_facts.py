@@ -6,9 +6,9 @@ import math
 
 import pandas as pd
 
-from openmax_core.boundary import Boundary
+from openmax_core.analysis.boundary import Boundary
+from openmax_core.analysis.class_health import Health
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import Health
 from openmax_core.methods.single_class import limit_in_words
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.weibull.fit import TailFit

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.analysis.class_health import ClassDistances
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import ClassDistances
 from openmax_core.support.arrays import Float
 
 

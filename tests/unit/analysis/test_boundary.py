@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmax_core.boundary import Boundary, best_boundary, class_boundary
-from openmax_core.health import class_distances
+from openmax_core.analysis.boundary import Boundary, best_boundary, class_boundary
+from openmax_core.analysis.class_health import class_distances
 from tests.evaluations import made_up_evaluation
 
 pictures = st.lists(

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from openmax_core.boundary import class_boundary
+from openmax_core.analysis.boundary import class_boundary
+from openmax_core.analysis.class_health import ClassDistances, Health
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import ClassDistances, Health
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import WeibullMaxFit
 from openmax_core.weibull.tails import empirical_cdf, thinned

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from openmax_core.boundary import class_boundary
-from openmax_core.class_facts import class_facts
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.health import (
+from openmax_core.analysis.boundary import class_boundary
+from openmax_core.analysis.class_facts import class_facts
+from openmax_core.analysis.class_health import (
     ClassDistances,
     Health,
     class_distances,
@@ -20,7 +19,8 @@ from openmax_core.health import (
     matching,
     mean_dominance,
 )
-from openmax_core.members import tail_members
+from openmax_core.analysis.members import tail_members
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.sweep import class_warnings
 from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
 from tests.helpers import made_up_logits

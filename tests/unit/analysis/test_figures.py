@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from openmax_core import OpenMax
-from openmax_core.figures import probability_figure, weibull_figure
+from openmax_core.analysis.figures import probability_figure, weibull_figure
 from openmax_core.support.figures import CHOSEN, REJECT, TEST
 
 NAMES = ("ash", "birch", "cedar")

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.reject_folders import (
+from openmax_core.analysis.reject_folders import (
     NO_FOLDER,
     RejectFolders,
     folder_of,
     folder_table,
     reject_folders,
 )
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.intervals import share_interval
 from tests.evaluations import made_up_evaluation
 

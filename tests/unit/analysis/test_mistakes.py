@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.activations.activations import Activations
+from openmax_core.analysis.mistakes import Mistakes, find_mistakes, picture_at
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.mistakes import Mistakes, find_mistakes, picture_at
 from openmax_core.workspace.workspace import Workspace
 from tests.helpers import CLASSES, make_workspace
 

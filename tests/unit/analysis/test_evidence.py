@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from openmax_core.analysis.evidence import BASELINE, COLOURS, FIGURES, Evidence
 from openmax_core.errors import OpenMaxError
-from openmax_core.evidence import BASELINE, COLOURS, FIGURES, Evidence
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
 
-SHIPPED = Path(__file__).parents[2] / "assets" / "evidence.json"
+SHIPPED = Path(__file__).parents[3] / "assets" / "evidence.json"
 
 
 def figures(difference: float, half: float) -> dict[str, dict[str, float]]:

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core import sensitivity as module
-from openmax_core.class_figures import sensitivity_figure
-from openmax_core.errors import FitError
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.sensitivity import (
+from openmax_core.analysis import sensitivity as module
+from openmax_core.analysis.class_figures import sensitivity_figure
+from openmax_core.analysis.sensitivity import (
     AUROC,
     METRICS,
     OSCR,
@@ -21,6 +19,8 @@ from openmax_core.sensitivity import (
     measure_sensitivity,
     sensitivity_grid,
 )
+from openmax_core.errors import FitError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 from openmax_core.tradeoff.paired_bootstrap import (

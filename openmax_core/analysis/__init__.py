@@ -1,0 +1,1 @@
+"""Why: health of the fits, mistakes, kinds of unknowns, sensitivity to settings."""
