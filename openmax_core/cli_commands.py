@@ -331,7 +331,7 @@ def run_report(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from openmax_core.cli_counting import choose
-    from openmax_core.report import report_html
+    from openmax_core.report.report import report_html
     from openmax_core.support.decimals import threshold_text
     from openmax_core.support.files import write_text_atomically
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table

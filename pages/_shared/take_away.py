@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.report import report_html
+from openmax_core.report.report import report_html
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import code

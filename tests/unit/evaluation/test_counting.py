@@ -24,7 +24,7 @@ from openmax_core.methods.presets import PRESETS
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.monitor import monitor
 from openmax_core.prediction.choice import choose_method
-from openmax_core.report import report_html
+from openmax_core.report.report import report_html
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.workspace.workspace import Workspace
 from tests.batches import logits_of_classes, write_table

@@ -16,8 +16,8 @@ from typing import Any
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.report_curves import weibull_curves
-from openmax_core.report_sections import (
+from openmax_core.report.curves import weibull_curves
+from openmax_core.report.sections import (
     class_thresholds,
     expectation,
     folders,
@@ -32,7 +32,7 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds
 from openmax_core.workspace.workspace import Workspace
 
-ASSETS = Path(__file__).parents[1] / "assets"
+ASSETS = Path(__file__).parents[2] / "assets"
 
 
 def report_html(

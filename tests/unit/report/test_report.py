@@ -24,14 +24,14 @@ from openmax_core import (
     TradeoffCurve,
     Workspace,
 )
-from openmax_core import report as report_module
 from openmax_core.activations.activations import OK, Activations
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.network.spec import ClassifierSettings
-from openmax_core.report import report_html
-from openmax_core.report_curves import MOST_CURVES
-from openmax_core.report_sections import MOST_ROWS
+from openmax_core.report import report as report_module
+from openmax_core.report.curves import MOST_CURVES
+from openmax_core.report.report import report_html
+from openmax_core.report.sections import MOST_ROWS
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
@@ -48,7 +48,7 @@ from openmax_core.tradeoff.sweep import (
 from openmax_core.workspace.settings import WorkspaceSettings
 from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
 
-ASSETS = Path(__file__).parents[2] / "assets"
+ASSETS = Path(__file__).parents[3] / "assets"
 # An element, a character reference, quotes, a template's sign, the end of the script, a comment.
 EVIL = (
     "<script>alert(1)</script>",
