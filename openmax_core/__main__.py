@@ -2,6 +2,6 @@
 
 import sys
 
-from openmax_core.cli import main
+from openmax_core.cli.main import main
 
 sys.exit(main())

@@ -242,7 +242,7 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.support.jobs",
         "openmax_core.demos.demo",
         "openmax_core.tradeoff.curve",
-        "openmax_core.cli",
+        "openmax_core.cli.main",
         "openmax_core.pictures.archives",
         "openmax_core.pictures.intake",
         "openmax_core.prediction.answers",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch.export.passes import move_to_device_pass
 
 from openmax_core import OpenMax
-from openmax_core.cli import main
+from openmax_core.cli.main import main
 from openmax_core.demos.demo import open_demo
 from openmax_core.demos.digits import DIGITS
 from openmax_core.errors import OpenMaxError

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openmax_core import cli_commands as commands
-from openmax_core import cli_monitor
-from openmax_core.cli_export import run_export
+from openmax_core.cli import commands
+from openmax_core.cli import monitor as cli_monitor
+from openmax_core.cli.export import run_export
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import PRESETS
 from openmax_core.monitor.drift import LEVEL

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core.cli_commands import EXIT_UNREADABLE
-from openmax_core.cli_monitor import EXIT_DRIFT
+from openmax_core.cli.commands import EXIT_UNREADABLE
+from openmax_core.cli.monitor import EXIT_DRIFT
 from openmax_core.demos.demo import open_demo
 from openmax_core.demos.digits import DIGITS
 from openmax_core.monitor.monitor import monitor

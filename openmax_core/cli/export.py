@@ -9,7 +9,7 @@ def run_export(options: argparse.Namespace) -> int:
     """Write and check the file; say what decides in it, and how well."""
     from pathlib import Path
 
-    from openmax_core.cli_counting import choose
+    from openmax_core.cli.progress import choose
     from openmax_core.export.write import FORMATS, export_workspace
     from openmax_core.workspace.workspace import Workspace
 

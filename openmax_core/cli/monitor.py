@@ -1,4 +1,4 @@
-"""What ``openmax monitor`` does; its arguments are in :mod:`openmax_core.cli`."""
+"""What ``openmax monitor`` does; its arguments are in :mod:`openmax_core.cli.main`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_monitor(options: argparse.Namespace) -> int:
     """Hold a batch against the calibration, and record it where that is asked for."""
     from pathlib import Path
 
-    from openmax_core.cli_counting import choose
+    from openmax_core.cli.progress import choose
     from openmax_core.monitor.monitor import monitor
     from openmax_core.monitor.names import checked_name, default_name
     from openmax_core.monitor.records import RecordedBatch

@@ -22,8 +22,8 @@ import torch
 from PIL import Image
 
 from openmax_core.analysis.reject_folders import reject_folders
-from openmax_core.cli import main
-from openmax_core.cli_commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
+from openmax_core.cli.commands import EXIT_INFEASIBLE, EXIT_UNREADABLE
+from openmax_core.cli.main import main
 from openmax_core.network.classifier import build_network
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.objectives import Balanced, MostRejected
@@ -39,7 +39,7 @@ ARCHITECTURE = "shufflenet_v2_x0_5"
 CLASSES = ("blue", "red")
 TRAIN, TEST, REJECT = 40, 12, 10
 SIDE = 32
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 OPTIONS = {
     "init": ("DIR --architecture --weights --train --test --reject --calibration --classes --name"),
     "train": (

@@ -1,4 +1,4 @@
-"""What the shell's commands do; their arguments are in :mod:`openmax_core.cli`."""
+"""What the shell's commands do; their arguments are in :mod:`openmax_core.cli.main`."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _print_unreadable(workspace: Workspace) -> None:
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.analysis.reject_folders import reject_folders
-    from openmax_core.cli_counting import counting_bar
+    from openmax_core.cli.progress import counting_bar
     from openmax_core.support.decimals import threshold_text
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
@@ -288,7 +288,7 @@ def run_predict(options: argparse.Namespace) -> int:
     """Decide on pictures; a line each."""
     from pathlib import Path
 
-    from openmax_core.cli_counting import choose
+    from openmax_core.cli.progress import choose
     from openmax_core.prediction.choice import expand_paths, run_network
     from openmax_core.prediction.results import results_json
     from openmax_core.prediction.verdicts import (
@@ -330,7 +330,7 @@ def run_report(options: argparse.Namespace) -> int:
     """Write report, table and operating point into a folder."""
     from pathlib import Path
 
-    from openmax_core.cli_counting import choose
+    from openmax_core.cli.progress import choose
     from openmax_core.report.report import report_html
     from openmax_core.support.decimals import threshold_text
     from openmax_core.support.files import write_text_atomically
