@@ -2,8 +2,8 @@
 
 Above ``MOST_PICTURES`` pictures or ``MOST_LOGITS`` logits in the sets that are used, MAVs and tails
 are streamed (:mod:`openmax_core.methods.streamed_fit`), scores are counted
-(:mod:`openmax_core.tradeoff.score_counts`), and of each set a seeded sample of pictures stands for the rest
-wherever single pictures are shown. Below, everything is exact and in memory.
+(:mod:`openmax_core.tradeoff.score_counts`), and of each set a seeded sample of pictures stands for
+the rest wherever single pictures are shown. Below, everything is exact and in memory.
 """
 
 from __future__ import annotations

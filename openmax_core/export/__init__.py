@@ -1,1 +1,1 @@
-"""Network, method and threshold as one file, checked against the library before it takes its name."""
+"""Network, method and threshold as one file, checked before it takes its name."""

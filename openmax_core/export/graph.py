@@ -1,6 +1,7 @@
 """A calibrated OpenMax and its thresholds as ONNX nodes, and the network before them.
 
-The nodes do what :meth:`openmax_core.methods.openmax.OpenMax.decide` does, step by step in float64 with
+The nodes do what :meth:`openmax_core.methods.openmax.OpenMax.decide` does, step by step in float64
+with
 standard operators alone. The distances are taken rank by rank (a ``Scan``), so that memory grows
 with N · C and not with N · C².
 

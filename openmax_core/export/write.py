@@ -1,8 +1,8 @@
 """Classifier, OpenMax and threshold of a workspace as one file for production.
 
 ``onnx``: for ONNX Runtime and others (:mod:`openmax_core.export.graph`). ``torch``: an exported
-PyTorch program, for CUDA (:mod:`openmax_core.export.torch_openmax`). Both take uint8 pictures of the
-network's size, (N, 3, H, W) RGB for any N, and give
+PyTorch program, for CUDA (:mod:`openmax_core.export.torch_openmax`). Both take uint8 pictures of
+the network's size, (N, 3, H, W) RGB for any N, and give
 
     logits         (N, C) float32
     probabilities  (N, C + 1) float64, 'unknown' last

@@ -4,8 +4,8 @@
 2. Their distances to the own MAV, of which the η largest per class are kept, with their rows; and
    the largest Euclidean one, which is how far a single picture pulls the MAV at most.
 
-What :func:`~openmax_core.methods.fitting.training_distances` gives, up to the order in which float64 sums
-are added.
+What :func:`~openmax_core.methods.fitting.training_distances` gives, up to the order in which
+float64 sums are added.
 """
 
 from __future__ import annotations

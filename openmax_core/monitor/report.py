@@ -252,8 +252,8 @@ class MeasuredBatch:
     error, nearest (class with the largest logit), prediction (C: 'unknown' won), is_rejected,
     score, distance to the nearest class, share (of its test pictures that lie nearer), excess (by
     how many of their interquartile ranges beyond their median), projection_0, … (see
-    :mod:`openmax_core.monitor.same_pictures`); score_before and prediction_before (−1: not scored before),
-    is_rejected_before. Unreadable ones are −1 and NaN.
+    :mod:`openmax_core.monitor.same_pictures`); score_before and prediction_before (−1: not scored
+    before), is_rejected_before. Unreadable ones are −1 and NaN.
     """
 
     report: BatchReport

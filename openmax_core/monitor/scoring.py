@@ -7,8 +7,8 @@
    their distances to that class's mean are held against those of the test pictures that got the
    same answer. Not of the training pictures: the network and the means were made from these, so
    that they lie closer than any new picture does. Not by the true class: a batch has none.
-4. Where the same pictures were scored before (:mod:`openmax_core.monitor.same_pictures`), those that
-   changed most are told; else those farthest outside of their class.
+4. Where the same pictures were scored before (:mod:`openmax_core.monitor.same_pictures`), those
+   that changed most are told; else those farthest outside of their class.
 
 Questions 2 and 3 may give alarm, each at half of ``level``; the classes share theirs by Holm's
 correction. A batch like the test set then gives alarm with a probability of at most ``level``, as

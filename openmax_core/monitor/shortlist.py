@@ -1,7 +1,8 @@
 """Which pictures of a batch are worth a look: those that changed most, else those farthest out.
 
 Changed: the same pictures, scored before with the same calibration
-(:mod:`openmax_core.monitor.same_pictures`). First come those that are decided otherwise (rejected or not,
+(:mod:`openmax_core.monitor.same_pictures`). First come those that are decided otherwise (rejected
+or not,
 or another class), then the others by how far their score moved. Before and now are decided at the
 present thresholds, so that a moved threshold changes no picture.
 

@@ -1,1 +1,1 @@
-"""What every room stands on: whole-or-nothing files, background jobs, chunked arrays, the look of figures."""
+"""What every room stands on: whole-or-nothing files, jobs, chunks, the look of figures."""

@@ -97,7 +97,8 @@ class Curve(ABC):
     def best(self, min_test_accuracy: float = 0.85) -> OperatingPoint:
         """Largest Reject accuracy among thresholds that keep Test accuracy at the floor or above.
 
-        See :meth:`choose`; the objective is :class:`~openmax_core.tradeoff.objectives.MostRejected`.
+        See :meth:`choose`; the objective is
+        :class:`~openmax_core.tradeoff.objectives.MostRejected`.
 
         Raises
         ------

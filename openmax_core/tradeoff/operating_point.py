@@ -37,7 +37,8 @@ class OperatingPoint:
         How many of them were 'correct', 'wrong', 'rejected_known', 'rejected_unknown' and
         'accepted_unknown'; empty in points of older versions.
     objective : dict or None
-        What it was chosen for (:mod:`openmax_core.tradeoff.objectives`); None if it was set by hand.
+        What it was chosen for (:mod:`openmax_core.tradeoff.objectives`); None if it was set by
+        hand.
     class_thresholds : dict or None
         Thresholds of pictures predicted as a class, by its name; ``threshold`` for all others.
     preset : str or None

@@ -1,7 +1,7 @@
 """A method calibrated and scored on what a workspace has stored: its activations, or counts.
 
-Where the activations are many, see :mod:`openmax_core.evaluation.counting`, a method's scores are counted
-once, and the counts are stored beside them.
+Where the activations are many, see :mod:`openmax_core.evaluation.counting`, a method's scores are
+counted once, and the counts are stored beside them.
 """
 
 from __future__ import annotations

@@ -210,8 +210,8 @@ class Workspace:
         ----------
         device : 'auto', 'cpu', 'cuda' or 'mps'
         batch_size : pictures in one pass; by device without
-        progress : called with the split and the :class:`~openmax_core.network.inference.Progress`; what
-            it raises ends the run, and the next one goes on from there
+        progress : called with the split and the :class:`~openmax_core.network.inference.Progress`;
+            what it raises ends the run, and the next one goes on from there
 
         Raises
         ------
@@ -304,8 +304,8 @@ class Workspace:
     ) -> Evaluation:
         """Calibrate a method and score test and reject set from stored activations.
 
-        Where these are many, see :mod:`openmax_core.evaluation.counting`, that is done once and its counts
-        are stored.
+        Where these are many, see :mod:`openmax_core.evaluation.counting`, that is done once and
+        its counts are stored.
 
         Parameters
         ----------

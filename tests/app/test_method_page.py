@@ -9,7 +9,7 @@ import pytest
 from openmax_core.analysis.evidence import FIGURES, Evidence
 from openmax_core.methods.presets import PRESETS, preset_in_words
 from tests.app.visitor import texts
-from tests.unit.test_evidence import SHIPPED
+from tests.unit.analysis.test_evidence import SHIPPED
 
 
 @pytest.fixture
