@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from pages._shared import sidebar, tour
 from pages._shared.registry import name_of, navigate, routed
 from pages._shared.start import ASSETS, freeze_imports, keep_uploads_in_memory
+from pages._shell import sidebar, tour
 
 st.set_page_config(
     page_title="OpenMax",

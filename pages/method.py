@@ -8,7 +8,7 @@ import streamlit as st
 from openmax_core.analysis.evidence import Evidence
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
-from pages._shared.evidence import show_evidence
+from pages._method.evidence import show_evidence
 from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed
 from pages._shared.start import ASSETS

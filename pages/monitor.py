@@ -12,9 +12,9 @@ from openmax_core.monitor.tables import batch_table
 from openmax_core.prediction.choice import Choice, chosen_settings
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import batches
-from pages._shared.batch_detail import show_batch, show_verdict
-from pages._shared.batch_form import date_of, select_own, show_form
+from pages._monitor import batches
+from pages._monitor.detail import show_batch, show_verdict
+from pages._monitor.form import date_of, select_own, show_form
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_notice, wait_for_counting
 from pages._shared.messages import show_error, show_warning

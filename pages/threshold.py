@@ -11,16 +11,16 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.decision import Decision, show_decision
-from pages._shared.explorer import show_explorer
 from pages._shared.guards import require_evaluation, show_notice, show_provenance, warn_if_few
 from pages._shared.messages import show_error
-from pages._shared.mistakes import show_mistakes
 from pages._shared.registry import ensure_routed
-from pages._shared.reject_folders import show_reject_folders
-from pages._shared.saved import show_saved_points
-from pages._shared.sweep import show_sweep
-from pages._shared.take_away import show_take_away
+from pages._threshold.decision import Decision, show_decision
+from pages._threshold.explorer import show_explorer
+from pages._threshold.export import show_take_away
+from pages._threshold.mistakes import show_mistakes
+from pages._threshold.reject_folders import show_reject_folders
+from pages._threshold.saved import show_saved_points
+from pages._threshold.sweep import show_sweep
 
 
 def main() -> None:

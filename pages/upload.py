@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from pages._shared import basket, state
-from pages._shared.cards import show_cards
+from pages._shared import state
 from pages._shared.guards import require_evaluation, show_provenance
 from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed
-from pages._shared.ways_in import show_refused, show_ways_in
+from pages._upload import basket
+from pages._upload.cards import show_cards
+from pages._upload.ways_in import show_refused, show_ways_in
 
 
 def main() -> None:

@@ -7,12 +7,12 @@ import streamlit as st
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived, state
-from pages._shared.class_detail import show_class
-from pages._shared.class_health import show_health_table, show_simulation
-from pages._shared.class_multiples import MOST_PLOTS, show_multiples
 from pages._shared.guards import require_evaluation, show_notice, show_provenance
 from pages._shared.registry import ensure_routed
-from pages._shared.sensitivity import show_sensitivity
+from pages._weibull.class_detail import show_class
+from pages._weibull.class_health import show_health_table, show_simulation
+from pages._weibull.class_multiples import MOST_PLOTS, show_multiples
+from pages._weibull.sensitivity import show_sensitivity
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from openmax_core.demos.demo import open_demo
 from openmax_core.demos.garages import GARAGES
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.registry import PAGES
-from pages._shared.tour import STEPS
+from pages._shell.tour import STEPS
 from tests.app.conftest import APP, SECONDS
 from tests.app.visitor import given, send_event, texts
 
@@ -135,7 +135,7 @@ def test_a_step_that_there_is_not_is_not_gone_to(visit, asked):
 def test_before_the_extraction_a_step_has_no_figures(visit, monkeypatch):
     monkeypatch.setattr(Workspace, "has_activations", lambda workspace, split: False)
     monkeypatch.setattr("pages._shared.guards.state.is_demo", lambda workspace: False)
-    monkeypatch.setattr("pages._shared.tour.state.has_tour", lambda workspace: True)
+    monkeypatch.setattr("pages._shell.tour.state.has_tour", lambda workspace: True)
     app = visit()
     assert "have not been through the network yet" in texts(app.info)
     assert given(app, "tour")["text"] == STEPS[0].text

@@ -18,10 +18,11 @@ from openmax_core.prediction.verdicts import (
     score_pictures,
 )
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import basket, state
+from pages._shared import state
 from pages._shared.components import cards
 from pages._shared.moved import moved, take_threshold
-from pages._shared.opened import open_picture
+from pages._upload import basket
+from pages._upload.opened import open_picture
 
 KEY, SENT = "cards", "cards_sent"
 

@@ -20,10 +20,10 @@ from openmax_core.tradeoff.objectives import (
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.class_thresholds import show_class_thresholds
 from pages._shared.format import counted
-from pages._shared.honest import show_honest
 from pages._shared.widgets import number
+from pages._threshold.class_thresholds import show_class_thresholds
+from pages._threshold.honest import show_honest
 
 CHOICES: dict[str, str] = {
     MostRejected.kind: "best Reject accuracy, with Test accuracy at least …",

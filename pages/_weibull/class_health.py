@@ -8,10 +8,10 @@ from openmax_core.analysis.class_health import Health, health_table, matching
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived, state
-from pages._shared.class_multiples import MOST_PLOTS
 from pages._shared.messages import show_error
 from pages._shared.progress import show_job
 from pages._shared.widgets import csv_button
+from pages._weibull.class_multiples import MOST_PLOTS
 
 N_FIRST = 6
 COLUMNS = (

@@ -18,11 +18,12 @@ from openmax_core.pictures.uploads import (
 )
 from openmax_core.workspace.samples import sample_paths, sample_upload
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import basket, derived
+from pages._shared import derived
 from pages._shared.components import samples
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
 from pages._shared.messages import show_error
+from pages._upload import basket
 
 N_SAMPLES = 6
 MOST_LISTED = 5

@@ -17,7 +17,8 @@ from openmax_core.monitor.shortlist import (
 from openmax_core.monitor.tables import class_table
 from openmax_core.workspace.samples import picture_bytes
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import batches, derived
+from pages._monitor import batches
+from pages._shared import derived
 from pages._shared.components import gallery
 from pages._shared.format import interval, percent, plain
 from pages._shared.messages import show_error, show_warning

@@ -11,7 +11,8 @@ from openmax_core.monitor.names import LONGEST_NAME, default_name
 from openmax_core.monitor.records import RecordedBatch
 from openmax_core.prediction.choice import Choice
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import batches, start
+from pages._monitor import batches
+from pages._shared import start
 from pages._shared.format import code, plain
 from pages._shared.messages import show_error
 from pages._shared.progress import show_job
