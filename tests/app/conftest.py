@@ -12,7 +12,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 APP = Path(__file__).parents[2] / "app.py"
 SECONDS = 60

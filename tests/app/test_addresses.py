@@ -11,7 +11,7 @@ import pytest
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
 from tests.app.visitor import texts
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 
 @pytest.fixture

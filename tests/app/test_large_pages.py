@@ -17,8 +17,8 @@ from openmax_core.tradeoff.explorer import explorer_data
 from openmax_core.tradeoff.sweep import sweep_table
 from pages._shared import state
 from tests.app.visitor import explorer, gallery, metric, move_threshold, texts
-from tests.batches import measured
-from tests.helpers import divide_reject_set
+from tests.support.batches import measured
+from tests.support.workspaces import divide_reject_set
 
 SECONDS = 30
 

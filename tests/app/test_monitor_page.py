@@ -26,7 +26,7 @@ from tests.app.visitor import (
     percent,
     texts,
 )
-from tests.batches import logits_of_classes, measured, write_table
+from tests.support.batches import logits_of_classes, measured, write_table
 
 
 def record(workspace: Workspace, path, name: str, day: int, **made: float) -> RecordedBatch:

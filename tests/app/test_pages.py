@@ -10,7 +10,7 @@ import pytest
 from openmax_core.network.inference import Progress
 from openmax_core.workspace.workspace import Workspace
 from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 
 def test_overview_shows_the_counts_and_the_accuracy_before_rejection(open_app, trees):

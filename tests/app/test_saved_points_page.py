@@ -18,7 +18,7 @@ from tests.app.visitor import (
     run_fragments_alone,
     texts,
 )
-from tests.helpers import CLASSES, make_workspace, store_made_up
+from tests.support.workspaces import CLASSES, make_workspace, store_made_up
 
 MOMENT = "2025-01-31T12:00:00+00:00"
 

@@ -34,7 +34,7 @@ from tests.app.visitor import (
     send_moved,
     texts,
 )
-from tests.helpers import divide_reject_set, make_workspace
+from tests.support.workspaces import divide_reject_set, make_workspace
 
 OBJECTIVES = {  # as the page first asks for them
     "max_reject_accuracy": MostRejected(0.85),

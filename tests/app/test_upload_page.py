@@ -22,7 +22,7 @@ from openmax_core.pictures.uploads import MAX_FILES, Upload
 from openmax_core.prediction.answers import Answer, View
 from openmax_core.prediction.verdicts import PictureLogits, verdict_table
 from tests.app.visitor import component, given, send_event, send_moved, texts
-from tests.helpers import CLASSES, made_up_logits, make_workspace
+from tests.support.workspaces import CLASSES, made_up_logits, make_workspace
 
 
 def picture(shade: int) -> bytes:

@@ -22,7 +22,7 @@ from openmax_core.analysis.sensitivity import REJECTED, measure_sensitivity
 from openmax_core.methods.single_class import rejection_distance
 from openmax_core.weibull import goodness
 from tests.app.visitor import button, given, run_fragments_alone, run_with, send_event, texts
-from tests.helpers import make_workspace, store_made_up
+from tests.support.workspaces import make_workspace, store_made_up
 
 MANY = tuple(f"class_{number:02d}" for number in range(14))
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.benchmarks.measure import Row
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
-from tests.helpers import make_large_workspace
+from tests.support.workspaces import make_large_workspace
 
 N_TOUCHES = 100
 ASKED_BUDGET = 0.150

@@ -11,7 +11,7 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.weibull.fit import fit_tails
 from tests.benchmarks.measure import Row, best_seconds
-from tests.evaluations import made_up_evaluation
+from tests.support.evaluations import made_up_evaluation
 
 N_SCIPY_CLASSES = 20
 N_SCORES = 1_000_000

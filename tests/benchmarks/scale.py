@@ -22,7 +22,7 @@ from openmax_core.tradeoff.binned import CountedCurve
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.score_counts import ScoreCounts, score_edges
 from tests.benchmarks.measure import Row, best_seconds
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 N_CLASSES = 100
 AT_ONCE = 2_000_000

@@ -20,7 +20,7 @@ from openmax_core.support.chunks import n_cores
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium, serve
-from tests.helpers import make_large_workspace
+from tests.support.workspaces import make_large_workspace
 
 
 @pytest.fixture(scope="session")

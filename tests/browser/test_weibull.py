@@ -18,7 +18,7 @@ from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
 from tests.browser.server import serve
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 N_MANY = 1000
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.shards import Rows
-from tests.helpers import made_up_logits, make_workspace
+from tests.support.workspaces import made_up_logits, make_workspace
 
 
 def test_runs_that_store_the_same_pictures_at_once_all_end_well_and_leave_one_store(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from openmax_core.analysis.boundary import Boundary, best_boundary, class_boundary
 from openmax_core.analysis.class_health import class_distances
-from tests.evaluations import made_up_evaluation
+from tests.support.evaluations import made_up_evaluation
 
 pictures = st.lists(
     st.tuples(st.sampled_from([0.1, 0.2, 0.2, 0.3, 0.5, 0.9]), st.booleans()), max_size=12

@@ -17,7 +17,7 @@ from openmax_core.analysis.class_figures import (
 )
 from openmax_core.analysis.class_health import class_distances
 from openmax_core.analysis.sensitivity import METRICS, REJECTED, measure_sensitivity
-from tests.evaluations import made_up_evaluation
+from tests.support.evaluations import made_up_evaluation
 
 PRESETS = ("bendale", "notebook")
 

@@ -22,8 +22,8 @@ from openmax_core.analysis.class_health import (
 from openmax_core.analysis.members import tail_members
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.sweep import class_warnings
-from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
-from tests.helpers import made_up_logits
+from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
+from tests.support.workspaces import made_up_logits
 
 
 class Fact(NamedTuple):

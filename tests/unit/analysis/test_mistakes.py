@@ -16,7 +16,7 @@ from openmax_core.analysis.mistakes import Mistakes, find_mistakes, picture_at
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import CLASSES, make_workspace
+from tests.support.workspaces import CLASSES, make_workspace
 
 COLUMNS = ["split", "row", "path", "score", "gap", "predicted", "truth"]
 NAMES = (*CLASSES, "unknown")

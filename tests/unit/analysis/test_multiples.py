@@ -12,7 +12,7 @@ from openmax_core.analysis.boundary import class_boundary
 from openmax_core.analysis.class_health import Health, class_distances, class_health
 from openmax_core.analysis.multiples import MOST_RUGS, multiples, shown_range, ticks
 from openmax_core.evaluation.evaluation import Evaluation
-from tests.evaluations import made_up_evaluation
+from tests.support.evaluations import made_up_evaluation
 
 
 def drawn(evaluation: Evaluation, index: int, threshold: float = 0.6) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from openmax_core.analysis.reject_folders import (
 )
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.intervals import share_interval
-from tests.evaluations import made_up_evaluation
+from tests.support.evaluations import made_up_evaluation
 
 REASONS = ("no car", "too close", "outdoor lot")
 

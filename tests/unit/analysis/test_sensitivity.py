@@ -30,7 +30,7 @@ from openmax_core.tradeoff.paired_bootstrap import (
     figures_of,
     resampled_figures,
 )
-from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
+from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
 
 
 def direct(evaluation: Evaluation, **settings: Any) -> TradeoffCurve:

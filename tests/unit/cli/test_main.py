@@ -31,7 +31,7 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import divide_reject_set, make_workspace
+from tests.support.workspaces import divide_reject_set, make_workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 

@@ -27,8 +27,8 @@ from openmax_core.prediction.choice import choose_method
 from openmax_core.report.report import report_html
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.workspace.workspace import Workspace
-from tests.batches import logits_of_classes, write_table
-from tests.helpers import make_workspace
+from tests.support.batches import logits_of_classes, write_table
+from tests.support.workspaces import make_workspace
 
 BETWEEN = np.linspace(0.2, 1.0, 333)
 

@@ -19,7 +19,7 @@ from openmax_core.tradeoff.objectives import (
     MostRight,
     Objective,
 )
-from tests.helpers import CLASSES, make_workspace
+from tests.support.workspaces import CLASSES, make_workspace
 
 
 @pytest.fixture(scope="module")

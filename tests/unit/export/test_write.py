@@ -34,7 +34,7 @@ from openmax_core.prediction.choice import Choice, choose_method
 from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import made_up_logits
+from tests.support.workspaces import made_up_logits
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 

@@ -15,8 +15,8 @@ from openmax_core.network.inference import NOT_FINITE
 from openmax_core.prediction.results import results_json
 from openmax_core.prediction.verdicts import PictureLogits, score_pictures
 from openmax_core.workspace.workspace import Workspace
-from tests.batches import logits_of_classes, write_table
-from tests.helpers import make_workspace
+from tests.support.batches import logits_of_classes, write_table
+from tests.support.workspaces import make_workspace
 
 N = 6
 

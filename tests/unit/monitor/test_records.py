@@ -23,8 +23,8 @@ from openmax_core.monitor.report import MeasuredBatch
 from openmax_core.monitor.same_pictures import PROJECTION
 from openmax_core.monitor.scoring import measure_batch
 from openmax_core.monitor.tables import batch_table, class_table
-from tests.batches import batch_of, logits_of_classes
-from tests.evaluations import made_up_evaluation
+from tests.support.batches import batch_of, logits_of_classes
+from tests.support.evaluations import made_up_evaluation
 
 MOMENT = datetime(2026, 3, 31, 6, 30, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from openmax_core.monitor.same_pictures import (
     projected,
     tell_apart,
 )
-from tests.batches import batch_of, logits_of_classes
+from tests.support.batches import batch_of, logits_of_classes
 
 N_CLASSES, N_EACH = 4, 25
 FOLDERS = [f"{row // N_EACH}/IMG_{row % N_EACH:04}.jpg" for row in range(N_CLASSES * N_EACH)]

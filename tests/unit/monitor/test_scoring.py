@@ -23,9 +23,9 @@ from openmax_core.monitor.shortlist import (
 )
 from openmax_core.monitor.tables import class_table
 from openmax_core.network.inference import NOT_FINITE
-from tests.batches import batch_of, logits_of_classes
-from tests.evaluations import activations_of, evaluation_of, made_up_evaluation
-from tests.helpers import made_up_logits
+from tests.support.batches import batch_of, logits_of_classes
+from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
+from tests.support.workspaces import made_up_logits
 
 THRESHOLD = 0.7
 

@@ -15,7 +15,7 @@ from openmax_core.prediction.verdicts import (
     score_pictures,
     verdict_table,
 )
-from tests.helpers import CLASSES, made_up_logits
+from tests.support.workspaces import CLASSES, made_up_logits
 
 
 def fitted(preset: str, n_classes: int = 3) -> OpenMax:

@@ -11,7 +11,7 @@ from openmax_core import NoFeasibleThresholdError, OpenMax, OpenMaxError
 from openmax_core.prediction.choice import choose_method, chosen_settings, expand_paths
 from openmax_core.workspace.settings import Defaults
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import make_workspace, store_made_up
+from tests.support.workspaces import make_workspace, store_made_up
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from openmax_core.prediction.verdicts import (
     score_pictures,
     verdict_table,
 )
-from tests.helpers import CLASSES, made_up_logits, make_workspace
+from tests.support.workspaces import CLASSES, made_up_logits, make_workspace
 
 LOGITS = made_up_logits(np.array([0, 1, 2, -1, -1, 0]), 3, seed=5, signal=6.0)
 PICTURES = PictureLogits(

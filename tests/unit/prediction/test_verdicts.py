@@ -15,7 +15,7 @@ from openmax_core.prediction.verdicts import (
     score_pictures,
     verdict_table,
 )
-from tests.helpers import CLASSES, made_up_logits
+from tests.support.workspaces import CLASSES, made_up_logits
 
 # Hand-made: clearly ash, clearly cedar, between two classes, and far from all.
 ASH, CEDAR, BETWEEN, FAR = [9.0, 0.0, 0.2], [0.1, 0.0, 9.0], [4.5, 4.4, 0.0], [30.0, 29.0, 31.0]

@@ -46,7 +46,7 @@ from openmax_core.tradeoff.sweep import (
     sweep_table,
 )
 from openmax_core.workspace.settings import WorkspaceSettings
-from tests.helpers import CLASSES, divide_reject_set, made_up_logits, make_workspace
+from tests.support.workspaces import CLASSES, divide_reject_set, made_up_logits, make_workspace
 
 ASSETS = Path(__file__).parents[3] / "assets"
 # An element, a character reference, quotes, a template's sign, the end of the script, a comment.

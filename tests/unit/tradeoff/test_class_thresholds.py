@@ -32,7 +32,7 @@ from openmax_core.tradeoff.objectives import (
 )
 from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.resampling import split_in_halves
-from tests.choices import (
+from tests.support.choices import (
     EACH_IDS,
     ONE_OF_EACH,
     Wanted,
@@ -43,7 +43,15 @@ from tests.choices import (
     wanted,
     without_reject_set,
 )
-from tests.pictures import ALL_UNKNOWN, N_CLASSES, NO_REJECT, WORKED, Counts, Pictures, pictures
+from tests.support.pictures import (
+    ALL_UNKNOWN,
+    N_CLASSES,
+    NO_REJECT,
+    WORKED,
+    Counts,
+    Pictures,
+    pictures,
+)
 
 # --- against every combination -------------------------------------------------------------------
 

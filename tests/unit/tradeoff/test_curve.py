@@ -16,7 +16,7 @@ from openmax_core.errors import ActivationsError
 from openmax_core.tradeoff.intervals import Interval, wilson_interval
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
-from tests.pictures import (
+from tests.support.pictures import (
     ALL_UNKNOWN,
     N_CLASSES,
     NO_REJECT,

@@ -23,7 +23,7 @@ from openmax_core.tradeoff.objectives import (
     objective_from_dict,
 )
 from openmax_core.tradeoff.outcomes import Outcomes
-from tests.choices import (
+from tests.support.choices import (
     EACH_IDS,
     ONE_OF_EACH,
     Wanted,
@@ -35,7 +35,7 @@ from tests.choices import (
     wanted,
     without_reject_set,
 )
-from tests.pictures import ALL_UNKNOWN, NO_REJECT, WORKED, Counts, Pictures, pictures
+from tests.support.pictures import ALL_UNKNOWN, NO_REJECT, WORKED, Counts, Pictures, pictures
 
 # --- choosing ------------------------------------------------------------------------------------
 

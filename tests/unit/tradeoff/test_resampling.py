@@ -24,8 +24,15 @@ from openmax_core.tradeoff.resampling import (
     choose_on_half,
     split_in_halves,
 )
-from tests.choices import Wanted, balanced, fewest_known_rejected, most_rejected, most_right, wanted
-from tests.pictures import N_CLASSES, Counts, Pictures, pictures
+from tests.support.choices import (
+    Wanted,
+    balanced,
+    fewest_known_rejected,
+    most_rejected,
+    most_right,
+    wanted,
+)
+from tests.support.pictures import N_CLASSES, Counts, Pictures, pictures
 
 # --- halves --------------------------------------------------------------------------------------
 

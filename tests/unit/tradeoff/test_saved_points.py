@@ -24,7 +24,7 @@ from openmax_core.tradeoff import saved_points
 from openmax_core.tradeoff.objectives import FewestKnownRejected, LeastCost, MostRejected
 from openmax_core.tradeoff.saved_points import SavedPoint, SavedPoints, comparison_table
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 FULL = OperatingPoint(
     threshold=0.1 + 0.2,

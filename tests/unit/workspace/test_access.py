@@ -11,7 +11,7 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.workspace.access import MAX_FOUND, VARIABLE, AllowedRoots, workspace_names
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from openmax_core.workspace.samples import (
     thumbnail_url,
 )
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import make_workspace
+from tests.support.workspaces import make_workspace
 
 # --- thumbnails ------------------------------------------------------------------------------
 

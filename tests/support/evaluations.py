@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.activations.activations import Activations
 from openmax_core.evaluation.evaluation import Evaluation
-from tests.helpers import made_up_logits
+from tests.support.workspaces import made_up_logits
 
 
 def activations_of(logits: ArrayLike, labels: ArrayLike, split: str = "train") -> Activations:

@@ -16,7 +16,7 @@ from openmax_core.tradeoff.objectives import (
     MostRight,
     Objective,
 )
-from tests.pictures import Counts
+from tests.support.pictures import Counts
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from openmax_core.monitor.monitor import monitor
 from openmax_core.monitor.report import Batch, MeasuredBatch
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
-from tests.helpers import made_up_logits
+from tests.support.workspaces import made_up_logits
 
 
 def batch_of(logits: ArrayLike, paths: Sequence[str] | None = None) -> Batch:
@@ -24,7 +24,7 @@ def batch_of(logits: ArrayLike, paths: Sequence[str] | None = None) -> Batch:
 
 
 def logits_of_classes(n_each: int, n_classes: int, seed: int, signal: float = 9.0) -> np.ndarray:
-    """Logits like those of :func:`tests.helpers.make_workspace`, ``n_each`` a class."""
+    """Logits like those of :func:`tests.support.workspaces.make_workspace`, ``n_each`` a class."""
     return made_up_logits(np.repeat(np.arange(n_classes), n_each), n_classes, seed, signal)
 
 
