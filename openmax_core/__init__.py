@@ -1,5 +1,26 @@
 """Open-set recognition with OpenMax: classifier, activations, calibration, threshold.
 
+The rooms, from the top down; each imports only from those below it (``make lint`` checks):
+
+    cli          the shell command
+    report       one self-contained HTML page for people without the dashboard
+    analysis     why: health of the fits, mistakes, kinds of unknowns, sensitivity
+    monitor      batches of new pictures held against the test set
+    export       network, method and threshold as one file
+    training     fine-tuning          prediction  decisions on new pictures
+    demos        the embedded workspaces
+    workspace    one folder that names everything: pictures, classifier, stored activations
+    extraction   the network run once over every picture
+    evaluation   a method calibrated and scored on stored activations
+    tradeoff     Test and Reject accuracy over the threshold, and the choice of one
+    network      a classifier ready to run
+    activations  stored logits
+    methods      OpenMax: the formula is in ``methods/openmax.py``
+    pictures     from files, folders and uploads to pixels
+    weibull      tails: fit, CDF, goodness of fit
+    support      files, jobs, chunks, the look of figures
+    errors.py    one family of errors
+
 ``torch`` is imported only when a network runs.
 """
 

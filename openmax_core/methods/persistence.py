@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,14 +10,11 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import PLAIN
 from openmax_core.weibull.fit import model_from_dict
 
-if TYPE_CHECKING:
-    from openmax_core.methods.openmax import OpenMax
-
 FORMAT = "openmax-calibration"
 FORMAT_VERSION = 2
 
 
-def to_plain(openmax: OpenMax) -> dict[str, Any]:
+def to_plain(openmax: Any) -> dict[str, Any]:
     """Everything that a fitted OpenMax has learned."""
     return {
         "format": FORMAT,
@@ -50,7 +47,7 @@ def stored_settings(values: dict[str, Any]) -> dict[str, Any]:
     return PLAIN | values["settings"]
 
 
-def restore(openmax: OpenMax, values: dict[str, Any]) -> None:
+def restore(openmax: Any, values: dict[str, Any]) -> None:
     """Give an OpenMax what :func:`to_plain` made of a fitted one.
 
     Raises

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -190,18 +190,82 @@ def test_the_rule_on_docstrings_sees_what_it_forbids() -> None:
     assert public_without_docstring(ast.parse(source)) == expected
 
 
-def test_modules_of_the_core_import_each_other_in_one_direction() -> None:
-    names = {f"openmax_core.{path.stem}" for path in CORE if path.stem != "__init__"}
-    graph = {
-        f"openmax_core.{path.stem}": modules_of(run_at_import(parse(path))) & names
-        for path in CORE
-        if path.stem != "__init__"
-    }
-    order = list(TopologicalSorter(graph).static_order())  # raises CycleError for a circle
-    assert set(order) == names
-    assert order.index("openmax_core.methods.openmax") < order.index(
-        "openmax_core.workspace.workspace"
+def copy_of_the_core(folder: Path) -> Path:
+    """The core and the pages with the contract, to be broken."""
+    for name in ("openmax_core", "pages"):
+        shutil.copytree(REPOSITORY / name, folder / name)
+    shutil.copy2(REPOSITORY / "pyproject.toml", folder)
+    return folder
+
+
+def lint_imports(folder: Path) -> str:
+    """What the import linter says of a folder; '' if every contract is kept."""
+    program = (
+        "import sys\n"
+        "sys.path.insert(0, '')\n"
+        "from importlinter.cli import lint_imports_command\n"
+        "lint_imports_command(['--no-cache'])\n"
     )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return "" if ran.returncode == 0 else ran.stdout + ran.stderr
+
+
+LAZY = "def later() -> None:\n    {line}\n"
+TYPES = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {line}\n"
+
+
+@pytest.mark.parametrize("form", [LAZY, TYPES], ids=["lazy", "for types"])
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        (
+            "openmax_core/weibull/fit.py",
+            "from openmax_core.workspace.settings import FILE_NAME",
+            "openmax_core.weibull is not allowed to import openmax_core.workspace",
+        ),
+        (
+            "openmax_core/pictures/images.py",
+            "from openmax_core.methods.presets import PRESETS",
+            "openmax_core.pictures is not allowed to import openmax_core.methods",
+        ),
+        (
+            "openmax_core/methods/distances.py",
+            "from openmax_core.methods.openmax import OpenMax",
+            "No cycles are allowed in openmax_core.methods",
+        ),
+        (
+            "pages/_upload/basket.py",
+            "from pages._weibull import class_detail",
+            "pages._upload is not allowed to import pages._weibull",
+        ),
+    ],
+    ids=["upwards", "sideways", "circle", "another page's parts"],
+)
+def test_the_contract_sees_wrong_arrows(
+    tmp_path: Path, module: str, line: str, contract: str, form: str
+) -> None:
+    folder = copy_of_the_core(tmp_path)
+    path = folder / module
+    path.write_text(
+        path.read_text(encoding="utf-8") + "\n\n" + form.format(line=line), encoding="utf-8"
+    )
+    assert contract in lint_imports(folder)
+
+
+def test_a_room_that_the_contract_does_not_name_is_refused(tmp_path: Path) -> None:
+    folder = copy_of_the_core(tmp_path)
+    assert lint_imports(folder) == ""
+    room = folder / "openmax_core" / "attic"
+    room.mkdir()
+    (room / "__init__.py").write_text('"""What nobody placed."""\n', encoding="utf-8")
+    assert "openmax_core.attic" in lint_imports(folder)
 
 
 def test_every_error_of_the_package_is_used() -> None:
