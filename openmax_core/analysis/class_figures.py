@@ -7,10 +7,10 @@ import plotly.graph_objects as go
 from scipy.special import betaincinv
 
 from openmax_core.analysis.multiples import shown_range
-from openmax_core.analysis.sensitivity import REJECTED, Sensitivity
+from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.arrays import Float
-from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
+from openmax_core.support.figures import CHOSEN_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
 from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.tails import density, empirical_cdf, quantiles, thinned
 
@@ -50,10 +50,10 @@ def class_cdf_figure(
         y=openmax.weibull_.cdf(x, np.full(x.shape, index)),
         name="Weibull",
         mode="lines",
-        line={"color": CHOSEN, "width": 2.5},
+        line={"color": CHOSEN_COLOUR, "width": 2.5},
         hovertemplate="CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
     )
-    rows = [("Test", test, TEST, -0.07), ("Reject", reject, REJECT, -0.15)]
+    rows = [("Test", test, KNOWN_COLOUR, -0.07), ("Reject", reject, UNKNOWN_COLOUR, -0.15)]
     for name, values, colour, height in rows:
         inside = values[(values >= low) & (values <= high)]
         if len(values):
@@ -74,7 +74,7 @@ def class_cdf_figure(
                 hovertemplate="distance %{x:.4g}<extra></extra>",
             )
     if boundary:
-        figure.add_vline(x=boundary, line={"color": CHOSEN, "width": 2, "dash": "dash"})
+        figure.add_vline(x=boundary, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
     lay_out(figure, _distance_title(evaluation), "CDF", HEIGHT)
     figure.update_xaxes(range=[low, high])
     figure.update_yaxes(range=[-0.21, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1])
@@ -108,7 +108,7 @@ def class_density_figure(evaluation: Evaluation, index: int) -> go.Figure:
         y=y,
         name="Weibull",
         mode="lines",
-        line={"color": CHOSEN, "width": 2.5},
+        line={"color": CHOSEN_COLOUR, "width": 2.5},
         hovertemplate="density %{y:.4g} at distance %{x:.4g}<extra></extra>",
     )
     lay_out(figure, _distance_title(evaluation), "Density", HEIGHT)
@@ -149,7 +149,7 @@ def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
         y=ends,
         name="as the Weibull",
         mode="lines",
-        line={"color": CHOSEN, "width": 1.5},
+        line={"color": CHOSEN_COLOUR, "width": 1.5},
         hoverinfo="skip",
     )
     figure.add_scatter(
@@ -215,7 +215,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         x1=column + 0.48,
         y0=row - 0.48,
         y1=row + 0.48,
-        line={"color": CHOSEN, "width": 3},
+        line={"color": CHOSEN_COLOUR, "width": 3},
     )
     lay_out(figure, "Tail size η", "α, classes re-weighted", HEIGHT)
     figure.update_layout(height=110 + 52 * n_rows, margin={"l": 8, "r": 8, "t": 8, "b": 8})
@@ -267,7 +267,7 @@ def _judgement(grid: MetricGrid, row: int, column: int) -> str:
 def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
     if result.tail_sizes[column] in result.left_out:
         return "gives a class no Weibull"
-    if metric == REJECTED:
+    if metric == REJECT_AT_FLOOR:
         return f"no threshold keeps Test accuracy ≥ {result.floor:g}"
     return "cannot be computed"
 

@@ -14,7 +14,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.support.figures import CHOSEN, GRID, REJECT, TEST, lay_out
+from openmax_core.support.figures import (
+    CHOSEN_COLOUR,
+    GRID_COLOUR,
+    KNOWN_COLOUR,
+    UNKNOWN_COLOUR,
+    lay_out,
+)
 
 FIGURES = {
     "auroc": "AUROC",
@@ -24,9 +30,9 @@ FIGURES = {
 SHIFTED = ", shifted"
 BASELINE = "maximum softmax probability"
 COLOURS = {
-    "robust": CHOSEN,
-    "bendale": TEST,
-    "notebook": REJECT,
+    "robust": CHOSEN_COLOUR,
+    "bendale": KNOWN_COLOUR,
+    "notebook": UNKNOWN_COLOUR,
     "maximum logit": "#64a30d",
 }
 SYMBOLS = {
@@ -211,7 +217,7 @@ class Evidence:
                 "%{customdata[3]:+.3f}]<extra></extra>",
             )
         lay_out(drawn, f"{FIGURES[figure]}, less that of {BASELINE}", "", 90 + 46 * len(groups))
-        drawn.add_vline(x=0, line={"color": GRID.replace("0.22", "0.9"), "width": 1.5})
+        drawn.add_vline(x=0, line={"color": GRID_COLOUR.replace("0.22", "0.9"), "width": 1.5})
         drawn.update_xaxes(tickformat="+.2f")
         drawn.update_yaxes(
             tickvals=list(range(len(groups))),

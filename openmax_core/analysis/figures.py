@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.support.figures import CHOSEN, REJECT, TEST, lay_out
+from openmax_core.support.figures import CHOSEN_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
 from openmax_core.weibull.fit import WeibullMaxFit
 
 N_CURVE_POINTS = 300
@@ -43,7 +43,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
         y=model.cdf(x, np.broadcast_to(one, x.shape)),
         name="Weibull CDF",
         mode="lines",
-        line={"color": TEST, "width": 2.5},
+        line={"color": KNOWN_COLOUR, "width": 2.5},
         hovertemplate="CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
     )
     figure.add_scatter(
@@ -51,7 +51,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
         y=model.cdf(tail, np.broadcast_to(one, tail.shape)),
         name=f"Tail ({len(tail)} pictures)",
         mode="markers",
-        marker={"color": REJECT, "size": 7, "opacity": 0.7},
+        marker={"color": UNKNOWN_COLOUR, "size": 7, "opacity": 0.7},
         hovertemplate="picture of the tail at distance %{x:.4g}, CDF %{y:.4f}<extra></extra>",
     )
     if distance is not None:
@@ -60,7 +60,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
             y=model.cdf(np.array([distance]), one),
             name="this picture",
             mode="markers",
-            marker={"color": CHOSEN, "size": 13, "symbol": "diamond"},
+            marker={"color": CHOSEN_COLOUR, "size": 13, "symbol": "diamond"},
             hovertemplate="this picture: CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
         )
     lay_out(figure, f"Distance ({openmax.distance_in_words})", "CDF", 280)
@@ -86,7 +86,9 @@ def probability_figure(
             text=[f"{value:.3f}" for value in values[order]],
             textposition="outside",
             cliponaxis=False,
-            marker={"color": [REJECT if i == len(class_names) else TEST for i in order]},
+            marker={
+                "color": [UNKNOWN_COLOUR if i == len(class_names) else KNOWN_COLOUR for i in order]
+            },
             hovertemplate="%{y}: %{x:.6f}<extra></extra>",
         )
     )
@@ -96,6 +98,6 @@ def probability_figure(
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     if threshold is not None:
         figure.add_vline(
-            x=threshold, line={"color": CHOSEN, "width": 2, "dash": "dash"}, layer="below"
+            x=threshold, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"}, layer="below"
         )
     return figure

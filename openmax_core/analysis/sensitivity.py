@@ -25,8 +25,8 @@ from openmax_core.tradeoff.paired_bootstrap import (
     resampled_figures,
 )
 
-AUROC, OSCR, REJECTED = "AUROC", "OSCR", "Reject accuracy at the floor"
-METRICS = (AUROC, REJECTED, OSCR)
+AUROC, OSCR, REJECT_AT_FLOOR = "AUROC", "OSCR", "Reject accuracy at the floor"
+METRICS = (AUROC, REJECT_AT_FLOOR, OSCR)
 TAIL_SIZES = (5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
 ALPHA_RANKS = (1, 2, 3, 5, 10, 20)  # a rank costs a distance a picture
 MOST_PICTURES = 10_000  # of a set

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from openmax_core.monitor.records import RecordedBatch
 from openmax_core.monitor.report import p_text, share_text
 from openmax_core.support.decimals import threshold_text
-from openmax_core.support.figures import GRID, REJECT, TEST, lay_out
+from openmax_core.support.figures import GRID_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
 
 OTHER, BAND = "#94a3b8", "rgba(100, 116, 139, 0.22)"
 NEARER, ALIKE, FARTHER, ON_CELL = "#60a5fa", "#e2e8f0", "#fb923c", "#0f172a"
@@ -33,8 +33,8 @@ def rate_figure(records: Sequence[RecordedBatch], current: str) -> go.Figure:
     _draw_expected(figure, records)
     kinds = [_kind(record, current) for record in records]
     looks = {
-        "within chance": (TEST, "circle"),
-        "beyond chance": (REJECT, "diamond"),
+        "within chance": (KNOWN_COLOUR, "circle"),
+        "beyond chance": (UNKNOWN_COLOUR, "diamond"),
         "decided with another method or threshold": (OTHER, "circle-open"),
     }
     for kind, (colour, symbol) in looks.items():
@@ -235,7 +235,7 @@ def _lay_out_batches(figure: go.Figure, records: Sequence[RecordedBatch]) -> Non
         range=[-0.5, n - 0.5],
         fixedrange=True,
         autotickangles=[0, 45, 90],
-        gridcolor=GRID,
+        gridcolor=GRID_COLOUR,
         title=None,
     )
 

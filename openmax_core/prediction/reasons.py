@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-NOTHING, EVERYTHING = 0.0005, 0.9995  # of a tail: what would be shown as 0.0 % and as 100.0 %
+# Shares of a tail below the one would be shown as 0.0 %, from the other on as 100.0 %.
+SHOWN_AS_NONE, SHOWN_AS_ALL = 0.0005, 0.9995
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ def tail_statement(nearest: str, cdf: float, is_apart: bool) -> str:
         f"{nearest}, the network's own answer," if is_apart else f"the nearest class, {nearest},"
     )
     distance = f"its distance to {which} lies"
-    if cdf < NOTHING:
+    if cdf < SHOWN_AS_NONE:
         return f"{distance} below that class's tail"
     if cdf == 1:
         return f"{distance} beyond all of that class's tail"
-    share = "more than 99.9 %" if cdf >= EVERYTHING else f"{100 * cdf:.1f} %"
+    share = "more than 99.9 %" if cdf >= SHOWN_AS_ALL else f"{100 * cdf:.1f} %"
     return f"{distance} beyond {share} of that class's tail"
 
 
@@ -60,7 +61,7 @@ def unknown_reason(probability: float, nearest: str, cdf: float, is_apart: bool)
     """Of a picture for which 'unknown' is the most probable."""
     statement = tail_statement(nearest, cdf, is_apart)
     won = f"'unknown' is the most probable ({probability:.3f})"
-    if cdf < NOTHING:  # then it was not this tail
+    if cdf < SHOWN_AS_NONE:  # then it was not this tail
         return Reason.whatever(f"{won}, by the tails of other classes; {statement}")
     return Reason.whatever(f"{won}: {statement}")
 

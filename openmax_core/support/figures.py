@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-TEST, REJECT, CHOSEN = "#3b82f6", "#f97316", "#8b5cf6"
-GRID = "rgba(128, 128, 128, 0.22)"
+KNOWN_COLOUR, UNKNOWN_COLOUR, CHOSEN_COLOUR = "#3b82f6", "#f97316", "#8b5cf6"
+GRID_COLOUR = "rgba(128, 128, 128, 0.22)"
 
 
 def lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
@@ -21,5 +21,5 @@ def lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:
         plot_bgcolor="rgba(0, 0, 0, 0)",
         hoverlabel={"align": "left"},
     )
-    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False, automargin=True)
-    figure.update_yaxes(title=y_title, gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_xaxes(title=x_title, gridcolor=GRID_COLOUR, zeroline=False, automargin=True)
+    figure.update_yaxes(title=y_title, gridcolor=GRID_COLOUR, zeroline=False, automargin=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.analysis.class_figures import sensitivity_figure
-from openmax_core.analysis.sensitivity import METRICS, REJECTED, Sensitivity
+from openmax_core.analysis.sensitivity import METRICS, REJECT_AT_FLOOR, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import derived
@@ -83,7 +83,7 @@ def _caption(result: Sensitivity, metric: str) -> str:
         "of the same pictures). Intervals of a cell are shown on hover. The best of many cells, "
         "chosen on these pictures, flatters itself."
     ]
-    if metric == REJECTED:
+    if metric == REJECT_AT_FLOOR:
         parts.append(
             f"Each cell has its own best threshold that keeps Test accuracy ≥ {result.floor:g}; – "
             "where none does. It is chosen and counted on the same pictures, so it flatters a "

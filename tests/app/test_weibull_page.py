@@ -18,7 +18,7 @@ from openmax_core.analysis.class_facts import class_facts
 from openmax_core.analysis.class_health import class_distances, class_health, health_table
 from openmax_core.analysis.members import tail_members
 from openmax_core.analysis.multiples import multiples
-from openmax_core.analysis.sensitivity import REJECTED, measure_sensitivity
+from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, measure_sensitivity
 from openmax_core.methods.single_class import rejection_distance
 from openmax_core.weibull import goodness
 from tests.app.visitor import button, given, run_fragments_alone, run_with, send_event, texts
@@ -281,8 +281,8 @@ def test_settings_are_compared_when_asked_for(open_app, trees):
     assert result.verdict("AUROC") in texts(app.markdown)
     assert len(app.get("plotly_chart")) == 1
     assert "89 test and 60 reject pictures, all there are" in texts(app.caption)
-    app.segmented_control(key="sensitivity_metric").set_value(REJECTED).run()
-    assert result.verdict(REJECTED) in texts(app.markdown)
+    app.segmented_control(key="sensitivity_metric").set_value(REJECT_AT_FLOOR).run()
+    assert result.verdict(REJECT_AT_FLOOR) in texts(app.markdown)
     assert "keeps Test accuracy ≥ 0.85" in texts(app.caption)
 
 
@@ -292,7 +292,7 @@ def test_the_floor_is_the_threshold_page_s(open_app, trees):
     app.switch_page("pages/weibull.py").run()
     button(app, "Compare settings").click().run()
     app = shown_after(app)
-    app.segmented_control(key="sensitivity_metric").set_value(REJECTED).run()
+    app.segmented_control(key="sensitivity_metric").set_value(REJECT_AT_FLOOR).run()
     assert "keeps Test accuracy ≥ 0.7" in texts(app.caption)
 
 

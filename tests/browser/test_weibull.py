@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from openmax_core.analysis.boundary import class_boundary
 from openmax_core.analysis.class_health import class_distances, class_health
 from openmax_core.analysis.members import tail_members
-from openmax_core.analysis.sensitivity import AUROC, REJECTED, measure_sensitivity
+from openmax_core.analysis.sensitivity import AUROC, REJECT_AT_FLOOR, measure_sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
@@ -247,8 +247,10 @@ def test_settings_are_compared_when_asked_for_and_shown_to_the_next_visitor(
     expect(page.locator(".hm")).to_have_count(1)
     cells = page.locator(".textpoint text")
     expect(cells).to_have_count(len(result.alpha_ranks) * len(result.tail_sizes))
-    page.get_by_role("button", name=REJECTED).or_(page.get_by_role("radio", name=REJECTED)).click()
-    expect(page.get_by_text(result.verdict(REJECTED))).to_be_visible()
+    page.get_by_role("button", name=REJECT_AT_FLOOR).or_(
+        page.get_by_role("radio", name=REJECT_AT_FLOOR)
+    ).click()
+    expect(page.get_by_text(result.verdict(REJECT_AT_FLOOR))).to_be_visible()
     other = browser.new_context()
     visitor = Dashboard(other.new_page(), server)
     visitor.open("weibull?method=bendale")

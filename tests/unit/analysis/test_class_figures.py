@@ -16,7 +16,7 @@ from openmax_core.analysis.class_figures import (
     sensitivity_figure,
 )
 from openmax_core.analysis.class_health import class_distances
-from openmax_core.analysis.sensitivity import METRICS, REJECTED, measure_sensitivity
+from openmax_core.analysis.sensitivity import METRICS, REJECT_AT_FLOOR, measure_sensitivity
 from tests.support.evaluations import made_up_evaluation
 
 PRESETS = ("bendale", "notebook")
@@ -124,7 +124,7 @@ def test_the_heat_map_shows_values_and_differences_and_frames_the_current_settin
         assert hover.startswith(result.settings_at(row, column))
         if np.isnan(value):
             assert "no threshold keeps Test accuracy ≥ 0.7" in hover
-            assert metric == REJECTED
+            assert metric == REJECT_AT_FLOOR
         elif (row, column) == result.current:
             assert hover.endswith("the current setting")
         else:
@@ -142,7 +142,7 @@ def test_every_figure_is_json_and_lets_the_page_show_through(evaluation):
         class_cdf_figure(evaluation, 0, none, none, None),
         class_density_figure(evaluation, 0),
         class_qq_figure(evaluation, 0),
-        sensitivity_figure(result, REJECTED),
+        sensitivity_figure(result, REJECT_AT_FLOOR),
     ):
         values = json.loads(figure.to_json())
         assert len(values["data"]) == len(figure.data) > 0

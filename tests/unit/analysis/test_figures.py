@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from openmax_core import OpenMax
 from openmax_core.analysis.figures import probability_figure, weibull_figure
-from openmax_core.support.figures import CHOSEN, REJECT, TEST
+from openmax_core.support.figures import CHOSEN_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR
 
 NAMES = ("ash", "birch", "cedar")
 
@@ -87,7 +87,7 @@ def test_a_picture_is_marked_on_the_cdf_of_its_class(preset: str, share: float) 
     row = np.zeros((1, 3))
     row[0, 2] = distance
     assert (list(marker.x), list(marker.y)) == ([distance], [openmax.cdf(row)[0, 2]])
-    assert marker.marker.color == CHOSEN
+    assert marker.marker.color == CHOSEN_COLOUR
     # The line reaches from the tail to the picture, and as far as it would without.
     line, alone = (named(item, "Weibull CDF") for item in (figure, weibull_figure(openmax, 2)))
     assert line.x[0] <= min(distance, alone.x[0])
@@ -109,7 +109,7 @@ def test_bars_fall_from_the_most_probable_and_unknown_has_its_own_colour() -> No
     assert list(bar.y) == ["birch", "unknown", "ash", "cedar"]
     assert list(bar.x) == [0.5, 0.35, 0.1, 0.05]
     assert list(bar.text) == ["0.500", "0.350", "0.100", "0.050"]
-    assert list(bar.marker.color) == [TEST, REJECT, TEST, TEST]
+    assert list(bar.marker.color) == [KNOWN_COLOUR, UNKNOWN_COLOUR, KNOWN_COLOUR, KNOWN_COLOUR]
     assert figure.layout.yaxis.autorange == "reversed"  # the first bar is on top
     assert [shape.x0 for shape in figure.layout.shapes] == [0.4]
 

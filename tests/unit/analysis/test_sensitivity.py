@@ -14,7 +14,7 @@ from openmax_core.analysis.sensitivity import (
     AUROC,
     METRICS,
     OSCR,
-    REJECTED,
+    REJECT_AT_FLOOR,
     Sensitivity,
     measure_sensitivity,
     sensitivity_grid,
@@ -90,7 +90,7 @@ def test_every_cell_is_what_a_direct_fit_gives(settings):
             assert result.grids[AUROC].value[i, j] == pytest.approx(curve.auroc, abs=1e-12)
             assert result.grids[OSCR].value[i, j] == pytest.approx(curve.oscr, abs=1e-12)
             expected = rejected_at_floor(curve, 0.6)
-            assert result.grids[REJECTED].value[i, j] == pytest.approx(expected, nan_ok=True)
+            assert result.grids[REJECT_AT_FLOOR].value[i, j] == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_method_that_weights_all_classes_alike_has_one_row():
@@ -287,8 +287,8 @@ def test_what_too_few_resamples_reach_is_not_called_noise():
     result = Sensitivity(
         (10, 20), (1,), (0, 0), dict.fromkeys(METRICS, grid), 0.85, 9, 8, 9, 8, 100, ()
     )
-    assert result.verdict(REJECTED).endswith("beyond noise. 1 could not be judged.")
-    hover = sensitivity_figure(result, REJECTED).data[0].customdata[0]
+    assert result.verdict(REJECT_AT_FLOOR).endswith("beyond noise. 1 could not be judged.")
+    hover = sensitivity_figure(result, REJECT_AT_FLOOR).data[0].customdata[0]
     assert "not judged: only 70 % of the resamples reach the floor" in hover[1]
     assert "noise" not in hover[1]
 
