@@ -300,8 +300,8 @@ def _add_export(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "export",
-        "write classifier, OpenMax and threshold as one file for production",
-        "Write one file that takes uint8 pictures of the network's size and gives logits,\n"
+        "write classifier, OpenMax and threshold as one ONNX file for production",
+        "Write one ONNX file that takes uint8 pictures of the network's size and gives logits,\n"
         "probabilities, decision (-1: rejected) and score; class names, transform and operating\n"
         "point are in its metadata. It is checked against the library before it takes its name.\n"
         "Without --threshold and --preset it is of the workspace's chosen operating point; if\n"
@@ -309,17 +309,9 @@ def _add_export(subparsers: Any) -> None:
         "server for it.",
     )
     _add_workspace(parser)
-    parser.add_argument(
-        "--format",
-        choices=("onnx", "torch"),
-        default="onnx",
-        help="onnx, for ONNX Runtime (default), or torch, an exported PyTorch program for CUDA",
-    )
     _add_preset(parser)
     parser.add_argument("--threshold", type=_finite, metavar="T", help="another threshold")
-    parser.add_argument(
-        "--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx or openmax.pt2"
-    )
+    parser.add_argument("--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx")
     parser.set_defaults(command=run_export)
 
 

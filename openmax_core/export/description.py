@@ -1,9 +1,9 @@
 """What an exported file says about itself, and how a client makes the pictures that it takes.
 
 ``openmax export`` writes classifier, OpenMax and threshold into one file
-(:mod:`openmax_core.export.write`). Its metadata hold one JSON text: in an ONNX file under the key
-``openmax``, in a PyTorch program as the extra file ``openmax.json``. Resizing and cropping are not
-in the file; :meth:`ExportDescription.prepare` does both as the library does.
+(:mod:`openmax_core.export.write`). Its metadata hold one JSON text under the key ``openmax``.
+Resizing and cropping are not in the file; :meth:`ExportDescription.prepare` does both as the
+library does.
 
 Nothing here imports onnx, torch or pandas.
 
@@ -35,7 +35,6 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 FORMAT = "openmax-export"
 FORMAT_VERSION = 1
 METADATA_KEY = "openmax"
-EXTRA_FILE = "openmax.json"
 OUTPUTS = ("logits", "probabilities", "decision", "score")
 REJECTED = -1
 

@@ -1,8 +1,7 @@
-"""Classifier, OpenMax and threshold of a workspace as one file for production.
+"""Classifier, OpenMax and threshold of a workspace as one ONNX file for production.
 
-``onnx``: for ONNX Runtime and others (:mod:`openmax_core.export.graph`). ``torch``: an exported
-PyTorch program, for CUDA (:mod:`openmax_core.export.torch_openmax`). Both take uint8 pictures of
-the network's size, (N, 3, H, W) RGB for any N, and give
+The file (:mod:`openmax_core.export.graph`) takes uint8 pictures of the network's size,
+(N, 3, H, W) RGB for any N, and gives
 
     logits         (N, C) float32
     probabilities  (N, C + 1) float64, 'unknown' last
@@ -16,19 +15,18 @@ the file takes its name, see :func:`export_workspace`.
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.activations.activations import Activations
-from openmax_core.errors import OpenMaxError, PictureError, first_line
+from openmax_core.errors import PictureError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.graph import compose, openmax_model
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
@@ -38,7 +36,12 @@ from openmax_core.support.arrays import Float
 from openmax_core.support.files import write_bytes_atomically
 from openmax_core.workspace.workspace import Workspace
 
-FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+ONLY_THE_LIBRARY = (
+    "no file can be written of it, only 'openmax predict' and the library decide with it"
+)
 # Largest content of a protocol buffer, which an ONNX file is.
 MOST_ONNX_BYTES = (1 << 31) - 1
 # Of probabilities, between two ways of the same sums in float64.
@@ -48,7 +51,7 @@ MOST_STORED = 5_000
 ROWS_AT_ONCE = 256
 N_PICTURES, N_NOISE = 6, 3
 
-Run = Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]
+Outputs = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,8 @@ class _Deployed:
         return np.where(decisions.scores >= limits, decisions.predictions, REJECTED)
 
 
-def export_workspace(
-    workspace: Workspace, choice: Choice, path: Path, file_format: str = "onnx"
-) -> ExportDescription:
-    """Write a workspace's classifier with a method and a threshold as one file.
+def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> ExportDescription:
+    """Write a workspace's classifier with a method and a threshold as one ONNX file.
 
     Before it takes its name the file is opened and run: on noise and on pictures of the test and
     of the reject set its logits must be those of the library's network, up to the rounding of
@@ -79,18 +80,14 @@ def export_workspace(
     ----------
     choice : method and threshold, see :func:`openmax_core.prediction.choice.choose_method`
     path : what is there is replaced
-    file_format : 'onnx' or 'torch'
 
     Raises
     ------
     ExportError
-        The network cannot be exported in this format, or the file would decide otherwise than the
-        library.
+        The network cannot be exported, or the file would decide otherwise than the library.
     OpenMaxError
-        The file cannot be written, or there is no such format.
+        The file cannot be written.
     """
-    if file_format not in FORMATS:
-        raise OpenMaxError(f"no format '{file_format}'; use one of {', '.join(FORMATS)}")
     evaluation, point = choice.evaluation, choice.present_point
     names = evaluation.openmax.class_names_
     deployed = _Deployed(
@@ -108,16 +105,15 @@ def export_workspace(
     pictures = _pictures(workspace, description, [evaluation.test, evaluation.reject])
     engine = workspace.load_engine("cpu")
     expected = engine.start(np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)))()
-    if file_format == "onnx":
-        content, run_openmax, load = *_onnx(workspace, deployed, description), _load_onnx
-    else:
-        content, run_openmax, load = *_torch(workspace, deployed, description), _load_torch
+    content = _content(workspace, deployed, description)
+    alone = _session(openmax_model(deployed.openmax, deployed.limits).SerializeToString())
     for logits in _nearest_logits(choice, deployed.limits):
-        _check_decisions(run_openmax(logits), logits, deployed)
+        _check_decisions(_run(alone, network_logits=logits), logits, deployed)
 
     def check(temporary: Path) -> None:
-        run = load(temporary)
-        parts = [run(part) for part in (pictures[:1], pictures[1:])]
+        # Its bytes: not every build opens a name with other characters than those of ASCII.
+        session = _session(temporary.read_bytes())
+        parts = [_run(session, pictures=part) for part in (pictures[:1], pictures[1:])]
         found = {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
         _check_logits(found["logits"], expected)
         _check_decisions(found, found["logits"], deployed)
@@ -126,89 +122,35 @@ def export_workspace(
     return description
 
 
-def _onnx(
-    workspace: Workspace, deployed: _Deployed, description: ExportDescription
-) -> tuple[bytes, Run]:
-    """Content of the file, and its OpenMax alone."""
+def _content(workspace: Workspace, deployed: _Deployed, description: ExportDescription) -> bytes:
+    """Content of the file."""
     import onnx
-    import onnxruntime
-
-    from openmax_core.export.graph import compose, openmax_model
 
     try:
         network = workspace.load_exported_network()
     except ExportError as error:
-        raise ExportError(f"{error}; use --format torch") from error
+        raise ExportError(f"{error}; {ONLY_THE_LIBRARY}") from error
     model = compose(network, description.transform, deployed.openmax, deployed.limits)
     onnx.helper.set_model_props(model, {METADATA_KEY: description.to_json()})
     model.doc_string = description.in_words
     if model.ByteSize() > MOST_ONNX_BYTES:
         raise ExportError(
-            f"{description.architecture} is larger than the 2 GB that an ONNX file can have; use "
-            "--format torch"
+            f"{description.architecture} is larger than the 2 GB that an ONNX file can have; "
+            f"{ONLY_THE_LIBRARY}"
         )
     onnx.checker.check_model(model, full_check=True)
-    alone = openmax_model(deployed.openmax, deployed.limits).SerializeToString()
-    session = onnxruntime.InferenceSession(alone, providers=["CPUExecutionProvider"])
-
-    def run_openmax(logits: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        return dict(zip(OUTPUTS, session.run(None, {"network_logits": logits}), strict=True))
-
-    return model.SerializeToString(), run_openmax
+    content: bytes = model.SerializeToString()
+    return content
 
 
-def _torch(
-    workspace: Workspace, deployed: _Deployed, description: ExportDescription
-) -> tuple[bytes, Run]:
-    """Content of the file, and its OpenMax alone."""
-    import torch
-
-    from openmax_core.export.torch_openmax import export_program, openmax_module
-
-    classifier = workspace.load_classifier()
-    try:
-        content = export_program(classifier, deployed.openmax, deployed.limits, description)
-    # The exporter has errors of many kinds.
-    except Exception as error:
-        raise ExportError(
-            f"{description.architecture} cannot be exported as a PyTorch program "
-            f"({type(error).__name__}: {first_line(error)}); use --format onnx"
-        ) from error
-    module = openmax_module(deployed.openmax, deployed.limits)
-
-    def run_openmax(logits: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        with torch.inference_mode():
-            outputs = module(torch.from_numpy(logits))
-        return {name: value.numpy() for name, value in outputs.items()}
-
-    return content, run_openmax
-
-
-def _load_onnx(path: Path) -> Run:
+def _session(content: bytes) -> InferenceSession:
     import onnxruntime
 
-    # Its bytes: a name of other signs than ASCII's is not every build's to open.
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-
-    def run(pictures: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        return dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"pictures": pictures}), strict=True))
-
-    return run
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
 
-def _load_torch(path: Path) -> Run:
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of buffers that cannot be written; none of ours is
-        module = torch.export.load(io.BytesIO(path.read_bytes())).module()
-
-    def run(pictures: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        with torch.inference_mode():
-            outputs = module(torch.from_numpy(pictures))
-        return {name: value.numpy() for name, value in outputs.items()}
-
-    return run
+def _run(session: InferenceSession, **given: NDArray[Any]) -> Outputs:
+    return dict(zip(OUTPUTS, session.run(list(OUTPUTS), given), strict=True))
 
 
 def _pictures(
@@ -258,9 +200,7 @@ def _check_logits(logits: NDArray[np.float32], expected: NDArray[np.float32]) ->
         )
 
 
-def _check_decisions(
-    found: Mapping[str, NDArray[Any]], logits: NDArray[np.float32], deployed: _Deployed
-) -> None:
+def _check_decisions(found: Outputs, logits: NDArray[np.float32], deployed: _Deployed) -> None:
     probabilities = deployed.openmax.predict_proba(logits)
     difference = float(np.abs(found["probabilities"] - probabilities).max(initial=0.0))
     if not difference <= PROBABILITY_TOLERANCE:

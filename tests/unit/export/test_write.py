@@ -17,7 +17,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from torch.export.passes import move_to_device_pass
 
 from openmax_core import OpenMax
 from openmax_core.cli.main import main
@@ -26,7 +25,6 @@ from openmax_core.demos.digits import DIGITS
 from openmax_core.errors import OpenMaxError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
 from openmax_core.export.graph import compose, openmax_model
-from openmax_core.export.torch_openmax import openmax_module
 from openmax_core.export.write import export_workspace
 from openmax_core.methods.presets import PRESETS
 from openmax_core.network.onnx_export import ExportError
@@ -109,16 +107,6 @@ def run_onnx(openmax: OpenMax, limits: Float) -> Callable[[NDArray[np.float32]],
     )
 
 
-def run_torch(openmax: OpenMax, limits: Float) -> Callable[[NDArray[np.float32]], Outputs]:
-    module = openmax_module(openmax, limits)
-    return lambda logits: {
-        name: value.numpy() for name, value in module(torch.from_numpy(logits)).items()
-    }
-
-
-RUNTIMES = [run_onnx, run_torch]
-
-
 def fitted(n_classes: int = 5, n_each: int = 30, signal: float = 9.0, **options: Any) -> OpenMax:
     labels = np.repeat(np.arange(n_classes), n_each)
     return OpenMax(**options).fit(made_up_logits(labels, n_classes, 0, signal), labels)
@@ -153,14 +141,11 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("run", RUNTIMES)
 @pytest.mark.parametrize("options", SETTINGS, ids=str)
-def test_every_setting_decides_as_the_library(
-    run: Callable[..., Callable[..., Outputs]], options: dict[str, Any]
-) -> None:
+def test_every_setting_decides_as_the_library(options: dict[str, Any]) -> None:
     openmax, logits = fitted(**options), logits_of(5)
     limits = middle_limits(openmax, logits)
-    found = run(openmax, limits)(logits)
+    found = run_onnx(openmax, limits)(logits)
     expected = library_decisions(openmax, logits, limits)
     assert found["decision"].tolist() == expected
     np.testing.assert_allclose(
@@ -200,59 +185,48 @@ def test_the_nearest_logits_on_both_sides_of_the_threshold_are_told_apart(
         )
     near = np.concatenate([above, below])
     expected = library_decisions(openmax, near, limits)
-    for run in RUNTIMES:
-        assert run(openmax, limits)(near)["decision"].tolist() == expected
+    assert run_onnx(openmax, limits)(near)["decision"].tolist() == expected
 
 
-@pytest.mark.parametrize("run", RUNTIMES)
-def test_of_equal_logits_the_lower_class_comes_first(
-    run: Callable[..., Callable[..., Outputs]],
-) -> None:
+def test_of_equal_logits_the_lower_class_comes_first() -> None:
     # With α = 1 it matters which of the two largest is re-weighted.
     openmax = fitted(preset="bendale", alpha_rank=1)
     logits = np.array([[0, 6, 0, 6, 0], [2, 2, 2, 2, 2], [0, 0, 0, 0, 0]], dtype=np.float32)
-    found = run(openmax, np.zeros(5))(logits)
+    found = run_onnx(openmax, np.zeros(5))(logits)
     expected = openmax.predict_proba(logits)
     np.testing.assert_allclose(found["probabilities"], expected, rtol=0, atol=1e-12)
     assert found["decision"].tolist() == library_decisions(openmax, logits, np.zeros(5))
 
 
-@pytest.mark.parametrize("run", RUNTIMES)
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_logits_that_are_not_finite_are_rejected_without_a_score(
-    run: Callable[..., Callable[..., Outputs]], preset: str, bad: float
-) -> None:
+def test_logits_that_are_not_finite_are_rejected_without_a_score(preset: str, bad: float) -> None:
     openmax = fitted(preset=preset)
     logits = np.eye(5, dtype=np.float32)[[2, 2, 2]] * 9
     logits[1, 3] = bad
-    found = run(openmax, np.zeros(5))(logits)
+    found = run_onnx(openmax, np.zeros(5))(logits)
     assert found["decision"][1] == REJECTED
     assert np.isnan(found["score"]).tolist() == [False, True, False]
     assert found["decision"][0] == found["decision"][2]
     assert found["decision"][0] == library_decisions(openmax, logits[:1], np.zeros(5))[0]
 
 
-@pytest.mark.parametrize("run", RUNTIMES)
 @pytest.mark.parametrize("preset", PRESETS)
-def test_no_pictures_are_no_error(run: Callable[..., Callable[..., Outputs]], preset: str) -> None:
-    found = run(fitted(preset=preset), np.zeros(5))(np.empty((0, 5), dtype=np.float32))
+def test_no_pictures_are_no_error(preset: str) -> None:
+    found = run_onnx(fitted(preset=preset), np.zeros(5))(np.empty((0, 5), dtype=np.float32))
     assert found["probabilities"].shape == (0, 6)
     assert found["decision"].shape == found["score"].shape == (0,)
 
 
-@pytest.mark.parametrize("run", RUNTIMES)
 @pytest.mark.parametrize(
     "options", [{}, {"weighting": "all", "strength": 0.01}], ids=["robust", "all classes"]
 )
-def test_a_thousand_classes(
-    run: Callable[..., Callable[..., Outputs]], options: dict[str, Any]
-) -> None:
+def test_a_thousand_classes(options: dict[str, Any]) -> None:
     openmax = fitted(1000, 3, signal=24.0, **options)
     logits = logits_of(1000, 20, signal=24.0)
     limits = middle_limits(openmax, logits)
     expected = library_decisions(openmax, logits, limits)
-    assert run(openmax, limits)(logits)["decision"].tolist() == expected
+    assert run_onnx(openmax, limits)(logits)["decision"].tolist() == expected
     assert len(set(expected)) > 5
 
 
@@ -299,51 +273,6 @@ def test_the_onnx_file_decides_on_pictures_as_the_library(
     assert none.tolist() == []
 
 
-@pytest.fixture(scope="module", params=PRESETS)
-def preset_of_program(request: pytest.FixtureRequest) -> str:
-    preset: str = request.param
-    return preset
-
-
-@pytest.fixture(scope="module")
-def program(
-    digits: Workspace, preset_of_program: str, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """Torch program, exported once a method: that takes seconds."""
-    path = tmp_path_factory.mktemp("program") / "digits.pt2"
-    export_workspace(digits, choose_method(digits, preset_of_program), path, "torch")
-    return path
-
-
-def test_the_torch_program_decides_on_pictures_as_the_library(
-    digits: Workspace,
-    preset_of_program: str,
-    program: Path,
-    pictures: NDArray[np.uint8],
-    stored: NDArray[np.float32],
-) -> None:
-    choice = choose_method(digits, preset_of_program)
-    extra = {"openmax.json": ""}
-    module = torch.export.load(program, extra_files=extra).module()
-    assert ExportDescription.from_json(extra["openmax.json"]) == describe(digits, choice)
-    openmax = choice.evaluation.openmax
-    limits = np.full(openmax.n_classes, choice.threshold)
-    with torch.inference_mode():
-        outputs, one = (module(torch.from_numpy(pictures[:n])) for n in (N_COMPARED, 1))
-    assert list(outputs) == list(OUTPUTS)
-    expected = library_decisions(openmax, stored, limits)
-    assert outputs["decision"].tolist() == expected
-    assert one["decision"].tolist() == expected[:1]
-    np.testing.assert_allclose(outputs["logits"], stored, rtol=0, atol=1e-3)
-
-
-def test_the_torch_program_leaves_nothing_behind_when_it_is_moved(program: Path) -> None:
-    # A device that is there everywhere: a tensor left on the CPU would be an error.
-    moved = move_to_device_pass(torch.export.load(program), "meta").module()
-    outputs = moved(torch.zeros(4, 3, 64, 64, dtype=torch.uint8, device="meta"))
-    assert {value.device.type for value in outputs.values()} == {"meta"}
-
-
 def test_thresholds_per_class_are_in_the_file(
     digits: Workspace, stored: NDArray[np.float32], pictures: NDArray[np.uint8], tmp_path: Path
 ) -> None:
@@ -375,7 +304,7 @@ def test_a_file_that_would_decide_otherwise_is_not_written(
         return compose(network, transform, openmax, limits + 0.05)
 
     with monkeypatch.context() as patched:
-        patched.setattr("openmax_core.export.graph.compose", with_other_thresholds)
+        patched.setattr("openmax_core.export.write.compose", with_other_thresholds)
         with pytest.raises(ExportError, match=r"otherwise than the library; nothing was written"):
             export_workspace(digits, choose_method(digits), path)
 
@@ -384,7 +313,7 @@ def test_a_file_that_would_decide_otherwise_is_not_written(
         return compose(network, replace(transform, mean=(0.5, 0.5, 0.5)), *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr("openmax_core.export.graph.compose", with_other_mean)
+        patched.setattr("openmax_core.export.write.compose", with_other_mean)
         with pytest.raises(ExportError, match=r"logits differ from the library's by"):
             export_workspace(digits, choose_method(digits), path)
     assert path.read_bytes() == b"of before"
@@ -413,31 +342,9 @@ def test_a_network_that_onnx_cannot_hold_says_the_way_out(
         raise ExportError("resnet18 cannot be exported to ONNX (RuntimeError: no)")
 
     monkeypatch.setattr("openmax_core.network.loading.load_exported_network", refuse)
-    with pytest.raises(ExportError, match=r"cannot be exported to ONNX .*; use --format torch"):
+    told = r"cannot be exported to ONNX .*; no file can be written of it, only 'openmax predict'"
+    with pytest.raises(ExportError, match=told):
         export_workspace(digits, choose_method(digits), tmp_path / "digits.onnx")
-
-
-def test_a_network_that_torch_cannot_follow_says_the_way_out(
-    digits: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    classifier = digits.load_classifier()
-
-    class Loop(torch.nn.Module):
-        def forward(self, batch: torch.Tensor) -> torch.Tensor:
-            while batch.sum() > 1e9:
-                batch = batch / 2
-            return batch.mean(dim=(2, 3))
-
-    monkeypatch.setattr(
-        Workspace, "load_classifier", lambda workspace: replace(classifier, network=Loop())
-    )
-    with pytest.raises(ExportError, match=r"as a PyTorch program .*; use --format onnx"):
-        export_workspace(digits, choose_method(digits), tmp_path / "digits.pt2", "torch")
-
-
-def test_a_format_that_does_not_exist_is_named(digits: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(OpenMaxError, match=r"no format 'tflite'; use one of onnx, torch"):
-        export_workspace(digits, choose_method(digits), tmp_path / "digits.tflite", "tflite")
 
 
 # --- what the file says ------------------------------------------------------------------------
