@@ -342,11 +342,10 @@ def _add_monitor(subparsers: Any) -> None:
     )
     parser.add_argument(
         "--compare",
-        default="auto",
+        default="none",
         metavar="NAME",
-        help="what pictures of the same path are compared with: test, reject, a recorded batch's "
-        "name, or none; default: of these the one that shares the most paths, where its pictures "
-        "are the same ones as far as their logits tell",
+        help="what pictures of the same path are compared with: test, reject, or a recorded "
+        "batch's name or id; default: none",
     )
     parser.add_argument(
         "--record",

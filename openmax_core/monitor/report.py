@@ -127,8 +127,7 @@ class BatchReport:
     n_shared, n_flipped : int
         Pictures of the same path, and those of them that are decided otherwise now.
     not_compared : str
-        Why earlier pictures of the same path are not taken for the same ones; '' where they are,
-        or there are none.
+        Why no picture is compared with an earlier one, although that was asked for; else ''.
     is_chosen_on_test_set : bool
         The threshold was chosen on the figures of this test set, as far as is known.
     notes : what one must know
@@ -251,9 +250,9 @@ class MeasuredBatch:
     ``pictures`` has a row a picture: path, size and mtime of the file (0 where it is not there),
     error, nearest (class with the largest logit), prediction (C: 'unknown' won), is_rejected,
     score, distance to the nearest class, share (of its test pictures that lie nearer), excess (by
-    how many of their interquartile ranges beyond their median), projection_0, … (see
-    :mod:`openmax_core.monitor.same_pictures`); score_before and prediction_before (−1: not scored
-    before), is_rejected_before. Unreadable ones are −1 and NaN.
+    how many of their interquartile ranges beyond their median); score_before and prediction_before
+    (−1: not scored before), is_rejected_before. Unreadable ones are −1 and NaN. Records of earlier
+    versions have more columns, which nothing reads.
     """
 
     report: BatchReport

@@ -7,8 +7,8 @@
    their distances to that class's mean are held against those of the test pictures that got the
    same answer. Not of the training pictures: the network and the means were made from these, so
    that they lie closer than any new picture does. Not by the true class: a batch has none.
-4. Where the same pictures were scored before (:mod:`openmax_core.monitor.same_pictures`), those
-   that changed most are told; else those farthest outside of their class.
+4. Where pictures are compared with earlier ones of the same path, those that changed most are
+   told; else those farthest outside of their class.
 
 Questions 2 and 3 may give alarm, each at half of ``level``; the classes share theirs by Holm's
 correction. A batch like the test set then gives alarm with a probability of at most ``level``, as
@@ -33,12 +33,32 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
 from openmax_core.monitor.report import Basis, Batch, BatchReport, MeasuredBatch
-from openmax_core.monitor.same_pictures import PROJECTION, Earlier, projected
 from openmax_core.prediction.verdicts import class_limits, own_limits
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 
 NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Pictures that were scored before with the same calibration.
+
+    Attributes
+    ----------
+    name : what people know them by
+    table : DataFrame with path, prediction (C: 'unknown' won) and score of those that were read
+    """
+
+    name: str
+    table: pd.DataFrame
+
+    def rows_of(self, paths: Sequence[str]) -> Int:
+        """(N,) rows of the table with these paths, the first of each; −1 where there is none."""
+        index = pd.Index(self.table["path"])
+        first = np.flatnonzero(~index.duplicated())
+        places = index[first].get_indexer(pd.Index(paths))
+        return np.append(first, -1)[places]
 
 
 def measure_batch(
@@ -48,16 +68,15 @@ def measure_batch(
     batch: Batch,
     earlier: Earlier | None = None,
     level: float = LEVEL,
-    not_compared: str = "",
     is_chosen_on_test_set: bool = False,
 ) -> MeasuredBatch:
     """Score a batch and hold it against the test set.
 
     Parameters
     ----------
-    earlier : whose pictures of the same path are the batch's own, scored before
+    earlier : whose pictures of the same path the batch's are compared with
     level : largest probability of an alarm for a batch like the test set
-    not_compared, is_chosen_on_test_set : what the report is to say
+    is_chosen_on_test_set : what the report is to say
     """
     openmax, names = evaluation.openmax, evaluation.openmax.class_names_
     n_classes = openmax.n_classes
@@ -69,7 +88,12 @@ def measure_batch(
     drift = class_drift(_by_class(new.distances, new.own, n_classes), known)
     is_rejected = rejected(new.predictions, new.scores, limits)
     pictures = _picture_table(batch, new, is_rejected, known)
-    compared_with, n_shared, n_flipped = _put_before(pictures, earlier, limits)
+    n_shared, n_flipped = _put_before(pictures, earlier, limits)
+    compared_with = not_compared = ""
+    if earlier is not None and n_shared:
+        compared_with = earlier.name
+    elif earlier is not None:
+        not_compared = f"no picture has the same path as in {earlier.name}"
     reject = Share(int(is_rejected.sum()), len(is_rejected))
     expected = _expected(evaluation, threshold, limits, class_thresholds)
     report = BatchReport(
@@ -151,7 +175,6 @@ def _picture_table(
 ) -> pd.DataFrame:
     readable = np.array([not error for error in batch.errors], dtype=bool)
     share, excess = _places(new.distances, new.own, known)
-    projections = projected(batch.logits)
 
     def spread(values: NDArray[Any], empty: object, kind: str) -> NDArray[Any]:
         out = np.full(len(batch), empty, dtype=kind)
@@ -172,10 +195,6 @@ def _picture_table(
             "distance": spread(new.distances, np.nan, "float64"),
             "share": spread(share, np.nan, "float64"),
             "excess": spread(excess, np.nan, "float64"),
-            **{
-                f"{PROJECTION}{place}": spread(values, np.nan, "float32")
-                for place, values in enumerate(projections.T)
-            },
         }
     )
 
@@ -194,10 +213,8 @@ def _places(distances: Float, own: Int, known: Sequence[Float]) -> tuple[Float, 
     return share, excess
 
 
-def _put_before(
-    pictures: pd.DataFrame, earlier: Earlier | None, limits: Float
-) -> tuple[str, int, int]:
-    """Write beside the pictures what they were before; returns with whom, how many, and flips."""
+def _put_before(pictures: pd.DataFrame, earlier: Earlier | None, limits: Float) -> tuple[int, int]:
+    """Write beside the pictures what they were before; returns how many, and flips."""
     before = pd.DataFrame(
         {"score_before": np.nan, "prediction_before": NO_CLASS, "is_rejected_before": False},
         index=pictures.index,
@@ -221,7 +238,7 @@ def _put_before(
         )
     for name in before.columns:
         pictures[name] = before[name]
-    return (earlier.name if earlier is not None and len(rows) else ""), len(rows), n_flipped
+    return len(rows), n_flipped
 
 
 def _differs(prediction: Any, is_rejected: Any, before: Any, was_rejected: Any) -> Any:

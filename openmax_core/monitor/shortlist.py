@@ -1,9 +1,8 @@
 """Which pictures of a batch are worth a look: those that changed most, else those farthest out.
 
-Changed: the same pictures, scored before with the same calibration
-(:mod:`openmax_core.monitor.same_pictures`). First come those that are decided otherwise (rejected
-or not,
-or another class), then the others by how far their score moved. Before and now are decided at the
+Changed: pictures of the same path that were scored before with the same calibration. First come
+those that are decided otherwise (rejected or not, or another class), then the others by how far
+their score moved. Before and now are decided at the
 present thresholds, so that a moved threshold changes no picture.
 
 Farthest out: by how many interquartile ranges a picture's distance lies beyond the median distance
@@ -25,7 +24,7 @@ REJECTED = "rejected"
 
 
 def pictures_to_look_at(report: BatchReport, pictures: pd.DataFrame) -> pd.DataFrame:
-    """Pictures that changed, the most changed first; the farthest out where none was seen before.
+    """Pictures that changed, the most changed first; the farthest out where none is compared.
 
     Returns
     -------
@@ -70,10 +69,9 @@ def what_is_listed(report: BatchReport) -> str:
             f"{same} {report.n_flipped:,} {'is' if report.n_flipped == 1 else 'are'} decided "
             "otherwise now; these come first, then those whose score moved most"
         )
-    because = "" if report.not_compared else "no earlier picture has the same path, so "
     return (
-        f"{because}those farthest out are listed: distance beyond the median of test pictures with "
-        "the same answer, in their interquartile ranges (IQR)"
+        "those farthest out are listed: distance beyond the median of test pictures with the same "
+        "answer, in their interquartile ranges (IQR)"
     )
 
 

@@ -100,7 +100,7 @@ def test_another_batch_is_chosen_and_its_classes_and_pictures_shown(open_app, tr
     shown = app.dataframe[1].value
     assert shown["class"].tolist() == class_table(report)["class"].tolist()
     listed = pictures_to_look_at(report, recorded[0].pictures())
-    assert "no earlier picture has the same path" in texts(app.caption).lower()
+    assert "those farthest out are listed" in texts(app.caption).lower()
     items = gallery(app)
     assert [item["lines"] for item in items] == [
         picture_lines(row) for _, row in listed.head(12).iterrows()
@@ -117,20 +117,22 @@ def test_pictures_that_were_seen_before_are_shown_by_how_they_changed(
 ):
     logits = 0.4 * logits_of_classes(20, 3, seed=1)  # the calm ones on a foggy day
     path = write_table(tmp_path / "fog.parquet", trees, logits)
-    report = monitor(trees, path, choose_method(trees)).report
-    BatchRecords.of(trees).add(monitor(trees, path, choose_method(trees)), "fog")
+    fog = monitor(trees, path, choose_method(trees), compare="calm")
+    report = fog.report
+    BatchRecords.of(trees).add(fog, "fog")
     app = open_app(trees.folder, "monitor")
     assert report.compared_with == "the batch 'calm' of 2026-03-01"
     assert "with the same path as in the batch 'calm'" in texts(app.caption)
     assert " → " in gallery(app)[0]["lines"][0]
 
 
-def test_other_pictures_under_the_same_names_are_said_not_to_be_compared(open_app, trees, recorded):
-    app = open_app(trees.folder, "monitor")
-    said = texts(app.caption)
-    assert recorded[1].report.not_compared
-    assert "60 pictures have the same path as in the batch 'calm' of 2026-03-01, but are" in said
-    assert "With --compare calm, openmax monitor compares them all the same." in said
+def test_why_no_picture_is_compared_is_said(open_app, trees, recorded, tmp_path):
+    logits = logits_of_classes(20, 3, seed=3)
+    path = write_table(tmp_path / "rain.parquet", trees, logits)
+    rain = monitor(trees, path, choose_method(trees), compare="test")
+    BatchRecords.of(trees).add(rain, "rain")
+    said = texts(open_app(trees.folder, "monitor").caption)
+    assert "no picture has the same path as in the test set." in said
     assert "Those farthest out are listed" in said
 
 

@@ -20,8 +20,7 @@ from openmax_core.monitor.figures import MOST_CLASSES, drift_figure, rate_figure
 from openmax_core.monitor.names import default_name
 from openmax_core.monitor.records import BatchRecords, RecordedBatch, record_to_dict
 from openmax_core.monitor.report import MeasuredBatch
-from openmax_core.monitor.same_pictures import PROJECTION
-from openmax_core.monitor.scoring import measure_batch
+from openmax_core.monitor.scoring import Earlier, measure_batch
 from openmax_core.monitor.tables import batch_table, class_table
 from tests.support.batches import batch_of, logits_of_classes
 from tests.support.evaluations import made_up_evaluation
@@ -38,7 +37,7 @@ def batches() -> list[MeasuredBatch]:
         measure_batch(evaluation, 0.7, None, batch_of(alike)),
         measure_batch(
             *(evaluation, 0.7, {"1": 0.5}, batch_of(alike[:3])),
-            not_compared="3 pictures are others",
+            earlier=Earlier("last week", pd.DataFrame(columns=["path", "prediction", "score"])),
             is_chosen_on_test_set=True,
         ),
         measure_batch(evaluation, 0.7, None, batch_of(unlike)),
@@ -78,8 +77,9 @@ def test_records_of_older_versions_are_read(tmp_path, batches):
     table = read_table(added.path)
     values = json.loads(table.schema.metadata[b"openmax-batch"])
     del values["not_compared"], values["is_chosen_on_test_set"]
-    columns = [name for name in table.column_names if not name.startswith(PROJECTION)]
-    table = table.select(columns).replace_schema_metadata({"openmax-batch": json.dumps(values)})
+    for name in ("projection_0", "projection_1"):
+        table = table.append_column(name, [np.zeros(len(table), dtype=np.float32)])
+    table = table.replace_schema_metadata({"openmax-batch": json.dumps(values)})
     write_table(table, added.path)
     (found,), problems = kept.load()
     assert problems == []

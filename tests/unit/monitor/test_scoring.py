@@ -13,8 +13,7 @@ from openmax_core.methods.openmax import Decisions
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.report import Basis, MeasuredBatch
-from openmax_core.monitor.same_pictures import PROJECTION, Earlier, projected
-from openmax_core.monitor.scoring import measure_batch
+from openmax_core.monitor.scoring import Earlier, measure_batch
 from openmax_core.monitor.shortlist import (
     picture_in_words,
     picture_lines,
@@ -160,11 +159,10 @@ def earlier_of(evaluation: Evaluation, logits: np.ndarray, paths: list[str]) -> 
     decided = evaluation.openmax.decide(logits)
     table = {
         "path": paths,
-        "nearest": logits.argmax(axis=1),
         "prediction": decided.predictions,
         "score": decided.scores,
     }
-    return Earlier("last week", "last week", pd.DataFrame(table))
+    return Earlier("last week", pd.DataFrame(table))
 
 
 def test_decisions_that_changed_come_first_then_the_largest_change_of_score(evaluation):
@@ -217,24 +215,20 @@ def test_the_batch_is_compared_by_path_with_what_it_is_told_to(evaluation):
     assert (none.report.compared_with, none.report.n_shared) == ("", 0)
 
 
-def test_why_equal_names_are_not_compared_is_said_and_those_farthest_out_are_listed(evaluation):
+def test_a_name_that_occurs_twice_stands_for_its_first_picture(evaluation):
+    earlier = earlier_of(evaluation, logits_of_classes(2, 3, seed=3), ["a", "b", "c"] * 2)
+    assert earlier.rows_of(["c", "unknown", "a"]).tolist() == [2, -1, 0]
+
+
+def test_why_nothing_is_compared_is_said_and_those_farthest_out_are_listed(evaluation):
     logits = logits_of_classes(10, 3, seed=3)
-    found = measure(evaluation, logits, not_compared="30 pictures are others")
+    earlier = earlier_of(evaluation, logits, [f"monday/{row}.png" for row in range(30)])
+    found = measure(evaluation, logits, earlier=earlier)
+    assert found.report.not_compared == "no picture has the same path as in last week"
     words = what_is_listed(found.report)
     assert words.startswith("those farthest out are listed: distance")
     assert len(pictures_to_look_at(found.report, found.pictures)) == 30
     assert found.report.compared_with == ""
-
-
-def test_what_tells_the_same_pictures_is_kept_beside_each(evaluation):
-    logits = logits_of_classes(2, 3, seed=3)
-    lost = replace(
-        batch_of(logits), paths=("lost.png", *map(str, range(6))), errors=("lost", *[""] * 6)
-    )
-    kept = measure_batch(evaluation, THRESHOLD, None, lost).pictures
-    columns = [f"{PROJECTION}{place}" for place in range(3)]
-    assert kept[columns].to_numpy()[1:].tolist() == projected(logits).tolist()
-    assert kept[columns].iloc[0].isna().all()
 
 
 def test_a_threshold_chosen_on_the_test_set_is_said_to_flatter_it(evaluation):
@@ -250,7 +244,8 @@ def test_without_earlier_pictures_those_farthest_out_are_listed(evaluation):
     listed = pictures_to_look_at(found.report, found.pictures)
     assert (np.diff(listed["excess"]) <= 0).all()
     assert len(listed) == 30
-    assert "no earlier picture has the same path" in what_is_listed(found.report)
+    assert what_is_listed(found.report).startswith("those farthest out are listed")
+    assert found.report.not_compared == ""
     first = listed.iloc[0]
     assert f"{first['excess']:+.1f} IQR" in picture_in_words(first)
     assert f"nearest: {first['nearest']}" in picture_lines(first)
