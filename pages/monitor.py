@@ -6,9 +6,8 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor import figures as monitor_figures
-from openmax_core.monitor.records import BatchRecords, RecordedBatch
+from openmax_core.monitor.records import BatchRecords, RecordedBatch, batch_table
 from openmax_core.monitor.report import Basis
-from openmax_core.monitor.tables import batch_table
 from openmax_core.prediction.choice import Choice, chosen_settings
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace

@@ -22,7 +22,7 @@ from fastapi import FastAPI, File, HTTPException, UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from openmax_core.errors import OpenMaxError, PictureError
-from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS
 from openmax_core.pictures.uploads import label, megabytes
 from openmax_core.support.chunks import n_cores
@@ -71,7 +71,7 @@ class ExportedClassifier:
                 is_finite = not math.isnan(score)
                 found.append(
                     {
-                        "decision": "rejected" if decision == REJECTED else names[decision],
+                        "decision": "rejected" if decision == REJECTED_INDEX else names[decision],
                         "score": score if is_finite else None,
                         "probabilities": dict(zip(names, row, strict=True)) if is_finite else None,
                     }

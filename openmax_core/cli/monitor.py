@@ -29,8 +29,7 @@ def run_monitor(options: argparse.Namespace) -> int:
 
     from openmax_core.cli.progress import choose
     from openmax_core.monitor.monitor import monitor
-    from openmax_core.monitor.names import checked_name, default_name
-    from openmax_core.monitor.records import RecordedBatch
+    from openmax_core.monitor.records import RecordedBatch, checked_name, default_name
     from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
@@ -152,8 +151,7 @@ def _print(
 
 
 def _print_classes(report: BatchReport) -> None:
-    from openmax_core.monitor.report import p_text
-    from openmax_core.monitor.tables import UNTESTED, class_table
+    from openmax_core.monitor.report import UNTESTED, class_table, p_text
 
     table = class_table(report)
     tested = table[table["verdict"] != UNTESTED]

@@ -36,7 +36,7 @@ FORMAT = "openmax-export"
 FORMAT_VERSION = 1
 METADATA_KEY = "openmax"
 OUTPUTS = ("logits", "probabilities", "decision", "score")
-REJECTED = -1
+REJECTED_INDEX = -1
 
 
 @dataclass(frozen=True)

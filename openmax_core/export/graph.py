@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.export.description import OUTPUTS, REJECTED
+from openmax_core.export.description import OUTPUTS, REJECTED_INDEX
 from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.images import Transform
@@ -122,7 +122,7 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     # Beyond every score where 'unknown' won.
     limit = graph.add("Gather", graph.constant([*limits, np.inf]), prediction)
     is_accepted = graph.add("GreaterOrEqual", score, limit)
-    rejected = graph.constant(REJECTED, np.int64)
+    rejected = graph.constant(REJECTED_INDEX, np.int64)
     decision = graph.add("Where", is_accepted, prediction, rejected)
     first, last = graph.constant([0], np.int64), graph.constant([-1], np.int64)
     for name, padded in zip(OUTPUTS[1:], (probabilities, decision, score), strict=True):

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError
-from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.export.graph import compose, openmax_model
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
@@ -65,7 +65,7 @@ class _Deployed:
         """(N,) decisions of the library."""
         decisions = self.openmax.decide(logits)
         limits = own_limits(decisions.predictions, self.limits)
-        return np.where(decisions.scores >= limits, decisions.predictions, REJECTED)
+        return np.where(decisions.scores >= limits, decisions.predictions, REJECTED_INDEX)
 
 
 def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> ExportDescription:

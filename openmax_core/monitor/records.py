@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,15 +23,15 @@ import pandas as pd
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
-from openmax_core.monitor.names import checked_name
 from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
-from openmax_core.support.files import fingerprint, modified, write_bytes_atomically
+from openmax_core.support.files import fingerprint, modified, printable, write_bytes_atomically
 from openmax_core.tradeoff.intervals import Interval
 from openmax_core.workspace.workspace import Workspace
 
 FORMAT = "openmax-batch"
 FORMAT_VERSION = 1
 SUFFIX = ".parquet"
+LONGEST_NAME = 60
 COLUMNS = (
     *("path", "size", "mtime", "error", "nearest", "prediction", "is_rejected", "score"),
     *("distance", "share", "excess", "score_before", "prediction_before", "is_rejected_before"),
@@ -149,6 +150,56 @@ class BatchRecords:
 
     def _paths(self) -> list[Path]:
         return sorted(self.folder.glob(f"[!.]*{SUFFIX}"))
+
+
+def checked_name(name: str) -> str:
+    """Return a batch's name without blanks around it.
+
+    Raises
+    ------
+    OpenMaxError
+        It is empty or longer than 60 characters.
+    """
+    name = name.strip()
+    if not name or len(name) > LONGEST_NAME:
+        raise OpenMaxError(
+            f"a batch needs a name of at most {LONGEST_NAME} characters, not '{name}'"
+        )
+    return name
+
+
+def default_name(source: Path) -> str:
+    """Name of a batch where none is given: its folder's, or its file's without the ending."""
+    source = source.resolve()
+    name = source.name if source.is_dir() else source.stem
+    return printable(name)[:LONGEST_NAME].strip() or "batch"
+
+
+def batch_table(records: Sequence[RecordedBatch], current: str) -> pd.DataFrame:
+    """Recorded batches, the newest first; ``is_current``: decided with the basis of this key."""
+    newest_first = list(reversed(records))
+    reports = [record.report for record in newest_first]
+    bounds = [report.reject.interval for report in reports]
+    return pd.DataFrame(
+        {
+            "name": [record.name for record in newest_first],
+            "time": [record.time for record in newest_first],
+            "alarm": ["yes" if report.is_drifting else "" for report in reports],
+            "reject_rate": [report.reject.value for report in reports],
+            "low": [item.low for item in bounds],
+            "high": [item.high for item in bounds],
+            "expected": [report.expected.value for report in reports],
+            "p_value": [report.difference.p_value for report in reports],
+            "drifted": [int(report.drifted.sum()) for report in reports],
+            "tested": [int(report.drift.is_tested.sum()) for report in reports],
+            "pictures": [report.reject.n + report.n_unreadable for report in reports],
+            "unreadable": [report.n_unreadable for report in reports],
+            "method": [report.basis.preset for report in reports],
+            "threshold": [report.basis.threshold for report in reports],
+            "is_current": [report.basis.key == current for report in reports],
+            "source": [report.source for report in reports],
+        }
+    )
 
 
 def record_to_dict(record: RecordedBatch) -> dict[str, Any]:

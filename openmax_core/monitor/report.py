@@ -28,6 +28,7 @@ from openmax_core.support.files import fingerprint
 
 N_QUESTIONS = 2
 SMALLEST_TOLD = 0.0005
+DRIFTED, WITHIN, UNTESTED = "drifted", "within chance", "too few pictures"
 
 
 @dataclass(frozen=True)
@@ -257,6 +258,26 @@ class MeasuredBatch:
 
     report: BatchReport
     pictures: pd.DataFrame
+
+
+def class_table(report: BatchReport) -> pd.DataFrame:
+    """Distances per class, the most certain drift first: class, pictures, shift, p, verdict."""
+    drift, order = report.drift, report.worst_first
+    is_tested, drifted = drift.is_tested[order], report.drifted[order]
+    verdicts = np.where(drifted, DRIFTED, np.where(is_tested, WITHIN, UNTESTED))
+    return pd.DataFrame(
+        {
+            "class": np.array(report.classes, dtype=object)[order],
+            "verdict": verdicts,
+            "shift": drift.shift[order],
+            "p_value": drift.p_value[order],
+            "adjusted": drift.adjusted[order],
+            "pictures": drift.n_batch[order],
+            "share": drift.n_batch[order] / max(1, drift.n_batch.sum()),
+            "test_pictures": drift.n_test[order],
+            "test_share": drift.n_test[order] / max(1, drift.n_test.sum()),
+        }
+    )
 
 
 def share_text(share: Share) -> str:

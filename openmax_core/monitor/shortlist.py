@@ -1,9 +1,11 @@
-"""Which pictures of a batch are worth a look: those that changed most, else those farthest out.
+"""Which pictures of a batch are worth a look, and whether their files are still there.
+
+Those that changed most are listed, or else those farthest out.
 
 Changed: pictures of the same path that were scored before with the same calibration. First come
 those that are decided otherwise (rejected or not, or another class), then the others by how far
-their score moved. Before and now are decided at the
-present thresholds, so that a moved threshold changes no picture.
+their score moved. Before and now are decided at the present thresholds, so that a moved threshold
+changes no picture.
 
 Farthest out: by how many interquartile ranges a picture's distance lies beyond the median distance
 of the test pictures that got the same answer. Pictures of classes with fewer than 2 test pictures
@@ -12,6 +14,7 @@ have no place.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +23,9 @@ import pandas as pd
 if TYPE_CHECKING:
     from openmax_core.monitor.report import BatchReport
 
-REJECTED = "rejected"
+REJECTED_LABEL = "rejected"
+GONE = "The picture is no longer there"
+CHANGED = "The file has changed since"
 
 
 def pictures_to_look_at(report: BatchReport, pictures: pd.DataFrame) -> pd.DataFrame:
@@ -102,6 +107,30 @@ def place_in_words(picture: pd.Series) -> str:
     )
 
 
+def picture_file(folder: str | None, path: str, size: int, mtime: int) -> Path | str:
+    """Find a batch's picture.
+
+    Parameters
+    ----------
+    folder : where the batch's pictures lay; None if that is not known
+    size, mtime : of the file when it was decided on, 0 where it was not there
+
+    Returns
+    -------
+    The file, or why there is none to show.
+    """
+    if folder is None or not mtime:
+        return GONE
+    file = Path(folder) / path
+    try:
+        stat = file.stat()
+    except (OSError, ValueError):
+        return GONE
+    return file if (stat.st_size, stat.st_mtime_ns) == (size, mtime) else CHANGED
+
+
 def _decisions(names: np.ndarray, predictions: pd.Series, is_rejected: pd.Series) -> list[str]:
     pairs = zip(predictions.tolist(), is_rejected.tolist(), strict=True)
-    return ["" if p < 0 else REJECTED if r or p >= len(names) else str(names[p]) for p, r in pairs]
+    return [
+        "" if p < 0 else REJECTED_LABEL if r or p >= len(names) else str(names[p]) for p, r in pairs
+    ]

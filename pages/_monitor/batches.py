@@ -11,9 +11,9 @@ import streamlit as st
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.monitor.batch_pictures import picture_file
 from openmax_core.monitor.monitor import monitor
 from openmax_core.monitor.records import BatchRecords, RecordedBatch
+from openmax_core.monitor.shortlist import picture_file
 from openmax_core.network.inference import Progress
 from openmax_core.prediction.choice import Choice, choose_method, chosen_settings
 from openmax_core.support.files import modified

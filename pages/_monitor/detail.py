@@ -7,14 +7,13 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.records import RecordedBatch
-from openmax_core.monitor.report import BatchReport, p_text
+from openmax_core.monitor.report import BatchReport, class_table, p_text
 from openmax_core.monitor.shortlist import (
     picture_in_words,
     picture_lines,
     pictures_to_look_at,
     what_is_listed,
 )
-from openmax_core.monitor.tables import class_table
 from openmax_core.workspace.samples import picture_bytes
 from openmax_core.workspace.workspace import Workspace
 from pages._monitor import batches

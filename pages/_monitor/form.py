@@ -7,8 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.monitor.names import LONGEST_NAME, default_name
-from openmax_core.monitor.records import RecordedBatch
+from openmax_core.monitor.records import LONGEST_NAME, RecordedBatch, default_name
 from openmax_core.prediction.choice import Choice
 from openmax_core.workspace.workspace import Workspace
 from pages._monitor import batches

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from openmax_core.monitor.monitor import monitor
 from openmax_core.monitor.records import BatchRecords, RecordedBatch
+from openmax_core.monitor.report import class_table
 from openmax_core.monitor.shortlist import picture_lines, pictures_to_look_at
-from openmax_core.monitor.tables import class_table
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
 from tests.app.visitor import (

@@ -23,7 +23,7 @@ from openmax_core.cli.main import main
 from openmax_core.demos.demo import open_demo
 from openmax_core.demos.digits import DIGITS
 from openmax_core.errors import OpenMaxError
-from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED, ExportDescription
+from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.export.graph import compose, openmax_model
 from openmax_core.export.write import export_workspace
 from openmax_core.methods.presets import PRESETS
@@ -89,7 +89,9 @@ def library_decisions(openmax: OpenMax, logits: NDArray[np.float32], limits: Flo
     """Decisions, a picture at a time, by what DESIGN says: argmax, then the threshold."""
     decisions = openmax.decide(logits)
     return [
-        REJECTED if prediction == openmax.n_classes or score < limits[prediction] else prediction
+        REJECTED_INDEX
+        if prediction == openmax.n_classes or score < limits[prediction]
+        else prediction
         for prediction, score in zip(
             decisions.predictions.tolist(), decisions.scores.tolist(), strict=True
         )
@@ -173,12 +175,12 @@ def test_the_nearest_logits_on_both_sides_of_the_threshold_are_told_apart(
     ends = made_up_logits(np.append(np.arange(40) % n_classes, np.full(40, -1)), n_classes, seed)
     ends = ends.astype(np.float32) + np.float32(shift)
     limits = np.full(n_classes, float(np.median(openmax.decision_scores(ends))))
-    is_accepted = np.array(library_decisions(openmax, ends, limits)) != REJECTED
+    is_accepted = np.array(library_decisions(openmax, ends, limits)) != REJECTED_INDEX
     n = min(is_accepted.sum(), (~is_accepted).sum())
     above, below = ends[is_accepted][:n], ends[~is_accepted][:n]
     for _ in range(40):  # until the two are neighbours, or the same but for one bit
         middle = above + (below - above) / np.float32(2)
-        inside = np.array(library_decisions(openmax, middle, limits)) != REJECTED
+        inside = np.array(library_decisions(openmax, middle, limits)) != REJECTED_INDEX
         above, below = (
             np.where(inside[:, None], middle, above),
             np.where(inside[:, None], below, middle),
@@ -205,7 +207,7 @@ def test_logits_that_are_not_finite_are_rejected_without_a_score(preset: str, ba
     logits = np.eye(5, dtype=np.float32)[[2, 2, 2]] * 9
     logits[1, 3] = bad
     found = run_onnx(openmax, np.zeros(5))(logits)
-    assert found["decision"][1] == REJECTED
+    assert found["decision"][1] == REJECTED_INDEX
     assert np.isnan(found["score"]).tolist() == [False, True, False]
     assert found["decision"][0] == found["decision"][2]
     assert found["decision"][0] == library_decisions(openmax, logits[:1], np.zeros(5))[0]
@@ -257,7 +259,7 @@ def test_the_onnx_file_decides_on_pictures_as_the_library(
     openmax = choice.evaluation.openmax
     limits = np.full(openmax.n_classes, choice.threshold)
     expected = library_decisions(openmax, stored, limits)
-    assert 0.2 < np.mean(np.array(expected) == REJECTED) < 0.8
+    assert 0.2 < np.mean(np.array(expected) == REJECTED_INDEX) < 0.8
     # One batch, and batches of any size.
     for size in (N_COMPARED, 1 + N_COMPARED // 3):
         decisions: list[int] = []

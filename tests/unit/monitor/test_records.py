@@ -15,13 +15,17 @@ import pytest
 from pyarrow.parquet import read_table, write_table
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.monitor.batch_pictures import CHANGED, GONE, picture_file
 from openmax_core.monitor.figures import MOST_CLASSES, drift_figure, rate_figure
-from openmax_core.monitor.names import default_name
-from openmax_core.monitor.records import BatchRecords, RecordedBatch, record_to_dict
-from openmax_core.monitor.report import MeasuredBatch
+from openmax_core.monitor.records import (
+    BatchRecords,
+    RecordedBatch,
+    batch_table,
+    default_name,
+    record_to_dict,
+)
+from openmax_core.monitor.report import MeasuredBatch, class_table
 from openmax_core.monitor.scoring import Earlier, measure_batch
-from openmax_core.monitor.tables import batch_table, class_table
+from openmax_core.monitor.shortlist import CHANGED, GONE, picture_file
 from tests.support.batches import batch_of, logits_of_classes
 from tests.support.evaluations import made_up_evaluation
 

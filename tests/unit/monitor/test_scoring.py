@@ -12,7 +12,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import Decisions
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import Share
-from openmax_core.monitor.report import Basis, MeasuredBatch
+from openmax_core.monitor.report import Basis, MeasuredBatch, class_table
 from openmax_core.monitor.scoring import Earlier, measure_batch
 from openmax_core.monitor.shortlist import (
     picture_in_words,
@@ -20,7 +20,6 @@ from openmax_core.monitor.shortlist import (
     pictures_to_look_at,
     what_is_listed,
 )
-from openmax_core.monitor.tables import class_table
 from openmax_core.network.inference import NOT_FINITE
 from tests.support.batches import batch_of, logits_of_classes
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
