@@ -9,9 +9,9 @@ from openmax_core.analysis.evidence import Evidence
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
 from pages._method.evidence import show_evidence
-from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed
 from pages._shared.start import ASSETS
+from pages._shared.widgets import show_error
 
 WHAT = """
 A classifier turns a picture into one *logit* a class, and softmax turns these into probabilities

@@ -16,9 +16,8 @@ from pages._monitor.detail import show_batch, show_verdict
 from pages._monitor.form import date_of, select_own, show_form
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_notice, wait_for_counting
-from pages._shared.messages import show_error, show_warning
 from pages._shared.registry import ensure_routed, link_to
-from pages._shared.widgets import csv_button
+from pages._shared.widgets import csv_button, show_error, show_warning
 
 MOST_DRAWN = 60
 PLOT = {"displayModeBar": False}

@@ -10,6 +10,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.intervals import wilson_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.workspace.samples import Sample, sample_pictures
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import interval, percent, plain
@@ -19,9 +20,8 @@ from pages._shared.guards import (
     show_notice,
     show_provenance,
 )
-from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed, link_to
-from pages._shared.widgets import figure_card
+from pages._shared.widgets import figure_card, show_error
 
 N_SAMPLES = 8
 
@@ -118,12 +118,31 @@ def _show_pictures(workspace: Workspace) -> None:
     show_notice(workspace)
     with st.container(key="pictures"):
         for title, split in (("Known classes", "test"), ("Unknown: to be rejected", "reject")):
-            found = state.samples(workspace, split, N_SAMPLES) if split in workspace.splits else []
+            found = _samples(workspace, split) if split in workspace.splits else []
             if not found:
                 continue
             st.markdown(f"**{title}**")
             for column, sample in zip(st.columns(N_SAMPLES), found, strict=False):
                 column.image(sample.picture, caption=plain(sample.caption), width="stretch")
+
+
+def _samples(workspace: Workspace, split: str) -> list[Sample]:
+    """Thumbnails of a few pictures, extracted or not; none where they cannot be read.
+
+    What is wrong then is said where the page needs its figures.
+    """
+    try:
+        return _decoded(workspace, split)
+    except OpenMaxError:
+        return []
+
+
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+def _decoded(workspace: Workspace, split: str) -> list[Sample]:
+    opened = Workspace.open(workspace.folder)
+    has_weights = opened.settings.classifier.weights is not None
+    activations = opened.few_activations(split, N_SAMPLES) if has_weights else None
+    return sample_pictures(opened, split, activations, N_SAMPLES)
 
 
 def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:

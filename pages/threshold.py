@@ -12,8 +12,8 @@ from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.guards import require_evaluation, show_notice, show_provenance, warn_if_few
-from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed
+from pages._shared.widgets import show_error
 from pages._threshold.decision import Decision, show_decision
 from pages._threshold.explorer import show_explorer
 from pages._threshold.export import show_take_away
@@ -54,7 +54,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     with st.container(key="pictures_that_pay"):
         st.subheader("The pictures that pay")
         show_mistakes(workspace, evaluation, threshold)
-    show_reject_folders(workspace, evaluation, threshold, interval)
+    show_reject_folders(evaluation, threshold, interval)
     st.subheader("Saved points")
     show_saved_points(workspace, point, saved, decision.class_point)
     st.subheader("Table of thresholds")

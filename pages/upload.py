@@ -5,10 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from pages._shared import state
 from pages._shared.guards import require_evaluation, show_provenance
-from pages._shared.messages import show_error
 from pages._shared.registry import ensure_routed
+from pages._shared.widgets import show_error
 from pages._upload import basket
 from pages._upload.cards import show_cards
 from pages._upload.ways_in import show_refused, show_ways_in
@@ -19,7 +18,7 @@ def main() -> None:
     workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
     # The network loads while the visitor looks for pictures.
-    state.engine_job(workspace)
+    basket.engine_job(workspace)
     show_ways_in(workspace, evaluation)
     try:
         answered = basket.answered(workspace)

@@ -6,9 +6,10 @@ import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived, state
+from pages._shared import state
 from pages._shared.guards import require_evaluation, show_notice, show_provenance
 from pages._shared.registry import ensure_routed
+from pages._weibull import fits
 from pages._weibull.class_detail import show_class
 from pages._weibull.class_health import show_health_table, show_simulation
 from pages._weibull.class_multiples import MOST_PLOTS, show_multiples
@@ -34,7 +35,7 @@ def main() -> None:
 def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
     """Few classes are all drawn, above their table; of many, those that the table selects."""
     threshold = state.threshold(workspace, evaluation)
-    health = derived.health(workspace, evaluation)
+    health = fits.health(evaluation)
     if evaluation.sampling is not None:
         st.caption(
             "Fits and tails are of all pictures. What is said of test and reject pictures is of "
@@ -56,9 +57,9 @@ def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
         _show_heading()
         selected = show_health_table(workspace, evaluation, health)
         plots = st.container()
-    show_simulation(derived.fit_job(workspace, evaluation))
+    show_simulation(fits.fit_job(evaluation))
     with plots:
-        opened = show_multiples(workspace, evaluation, health, selected, threshold)
+        opened = show_multiples(evaluation, health, selected, threshold)
     if opened is not None:
         show_class(workspace, evaluation, opened, threshold)
 

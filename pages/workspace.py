@@ -8,12 +8,12 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace.status import SplitStatus
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import start, state
+from pages._shared import jobs, start, state
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
-from pages._shared.messages import show_error
 from pages._shared.progress import show_extraction
 from pages._shared.registry import ensure_routed
+from pages._shared.widgets import show_error
 
 
 def main() -> None:
@@ -39,13 +39,13 @@ def _show_workspace(workspace: Workspace) -> None:
     if workspace.settings.description:
         st.caption(plain(workspace.settings.description))
     show_notice(workspace)
-    job = state.extraction(workspace)
+    job = jobs.extraction(workspace)
     if job is not None and job.is_running:
         show_extraction(job, can_stop=True)
         return
     if job is not None:
         _show_outcome(job)
-    statuses = state.status(str(workspace.folder), workspace.state())
+    statuses = state.status(workspace)
     rows = [
         {
             "set": split,
@@ -72,7 +72,7 @@ def _show_workspace(workspace: Workspace) -> None:
             type="secondary" if is_current else "primary",
             help="Runs the network over pictures that are new or changed, and stores the logits.",
         ):
-            state.start_extraction(workspace)
+            jobs.start_extraction(workspace)
             state.status.clear()
             st.rerun()
         if is_current and all(status.is_compared for status in statuses.values()):
@@ -88,7 +88,7 @@ def _in_words(status: SplitStatus) -> str:
     return "stored" if status.is_current else "to be run"
 
 
-def _show_outcome(job: state.ExtractionJob) -> None:
+def _show_outcome(job: jobs.ExtractionJob) -> None:
     """How the last extraction ended."""
     if job.problem:
         show_error(job.problem)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,9 @@ from openmax_core.prediction.choice import Choice, choose_method, chosen_setting
 from openmax_core.support.files import modified
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import start, state
+from pages._shared import jobs, start, state
 
-NOT_ALLOWED = "Its folder is not under an allowed one"
 MonitorJob = Job[tuple[int, int], RecordedBatch]
-_LOCK = threading.Lock()
 
 
 def counting(item: Workspace) -> state.CountingJob | None:
@@ -48,7 +45,12 @@ def choice(item: Workspace) -> Choice:
     job = counting(item)
     # Where its counts could not be kept they are still here.
     counted = job.result() if job is not None and job.has_result else None
-    return _choice(str(item.folder), item.state(), modified(item.operating_point_path), counted)
+    return _choice(item, modified(item.operating_point_path), counted)
+
+
+@st.cache_resource(show_spinner="Calibrating …", max_entries=10, hash_funcs=state.KEYS)
+def _choice(item: Workspace, moment: int | None, _counted: Evaluation | None) -> Choice:
+    return choose_method(Workspace.open(item.folder), evaluation=_counted)
 
 
 def records(item: Workspace) -> tuple[list[RecordedBatch], list[str]]:
@@ -58,7 +60,7 @@ def records(item: Workspace) -> tuple[list[RecordedBatch], list[str]]:
 
 def job(item: Workspace) -> MonitorJob | None:
     """Return the batch that is under way or was the last, whoever started it."""
-    return _jobs().get(str(item.folder))
+    return jobs.find("monitor", item)
 
 
 def begin(item: Workspace, chosen: Choice, folder: Path, name: str) -> MonitorJob:
@@ -68,40 +70,30 @@ def begin(item: Workspace, chosen: Choice, folder: Path, name: str) -> MonitorJo
     ----------
     chosen : what decides, see :func:`choice`
     """
-    jobs, key = _jobs(), str(item.folder)
-    with _LOCK:
-        if key not in jobs or not jobs[key].is_running:
 
-            def work(report: Callable[[tuple[int, int]], None]) -> RecordedBatch:
-                def tell(progress: Progress) -> None:
-                    report((progress.done, progress.total))
+    def work(report: Callable[[tuple[int, int]], None]) -> RecordedBatch:
+        def tell(progress: Progress) -> None:
+            report((progress.done, progress.total))
 
-                measured = monitor(item, folder, chosen, progress=tell)
-                start.freeze_imports()
-                return BatchRecords.of(item).add(measured, name)
+        return BatchRecords.of(item).add(monitor(item, folder, chosen, progress=tell), name)
 
-            jobs[key] = Job(work).start()
-        return jobs[key]
+    return jobs.begin("monitor", item, work)
 
 
-def file_of(record: RecordedBatch, picture: Any) -> Path | str:
-    """Find the file of a row of the record's pictures, or say why none can be shown."""
+def file_of(record: RecordedBatch, picture: Any) -> Path:
+    """Find the file of a row of the record's pictures.
+
+    Raises
+    ------
+    WorkspaceError
+        None can be shown: it is gone, or another than then, or not under an allowed folder.
+    """
     file = picture_file(
         record.report.folder, str(picture["path"]), int(picture["size"]), int(picture["mtime"])
     )
     if isinstance(file, str):
-        return file
+        raise WorkspaceError(file)
     try:
         return start.roots().check(file)
-    except WorkspaceError:
-        return NOT_ALLOWED
-
-
-@st.cache_resource(show_spinner="Calibrating …", max_entries=10)
-def _choice(folder: str, state: str, moment: int | None, _counted: Evaluation | None) -> Choice:
-    return choose_method(Workspace.open(folder), evaluation=_counted)
-
-
-@st.cache_resource(show_spinner=False)
-def _jobs() -> dict[str, MonitorJob]:
-    return {}
+    except WorkspaceError as error:
+        raise WorkspaceError("Its folder is not under an allowed one") from error

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
-from openmax_core.errors import OpenMaxError
+from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.monitor.records import RecordedBatch
 from openmax_core.monitor.report import BatchReport, class_table, p_text
 from openmax_core.monitor.shortlist import (
@@ -17,13 +20,11 @@ from openmax_core.monitor.shortlist import (
 from openmax_core.workspace.samples import picture_bytes
 from openmax_core.workspace.workspace import Workspace
 from pages._monitor import batches
-from pages._shared import derived
-from pages._shared.components import gallery
 from pages._shared.format import interval, percent, plain
-from pages._shared.messages import show_error, show_warning
-from pages._shared.widgets import csv_button, figure_card
+from pages._shared.pictures import show_gallery, show_picture, thumbnail_of
+from pages._shared.widgets import csv_button, figure_card, show_error
 
-PER_PAGE = 12
+NO_PICTURE = "It is no picture"
 MOST_ROWS = 12
 
 
@@ -155,41 +156,42 @@ def _show_pictures(workspace: Workspace, record: RecordedBatch, pictures: pd.Dat
         none = "No score has moved" if report.compared_with else "There are none"
         st.caption(f":material/check: {none}.")
         return
-    page = 1
-    if (n_pages := -(-len(listed) // PER_PAGE)) > 1:
-        page = min(st.pagination(n_pages, key=f"batch_page_{record.id}"), n_pages)
-    shown = listed.iloc[PER_PAGE * (page - 1) : PER_PAGE * page]
-    items = []
-    for row, picture in shown.iterrows():
-        file = batches.file_of(record, picture)
-        url = None if isinstance(file, str) else derived.thumbnail_of(file)
-        items.append(
-            {
-                "key": f"{record.id}:{row}",
-                "path": picture["path"],
-                "picture": url,
-                "gone": file if isinstance(file, str) else "It is no picture",
-                "lines": picture_lines(picture),
-            }
-        )
-    opened = gallery(key="gallery", data={"items": items}, on_opened_change=lambda: None).opened
-    # Only what is shown can be opened: the key comes back from the browser.
-    for item, (_, picture) in zip(items, shown.iterrows(), strict=True):
-        if opened == item["key"]:
-            _open(record, picture)
+
+    def items(first: int, most: int) -> list[dict[str, Any]]:
+        return [
+            _item(record, row, picture) for row, picture in listed[first : first + most].iterrows()
+        ]
+
+    opened = show_gallery(len(listed), "gallery", f"batch_page_{record.id}", items)
+    if opened is not None:
+        _open(record, listed.iloc[opened])
+
+
+def _item(record: RecordedBatch, row: Hashable, picture: pd.Series) -> dict[str, Any]:
+    """One picture of the gallery, or why it cannot be shown."""
+    url, gone = None, NO_PICTURE
+    try:
+        url = thumbnail_of(batches.file_of(record, picture))
+    except WorkspaceError as error:
+        gone = str(error)
+    return {
+        "key": f"{record.id}:{row}",
+        "path": picture["path"],
+        "picture": url,
+        "gone": gone,
+        "lines": picture_lines(picture),
+    }
 
 
 @st.dialog("Picture", width="large")
 def _open(record: RecordedBatch, picture: pd.Series) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        file = batches.file_of(record, picture)
-        content = None if isinstance(file, str) else picture_bytes(file)
-        if content is None:
-            show_warning(file if isinstance(file, str) else "It is no picture")
-        else:
-            st.image(content, width="stretch")
-        st.caption(plain(str(picture["path"])))
+        show_picture(
+            lambda: picture_bytes(batches.file_of(record, picture)),
+            caption=str(picture["path"]),
+            gone=NO_PICTURE,
+        )
     with right:
         st.markdown(f"**{plain(picture_in_words(picture))}**")
         rows = {

@@ -1,12 +1,18 @@
 """The dashboard's own components: HTML, CSS and JavaScript of ``assets/``, all of it ours.
 
-What comes from data is never part of them: it travels as data and is written as text.
+What comes from data is never part of them: it travels as data and is written as text. Nothing of
+what comes back is trusted to be as we sent it.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
+from openmax_core.tradeoff.explorer import is_threshold
+from openmax_core.workspace.workspace import Workspace
+from pages._shared import state
 from pages._shared.start import ASSETS
 
 
@@ -55,3 +61,17 @@ tour = st.components.v2.component(
     css=_read("components/tour.css"),
     js=_read("components/tour.js"),
 )
+
+
+def moved(key: str) -> dict[str, Any]:
+    """Return what the component with this key told at its last release; empty before the first."""
+    held = st.session_state.get(key)
+    told = held.get("moved") if held is not None else None
+    return told if isinstance(told, dict) else {}
+
+
+def take_threshold(workspace: Workspace, key: str) -> None:
+    """Make the threshold that it told the session's, if it is one."""
+    value = moved(key).get("value")
+    if is_threshold(value):
+        state.set_threshold(workspace, value)

@@ -11,11 +11,11 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.presets import tail_in_words
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import state
+from pages._shared import jobs, state
 from pages._shared.format import plain
-from pages._shared.messages import show_error, show_warning
 from pages._shared.progress import show_extraction, show_extraction_beside, show_job
 from pages._shared.registry import link_to
+from pages._shared.widgets import show_error, show_warning
 
 FEW = 30
 
@@ -115,7 +115,7 @@ def _require_activations(workspace: Workspace) -> None:
         show_error(error)
         link_to("workspace", "Go to the workspace")
         st.stop()
-    job = state.extraction(workspace)
+    job = jobs.extraction(workspace)
     if job is not None and job.is_running:
         if not missing:
             show_extraction_beside(job)
@@ -129,7 +129,7 @@ def _require_activations(workspace: Workspace) -> None:
         link_to("workspace", "Go to the workspace")
         st.stop()
     if state.is_demo(workspace) and (job is None or not job.is_cancelled):
-        state.start_extraction(workspace)
+        jobs.start_extraction(workspace)
         st.rerun()
     st.info(
         f"The pictures of {' and '.join(missing)} have not been through the network yet. "
@@ -154,7 +154,7 @@ def wait_for_counting(job: state.CountingJob, why: str = "") -> NoReturn:
 def _warn_if_stale(workspace: Workspace) -> None:
     if state.is_large(workspace):  # looking at millions of files takes minutes
         return
-    statuses = state.status(str(workspace.folder), workspace.state())
+    statuses = state.status(workspace)
     for status in statuses.values():
         if status.problem:
             show_warning(status.problem)

@@ -11,11 +11,12 @@ import streamlit as st
 
 from openmax_core.support.jobs import Job
 from pages._shared import state
+from pages._shared.jobs import ExtractionJob
 
 POLL_SECONDS = 0.4
 
 
-def show_extraction(job: state.ExtractionJob, can_stop: bool = False) -> None:
+def show_extraction(job: ExtractionJob, can_stop: bool = False) -> None:
     """Draw a running extraction's progress until it ends, then run the page again."""
     st.info(
         "The pictures are going through the network, once. It goes on when you leave this page or "
@@ -25,7 +26,7 @@ def show_extraction(job: state.ExtractionJob, can_stop: bool = False) -> None:
     _show_progress(job, can_stop)
 
 
-def show_extraction_beside(job: state.ExtractionJob) -> None:
+def show_extraction_beside(job: ExtractionJob) -> None:
     """Draw a running extraction's progress on a page that shows figures of an earlier one."""
     st.info(
         "Pictures that are new or changed are going through the network; the figures are those "
@@ -35,7 +36,7 @@ def show_extraction_beside(job: state.ExtractionJob) -> None:
     _show_progress(job, can_stop=False)
 
 
-def _show_progress(job: state.ExtractionJob, can_stop: bool) -> None:
+def _show_progress(job: ExtractionJob, can_stop: bool) -> None:
     def poll() -> None:
         if not job.is_running:
             state.status.clear()

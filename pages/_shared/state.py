@@ -1,9 +1,8 @@
-"""The session's state: workspace, method, threshold; and what is computed once for all sessions."""
+"""The session's state: workspace, method and threshold, and the evaluation that they name."""
 
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,23 +11,24 @@ import streamlit as st
 from openmax_core.demos.garages import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.extraction.extraction import ExtractionReport
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.presets import PRESETS
-from openmax_core.network.engines import Engine
-from openmax_core.network.inference import Progress
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace.samples import Sample, sample_pictures
 from openmax_core.workspace.status import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
 
 OVERRIDABLE = ("tail_size", "alpha_rank")
-ExtractionJob = Job[tuple[str, Progress], ExtractionReport]
 CountingJob = Job[tuple[int, int], Evaluation]
-_LOCK = threading.Lock()
+
+# What tells arguments of cached functions apart. A workspace: what is stored of it now. An
+# evaluation: its pictures and method, for a fragment goes on with one that is older than the disk.
+KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
+    Workspace: lambda item: (str(item.folder), item.state()),
+    Evaluation: lambda item: (item.data, item.openmax.preset_, item.openmax.settings_),
+}
 
 
 def set_workspace(workspace: Workspace | None, problem: str = "") -> None:
@@ -91,7 +91,7 @@ def method_of(point: OperatingPoint) -> dict[str, Any] | None:
 
 
 def evaluation(item: Workspace) -> Evaluation:
-    """Return the session's method, calibrated and scored; computed once a state for everybody.
+    """Return the session's method, calibrated and scored.
 
     Raises
     ------
@@ -102,14 +102,12 @@ def evaluation(item: Workspace) -> Evaluation:
     job = counting(item)
     if job is not None and job.has_result:  # its counts could not be kept
         return job.result()
-    return _evaluation(str(item.folder), item.state(), preset, tuple(sorted(overrides.items())))
+    return _evaluation(item, preset, overrides)
 
 
-@st.cache_resource(show_spinner="Calibrating …", max_entries=20)
-def _evaluation(
-    folder: str, state: str, preset: str, overrides: tuple[tuple[str, Any], ...]
-) -> Evaluation:
-    return Workspace.open(folder).evaluate(preset, **dict(overrides))
+@st.cache_resource(show_spinner="Calibrating …", max_entries=20, hash_funcs=KEYS)
+def _evaluation(item: Workspace, preset: str, overrides: dict[str, Any]) -> Evaluation:
+    return Workspace.open(item.folder).evaluate(preset, **overrides)
 
 
 def counting(item: Workspace) -> CountingJob | None:
@@ -138,37 +136,30 @@ def counting_of(item: Workspace, preset: str, overrides: dict[str, Any]) -> Coun
         return None
     # However a method is named, it is counted once.
     settings = OpenMax(preset, **overrides).settings()
-    key = (str(item.folder), item.state(), preset, tuple(sorted(settings.items())))
-    job = _counting(*key)
+    job = _counting(item, preset, settings)
     if job.problem:  # the next visit tries again: there may be room on the disk by then
-        _counting.clear(*key)
+        _counting.clear(item, preset, settings)
     return job
 
 
-def is_large(item: Workspace) -> bool:
-    """Tell whether a workspace has so many pictures that they are counted in chunks."""
-    return _is_large(str(item.folder), item.state())
-
-
-@st.cache_data(show_spinner=False, max_entries=100)
-def _is_large(folder: str, state: str) -> bool:
-    return Workspace.open(folder).is_large()
-
-
-@st.cache_resource(show_spinner=False, max_entries=20)
-def _counting(
-    folder: str, state: str, preset: str, settings: tuple[tuple[str, Any], ...]
-) -> CountingJob:
-    item = Workspace.open(folder)
-    job: CountingJob = Job(lambda report: item.evaluate(preset, report=report, **dict(settings)))
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
+def _counting(item: Workspace, preset: str, settings: dict[str, Any]) -> CountingJob:
+    opened = Workspace.open(item.folder)
+    job: CountingJob = Job(lambda report: opened.evaluate(preset, report=report, **settings))
     return job.start()
 
 
-@st.cache_data(show_spinner=False, ttl=20, max_entries=100)
-def status(folder: str, state: str) -> dict[str, SplitStatus]:
+@st.cache_data(show_spinner=False, max_entries=100, hash_funcs=KEYS)
+def is_large(item: Workspace) -> bool:
+    """Tell whether a workspace has so many pictures that they are counted in chunks."""
+    return Workspace.open(item.folder).is_large()
+
+
+@st.cache_data(show_spinner=False, ttl=20, max_entries=100, hash_funcs=KEYS)
+def status(item: Workspace) -> dict[str, SplitStatus]:
     """Status of every split, looked up at most every 20 seconds."""
-    item = Workspace.open(folder)
-    return {split: item.status(split) for split in item.splits}
+    opened = Workspace.open(item.folder)
+    return {split: opened.status(split) for split in opened.splits}
 
 
 def method_key(item: Workspace) -> str:
@@ -213,71 +204,6 @@ def show_in_address(value: float) -> None:
     text = threshold_text(value)
     if st.query_params.get("threshold") != text:
         st.query_params["threshold"] = text
-
-
-def extraction(item: Workspace) -> ExtractionJob | None:
-    """Return the extraction that runs or ran last on a workspace, whoever started it."""
-    return _jobs().get(str(item.folder))
-
-
-def start_extraction(item: Workspace) -> ExtractionJob:
-    """Start an extraction, or return the one that runs."""
-    jobs, key = _jobs(), str(item.folder)
-    with _LOCK:
-        if key not in jobs or not jobs[key].is_running:
-
-            def work(report: Callable[[tuple[str, Progress]], None]) -> ExtractionReport:
-                done = item.extract(progress=lambda *where: report(where))
-                start.freeze_imports()
-                return done
-
-            job: ExtractionJob = Job(work)
-            jobs[key] = job.start()
-        return jobs[key]
-
-
-def engine_job(item: Workspace) -> Job[None, Engine]:
-    """Start loading the network in the background, once a state for everybody."""
-    job = _engine_job(str(item.folder), item.classifier_key)
-    if job.problem:  # the next visit tries again: memory or a drive may be there by then
-        _engine_job.clear(str(item.folder), item.classifier_key)
-    return job
-
-
-def samples(item: Workspace, split: str, most: int) -> list[Sample]:
-    """Thumbnails of a few pictures of a split, extracted or not; none where they cannot be read.
-
-    What is wrong then is said where the page needs its figures.
-    """
-    try:
-        return _samples(str(item.folder), item.state(), split, most)
-    except OpenMaxError:
-        return []
-
-
-@st.cache_resource(show_spinner=False, max_entries=20)
-def _samples(folder: str, state: str, split: str, most: int) -> list[Sample]:
-    """Decoded once a state for everybody."""
-    item = Workspace.open(folder)
-    activations = item.few_activations(split, most) if item.settings.classifier.weights else None
-    return sample_pictures(item, split, activations, most)
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def _engine_job(folder: str, classifier_key: str) -> Job[None, Engine]:
-    def load(report: object) -> Engine:
-        # On the CPU: a few pictures are through it before torch would be imported for a GPU.
-        engine = Workspace.open(folder).load_engine("cpu")
-        start.freeze_imports()
-        return engine
-
-    job: Job[None, Engine] = Job(load)
-    return job.start()
-
-
-@st.cache_resource(show_spinner=False)
-def _jobs() -> dict[str, ExtractionJob]:
-    return {}
 
 
 def chosen_point(item: Workspace, evaluated: Evaluation) -> OperatingPoint | None:

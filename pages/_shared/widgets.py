@@ -1,10 +1,24 @@
-"""Widgets that several pages draw alike."""
+"""Messages, downloads and large numbers, the same on every page.
+
+Messages name files, classes and settings: these are shown as they are.
+"""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
+
+from pages._shared.format import plain
+
+
+def show_error(problem: object) -> None:
+    """Say what is wrong."""
+    st.error(plain(str(problem)), icon=":material/error:")
+
+
+def show_warning(text: str) -> None:
+    """Say what to be careful of."""
+    st.warning(plain(text), icon=":material/warning:")
 
 
 def csv_button(label: str, table: pd.DataFrame, file_name: str) -> None:
@@ -16,28 +30,6 @@ def csv_button(label: str, table: pd.DataFrame, file_name: str) -> None:
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
-    )
-
-
-def number(
-    place: DeltaGenerator,
-    label: str,
-    key: str,
-    value: float,
-    most: float = 1.0,
-    step: float = 0.01,
-) -> float:
-    """Draw a number from 0 that the session remembers, as a part of a sentence."""
-    return place.number_input(
-        label,
-        min_value=0.0,
-        max_value=most,
-        value=value,
-        step=step,
-        format="%.10g",
-        key=key,
-        persist_state="session",
-        width=190,
     )
 
 

@@ -8,7 +8,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, tail_in_words
 from openmax_core.workspace.access import workspace_names
 from pages._shared import start, state
-from pages._shared.messages import show_warning
+from pages._shared.widgets import show_warning
 from pages._shell import tour
 
 DESCRIPTIONS = {

@@ -6,19 +6,22 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.tradeoff.class_thresholds import Difference, Gain
+from openmax_core.tradeoff.class_thresholds import (
+    ClassThresholds,
+    Difference,
+    Gain,
+    choose_class_thresholds,
+    measure_gain,
+)
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
+from pages._shared import state
 
 
-def show_class_thresholds(
-    workspace: Workspace, evaluation: Evaluation, objective: Objective
-) -> OperatingPoint | None:
+def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> OperatingPoint | None:
     """Draw thresholds and gain; returns the point that has them."""
     try:
-        chosen, gain = derived.class_choice(workspace, evaluation, objective)
+        chosen, gain = _choose(evaluation, objective)
     except NoFeasibleThresholdError as error:
         st.warning(
             f"Thresholds per class cannot be judged: on one half of the pictures {error}.",
@@ -40,6 +43,14 @@ def show_class_thresholds(
             column_config={"threshold": st.column_config.NumberColumn(format="%.15g")},
         )
     return point
+
+
+@st.cache_resource(
+    show_spinner="Choosing a threshold per class …", max_entries=100, hash_funcs=state.KEYS
+)
+def _choose(evaluation: Evaluation, objective: Objective) -> tuple[ClassThresholds, Gain]:
+    curve = evaluation.curve
+    return choose_class_thresholds(curve, objective), measure_gain(curve, objective)
 
 
 def _show_verdict(gain: Gain) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
@@ -18,12 +19,11 @@ from openmax_core.tradeoff.objectives import (
     Objective,
 )
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import counted
-from pages._shared.widgets import number
 from pages._threshold.class_thresholds import show_class_thresholds
-from pages._threshold.honest import show_honest
 
 CHOICES: dict[str, str] = {
     MostRejected.kind: "best Reject accuracy, with Test accuracy at least …",
@@ -122,9 +122,9 @@ def show_decision(
         )
         spread = class_point = None
         if is_honest and point:
-            spread = show_honest(workspace, evaluation, objective, kind)
+            spread = _show_honest(evaluation, objective, kind)
         if is_per_class and point and is_reached and evaluation.sampling is None:
-            class_point = show_class_thresholds(workspace, evaluation, objective)
+            class_point = show_class_thresholds(evaluation, objective)
         curve = evaluation.overall
         won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
         if curve.n_reject:
@@ -148,18 +148,18 @@ def _ask(workspace: Workspace) -> Objective:
         width=430,
     )
     if kind == MostRight.kind:
-        return MostRight(number(row, "Reject accuracy at least", "reject_floor", 0.9))
+        return MostRight(_number(row, "Reject accuracy at least", "reject_floor", 0.9))
     if kind == FewestKnownRejected.kind:
-        share = number(row, "% of the knowns rejected", "most_rejected", 5.0, 100.0, 1.0)
+        share = _number(row, "% of the knowns rejected", "most_rejected", 5.0, 100.0, 1.0)
         return FewestKnownRejected(share / 100)
     if kind == Balanced.kind:
         return Balanced()
     if kind == LeastCost.kind:
         most = 1e9
-        wrong = number(row, "Cost: wrong class", "cost_wrong", 1.0, most, 1.0)
-        rejected = number(row, "Cost: known rejected", "cost_rejected", 1.0, most, 1.0)
-        accepted = number(row, "Cost: unknown accepted", "cost_accepted", 5.0, most, 1.0)
-        share = number(row, "% unknowns in production", "unknown_share", 10.0, 100.0, 1.0)
+        wrong = _number(row, "Cost: wrong class", "cost_wrong", 1.0, most, 1.0)
+        rejected = _number(row, "Cost: known rejected", "cost_rejected", 1.0, most, 1.0)
+        accepted = _number(row, "Cost: unknown accepted", "cost_accepted", 5.0, most, 1.0)
+        share = _number(row, "% unknowns in production", "unknown_share", 10.0, 100.0, 1.0)
         return LeastCost(wrong, rejected, accepted, share / 100)
     floor = row.number_input(
         "Test accuracy at least",
@@ -175,6 +175,28 @@ def _ask(workspace: Workspace) -> Objective:
     return MostRejected(float(floor))
 
 
+def _number(
+    place: DeltaGenerator,
+    label: str,
+    key: str,
+    value: float,
+    most: float = 1.0,
+    step: float = 0.01,
+) -> float:
+    """Draw a number from 0 that the session remembers, as a part of a sentence."""
+    return place.number_input(
+        label,
+        min_value=0.0,
+        max_value=most,
+        value=value,
+        step=step,
+        format="%.10g",
+        key=key,
+        persist_state="session",
+        width=190,
+    )
+
+
 def _figures(point: OperatingPoint, objective: Objective, kind: str) -> str:
     outcome = point.outcome
     test = counted(outcome.correct, outcome.n_test, kind)
@@ -188,3 +210,82 @@ def _figures(point: OperatingPoint, objective: Objective, kind: str) -> str:
         f"Test accuracy {test} with {reject}.{cost} Chosen and counted on the same pictures, so it "
         "flatters a little."
     )
+
+
+def _show_honest(
+    evaluation: Evaluation, objective: Objective, kind: str
+) -> tuple[float, float] | None:
+    """Draw honest beside flattering figures; returns where 95 % of the resamples choose."""
+    try:
+        _show_halves(_choose_on_half(evaluation, objective), objective, kind)
+    except NoFeasibleThresholdError as error:
+        st.warning(f"On one half of the pictures {error}.", icon=":material/warning:")
+    return _show_spread(_resample(evaluation, objective))
+
+
+def _show_halves(halves: HalfChoice, objective: Objective, kind: str) -> None:
+    chosen, reported = halves.chosen, halves.reported
+    st.markdown(
+        f"Chosen on one half: **threshold {threshold_text(chosen.threshold)}**. What it promises "
+        "there, and what it keeps on the other half:"
+    )
+    rows = [
+        ("Test accuracy", chosen.outcome.correct, chosen.n_test, reported.correct, reported.n_test)
+    ]
+    if chosen.n_reject:
+        rows.append(
+            (
+                "Reject accuracy",
+                chosen.outcome.rejected_unknown,
+                chosen.n_reject,
+                reported.rejected_unknown,
+                reported.n_reject,
+            )
+        )
+    st.table(
+        {
+            "": [name for name, *_ in rows],
+            "flattering: the half it was chosen on": [
+                counted(count, total, kind) for _, count, total, _, _ in rows
+            ],
+            "honest: the other half": [counted(count, total, kind) for *_, count, total in rows],
+        },
+        hide_index=True,
+        border="horizontal",
+    )
+    if (requirement := objective.requirement) and not objective.is_met(reported):
+        st.caption(
+            f":material/warning: On the other half it misses what was asked for ({requirement}): "
+            f"{objective.reached(reported)}."
+        )
+
+
+@st.cache_resource(show_spinner="Choosing on one half …", max_entries=100, hash_funcs=state.KEYS)
+def _choose_on_half(evaluation: Evaluation, objective: Objective) -> HalfChoice:
+    return choose_on_half(evaluation.overall, objective)
+
+
+@st.cache_resource(show_spinner="Choosing on resamples …", max_entries=100, hash_funcs=state.KEYS)
+def _resample(evaluation: Evaluation, objective: Objective) -> Spread:
+    return bootstrap_choices(evaluation.overall, objective)
+
+
+def _show_spread(spread: Spread) -> tuple[float, float] | None:
+    if not len(spread.thresholds):
+        st.caption(
+            f"In none of {spread.n_resamples} resamples of the pictures does a threshold meet the "
+            "constraint."
+        )
+        return None
+    missed = (
+        f" In {spread.n_infeasible} of them no threshold meets the constraint; these are left out."
+        if spread.n_infeasible
+        else ""
+    )
+    low, middle, high = spread.quantiles(0.025, 0.5, 0.975)
+    st.caption(
+        f"Over {spread.n_resamples} resamples of the pictures the chosen threshold lies between "
+        f"**{low:.4g}** and **{high:.4g}** in 95 %, in the middle at "
+        f"**{middle:.4g}**; the band below the slider.{missed}"
+    )
+    return low, high

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import streamlit as st
+
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.tradeoff.explorer import outcome_data
+from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
-from pages._shared.components import threshold_explorer
-from pages._shared.moved import moved, take_threshold
+from pages._shared import state
+from pages._shared.components import moved, take_threshold, threshold_explorer
 
 KEY = "explorer"
 
@@ -37,7 +38,7 @@ def show_explorer(
     saved : points of this method, marked on the curves
     spread : thresholds between which most resamples choose
     """
-    curve = derived.explorer_data(workspace, evaluation, interval)
+    curve = _curve(evaluation, interval)
     told = moved(KEY)
     threshold_explorer(
         key=KEY,
@@ -63,4 +64,17 @@ def show_explorer(
             "spread": spread,
         },
         on_moved_change=lambda: take_threshold(workspace, KEY),
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+def _curve(evaluation: Evaluation, interval: str) -> dict[str, Any]:
+    """What the explorer shows of an evaluation, whatever the threshold."""
+    openmax = evaluation.openmax
+    return explorer_data(
+        evaluation.overall,
+        openmax.class_names_,
+        openmax.score_range(),
+        interval,
+        evaluation.curve,
     )

@@ -10,18 +10,13 @@ import streamlit as st
 
 from openmax_core.analysis import figures
 from openmax_core.analysis.mistakes import find_mistakes, picture_at
-from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
-from pages._shared.components import gallery
+from pages._shared import pictures
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
 
-PER_PAGE = 12
-N_NEAREST = 2
 ACCEPTED, REJECTED, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
-PLOT = {"displayModeBar": False, "staticPlot": True}
 
 
 def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float) -> None:
@@ -51,24 +46,21 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
     if not len(table):
         st.caption(":material/check: None at this threshold.")
         return
-    page = 1
-    if (n_pages := -(-len(table) // PER_PAGE)) > 1:
-        page = min(st.pagination(n_pages, key=f"page_{kind}"), n_pages)
-    shown = table.table(PER_PAGE * (page - 1), PER_PAGE)
-    items = [
-        {
-            "key": f"{picture['split']}:{picture['row']}",
-            "path": picture["path"],
-            "picture": derived.thumbnail(workspace, picture["split"], picture["path"]),
-            "lines": _lines(picture, is_rejected=kind == REJECTED),
-        }
-        for picture in shown.to_dict(orient="records")
-    ]
-    opened = gallery(key="gallery", data={"items": items}, on_opened_change=lambda: None).opened
-    # Only what is shown can be opened: the key comes back from the browser.
-    for item, (_, picture) in zip(items, shown.iterrows(), strict=True):
-        if opened == item["key"]:
-            _open(workspace, evaluation, picture, threshold)
+
+    def items(first: int, most: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": f"{picture['split']}:{picture['row']}",
+                "path": picture["path"],
+                "picture": pictures.thumbnail(workspace, picture["split"], picture["path"]),
+                "lines": _lines(picture, is_rejected=kind == REJECTED),
+            }
+            for picture in table.table(first, most).to_dict(orient="records")
+        ]
+
+    opened = pictures.show_gallery(len(table), "gallery", f"page_{kind}", items)
+    if opened is not None:
+        _open(workspace, evaluation, table.table(opened, 1).iloc[0], threshold)
 
 
 def _lines(picture: dict[Hashable, Any], is_rejected: bool) -> list[str]:
@@ -89,41 +81,20 @@ def _lines(picture: dict[Hashable, Any], is_rejected: bool) -> list[str]:
 def _open(
     workspace: Workspace, evaluation: Evaluation, picture: pd.Series, threshold: float
 ) -> None:
-    opened = picture_at(evaluation, str(picture["split"]), int(picture["row"]), threshold)
+    split, path = str(picture["split"]), str(picture["path"])
+    opened = picture_at(evaluation, split, int(picture["row"]), threshold)
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        content, problem = None, "The picture is no longer there."
-        try:
-            content = derived.picture(workspace, str(picture["split"]), str(picture["path"]))
-        except OpenMaxError as error:
-            problem = str(error)
-        if content is None:
-            st.warning(plain(problem), icon=":material/broken_image:")
-        else:
-            st.image(content, width="stretch")
-        st.caption(plain(f"{picture['split']}/{picture['path']}"))
+        pictures.show_picture(lambda: pictures.picture(workspace, split, path), f"{split}/{path}")
         show_notice(workspace)
     with right:
         decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"
         st.markdown(f"**{plain(decision)}** · it is **{plain(str(picture['truth']))}**")
         st.caption(f"{plain(opened.reason[:1].upper() + opened.reason[1:])}.")
         own = None if evaluation.openmax.settings_["second_softmax"] else threshold
-        names = evaluation.openmax.class_names_
         st.plotly_chart(
-            figures.probability_figure(names, opened.probabilities, own),
+            figures.probability_figure(evaluation.openmax.class_names_, opened.probabilities, own),
             key="opened_probabilities",
-            config=PLOT,
+            config=pictures.STILL,
         )
-    st.markdown("**How far out it lies**, beside the tails of the nearest classes")
-    nearest = opened.nearest_classes[:N_NEAREST]
-    for column, index in zip(st.columns(N_NEAREST, gap="medium"), nearest, strict=False):
-        with column:
-            st.markdown(
-                f"Class {plain(names[index])}: CDF **{opened.cdf[index]:.4f}** at distance "
-                f"{opened.distances[index]:.4g}"
-            )
-            st.plotly_chart(
-                figures.weibull_figure(evaluation.openmax, index, opened.distances[index]),
-                key=f"opened_weibull_{index}",
-                config=PLOT,
-            )
+    pictures.show_nearest(evaluation, opened.nearest_classes, opened.distances, opened.cdf)

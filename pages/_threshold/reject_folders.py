@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from openmax_core.analysis.reject_folders import folder_table
+from openmax_core.analysis.reject_folders import RejectFolders, folder_table, reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
+from pages._shared import state
 
 MOST_ROWS = 12
 
 
-def show_reject_folders(
-    workspace: Workspace, evaluation: Evaluation, threshold: float, interval: str
-) -> None:
+def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str) -> None:
     """Draw the folders, the worst first; nothing where the reject set is not divided."""
-    folders = derived.reject_folders(workspace, evaluation)
+    folders = _divided(evaluation)
     if not folders.is_divided:
         return
     among = f", in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
@@ -45,3 +42,8 @@ def show_reject_folders(
             "pictures": st.column_config.NumberColumn("of", format="localized"),
         },
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+def _divided(evaluation: Evaluation) -> RejectFolders:
+    return reject_folders(evaluation)

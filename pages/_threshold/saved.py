@@ -19,7 +19,7 @@ from openmax_core.tradeoff.saved_points import (
 )
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.messages import show_error
+from pages._shared.widgets import show_error
 
 
 def show_saved_points(

@@ -10,7 +10,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.messages import show_error
+from pages._shared.widgets import show_error
 
 MOST_ROWS = 15
 

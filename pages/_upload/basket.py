@@ -11,11 +11,13 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from openmax_core.network.engines import Engine
 from openmax_core.pictures.intake import take_in
 from openmax_core.pictures.uploads import Refused, Upload
 from openmax_core.prediction.answers import Answer, answers
+from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import state
+from pages._shared import jobs
 
 FILES, REFUSED, ANSWERS = "upload_files", "upload_refused", "upload_answers"
 SCORED = "upload_scored"
@@ -62,6 +64,21 @@ def received(sent: Sequence[UploadedFile]) -> list[Upload]:
     return moved
 
 
+def engine_job(workspace: Workspace) -> Job[None, Engine]:
+    """Start loading the network in the background, once for everybody."""
+    key = (str(workspace.folder), workspace.classifier_key)
+    job = _load_engine(*key)
+    if job.problem:  # the next visit tries again: memory or a drive may be there by then
+        _load_engine.clear(*key)
+    return job
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _load_engine(folder: str, classifier_key: str) -> Job[None, Engine]:
+    # On the CPU: a few pictures are through it before torch would be imported for a GPU.
+    return jobs.run_network(lambda report: Workspace.open(folder).load_engine("cpu"))
+
+
 def answered(workspace: Workspace) -> list[Answer]:
     """Answers to all pictures; only those not seen in this session go through the network.
 
@@ -103,7 +120,7 @@ def _run(
 
     try:
         place.progress(0.0, text="Loading the network …")
-        engine = state.engine_job(workspace).result()
+        engine = engine_job(workspace).result()
         contents = [file.content for file in fresh.values()]
         found = zip(fresh, answers(engine, contents, on_wait), strict=True)
         for number, (key, answer) in enumerate(found, 1):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.prediction.answers import Answer
+from openmax_core.pictures.uploads import Upload
+from openmax_core.prediction.answers import Answer, large_view
 from openmax_core.prediction.cards import cards_data
-from openmax_core.prediction.results import results_json
+from openmax_core.prediction.results import class_values, results_json
 from openmax_core.prediction.verdicts import (
+    ACCEPTED,
     PictureLogits,
     ScoredPictures,
     class_limits,
@@ -19,12 +22,14 @@ from openmax_core.prediction.verdicts import (
 )
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.components import cards
-from pages._shared.moved import moved, take_threshold
+from pages._shared.components import cards, moved, take_threshold
+from pages._shared.format import plain
+from pages._shared.pictures import show_nearest
 from pages._upload import basket
-from pages._upload.opened import open_picture
 
 KEY, SENT = "cards", "cards_sent"
+MOST_ROWS = 12
+PICTURE_WIDTH = 200
 
 
 def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answer]) -> None:
@@ -53,7 +58,7 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
     if result.opened in keys:
         row = keys.index(result.opened)
         decision = decision_table(scored, limits).iloc[row]
-        open_picture(workspace, evaluation, scored, row, files[row], decision)
+        _open(workspace, evaluation, scored, row, files[row], decision)
 
 
 def _scored(
@@ -157,3 +162,44 @@ def _class_thresholds(
 
 def _wants_class_thresholds() -> bool:
     return moved(KEY).get("is_by_class") is not False
+
+
+@st.dialog("Picture", width="large")
+def _open(
+    workspace: Workspace,
+    evaluation: Evaluation,
+    scored: ScoredPictures,
+    row: int,
+    file: Upload,
+    decision: pd.Series,
+) -> None:
+    """Draw both pictures, the reason, the classes' figures and the nearest Weibull CDFs."""
+    is_accepted = decision["verdict"] == ACCEPTED
+    verdict = f"Accepted as {decision['decision']}" if is_accepted else "Rejected"
+    reason = str(decision["reason"])
+    st.markdown(f"**{plain(verdict)}** · {plain(file.name)}")
+    st.caption(f"{plain(reason[:1].upper() + reason[1:])}.")
+    pictures, numbers = st.columns([1, 3], gap="medium")
+    view = large_view(file.content, workspace.settings.transform)
+    if view is not None:
+        # Data URLs: a picture that Streamlit serves would have an address of its own.
+        pictures.image(view.original, width=PICTURE_WIDTH)
+        pictures.caption("Original, {} × {} pixels".format(*view.size))
+        pictures.image(view.seen, width=PICTURE_WIDTH)
+        pictures.caption("What the network sees, {} × {} pixels".format(*view.seen_size))
+    table = class_values(scored, row)
+    share = st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.4f")
+    numbers.dataframe(
+        table,
+        hide_index=True,
+        placeholder="",
+        height="content" if len(table) <= MOST_ROWS else 460,
+        column_config={
+            "logit": st.column_config.NumberColumn(format="%.3f"),
+            "before": share | {"label": "before"},
+            "after": share | {"label": "after OpenMax"},
+            "distance": st.column_config.NumberColumn(format="%.4g"),
+            "cdf": share | {"label": "Weibull CDF"},
+        },
+    )
+    show_nearest(evaluation, scored.ranked(row), scored.distances[row], scored.cdf[row])

@@ -18,11 +18,11 @@ from openmax_core.pictures.uploads import (
 )
 from openmax_core.workspace.samples import sample_paths, sample_upload
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
 from pages._shared.components import samples
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
-from pages._shared.messages import show_error
+from pages._shared.pictures import thumbnail
+from pages._shared.widgets import show_error
 from pages._upload import basket
 
 N_SAMPLES = 6
@@ -104,7 +104,7 @@ def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
         if activations is None:
             continue
         for path, caption in sample_paths(workspace, activations, N_SAMPLES):
-            url = derived.thumbnail(workspace, split, path)
+            url = thumbnail(workspace, split, path)
             if url is not None:
                 items.append(
                     {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from openmax_core.analysis.boundary import class_boundary
@@ -12,18 +14,15 @@ from openmax_core.analysis.class_figures import (
     class_qq_figure,
 )
 from openmax_core.analysis.members import tail_members
-from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.single_class import rejection_distance
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
-from pages._shared.components import gallery
+from pages._shared import pictures
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
-from pages._shared.messages import show_error
+from pages._weibull import fits
 
-PER_PAGE = 12
 PLOT = {"displayModeBar": False}
 
 
@@ -34,11 +33,11 @@ def show_class(workspace: Workspace, evaluation: Evaluation, index: int, thresho
 
 
 def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: float) -> None:
-    health = derived.health(workspace, evaluation)
+    health = fits.health(evaluation)
     limit = rejection_distance(evaluation.openmax, index, threshold)
     if health.warnings[index]:
         st.warning(plain(health.warnings[index]), icon=":material/warning:")
-    distances = derived.distances(workspace, evaluation)
+    distances = fits.distances(evaluation)
     boundary = class_boundary(evaluation, distances, index, threshold)
     test, reject = distances.of(index)
     drawn = (
@@ -67,27 +66,19 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
     split = evaluation.calibrated_on
     st.markdown(f"**The {len(members)} *{split}* pictures of the tail**, farthest first")
     show_notice(workspace)
-    page = 1
-    if (n_pages := -(-len(members) // PER_PAGE)) > 1:
-        page = min(st.pagination(n_pages, key=f"tail_page_{index}"), n_pages)
-    shown = members.iloc[PER_PAGE * (page - 1) : PER_PAGE * page].to_dict(orient="records")
-    items = [
-        {
-            "key": str(member["path"]),
-            "path": member["path"],
-            "picture": derived.thumbnail(workspace, split, str(member["path"])),
-            "lines": [f"distance {member['distance']:.4g}", f"CDF {member['cdf']:.4f}"],
-        }
-        for member in shown
-    ]
-    opened = gallery(key="tail", data={"items": items}, on_opened_change=lambda: None).opened
-    for item in items:
-        if opened == item["key"]:
-            try:
-                content = derived.picture(workspace, split, str(item["path"]))
-            except OpenMaxError as error:
-                show_error(error)
-                content = None
-            if content is not None:
-                st.image(content)
-            st.caption(plain(f"{split}/{item['path']}"))
+
+    def items(first: int, most: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "key": str(member["path"]),
+                "path": member["path"],
+                "picture": pictures.thumbnail(workspace, split, str(member["path"])),
+                "lines": [f"distance {member['distance']:.4g}", f"CDF {member['cdf']:.4f}"],
+            }
+            for member in members.iloc[first : first + most].to_dict(orient="records")
+        ]
+
+    opened = pictures.show_gallery(len(members), "tail", f"tail_page_{index}", items)
+    if opened is not None:
+        path = str(members.iloc[opened]["path"])
+        pictures.show_picture(lambda: pictures.picture(workspace, split, path), f"{split}/{path}")

@@ -7,11 +7,11 @@ import streamlit as st
 from openmax_core.analysis.class_health import Health, health_table, matching
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived, state
-from pages._shared.messages import show_error
+from pages._shared import state
 from pages._shared.progress import show_job
-from pages._shared.widgets import csv_button
+from pages._shared.widgets import csv_button, show_error
 from pages._weibull.class_multiples import MOST_PLOTS
+from pages._weibull.fits import FitJob
 
 N_FIRST = 6
 COLUMNS = (
@@ -101,7 +101,7 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
     return _to_plot(event, order, is_few)
 
 
-def show_simulation(job: derived.FitJob | None) -> None:
+def show_simulation(job: FitJob | None) -> None:
     """Poll the simulation of p-values while it runs, then draw the classes again."""
     if job is None or job.has_result:
         return

@@ -12,23 +12,20 @@ from openmax_core.analysis.multiples import MOST_RUGS
 from openmax_core.analysis.multiples import multiples as multiples_data
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
-from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
 from pages._shared.components import multiples
+from pages._weibull import fits
 
 MOST_PLOTS = 12
 
 
 def show_multiples(
-    workspace: Workspace,
     evaluation: Evaluation,
     health: Health,
     classes: Sequence[int],
     threshold: float,
 ) -> int | None:
     """Draw the panels; returns the class that was clicked, if one was."""
-    distances = derived.distances(workspace, evaluation)
-    items = multiples_data(evaluation, distances, health, classes, threshold)
+    items = multiples_data(evaluation, fits.distances(evaluation), health, classes, threshold)
     opened = multiples(
         key="multiples",
         data={

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from openmax_core.analysis.class_figures import sensitivity_figure
-from openmax_core.analysis.sensitivity import METRICS, REJECT_AT_FLOOR, Sensitivity
+from openmax_core.analysis.sensitivity import (
+    METRICS,
+    REJECT_AT_FLOOR,
+    Sensitivity,
+    measure_sensitivity,
+)
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
-from pages._shared.messages import show_error
+from pages._shared import state
 from pages._shared.progress import show_job
+from pages._shared.widgets import show_error
+
+SensitivityJob = Job[tuple[int, int], Sensitivity]
 
 
 def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
@@ -31,7 +41,7 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
         )
         return
     floor = _floor(workspace)
-    job = derived.sensitivity_job(workspace, evaluation, floor)
+    job = _job(evaluation, floor)
     if job is None or job.problem:
         if job is not None:
             show_error(job.problem)
@@ -43,13 +53,37 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
         st.button(
             "Compare settings",
             icon=":material/grid_on:",
-            on_click=lambda: derived.ask_for_sensitivity(workspace, evaluation, floor),
+            on_click=lambda: _ask(evaluation, floor),
         )
         return
     if not job.has_result:
         show_job(job, "Comparing", "settings")
         return
     _show_result(job.result())
+
+
+def _job(evaluation: Evaluation, floor: float) -> SensitivityJob | None:
+    """Return the comparison in the background; None until the visitor asks for it."""
+    if st.session_state.get("sensitivity_of") != _asked(evaluation, floor):
+        return None
+    return _compare(evaluation, floor)
+
+
+def _ask(evaluation: Evaluation, floor: float) -> None:
+    """Begin the comparison unless somebody has; once more where it failed."""
+    if _compare(evaluation, floor).problem:
+        _compare.clear(evaluation, floor)
+    st.session_state["sensitivity_of"] = _asked(evaluation, floor)
+
+
+def _asked(evaluation: Evaluation, floor: float) -> tuple[Any, float]:
+    return state.KEYS[Evaluation](evaluation), floor
+
+
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+def _compare(evaluation: Evaluation, floor: float) -> SensitivityJob:
+    job: SensitivityJob = Job(lambda report: measure_sensitivity(evaluation, floor, report=report))
+    return job.start()
 
 
 def _floor(workspace: Workspace) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import derived
+from pages._shared import pictures
 from tests.app.visitor import texts
 from tests.support.workspaces import make_workspace
 
@@ -34,11 +34,11 @@ def test_the_folders_are_listed_and_compared(open_app, trees, remote):
 
 def test_pictures_are_drawn_from_an_address(trees, remote):
     path = trees.find_pictures("test").paths[0]
-    drawn = derived.thumbnail(remote, "test", path)
+    drawn = pictures.thumbnail(remote, "test", path)
     assert drawn is not None
-    assert drawn == derived.thumbnail(trees, "test", path)
-    assert derived.picture(remote, "test", path) == derived.picture(trees, "test", path)
-    assert derived.thumbnail(remote, "test", "ash/gone.png") is None
+    assert drawn == pictures.thumbnail(trees, "test", path)
+    assert pictures.picture(remote, "test", path) == pictures.picture(trees, "test", path)
+    assert pictures.thumbnail(remote, "test", "ash/gone.png") is None
 
 
 def test_a_visitor_cannot_open_a_workspace_that_names_an_address(

@@ -227,7 +227,7 @@ class Stopped(Ended):
 
 
 def with_job(monkeypatch: pytest.MonkeyPatch, job: type[Running]) -> None:
-    monkeypatch.setattr("pages._shared.state.extraction", lambda workspace: job())
+    monkeypatch.setattr("pages._shared.jobs.extraction", lambda workspace: job())
 
 
 @pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload", "monitor"])

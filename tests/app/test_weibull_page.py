@@ -306,7 +306,7 @@ def test_another_method_is_compared_anew_and_a_failure_is_named(open_app, trees,
     def fail(*arguments: object, **named: object) -> None:
         raise MemoryError("no memory")
 
-    monkeypatch.setattr("pages._shared.derived.measure_sensitivity", fail)
+    monkeypatch.setattr("pages._weibull.sensitivity.measure_sensitivity", fail)
     button(app, "Compare settings").click().run()
     app = shown_after(app)
     assert "unexpected MemoryError: no memory" in texts(app.error)

@@ -1,0 +1,145 @@
+"""Pictures of a workspace or a batch: thumbnails by the page, and one of them opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from openmax_core.analysis import figures
+from openmax_core.errors import WorkspaceError
+from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.pictures.locations import RemotePath
+from openmax_core.prediction.cards import N_NEAREST
+from openmax_core.support.files import modified
+from openmax_core.workspace.samples import picture_bytes, thumbnail_url
+from openmax_core.workspace.workspace import Workspace
+from pages._shared.components import gallery
+from pages._shared.format import plain
+from pages._shared.widgets import show_warning
+
+PER_PAGE = 12
+GONE = "The picture is no longer there."
+STILL = {"displayModeBar": False, "staticPlot": True}
+
+
+def show_gallery(
+    n: int, key: str, pager: str, items: Callable[[int, int], Sequence[dict[str, Any]]]
+) -> int | None:
+    """Draw a page of thumbnails, with a pager where there are more; returns the one just clicked.
+
+    Parameters
+    ----------
+    n : pictures on all pages
+    key, pager : keys of the component and of the pager
+    items : given the first picture's place and how many at most, what the page shows: each with
+        ``key``, ``path``, ``picture`` (data URL or None), ``lines``, and ``gone``, why there is
+        no picture
+
+    Returns
+    -------
+    Place of the picture among all.
+    """
+    page = 1
+    if (n_pages := -(-n // PER_PAGE)) > 1:
+        page = min(st.pagination(n_pages, key=pager), n_pages)
+    first = PER_PAGE * (page - 1)
+    shown = items(first, PER_PAGE)
+    opened = gallery(key=key, data={"items": shown}, on_opened_change=lambda: None).opened
+    # Only what is shown can be opened: the key comes back from the browser.
+    keys = [item["key"] for item in shown]
+    return first + keys.index(opened) if opened in keys else None
+
+
+def show_picture(load: Callable[[], bytes | None], caption: str, gone: str = GONE) -> None:
+    """Draw an opened picture, or say why it is not to be had.
+
+    Parameters
+    ----------
+    load : returns a JPEG, None where the picture is gone; may raise a WorkspaceError
+    """
+    try:
+        content = load()
+    except WorkspaceError as error:
+        content, gone = None, str(error)
+    if content is None:
+        show_warning(gone)
+    else:
+        st.image(content, width="stretch")
+    st.caption(plain(caption))
+
+
+def show_nearest(evaluation: Evaluation, classes: Sequence[int], distances: Any, cdf: Any) -> None:
+    """Draw where a picture lies in the tails of its nearest classes.
+
+    Parameters
+    ----------
+    classes : indices, the nearest first
+    distances, cdf : (C,) of the picture, to each class's mean and in its tail
+    """
+    st.markdown("**How far out it lies**, beside the tails of the nearest classes")
+    columns = st.columns(N_NEAREST, gap="medium")
+    for column, index in zip(columns, classes[:N_NEAREST], strict=False):
+        column.markdown(
+            f"Class {plain(evaluation.openmax.class_names_[index])}: CDF **{cdf[index]:.4f}** at "
+            f"distance {distances[index]:.4g}"
+        )
+        column.plotly_chart(
+            figures.weibull_figure(evaluation.openmax, index, distances[index]),
+            key=f"opened_weibull_{index}",
+            config=STILL,
+        )
+
+
+def picture(item: Workspace, split: str, path: str) -> bytes | None:
+    """A picture as a JPEG that fits a screen; None if it is no longer there.
+
+    Raises
+    ------
+    WorkspaceError
+        Its address does not answer.
+    """
+    return picture_bytes(item.picture_location(split) / path)
+
+
+def thumbnail(item: Workspace, split: str, path: str) -> str | None:
+    """Data URL of a picture's thumbnail; None if it is no longer there."""
+    folder = item.picture_location(split)
+    if isinstance(folder, RemotePath):
+        return _remote_thumbnail(folder / path)
+    return thumbnail_of(folder / path)
+
+
+def thumbnail_of(file: Path) -> str | None:
+    """Data URL of any picture's thumbnail; whether it may be shown is the caller's to check."""
+    return _thumbnail(str(file), modified(file))
+
+
+@st.cache_data(show_spinner=False, max_entries=2000)
+def _thumbnail(file: str, moment: int | None) -> str | None:
+    return thumbnail_url(Path(file))
+
+
+def _remote_thumbnail(file: RemotePath) -> str | None:
+    """The same of an address: looked at anew every ten minutes, not at all while it is silent."""
+    if not _answers(file.root):
+        return None
+    try:
+        return _thumbnail_at(file.root, file.relative)
+    except WorkspaceError:
+        return None
+
+
+@st.cache_data(show_spinner=False, ttl=30, max_entries=100)
+def _answers(root: str) -> bool:
+    try:
+        return RemotePath(root).exists()
+    except WorkspaceError:
+        return False
+
+
+@st.cache_data(show_spinner=False, ttl=600, max_entries=2000)
+def _thumbnail_at(root: str, relative: str) -> str | None:
+    return thumbnail_url(RemotePath(root, relative))

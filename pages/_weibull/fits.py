@@ -1,0 +1,52 @@
+"""Distances to the classes' means and the health of the fits, computed once an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from openmax_core.analysis.class_health import (
+    ClassDistances,
+    Health,
+    class_distances,
+    class_health,
+)
+from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.support.jobs import Job
+from openmax_core.weibull.goodness import Goodness, simulate_goodness
+from pages._shared import state
+
+FitJob = Job[tuple[int, int], Goodness]
+
+
+def health(evaluation: Evaluation) -> Health:
+    """State of every class's fit; with the simulated p-values of :func:`fit_job` once it ended."""
+    found = _health(evaluation, distances(evaluation))
+    job = fit_job(evaluation)
+    return found if job is None or not job.has_result else replace(found, goodness=job.result())
+
+
+def fit_job(evaluation: Evaluation) -> FitJob | None:
+    """Simulation of p-values in the background; None where they are not simulated there."""
+    if not _health(evaluation, distances(evaluation)).goodness.is_open:
+        return None
+    return _fit_job(evaluation)
+
+
+@st.cache_resource(show_spinner="Measuring distances …", max_entries=10, hash_funcs=state.KEYS)
+def distances(evaluation: Evaluation) -> ClassDistances:
+    """Distance of every picture to the MAV of one class."""
+    return class_distances(evaluation)
+
+
+@st.cache_resource(show_spinner="Testing the fits …", max_entries=20, hash_funcs=state.KEYS)
+def _health(evaluation: Evaluation, _measured: ClassDistances) -> Health:
+    return class_health(evaluation, _measured)
+
+
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+def _fit_job(evaluation: Evaluation) -> FitJob:
+    openmax = evaluation.openmax
+    job: FitJob = Job(lambda report: simulate_goodness(openmax.weibull_, openmax.tails_, report))
+    return job.start()
