@@ -268,6 +268,71 @@ def test_a_room_that_the_contract_does_not_name_is_refused(tmp_path: Path) -> No
     assert "openmax_core.attic" in lint_imports(folder)
 
 
+ROOMS = sorted(path.parent for path in (REPOSITORY / "openmax_core").glob("*/__init__.py"))
+
+
+def modules_in(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+
+
+def test_the_core_is_a_few_rooms_and_little_else() -> None:
+    assert len(list((REPOSITORY / "openmax_core").glob("*.py"))) <= 4
+    assert len([path for path in CORE if path.stem != "__init__"]) <= 100
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=name_of)
+def test_a_room_has_a_contract_of_one_line_and_few_modules(room: Path) -> None:
+    contract = ast.get_docstring(parse(room / "__init__.py"))
+    assert contract
+    assert len(contract.splitlines()) == 1
+    assert 1 <= len(modules_in(room)) <= 15
+    assert not [path for path in room.iterdir() if path.is_dir() and path.name != "__pycache__"]
+
+
+def test_the_map_of_the_core_names_every_room() -> None:
+    map_of_rooms = ast.get_docstring(parse(REPOSITORY / "openmax_core" / "__init__.py"))
+    assert map_of_rooms
+    assert [room.name for room in ROOMS if not re.search(rf"\b{room.name}\b", map_of_rooms)] == []
+
+
+def test_tests_mirror_the_rooms() -> None:
+    unit = REPOSITORY / "tests" / "unit"
+    rooms = {room.name: modules_in(room) for room in ROOMS}
+    strangers = []
+    for path in sorted(unit.glob("*/test_*.py")):
+        subject = path.stem.removeprefix("test_")
+        modules = rooms.get(path.parent.name, [])
+        if not any(subject == name or subject.startswith(f"{name}_") for name in modules):
+            strangers.append(name_of(path))
+    assert strangers == []
+
+
+def test_what_pages_share_is_used_by_two_of_them() -> None:
+    """By two pages, or by a page and the frame around all."""
+    paths = {
+        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts): path
+        for path in PAGES
+        if path.stem != "__init__"
+    }
+    imported = {
+        name: modules_of(ast.walk(parse(path))) & set(paths) for name, path in paths.items()
+    }
+
+    def reached(name: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [name]
+        while waiting:
+            for other in imported[waiting.pop()] - found:
+                found.add(other)
+                waiting.append(other)
+        return found
+
+    entrances = [name for name in paths if name == "app" or not name.split(".")[1].startswith("_")]
+    users = {name: sum(name in reached(page) for page in entrances) for name in paths}
+    shared = [name for name in paths if name.startswith("pages._shared.")]
+    assert [name for name in shared if users[name] < 2] == []
+
+
 def test_every_error_of_the_package_is_used() -> None:
     errors = next(path for path in CORE if path.name == "errors.py")
     others = "\n".join(path.read_text(encoding="utf-8") for path in CORE if path != errors)
