@@ -26,7 +26,8 @@ from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.evaluation.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.files import fingerprint, modified, new_folder
-from openmax_core.tradeoff.score_counts import N_KINDS, ScoreCounts, score_edges
+from openmax_core.tradeoff.binned import ScoreCounts, score_edges
+from openmax_core.tradeoff.curve import KINDS
 
 LOG = logging.getLogger(__name__)
 FOLDER, COUNTS, CALIBRATED, VERSION = "counts", "counts.npz", "calibration.json", 2
@@ -135,7 +136,7 @@ def _load(folder: Path) -> Counted:
 
 
 def _counts(edges: Any, counts: Any) -> ScoreCounts:
-    if counts.shape != (N_KINDS, len(edges) - 1) or counts.dtype != np.int64 or counts.min() < 0:
+    if counts.shape != (len(KINDS), len(edges) - 1) or counts.dtype != np.int64 or counts.min() < 0:
         raise ActivationsError("the counts are in other bins")
     return ScoreCounts(edges, counts)
 

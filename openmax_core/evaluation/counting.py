@@ -2,7 +2,7 @@
 
 Above ``MOST_PICTURES`` pictures or ``MOST_LOGITS`` logits in the sets that are used, MAVs and tails
 are streamed (:mod:`openmax_core.methods.streamed_fit`), scores are counted
-(:mod:`openmax_core.tradeoff.score_counts`), and of each set a seeded sample of pictures stands for
+(:mod:`openmax_core.tradeoff.binned`), and of each set a seeded sample of pictures stands for
 the rest wherever single pictures are shown. Below, everything is exact and in memory.
 """
 
@@ -18,7 +18,7 @@ from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, in_parallel
-from openmax_core.tradeoff.score_counts import ScoreCounts, score_edges
+from openmax_core.tradeoff.binned import ScoreCounts, score_edges
 
 MOST_PICTURES = 3_000_000
 MOST_LOGITS = 500_000_000

@@ -11,10 +11,9 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.support.arrays import Float, Int
-from openmax_core.tradeoff.base import Curve
 from openmax_core.tradeoff.binned import CountedCurve
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
-from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.objectives import MostRejected, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 

@@ -1,34 +1,179 @@
 """The curve over the threshold from counts of scores in fine bins, for any number of pictures.
 
-At every edge of the bins both accuracies are exact. Between two edges they are those of the upper
-one: the true value differs by at most the pictures of that bin over all. The largest such share is
-the curve's error bound; it is counted, not assumed.
+Counts of two sets of pictures, added, are those of both. The bins' edges are decimal numbers, so
+that every threshold that a slider or a table has is one of them, and what is counted there is
+exact. Between 0 and the largest score that a method can give, ``high``, bins are as wide as a power
+of ten that makes 50,000 to 500,000 of them; towards ``high``, where scores of a confident network
+pile up, they get narrower by 10 and by 10 again, down to the last digits of a float64, so that no
+bin is wider than a thousandth of its distance to ``high``:
 
-Pictures of one bin may be in any order, so AUROC lies between what it would be if there all test
-pictures were above, or all below, the reject pictures; half-way is reported, with both.
+    width 10^−d up to high − 10^(3−d), then 10^−(d+1) up to high − 10^(2−d), …
+
+Between two edges the accuracies are those of the upper one: the true value differs by at most the
+pictures of that bin over all. The largest such share is the curve's error bound; it is counted, not
+assumed. Pictures of one bin may be in any order, so AUROC lies between what it would be if there
+all test pictures were above, or all below, the reject pictures; half-way is reported, with both.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import shortest_decimal
-from openmax_core.tradeoff.base import Curve
-from openmax_core.tradeoff.outcomes import Outcomes
-from openmax_core.tradeoff.score_counts import (
+from openmax_core.tradeoff.curve import (
     ACCEPTED,
     CORRECT,
+    DECIDED,
+    KINDS,
     REJECT_WON,
     TEST_WON,
     WRONG,
-    ScoreCounts,
+    Curve,
 )
+
+FEWEST_BINS = 50_000
+MOST_DIGITS = 15
+
+
+def score_edges(score_range: tuple[float, float]) -> Float:
+    """(B + 1,) ascending float64 edges of the bins for a method's range of scores.
+
+    Each is the float64 nearest to a decimal number, but the last where the range ends at 1: the
+    next number above it.
+    """
+    low, high = score_range
+    digits = -math.floor(math.log10((high - low) / FEWEST_BINS))
+    parts, first = [], 0.0
+    for d in range(digits, MOST_DIGITS + 1):
+        is_last = d == MOST_DIGITS
+        end = high if is_last else high - 10.0 ** (3 - d)
+        begin, stop = round(first * 10**d), math.ceil(end * 10**d)
+        # Whole numbers by a power of ten: rounded once, so nearest to the decimal number.
+        parts.append(np.arange(begin, stop + (3 if is_last else 0)) / 10.0**d)
+        first = stop / 10**d
+    edges = np.concatenate(parts)
+    return np.append(edges[edges <= 1.0], np.nextafter(1.0, 2.0)) if high == 1.0 else edges
+
+
+@dataclass(frozen=True)
+class ScoreCounts:
+    """How many pictures of each kind have a score in each bin.
+
+    Attributes
+    ----------
+    edges : (B + 1,) float64, ascending; bin i holds the scores from edge i up to below edge i + 1
+    counts : (5, B) int64
+        Test pictures given their right class, a wrong class, or for which 'unknown' won; reject
+        pictures taken for a class, or for which 'unknown' won.
+    """
+
+    edges: Float
+    counts: Int
+
+    @classmethod
+    def empty(cls, edges: Float) -> ScoreCounts:
+        """Counts of no picture."""
+        return cls(edges, np.zeros((len(KINDS), len(edges) - 1), dtype=np.int64))
+
+    def __add__(self, other: ScoreCounts) -> ScoreCounts:
+        """Counts of both sets of pictures.
+
+        Raises
+        ------
+        OpenMaxError
+            The bins are others, as those of another method or number of classes.
+        """
+        if not np.array_equal(self.edges, other.edges):
+            raise OpenMaxError("counts in other bins cannot be added; count both in the same")
+        return ScoreCounts(self.edges, self.counts + other.counts)
+
+    def with_test(
+        self, scores: ArrayLike, predictions: ArrayLike, labels: ArrayLike, n_classes: int
+    ) -> ScoreCounts:
+        """Counts with (N,) more test pictures; C as a prediction: 'unknown' won.
+
+        Raises
+        ------
+        ActivationsError
+            A score is not finite or outside the bins.
+        """
+        predicted = np.asarray(predictions)
+        kinds = np.where(predicted == np.asarray(labels), CORRECT, WRONG)
+        kinds[predicted == n_classes] = TEST_WON
+        return self._with(scores, kinds)
+
+    def with_reject(self, scores: ArrayLike, predictions: ArrayLike, n_classes: int) -> ScoreCounts:
+        """Counts with (M,) more reject pictures; as :meth:`with_test`."""
+        kinds = np.where(np.asarray(predictions) == n_classes, REJECT_WON, ACCEPTED)
+        return self._with(scores, kinds)
+
+    def _with(self, scores: ArrayLike, kinds: Int) -> ScoreCounts:
+        values = np.asarray(scores, dtype=np.float64)
+        finite = np.isfinite(values)
+        if not finite.all():
+            raise ActivationsError(f"score {int(np.argmin(finite))} is not finite")
+        if len(values) and not self.edges[0] <= values.min() <= values.max() < self.edges[-1]:
+            raise ActivationsError(
+                f"scores must lie from {self.edges[0]:g} to below {self.edges[-1]:g}, not at "
+                f"{values.min():g} or {values.max():g}"
+            )
+        n_bins = len(self.edges) - 1
+        bins = np.searchsorted(self.edges, values, side="right") - 1
+        counts = self.counts.copy()
+        np.add.at(counts.reshape(-1), kinds * n_bins + bins, 1)
+        return ScoreCounts(self.edges, counts)
+
+    def n(self, kind: int) -> int:
+        """Count the pictures of a kind."""
+        return int(self._from[kind, 0])
+
+    def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
+        """For each kind the pictures at or above thresholds, or the edges above them."""
+        at = np.searchsorted(self.edges[:-1], thresholds)
+        return [self._from[kind, at] for kind in kinds]
+
+    def cells(self) -> tuple[Float, Float]:
+        """Lower and upper edges of the bins in which pictures lie that a threshold decides on."""
+        filled = self.counts[list(DECIDED)].any(axis=0)
+        return self.edges[:-1][filled], self.edges[1:][filled]
+
+    def wins(self, kinds: Sequence[int]) -> tuple[float, float]:
+        """Pairs in which a picture of the kinds outscores an ACCEPTED one, at least and at most."""
+        known = self.counts[list(kinds)].sum(axis=0)
+        unknown = self.counts[ACCEPTED].astype(np.float64)
+        sure = known @ np.append(0.0, unknown.cumsum()[:-1])
+        together = known * unknown
+        open_, tied = together[self.has_inside].sum(), together[~self.has_inside].sum()
+        return float(sure + tied / 2), float(sure + tied / 2 + open_)
+
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Test and reject pictures per bin, each fine bin by its middle."""
+        middles = (self.edges[:-1] + self.edges[1:]) / 2
+        bins = np.clip(np.searchsorted(edges, middles, side="right") - 1, 0, len(edges) - 2)
+        known, unknown = (
+            np.bincount(bins, kinds.sum(axis=0), len(edges) - 1).astype(np.int64)
+            for kinds in (self.counts[:ACCEPTED], self.counts[ACCEPTED:])
+        )
+        return known, unknown
+
+    @cached_property
+    def has_inside(self) -> NDArray[np.bool_]:
+        """(B,) bool: there are numbers between the bin's edges."""
+        return np.asarray(np.nextafter(self.edges[:-1], np.inf) < self.edges[1:])
+
+    @cached_property
+    def _from(self) -> Int:
+        """(5, B + 1) pictures at or above every edge; nothing is at the last one."""
+        table = np.zeros((len(KINDS), len(self.edges)), dtype=np.int64)
+        table[:, :-1] = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+        return table
 
 
 @dataclass(frozen=True)
@@ -49,7 +194,7 @@ class ErrorBound:
 
 
 class CountedCurve(Curve):
-    """Test and Reject accuracy over the threshold, from counts.
+    """Test and Reject accuracy over the threshold, from counts; exact at the bins' edges.
 
     Parameters
     ----------
@@ -66,32 +211,9 @@ class CountedCurve(Curve):
         n_classes: int,
         halves: tuple[ScoreCounts, ScoreCounts] | None = None,
     ) -> None:
+        super().__init__(counts, n_classes)
         self.counts = counts
-        self.n_classes = n_classes
         self._halves = halves
-        # At or above every edge; nothing is at the last one.
-        self._from = np.zeros((len(counts.counts), len(counts.edges)), dtype=np.int64)
-        self._from[:, :-1] = counts.counts[:, ::-1].cumsum(axis=1)[:, ::-1]
-
-    @property
-    def n_test(self) -> int:
-        """N, pictures of the test set."""
-        return int(self._from[[CORRECT, WRONG, TEST_WON], 0].sum())
-
-    @property
-    def n_reject(self) -> int:
-        """M, pictures of the reject set."""
-        return int(self._from[[ACCEPTED, REJECT_WON], 0].sum())
-
-    @property
-    def n_test_unknown_won(self) -> int:
-        """Test pictures that are rejected at every threshold, because 'unknown' won."""
-        return int(self._from[TEST_WON, 0])
-
-    @property
-    def n_reject_unknown_won(self) -> int:
-        """Reject pictures that are rejected at every threshold, because 'unknown' won."""
-        return int(self._from[REJECT_WON, 0])
 
     @property
     def halves(self) -> tuple[CountedCurve, CountedCurve] | None:
@@ -101,124 +223,11 @@ class CountedCurve(Curve):
         first, second = self._halves
         return CountedCurve(first, self.n_classes), CountedCurve(second, self.n_classes)
 
-    def outcomes(self, thresholds: ArrayLike) -> Outcomes:
-        """Counts of everything that happens at (K,) thresholds, or at the edges above them."""
-        at = np.asarray(thresholds, dtype=np.float64)
-        edges = np.minimum(np.searchsorted(self.counts.edges, at), len(self.counts.edges) - 1)
-        return Outcomes(
-            at,
-            self._from[CORRECT, edges],
-            self._from[WRONG, edges],
-            self._from[ACCEPTED, edges],
-            self.n_test,
-            self.n_reject,
-        )
-
-    def test_accuracy(self, threshold: float | Float) -> float | Float:
-        """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0."""
-        return _as_given(self.outcomes(threshold).test_accuracy)
-
-    def reject_accuracy(self, threshold: float | Float) -> float | Float:
-        """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0."""
-        return _as_given(self.outcomes(threshold).reject_accuracy)
-
-    @cached_property
-    def thresholds(self) -> Float:
-        """Ascending edges, of those between which nothing lies the last; all exact.
-
-        ``[0.0]`` if there are no pictures that a threshold decides on.
-        """
-        kept = self._is_filled
-        if not kept.any():
-            return np.zeros(1)
-        # What lies in a bin is still accepted at its lower edge, and no longer at its upper one.
-        lower = np.flatnonzero(kept)
-        return self.counts.edges[np.append(lower, lower[-1] + 1)]
-
-    def decimals(self, thresholds: ArrayLike) -> list[float]:
-        """Number with the fewest digits that is as exact, for some of :attr:`thresholds`."""
-        to = np.asarray(thresholds, dtype=np.float64)
-        at = np.searchsorted(self.thresholds, to)
-        before = np.searchsorted(self.counts.edges, np.where(at > 0, self.thresholds[at - 1], -1.0))
-        # Up to the edge above the bin before all is the same; in that bin it is not known.
-        first = np.where(at > 0, self.counts.edges[np.minimum(before + 1, self._last)], -np.inf)
-        below = np.nextafter(np.minimum(first, to), -np.inf)
-        return list(map(shortest_decimal, below.tolist(), to.tolist()))
-
     @cached_property
     def error_bound(self) -> ErrorBound:
         """Largest share of the pictures that one bin decides on."""
-        wide = self.counts.counts * self._has_inside
+        wide = self.counts.counts * self.counts.has_inside
         known, unknown = int((wide[CORRECT] + wide[WRONG]).max()), int(wide[ACCEPTED].max())
         return ErrorBound(
             known / self.n_test if known else 0.0, unknown / self.n_reject if unknown else 0.0
         )
-
-    @property
-    def auroc(self) -> float:
-        """Probability that a test picture outscores a reject picture, ties counted half.
-
-        As in :class:`~openmax_core.tradeoff.curve.TradeoffCurve`; half-way between its bounds.
-        """
-        return float(np.mean(self.auroc_bounds))
-
-    @cached_property
-    def auroc_bounds(self) -> tuple[float, float]:
-        """Smallest and largest AUROC that scores with these counts can have."""
-        known = self.counts.counts[CORRECT] + self.counts.counts[WRONG]
-        low, high = self._wins(known)
-        # Where 'unknown' won on both sides it is a tie.
-        tie = self.n_test_unknown_won * self.n_reject_unknown_won / 2
-        return self._share(low + tie), self._share(high + tie)
-
-    @property
-    def oscr(self) -> float:
-        """Area under the open-set classification rate; half-way between its bounds."""
-        return float(np.mean(self.oscr_bounds))
-
-    @cached_property
-    def oscr_bounds(self) -> tuple[float, float]:
-        """Smallest and largest OSCR that scores with these counts can have."""
-        low, high = self._wins(self.counts.counts[CORRECT])
-        return self._share(low), self._share(high)
-
-    def histograms(self, edges: Float) -> tuple[Int, Int]:
-        """Scores of test and of reject pictures per bin, each fine bin by its middle."""
-        middles = (self.counts.edges[:-1] + self.counts.edges[1:]) / 2
-        bins = np.clip(np.searchsorted(edges, middles, side="right") - 1, 0, len(edges) - 2)
-        known, unknown = (
-            np.bincount(bins, self.counts.counts[kinds].sum(axis=0), len(edges) - 1)
-            for kinds in ([CORRECT, WRONG, TEST_WON], [ACCEPTED, REJECT_WON])
-        )
-        return known.astype(np.int64), unknown.astype(np.int64)
-
-    @property
-    def _last(self) -> int:
-        return len(self.counts.edges) - 1
-
-    @property
-    def _is_filled(self) -> NDArray[np.bool_]:
-        """(B,) bool: a threshold above the bin and one below it differ."""
-        return np.asarray(self.counts.counts[[CORRECT, WRONG, ACCEPTED]].any(axis=0))
-
-    @property
-    def _has_inside(self) -> NDArray[np.bool_]:
-        """(B,) bool: there are numbers between the bin's edges."""
-        edges = self.counts.edges
-        return np.asarray(np.nextafter(edges[:-1], np.inf) < edges[1:])
-
-    def _wins(self, known: Int) -> tuple[float, float]:
-        """Pairs in which a known picture is above an unknown one, at least and at most."""
-        unknown = self.counts.counts[ACCEPTED].astype(np.float64)
-        below = np.append(0.0, unknown.cumsum()[:-1]) + self.n_reject_unknown_won
-        sure, together = known @ below, known * unknown
-        open_, tied = together[self._has_inside].sum(), together[~self._has_inside].sum()
-        return float(sure + tied / 2), float(sure + tied / 2 + open_)
-
-    def _share(self, pairs: float) -> float:
-        n_pairs = self.n_test * self.n_reject
-        return pairs / n_pairs if n_pairs else math.nan
-
-
-def _as_given(shares: Float) -> float | Float:
-    return float(shares) if np.ndim(shares) == 0 else shares

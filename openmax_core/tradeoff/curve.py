@@ -5,23 +5,289 @@ With s the value compared with the threshold t, a picture is rejected if 'unknow
     Test accuracy(t)   = #{test pictures given their right class and s ≥ t} / N
     Reject accuracy(t) = #{reject pictures where 'unknown' won or s < t} / M
 
-Both change only at observed scores: sort once, count by binary search. Between two neighbouring
-scores nothing changes, so the values of ``TradeoffCurve.thresholds`` stand for all thresholds.
+The field calls the first the correct classification rate (CCR), with rejections counted as wrong,
+and the second 1 − FPR on unknowns.
+
+Both change only at observed scores, so a curve is a table: how many pictures of each kind lie at or
+above a score. There are two ways to fill it. :class:`TradeoffCurve` sorts the scores and is exact
+at every threshold; :class:`~openmax_core.tradeoff.binned.CountedCurve` counts them in fine bins,
+for more pictures than memory holds. Everything in :class:`Curve` holds for both.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import ActivationsError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import shortest_decimal
-from openmax_core.tradeoff.base import Curve
+from openmax_core.support.decimals import shortest_decimal, threshold_text
+from openmax_core.tradeoff.objectives import MostRejected, Objective
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
+
+# Kinds of pictures: test pictures given their right class, a wrong class, or for which 'unknown'
+# won; reject pictures taken for a class, or for which 'unknown' won.
+CORRECT, WRONG, TEST_WON, ACCEPTED, REJECT_WON = range(5)
+KINDS = (CORRECT, WRONG, TEST_WON, ACCEPTED, REJECT_WON)
+# Those that a threshold decides on.
+DECIDED = (CORRECT, WRONG, ACCEPTED)
+
+
+class ScoreTable(Protocol):
+    """How many pictures of each kind have which score."""
+
+    def n(self, kind: int) -> int:
+        """Count the pictures of a kind."""
+
+    def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
+        """For each kind the pictures whose score is at or above thresholds, of their shape."""
+
+    def cells(self) -> tuple[Float, Float]:
+        """(S,) ascending scores at which counts change, and where each cell ends (exclusive)."""
+
+    def wins(self, kinds: Sequence[int]) -> tuple[float, float]:
+        """Pairs in which a picture of the kinds outscores an ACCEPTED one, at least and at most.
+
+        Ties count half.
+        """
+
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Test and reject pictures per bin; those beyond count to the outermost."""
+
+
+class SortedScores:
+    """Table of exact scores.
+
+    Parameters
+    ----------
+    correct, wrong, accepted : (n,) ascending float64
+        Scores of the kinds that a threshold decides on.
+    test_scores, reject_scores : (N,) and (M,) float64, of all pictures
+    """
+
+    def __init__(
+        self,
+        correct: Float,
+        wrong: Float,
+        accepted: Float,
+        test_scores: Float,
+        reject_scores: Float,
+    ) -> None:
+        self._decided = {CORRECT: correct, WRONG: wrong, ACCEPTED: accepted}
+        self._sets = test_scores, reject_scores
+
+    def n(self, kind: int) -> int:
+        """Count the pictures of a kind."""
+        n_correct, n_wrong, n_accepted = map(len, self._decided.values())
+        n_test, n_reject = map(len, self._sets)
+        return (
+            n_correct,
+            n_wrong,
+            n_test - n_correct - n_wrong,
+            n_accepted,
+            n_reject - n_accepted,
+        )[kind]
+
+    def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
+        """For each kind the pictures at or above thresholds, by binary search."""
+        of = self._decided
+        return [len(of[kind]) - np.searchsorted(of[kind], thresholds) for kind in kinds]
+
+    def cells(self) -> tuple[Float, Float]:
+        """(S,) different scores that a threshold decides on, and the next number above each."""
+        scores = np.unique(np.concatenate(list(self._decided.values())))
+        return scores, np.nextafter(scores, np.inf)
+
+    def wins(self, kinds: Sequence[int]) -> tuple[float, float]:
+        """Pairs in which a picture of the kinds outscores an ACCEPTED one; exact, so both equal."""
+        unknown, twice = self._decided[ACCEPTED], 0
+        for kind in kinds:
+            known = self._decided[kind]
+            twice += int(np.searchsorted(unknown, known, "left").sum())
+            twice += int(np.searchsorted(unknown, known, "right").sum())
+        return twice / 2, twice / 2
+
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Test and reject pictures per bin; those beyond count to the outermost."""
+        known, unknown = (
+            np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0] for scores in self._sets
+        )
+        return known, unknown
+
+
+class Curve:
+    """Test and Reject accuracy over the threshold, and the choice of one.
+
+    Parameters
+    ----------
+    table : ScoreTable of all pictures
+    n_classes : int
+        C.
+    """
+
+    def __init__(self, table: ScoreTable, n_classes: int) -> None:
+        self.table = table
+        self.n_classes = n_classes
+        counts = [table.n(kind) for kind in KINDS]
+        self.n_test = sum(counts[:ACCEPTED])
+        """N, pictures of the test set."""
+        self.n_reject = sum(counts[ACCEPTED:])
+        """M, pictures of the reject set."""
+        self.n_test_unknown_won = counts[TEST_WON]
+        """Test pictures that are rejected at every threshold, because 'unknown' won."""
+        self.n_reject_unknown_won = counts[REJECT_WON]
+        """Reject pictures that are rejected at every threshold, because 'unknown' won."""
+
+    def test_accuracy(self, threshold: float | Float) -> float | Float:
+        """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0."""
+        (correct,) = self.table.at_or_above((CORRECT,), threshold)
+        return _shares(correct, self.n_test)
+
+    def reject_accuracy(self, threshold: float | Float) -> float | Float:
+        """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0."""
+        (accepted,) = self.table.at_or_above((ACCEPTED,), threshold)
+        return _shares(self.n_reject - accepted, self.n_reject)
+
+    def outcomes(self, thresholds: ArrayLike) -> Outcomes:
+        """Counts of everything that happens at (K,) thresholds."""
+        at = np.asarray(thresholds, dtype=np.float64)
+        correct, wrong, accepted = self.table.at_or_above(DECIDED, at)
+        return Outcomes(at, correct, wrong, accepted, self.n_test, self.n_reject)
+
+    def outcome(self, threshold: float) -> Outcome:
+        """Counts of everything that happens at a threshold."""
+        return self.outcomes([threshold]).at(0)
+
+    @cached_property
+    def all_outcomes(self) -> Outcomes:
+        """Counts at every one of :attr:`thresholds`: all that any threshold can do."""
+        return self.outcomes(self.thresholds)
+
+    def best(self, min_test_accuracy: float = 0.85) -> OperatingPoint:
+        """Largest Reject accuracy among thresholds that keep Test accuracy at the floor or above.
+
+        See :meth:`choose`; the objective is
+        :class:`~openmax_core.tradeoff.objectives.MostRejected`.
+
+        Raises
+        ------
+        NoFeasibleThresholdError
+            No threshold keeps the floor, or there is no test set.
+        """
+        return self.choose(MostRejected(min_test_accuracy))
+
+    def choose(self, objective: Objective) -> OperatingPoint:
+        """Best threshold of all for an objective.
+
+        Of thresholds that are equal in it, the one that is better in the objective's second
+        figure; of those that change nothing at all, the decimal number with the fewest digits.
+
+        Raises
+        ------
+        NoFeasibleThresholdError
+            No threshold meets the objective's constraint (``nearest`` is the point that comes
+            closest), or a set that it is counted on is empty (``nearest`` is None).
+        """
+        if problem := objective.problem(self.n_test, self.n_reject):
+            raise NoFeasibleThresholdError(problem)
+        outcomes = self.all_outcomes
+        index = int(objective.choose(outcomes))
+        (threshold,) = self.decimals(outcomes.thresholds[[index]])
+        outcome = self.outcome(threshold)
+        point = OperatingPoint.of(outcome, objective=objective.to_dict())
+        if not objective.feasible(outcomes)[index]:
+            raise NoFeasibleThresholdError(
+                f"no threshold reaches {objective.requirement}; the nearest, threshold "
+                f"{threshold_text(point.threshold)}, has {objective.reached(outcome)}",
+                point,
+            )
+        return point
+
+    def drawn_thresholds(self, most: int = 2000) -> Float:
+        """At most about ``most`` of the thresholds, ends kept, evenly by rank: for drawing only."""
+        thresholds = self.thresholds
+        if len(thresholds) <= most:
+            return thresholds
+        by_rank = np.linspace(0, len(thresholds) - 1, most // 2).round().astype(int)
+        by_value = np.searchsorted(
+            thresholds, np.linspace(thresholds[0], thresholds[-1], most // 2), side="left"
+        )
+        return thresholds[np.union1d(by_rank, by_value)]
+
+    @cached_property
+    def _cells(self) -> tuple[Float, Float]:
+        return self.table.cells()
+
+    @cached_property
+    def thresholds(self) -> Float:
+        """Ascending thresholds at which anything changes; one for every state of the curve.
+
+        The scores that pictures have which are not rejected anyway, and the next above the largest,
+        where all pictures are rejected. ``[0.0]`` if there are none.
+        """
+        lower, upper = self._cells
+        return np.append(lower, upper[-1]) if len(lower) else np.zeros(1)
+
+    def decimals(self, thresholds: ArrayLike) -> list[float]:
+        """Number with the fewest digits that changes nothing, for some of :attr:`thresholds`."""
+        to = np.asarray(thresholds, dtype=np.float64)
+        # From where the cell before ends, nothing changes.
+        first = np.append(-np.inf, self._cells[1])[np.searchsorted(self.thresholds, to)]
+        below = np.nextafter(np.minimum(first, to), -np.inf)
+        return list(map(shortest_decimal, below.tolist(), to.tolist()))
+
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
+        return self.table.histograms(edges)
+
+    @property
+    def auroc(self) -> float:
+        """Probability that a test picture outscores a reject picture, ties counted half.
+
+        Every test picture counts, also one in a wrong class; one for which 'unknown' won has the
+        lowest rank. NaN if a set is empty. Half-way between :attr:`auroc_bounds`.
+        """
+        return float(np.mean(self.auroc_bounds))
+
+    @cached_property
+    def auroc_bounds(self) -> tuple[float, float]:
+        """Smallest and largest AUROC that scores in the table can have; equal if it is exact."""
+        # Where 'unknown' won on both sides it is a tie.
+        return self._shares_of_wins(
+            (CORRECT, WRONG), self.n_test_unknown_won * self.n_reject_unknown_won / 2
+        )
+
+    @property
+    def oscr(self) -> float:
+        """Area under the open-set classification rate (Dhamija et al., 2018).
+
+        The curve of the share of test pictures that are given their right class over the share of
+        reject pictures that are accepted, as the threshold falls. It is the probability that a test
+        picture is given its right class and outscores a reject picture, ties counted half: AUROC
+        times accuracy where both are independent. NaN if a set is empty. Half-way between
+        :attr:`oscr_bounds`.
+        """
+        return float(np.mean(self.oscr_bounds))
+
+    @cached_property
+    def oscr_bounds(self) -> tuple[float, float]:
+        """Smallest and largest OSCR that scores in the table can have; equal if it is exact."""
+        return self._shares_of_wins((CORRECT,))
+
+    def _shares_of_wins(self, kinds: Sequence[int], ties: float = 0.0) -> tuple[float, float]:
+        """Share of all pairs in which a test picture of the kinds outscores a reject picture."""
+        n_pairs = self.n_test * self.n_reject
+        if not n_pairs:
+            return math.nan, math.nan
+        low, high = self.table.wins(kinds)
+        sure = sum(self.table.n(kind) for kind in kinds) * self.n_reject_unknown_won + ties
+        return (low + sure) / n_pairs, (high + sure) / n_pairs
 
 
 class TradeoffCurve(Curve):
@@ -54,7 +320,6 @@ class TradeoffCurve(Curve):
         reject_predictions: ArrayLike,
         n_classes: int,
     ) -> None:
-        self.n_classes = n_classes
         self.test_scores = _scores(test_scores, "test_scores")
         self.reject_scores = _scores(reject_scores, "reject_scores")
         n, m = len(self.test_scores), len(self.reject_scores)
@@ -63,51 +328,14 @@ class TradeoffCurve(Curve):
         self.reject_predictions = _indices(reject_predictions, m, n_classes, "reject_predictions")
         correct = self.test_predictions == self.test_labels
         accepted = self.test_predictions != n_classes
-        self._correct = np.sort(self.test_scores[correct])
-        self._wrong = np.sort(self.test_scores[accepted & ~correct])
-        self._unknown = np.sort(self.reject_scores[self.reject_predictions != n_classes])
-
-    @property
-    def n_test(self) -> int:
-        """N, pictures of the test set."""
-        return len(self.test_scores)
-
-    @property
-    def n_reject(self) -> int:
-        """M, pictures of the reject set."""
-        return len(self.reject_scores)
-
-    @property
-    def n_test_unknown_won(self) -> int:
-        """Test pictures that are rejected at every threshold, because 'unknown' won."""
-        return int((self.test_predictions == self.n_classes).sum())
-
-    @property
-    def n_reject_unknown_won(self) -> int:
-        """Reject pictures that are rejected at every threshold, because 'unknown' won."""
-        return self.n_reject - len(self._unknown)
-
-    def test_accuracy(self, threshold: float | Float) -> float | Float:
-        """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0."""
-        count = len(self._correct) - np.searchsorted(self._correct, threshold, side="left")
-        return _shares(count, self.n_test)
-
-    def reject_accuracy(self, threshold: float | Float) -> float | Float:
-        """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0."""
-        accepted = len(self._unknown) - np.searchsorted(self._unknown, threshold, side="left")
-        return _shares(self.n_reject - accepted, self.n_reject)
-
-    def outcomes(self, thresholds: ArrayLike) -> Outcomes:
-        """Counts of everything that happens at (K,) thresholds."""
-        at = np.asarray(thresholds, dtype=np.float64)
-        return Outcomes(
-            at,
-            len(self._correct) - np.searchsorted(self._correct, at),
-            len(self._wrong) - np.searchsorted(self._wrong, at),
-            len(self._unknown) - np.searchsorted(self._unknown, at),
-            self.n_test,
-            self.n_reject,
+        table = SortedScores(
+            np.sort(self.test_scores[correct]),
+            np.sort(self.test_scores[accepted & ~correct]),
+            np.sort(self.reject_scores[self.reject_predictions != n_classes]),
+            self.test_scores,
+            self.reject_scores,
         )
+        super().__init__(table, n_classes)
 
     def outcome_by_class(self, thresholds: Float, threshold: float) -> Outcome:
         """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for."""
@@ -136,33 +364,6 @@ class TradeoffCurve(Curve):
             self.n_classes,
         )
 
-    @cached_property
-    def thresholds(self) -> Float:
-        """Ascending thresholds at which anything changes; one for every state of the curve.
-
-        The observed scores of pictures that are not rejected anyway, and the next number above the
-        largest, where all pictures are rejected. ``[0.0]`` if there are none.
-        """
-        scores = np.unique(np.concatenate([self._correct, self._wrong, self._unknown]))
-        if not len(scores):
-            return np.zeros(1)
-        return np.append(scores, np.nextafter(scores[-1], np.inf))
-
-    def decimals(self, thresholds: ArrayLike) -> list[float]:
-        """Number with the fewest digits that changes nothing, for some of :attr:`thresholds`."""
-        to = np.asarray(thresholds, dtype=np.float64)
-        at = np.searchsorted(self.thresholds, to)
-        below = np.where(at > 0, self.thresholds[at - 1], -np.inf)
-        return list(map(shortest_decimal, below.tolist(), to.tolist()))
-
-    def histograms(self, edges: Float) -> tuple[Int, Int]:
-        """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
-        known, unknown = (
-            np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
-            for scores in (self.test_scores, self.reject_scores)
-        )
-        return known, unknown
-
     def confusion(self, threshold: float) -> Int:
         """(C + 1, C + 1) counts: rows the true class, then unknown; columns decided, then rejected.
 
@@ -173,39 +374,6 @@ class TradeoffCurve(Curve):
         reject = np.where(self.reject_scores < threshold, self.n_classes, self.reject_predictions)
         cells = np.concatenate([self.test_labels * n + test, self.n_classes * n + reject])
         return np.bincount(cells, minlength=n * n).reshape(n, n)
-
-    @cached_property
-    def auroc(self) -> float:
-        """Probability that a test picture outscores a reject picture, ties counted half.
-
-        Every test picture counts, also one in a wrong class; one for which 'unknown' won has the
-        lowest rank. NaN if a set is empty.
-        """
-        if not self.n_test or not self.n_reject:
-            return math.nan
-        accepted = self.test_predictions != self.n_classes
-        known, unknown = self.test_scores[accepted], self._unknown
-        below = np.searchsorted(unknown, known, "left") + np.searchsorted(unknown, known, "right")
-        n_unknown_won = self.n_reject - len(unknown)
-        wins = below.sum() / 2 + len(known) * n_unknown_won
-        wins += (self.n_test - len(known)) * n_unknown_won / 2
-        return float(wins / (self.n_test * self.n_reject))
-
-    @cached_property
-    def oscr(self) -> float:
-        """Area under the open-set classification rate (Dhamija et al., 2018).
-
-        The curve of the share of test pictures that are given their right class over the share of
-        reject pictures that are accepted, as the threshold falls. It is the probability that a test
-        picture is given its right class and outscores a reject picture, ties counted half: AUROC
-        times accuracy where both are independent. NaN if a set is empty.
-        """
-        if not self.n_test or not self.n_reject:
-            return math.nan
-        below = np.searchsorted(self._unknown, self._correct, "left")
-        below += np.searchsorted(self._unknown, self._correct, "right")
-        wins = below.sum() / 2 + len(self._correct) * self.n_reject_unknown_won
-        return float(wins / (self.n_test * self.n_reject))
 
 
 def _scores(values: ArrayLike, name: str) -> Float:

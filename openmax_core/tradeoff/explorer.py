@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
-from openmax_core.tradeoff.base import Curve
-from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
 
 MOST_POINTS = 4000

@@ -14,9 +14,8 @@ import numpy as np
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.tradeoff.base import Curve
 from openmax_core.tradeoff.binned import CountedCurve
-from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes

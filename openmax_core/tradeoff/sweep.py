@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
-from openmax_core.tradeoff.base import Curve
+from openmax_core.tradeoff.curve import Curve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.weibull.fit import WeibullMaxFit
 

@@ -18,9 +18,8 @@ import numpy as np
 
 from openmax_core.activations.shards import Result
 from openmax_core.pictures.folders import PictureFiles
-from openmax_core.tradeoff.binned import CountedCurve
+from openmax_core.tradeoff.binned import CountedCurve, ScoreCounts, score_edges
 from openmax_core.tradeoff.curve import TradeoffCurve
-from openmax_core.tradeoff.score_counts import ScoreCounts, score_edges
 from tests.benchmarks.measure import Row, best_seconds
 from tests.support.workspaces import make_workspace
 

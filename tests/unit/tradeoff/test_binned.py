@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.tradeoff.binned import CountedCurve, ErrorBound
+from openmax_core.tradeoff.binned import CountedCurve, ErrorBound, ScoreCounts, score_edges
 from openmax_core.tradeoff.explorer import explorer_data, slider_positions
 from openmax_core.tradeoff.objectives import Balanced, FewestKnownRejected, MostRejected, MostRight
 from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
-from openmax_core.tradeoff.score_counts import ScoreCounts, score_edges
 
 Pictures = list[tuple[float, int]]
 N_CLASSES = 4
