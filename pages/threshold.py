@@ -6,21 +6,22 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS, share_interval
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.guards import require_evaluation, show_notice, show_provenance, warn_if_few
+from pages._shared.guards import require_evaluation, show_notice, show_provenance
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error
 from pages._threshold.decision import Decision, show_decision
 from pages._threshold.explorer import show_explorer
-from pages._threshold.export import show_take_away
+from pages._threshold.export import show_export, show_sweep
 from pages._threshold.mistakes import show_mistakes
 from pages._threshold.reject_folders import show_reject_folders
 from pages._threshold.saved import show_saved_points
-from pages._threshold.sweep import show_sweep
+
+FEW = 30
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     workspace, evaluation = require_evaluation()
     show_notice(workspace)
     show_provenance(evaluation)
-    warn_if_few(evaluation)
+    _warn_if_few(evaluation)
     st.fragment(_explore)(workspace, evaluation)
 
 
@@ -60,7 +61,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     st.subheader("Table of thresholds")
     table = show_sweep(workspace, evaluation, interval)
     st.subheader("Take away")
-    show_take_away(workspace, evaluation, point, table)
+    show_export(workspace, evaluation, point, table)
 
 
 def _choose_interval() -> str:
@@ -97,6 +98,30 @@ def _saved(workspace: Workspace) -> tuple[SavedPoint, ...]:
     except OpenMaxError as error:
         show_error(error)
         return ()
+
+
+def _warn_if_few(evaluation: Evaluation) -> None:
+    """Say what figures on few pictures are worth, and what is not measured."""
+    for name, count in (
+        ("test", evaluation.overall.n_test),
+        ("reject", evaluation.overall.n_reject),
+    ):
+        if 0 < count < FEW:
+            half = share_interval(count // 2, count)
+            st.warning(
+                f"Only {count} {name} picture{'s' * (count > 1)}: each is worth "
+                f"{100 / count:.1f} points of {name.capitalize()} accuracy, and its 95 % interval "
+                f"may be as wide as {100 * (half.high - half.low):.0f} points. Smaller "
+                "differences say nothing.",
+                icon=":material/warning:",
+            )
+    if not evaluation.overall.n_reject:
+        st.info(
+            "There is no reject set, so Reject accuracy is not measured; Test accuracy still "
+            "shows what a threshold costs. Name a folder with pictures of unknowns as reject "
+            "under [folders] in workspace.toml.",
+            icon=":material/info:",
+        )
 
 
 ensure_routed()

@@ -11,7 +11,7 @@ from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
-from pages._shared.progress import show_extraction
+from pages._shared.jobs import show_extraction
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error
 

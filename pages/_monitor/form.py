@@ -13,7 +13,7 @@ from openmax_core.workspace.workspace import Workspace
 from pages._monitor import batches
 from pages._shared import start
 from pages._shared.format import code, plain
-from pages._shared.progress import show_job
+from pages._shared.jobs import show_job
 from pages._shared.widgets import show_error
 
 OWN_JOB, TO_SELECT = "own_monitor_job", "monitor_job_to_select"

@@ -9,15 +9,12 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.presets import tail_in_words
-from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
 from pages._shared.format import plain
-from pages._shared.progress import show_extraction, show_extraction_beside, show_job
+from pages._shared.jobs import show_extraction, show_extraction_beside, show_job
 from pages._shared.registry import link_to
 from pages._shared.widgets import show_error, show_warning
-
-FEW = 30
 
 
 def require_workspace() -> Workspace:
@@ -81,30 +78,6 @@ def show_provenance(evaluation: Evaluation) -> None:
         st.caption(
             f":material/functions: {evaluation.accuracy_in_words} Single pictures, and what is "
             f"said of classes and folders, are of {evaluation.sample_in_words}."
-        )
-
-
-def warn_if_few(evaluation: Evaluation) -> None:
-    """Say what figures on few pictures are worth, and what is not measured."""
-    for name, count in (
-        ("test", evaluation.overall.n_test),
-        ("reject", evaluation.overall.n_reject),
-    ):
-        if 0 < count < FEW:
-            half = share_interval(count // 2, count)
-            st.warning(
-                f"Only {count} {name} picture{'s' * (count > 1)}: each is worth "
-                f"{100 / count:.1f} points of {name.capitalize()} accuracy, and its 95 % interval "
-                f"may be as wide as {100 * (half.high - half.low):.0f} points. Smaller "
-                "differences say nothing.",
-                icon=":material/warning:",
-            )
-    if not evaluation.overall.n_reject:
-        st.info(
-            "There is no reject set, so Reject accuracy is not measured; Test accuracy still "
-            "shows what a threshold costs. Name a folder with pictures of unknowns as reject "
-            "under [folders] in workspace.toml.",
-            icon=":material/info:",
         )
 
 

@@ -1,4 +1,7 @@
-"""Background jobs of the server: every visitor sees the same one, and closing a tab ends none."""
+"""Background jobs of the server, and their progress.
+
+Every visitor sees the same job, and it goes on when a visitor closes the page.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,12 @@ from openmax_core.extraction.extraction import ExtractionReport
 from openmax_core.network.inference import Progress as NetworkProgress
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import start
+from pages._shared import start, state
 
 Progress = TypeVar("Progress")
 Result = TypeVar("Result")
 ExtractionJob = Job[tuple[str, NetworkProgress], ExtractionReport]
+POLL_SECONDS = 0.4
 _LOCK = threading.Lock()
 
 
@@ -66,3 +70,55 @@ def start_extraction(item: Workspace) -> ExtractionJob:
 @st.cache_resource(show_spinner=False)
 def _jobs() -> dict[tuple[str, str], Job[Any, Any]]:
     return {}
+
+
+def show_extraction(job: ExtractionJob, can_stop: bool = False) -> None:
+    """Draw a running extraction's progress until it ends, then run the page again."""
+    st.info(
+        "The pictures are going through the network, once. It goes on when you leave this page or "
+        "close it, and what is done is kept when it is stopped.",
+        icon=":material/memory:",
+    )
+    _show_progress(job, can_stop)
+
+
+def show_extraction_beside(job: ExtractionJob) -> None:
+    """Draw a running extraction's progress on a page that shows figures of an earlier one."""
+    st.info(
+        "Pictures that are new or changed are going through the network; the figures are those "
+        "from before until it ends.",
+        icon=":material/memory:",
+    )
+    _show_progress(job, can_stop=False)
+
+
+def _show_progress(job: ExtractionJob, can_stop: bool) -> None:
+    def poll() -> None:
+        if not job.is_running:
+            state.status.clear()
+            st.rerun()
+        if job.progress is None:
+            st.progress(0.0, text="Looking at the folders")
+            return
+        split, progress = job.progress
+        share = progress.done / progress.total if progress.total else 1.0
+        st.progress(share, text=f"**{split}** · {progress.in_words}")
+        if job.is_cancelled:
+            st.caption("Stopping …")
+        elif can_stop and st.button("Stop", icon=":material/stop:", key="stop_extraction"):
+            job.cancel()
+
+    st.fragment(poll, run_every=POLL_SECONDS)()
+
+
+def show_job(job: Job[tuple[int, int], Any], doing: str, things: str) -> None:
+    """Draw how many things are done of how many until the job ends, then run the page again."""
+
+    def poll() -> None:
+        if not job.is_running:
+            st.rerun()
+        done, total = job.progress or (0, 1)
+        text = f"{doing} · {done:,} of {total:,} {things}" if job.progress else doing
+        st.progress(done / max(total, 1), text=text)
+
+    st.fragment(poll, run_every=POLL_SECONDS)()

@@ -8,7 +8,7 @@ from openmax_core.analysis.class_health import Health, health_table, matching
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.progress import show_job
+from pages._shared.jobs import show_job
 from pages._shared.widgets import csv_button, show_error
 from pages._weibull.class_multiples import MOST_PLOTS
 from pages._weibull.fits import FitJob

@@ -17,7 +17,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.progress import show_job
+from pages._shared.jobs import show_job
 from pages._shared.widgets import show_error
 
 SensitivityJob = Job[tuple[int, int], Sensitivity]
