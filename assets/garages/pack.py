@@ -16,8 +16,8 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+from openmax_core.demos.catalogue import ARCHIVE, GARAGES
 from openmax_core.demos.demo import ASSETS, export_network
-from openmax_core.demos.garages import ARCHIVE, GARAGES
 from openmax_core.workspace.settings import FILE_NAME, write_settings
 from openmax_core.workspace.workspace import Workspace
 

@@ -244,3 +244,26 @@ def matching(names: tuple[str, ...], text: str) -> list[int]:
     if not words:
         return list(range(len(names)))
     return [i for i, name in enumerate(folded) if any(word in name for word in words)]
+
+
+def tail_members(evaluation: Evaluation, index: int) -> pd.DataFrame:
+    """Pictures of a class's tail, farthest first: path, distance, cdf.
+
+    Returns
+    -------
+    η rows, or as many as the class has correctly classified pictures.
+    """
+    openmax, sampling = evaluation.openmax, evaluation.sampling
+    train = evaluation.train if sampling is None else sampling.tails
+    predictions = train.readable["prediction"].to_numpy(dtype=np.int64)
+    rows = np.flatnonzero((train.labels == index) & (predictions == index))
+    distances = own_distances(openmax, train.logits[rows], np.full(len(rows), index))
+    farthest = np.argsort(-distances, kind="stable")[: len(openmax.tails_[index])]
+    shown = distances[farthest]
+    return pd.DataFrame(
+        {
+            "path": train.readable["path"].to_numpy(dtype=object)[rows[farthest]],
+            "distance": shown,
+            "cdf": openmax.weibull_.cdf(shown, np.full(len(shown), index)),
+        }
+    )

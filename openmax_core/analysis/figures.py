@@ -9,12 +9,24 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from scipy.special import betaincinv
 
+from openmax_core.analysis.multiples import shown_range
+from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, Sensitivity
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
+from openmax_core.support.arrays import Float
 from openmax_core.support.figures import CHOSEN_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
+from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.fit import WeibullMaxFit
+from openmax_core.weibull.tails import density, empirical_cdf, quantiles, thinned
 
-N_CURVE_POINTS = 300
+HEIGHT = 300
+N_CURVE_POINTS = 400
+MOST_MARKS = 500
+MOST_BINS = 16
+EMPIRICAL = "#64748b"
+WORSE, ALIKE, BETTER, ON_CELL = "#fb923c", "#e2e8f0", "#60a5fa", "#0f172a"
 
 
 def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) -> go.Figure:
@@ -101,3 +113,255 @@ def probability_figure(
             x=threshold, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"}, layer="below"
         )
     return figure
+
+
+def class_cdf_figure(
+    evaluation: Evaluation, index: int, test: Float, reject: Float, boundary: float | None
+) -> go.Figure:
+    """Fitted CDF, the tail's empirical CDF, and where test and reject pictures lie.
+
+    Parameters
+    ----------
+    test, reject : distances of pictures to the class's MAV, ascending
+    boundary : distance that tells rejected from accepted pictures best; None if none does
+    """
+    openmax = evaluation.openmax
+    tail = openmax.tails_[index]
+    low, high = shown_range(evaluation, index, test, reject, boundary)
+    x = np.union1d(np.linspace(low, high, N_CURVE_POINTS), tail)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=np.concatenate([[low], tail, [high]]),
+        y=np.concatenate([[0.0], empirical_cdf(tail), [1.0]]),
+        name=f"Tail ({len(tail)})",
+        mode="lines",
+        line={"color": EMPIRICAL, "width": 1.5, "shape": "hv"},
+        hovertemplate="%{y:.1%} of the tail up to distance %{x:.4g}<extra></extra>",
+    )
+    cdf = openmax.weibull_.cdf(x, np.full(x.shape, index))
+    _add_weibull(figure, x, cdf, "CDF %{y:.4f}")
+    rows = [("Test", test, KNOWN_COLOUR, -0.07), ("Reject", reject, UNKNOWN_COLOUR, -0.15)]
+    for name, values, colour, height in rows:
+        inside = values[(values >= low) & (values <= high)]
+        if len(values):
+            drawn = thinned(inside, MOST_MARKS)
+            shown = "" if len(drawn) == len(values) else f"{len(drawn):,} of "
+            figure.add_scatter(
+                x=drawn,
+                y=np.full(len(drawn), height),
+                name=f"{name} ({shown}{len(values):,})",
+                mode="markers",
+                marker={
+                    "color": colour,
+                    "symbol": "line-ns",
+                    "size": 9,
+                    "line": {"color": colour, "width": 1.2},
+                    "opacity": 0.6,
+                },
+                hovertemplate="distance %{x:.4g}<extra></extra>",
+            )
+    if boundary:
+        figure.add_vline(x=boundary, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
+    lay_out(figure, _distance_title(evaluation), "CDF", HEIGHT)
+    figure.update_xaxes(range=[low, high])
+    figure.update_yaxes(range=[-0.21, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    return figure
+
+
+def class_density_figure(evaluation: Evaluation, index: int) -> go.Figure:
+    """Fitted density over a histogram of the tail whose area is 1."""
+    openmax = evaluation.openmax
+    model, tail = openmax.weibull_, openmax.tails_[index]
+    width = float(tail[-1] - tail[0])
+    low, high = max(0.0, float(tail[0]) - 0.5 * width), float(tail[-1]) + 0.5 * width
+    n_bins = int(np.clip(round(2 * len(tail) ** 0.5), 4, MOST_BINS))
+    edges = np.linspace(tail[0], tail[-1], n_bins + 1)
+    counts = np.histogram(tail, edges)[0]
+    heights = counts / (len(tail) * (edges[1] - edges[0]))
+    x = np.linspace(low, high, N_CURVE_POINTS)
+    y = density(model, x, index)
+    figure = go.Figure()
+    figure.add_bar(
+        x=(edges[:-1] + edges[1:]) / 2,
+        y=heights,
+        width=edges[1] - edges[0],
+        name=f"Tail ({len(tail)} pictures)",
+        customdata=counts,
+        marker={"color": EMPIRICAL, "opacity": 0.45},
+        hovertemplate="%{customdata} pictures around distance %{x:.4g}<extra></extra>",
+    )
+    _add_weibull(figure, x, y, "density %{y:.4g}")
+    lay_out(figure, _distance_title(evaluation), "Density", HEIGHT)
+    # A degenerate fit is infinite at the largest distance.
+    figure.update_yaxes(range=[0, 1.1 * max(float(heights.max()), float(np.quantile(y, 0.97)))])
+    return figure
+
+
+def _add_weibull(figure: go.Figure, x: Float, y: Float, shown: str) -> None:
+    figure.add_scatter(
+        x=x,
+        y=y,
+        name="Weibull",
+        mode="lines",
+        line={"color": CHOSEN_COLOUR, "width": 2.5},
+        hovertemplate=f"{shown} at distance %{{x:.4g}}<extra></extra>",
+    )
+
+
+def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
+    """Distances of the tail over those that the Weibull would have, with a 95 % band.
+
+    The i-th smallest of n draws of the Weibull has the CDF of a Beta(i, n + 1 − i) draw; the band
+    holds 95 % of each. That the Weibull was fitted to the tail is not counted in.
+    """
+    openmax = evaluation.openmax
+    model, tail = openmax.weibull_, openmax.tails_[index]
+    n = len(tail)
+    # Of a long tail some ranks: more marks than a figure has room for say nothing more.
+    ranks = thinned(np.arange(1, n + 1), MOST_MARKS)
+    drawn = tail[ranks - 1]
+    expected = quantiles(model, (ranks - 0.5) / n, index)
+    low = quantiles(model, betaincinv(ranks, n + 1 - ranks, 0.025), index)
+    high = quantiles(model, betaincinv(ranks, n + 1 - ranks, 0.975), index)
+    ends = [min(expected[0], tail[0]), max(expected[-1], tail[-1])]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=np.concatenate([expected, expected[::-1]]),
+        y=np.concatenate([low, high[::-1]]),
+        name="95 % of draws",
+        mode="lines",
+        fill="toself",
+        line={"width": 0},
+        fillcolor="rgba(139, 92, 246, 0.18)",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=ends,
+        y=ends,
+        name="as the Weibull",
+        mode="lines",
+        line={"color": CHOSEN_COLOUR, "width": 1.5},
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=expected,
+        y=drawn,
+        name=f"Tail ({n} pictures)",
+        mode="markers",
+        marker={"color": EMPIRICAL, "size": 7, "opacity": 0.85},
+        hovertemplate="distance %{y:.4g}; the Weibull's %{x:.4g}<extra></extra>",
+    )
+    lay_out(figure, "Distance that the Weibull expects", "Distance in the tail", HEIGHT)
+    return figure
+
+
+def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
+    """Heat map of one figure over η and α, coloured by the difference to the current setting.
+
+    By its square root, so that small gains are seen beside large losses. ▲ and ▼ mark what is
+    better or worse beyond noise; a frame the current setting.
+    """
+    grid = result.grids[metric]
+    n_rows, n_columns = grid.value.shape
+    x, y = np.arange(n_columns), np.arange(n_rows)
+    noise = np.nan_to_num(np.abs(np.stack([grid.difference_low, grid.difference_high]))).max()
+    most = max(float(np.nanmax(np.abs(grid.difference), initial=0.0)), float(noise), 1e-9) ** 0.5
+    signs = np.where(grid.is_beyond_noise, np.where(grid.difference > 0, "<br>▲", "<br>▼"), "")
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=x,
+        y=y,
+        z=np.sign(grid.difference) * np.sqrt(np.abs(grid.difference)),
+        zmin=-most,
+        zmax=most,
+        colorscale=[[0, WORSE], [0.5, ALIKE], [1, BETTER]],
+        showscale=False,
+        xgap=3,
+        ygap=3,
+        customdata=_hover(result, metric),
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+    )
+    places = np.argwhere(np.ones_like(signs, dtype=bool))
+    figure.add_scatter(
+        x=places[:, 1],
+        y=places[:, 0],
+        mode="text",
+        text=[
+            "–" if np.isnan(grid.value[i, j]) else f"{grid.value[i, j]:.3f}{signs[i, j]}"
+            for i, j in places.tolist()
+        ],
+        textfont={
+            "size": 13,
+            "weight": 600,
+            "color": np.where(np.isnan(grid.value), EMPIRICAL, ON_CELL).ravel(),
+        },
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    row, column = result.current
+    figure.add_shape(
+        type="rect",
+        x0=column - 0.48,
+        x1=column + 0.48,
+        y0=row - 0.48,
+        y1=row + 0.48,
+        line={"color": CHOSEN_COLOUR, "width": 3},
+    )
+    lay_out(figure, "Tail size η", "α, classes re-weighted", HEIGHT)
+    figure.update_layout(height=110 + 52 * n_rows, margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    figure.update_xaxes(tickvals=x, ticktext=[str(size) for size in result.tail_sizes])
+    figure.update_yaxes(
+        tickvals=y, ticktext=["all" if rank is None else str(rank) for rank in result.alpha_ranks]
+    )
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        update(showgrid=False, fixedrange=True)
+    figure.update_xaxes(range=[-0.5, n_columns - 0.5])
+    figure.update_yaxes(range=[-0.5, n_rows - 0.5])
+    return figure
+
+
+def _hover(result: Sensitivity, metric: str) -> list[list[str]]:
+    grid = result.grids[metric]
+    texts = []
+    for i in range(grid.value.shape[0]):
+        row = []
+        for j in range(grid.value.shape[1]):
+            if np.isnan(grid.value[i, j]):
+                row.append(f"{result.settings_at(i, j)}<br>{_why_empty(result, metric, j)}")
+                continue
+            text = (
+                f"{result.settings_at(i, j)}<br>{metric} {grid.value[i, j]:.4f}"
+                f"<br>95 % interval {grid.low[i, j]:.4f} to {grid.high[i, j]:.4f}"
+            )
+            if (i, j) == result.current:
+                text += "<br>the current setting"
+            else:
+                text += (
+                    f"<br>difference {grid.difference[i, j]:+.4f}"
+                    f"<br>95 % interval {grid.difference_low[i, j]:+.4f} to "
+                    f"{grid.difference_high[i, j]:+.4f}"
+                    f"<br>{_judgement(grid, i, j)}"
+                )
+            row.append(text)
+        texts.append(row)
+    return texts
+
+
+def _judgement(grid: MetricGrid, row: int, column: int) -> str:
+    if grid.is_judged[row, column]:
+        return "beyond noise" if grid.is_beyond_noise[row, column] else "within noise"
+    share = grid.reached[row, column]
+    return f"not judged: only {100 * share:.0f} % of the resamples reach the floor"
+
+
+def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
+    if result.tail_sizes[column] in result.left_out:
+        return "gives a class no Weibull"
+    if metric == REJECT_AT_FLOOR:
+        return f"no threshold keeps Test accuracy ≥ {result.floor:g}"
+    return "cannot be computed"
+
+
+def _distance_title(evaluation: Evaluation) -> str:
+    return f"Distance ({evaluation.openmax.distance_in_words})"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from openmax_core.analysis.boundary import class_boundary
+from openmax_core.analysis.class_facts import class_boundary
 from openmax_core.analysis.class_health import ClassDistances, Health
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.arrays import Float

@@ -2,7 +2,4 @@
 
 from __future__ import annotations
 
-from openmax_core.demos.digits import DIGITS
-from openmax_core.demos.garages import GARAGES
-
 DEMOS = (GARAGES, DIGITS)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.reweighting import softmax
-from openmax_core.prediction.reasons import Reason, score_reason, unknown_reason
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import threshold_text
 

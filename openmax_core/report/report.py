@@ -16,7 +16,6 @@ from typing import Any
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.report.curves import weibull_curves
 from openmax_core.report.sections import (
     class_thresholds,
     expectation,
@@ -24,6 +23,7 @@ from openmax_core.report.sections import (
     lead,
     provenance,
     sweep,
+    weibull_curves,
 )
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.demos.garages import GARAGES
+from openmax_core.demos.catalogue import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax

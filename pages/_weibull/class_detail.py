@@ -6,14 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.analysis.boundary import class_boundary
-from openmax_core.analysis.class_facts import class_facts
-from openmax_core.analysis.class_figures import (
-    class_cdf_figure,
-    class_density_figure,
-    class_qq_figure,
-)
-from openmax_core.analysis.members import tail_members
+from openmax_core.analysis.class_facts import class_boundary, class_facts
+from openmax_core.analysis.class_health import tail_members
+from openmax_core.analysis.figures import class_cdf_figure, class_density_figure, class_qq_figure
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.single_class import rejection_distance
 from openmax_core.support.decimals import threshold_text

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.analysis.class_figures import sensitivity_figure
+from openmax_core.analysis.figures import sensitivity_figure
 from openmax_core.analysis.sensitivity import (
     METRICS,
     REJECT_AT_FLOOR,

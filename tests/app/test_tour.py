@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from openmax_core.demos.catalogue import GARAGES
 from openmax_core.demos.demo import open_demo
-from openmax_core.demos.garages import GARAGES
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.registry import PAGES
 from pages._shell.tour import STEPS

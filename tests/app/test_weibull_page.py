@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.analysis.boundary import class_boundary
-from openmax_core.analysis.class_facts import class_facts
-from openmax_core.analysis.class_health import class_distances, class_health, health_table
-from openmax_core.analysis.members import tail_members
+from openmax_core.analysis.class_facts import class_boundary, class_facts
+from openmax_core.analysis.class_health import (
+    class_distances,
+    class_health,
+    health_table,
+    tail_members,
+)
 from openmax_core.analysis.multiples import multiples
 from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, measure_sensitivity
 from openmax_core.methods.single_class import rejection_distance

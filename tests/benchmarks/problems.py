@@ -24,8 +24,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import open_demo
-from openmax_core.demos.digits import DIGITS
 from openmax_core.pictures.images import Transform, decode
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import Demo, open_demo
-from openmax_core.demos.digits import DIGITS
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import Transform
 from openmax_core.support.chunks import n_cores

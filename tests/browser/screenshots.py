@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance
 from playwright.sync_api import Page, expect, sync_playwright
 
 from openmax_core.analysis.mistakes import find_mistakes
-from openmax_core.demos.garages import GARAGES
+from openmax_core.demos.catalogue import GARAGES
 from openmax_core.monitor.monitor import monitor
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from openmax_core.demos.garages import GARAGES
+from openmax_core.demos.catalogue import GARAGES
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from openmax_core.analysis.boundary import class_boundary
-from openmax_core.analysis.class_health import class_distances, class_health
-from openmax_core.analysis.members import tail_members
+from openmax_core.analysis.class_facts import class_boundary
+from openmax_core.analysis.class_health import class_distances, class_health, tail_members
 from openmax_core.analysis.sensitivity import AUROC, REJECT_AT_FLOOR, measure_sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace

@@ -383,8 +383,6 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.monitor.figures",
         "openmax_core.monitor.shortlist",
         "openmax_core.analysis.class_facts",
-        "openmax_core.analysis.class_figures",
-        "openmax_core.analysis.members",
         "openmax_core.analysis.sensitivity",
         "openmax_core.demos.catalogue",
         "openmax_core.analysis.reject_folders",

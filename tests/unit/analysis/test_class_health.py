@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from openmax_core.analysis.boundary import class_boundary
-from openmax_core.analysis.class_facts import class_facts
+from openmax_core.analysis.class_facts import class_boundary, class_facts
 from openmax_core.analysis.class_health import (
     ClassDistances,
     Health,
@@ -18,8 +17,8 @@ from openmax_core.analysis.class_health import (
     health_table,
     matching,
     mean_dominance,
+    tail_members,
 )
-from openmax_core.analysis.members import tail_members
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.sweep import class_warnings
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openmax_core.analysis.boundary import class_boundary
+from openmax_core.analysis.class_facts import class_boundary
 from openmax_core.analysis.class_health import Health, class_distances, class_health
 from openmax_core.analysis.multiples import MOST_RUGS, multiples, shown_range, ticks
 from openmax_core.evaluation.evaluation import Evaluation

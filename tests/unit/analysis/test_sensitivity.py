@@ -9,7 +9,7 @@ import pytest
 
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.analysis import sensitivity as module
-from openmax_core.analysis.class_figures import sensitivity_figure
+from openmax_core.analysis.figures import sensitivity_figure
 from openmax_core.analysis.sensitivity import (
     AUROC,
     METRICS,

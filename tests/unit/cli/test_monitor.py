@@ -13,8 +13,8 @@ from PIL import Image
 
 from openmax_core.cli.commands import EXIT_UNREADABLE
 from openmax_core.cli.monitor import EXIT_DRIFT
+from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import open_demo
-from openmax_core.demos.digits import DIGITS
 from openmax_core.monitor.monitor import monitor
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method

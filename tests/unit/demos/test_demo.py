@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from openmax_core.demos.catalogue import DEMOS
+from openmax_core.demos.catalogue import DEMOS, DIGITS, GARAGES, unpack_pictures
 from openmax_core.demos.demo import (
     ASSETS,
     NOTE,
@@ -27,8 +27,6 @@ from openmax_core.demos.demo import (
     exported_network,
     open_demo,
 )
-from openmax_core.demos.digits import DIGITS
-from openmax_core.demos.garages import GARAGES, unpack_pictures
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.engines import OnnxEngine, TorchEngine
 from openmax_core.network.inference import run

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from openmax_core.demos.catalogue import DIGITS, write_digit_pictures
 from openmax_core.demos.demo import ASSETS, open_demo
-from openmax_core.demos.digits import DIGITS, KNOWN, SETTINGS, write_digit_pictures
+from openmax_core.demos.digits import KNOWN, SETTINGS
 from openmax_core.network.classifier import read_weights
 from openmax_core.workspace.workspace import Workspace
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from openmax_core.demos.catalogue import ARCHIVE
 from openmax_core.demos.demo import ASSETS
-from openmax_core.demos.garages import ARCHIVE, KNOWN
+from openmax_core.demos.garages import KNOWN
 
 SOURCES = ASSETS.parent / "garages"
 

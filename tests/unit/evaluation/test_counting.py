@@ -15,8 +15,12 @@ import pytest
 from openmax_core import OpenMax
 from openmax_core.activations.activations import LOGITS, Activations
 from openmax_core.activations.stored_split import StoredSplit
-from openmax_core.analysis.class_health import class_distances, class_health, mean_dominance
-from openmax_core.analysis.members import tail_members
+from openmax_core.analysis.class_health import (
+    class_distances,
+    class_health,
+    mean_dominance,
+    tail_members,
+)
 from openmax_core.analysis.mistakes import find_mistakes
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError

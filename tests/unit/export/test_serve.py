@@ -21,8 +21,8 @@ import onnx
 import pytest
 from PIL import Image
 
+from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import ASSETS, open_demo
-from openmax_core.demos.digits import DIGITS
 from openmax_core.export.write import export_workspace
 from openmax_core.prediction.choice import choose_method, run_network
 from openmax_core.prediction.verdicts import PictureLogits, verdict_table

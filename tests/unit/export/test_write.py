@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from openmax_core import OpenMax
 from openmax_core.cli.main import main
+from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import open_demo
-from openmax_core.demos.digits import DIGITS
 from openmax_core.errors import OpenMaxError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.export.graph import compose, openmax_model

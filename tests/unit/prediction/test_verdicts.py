@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from openmax_core import OpenMax
-from openmax_core.prediction.reasons import Reason, score_reason, tail_statement, unknown_reason
 from openmax_core.prediction.verdicts import (
     Logits,
     PictureLogits,
+    Reason,
     class_limits,
     decide,
     score_pictures,
+    score_reason,
+    tail_statement,
+    unknown_reason,
     verdict_table,
 )
 from tests.support.workspaces import CLASSES, made_up_logits

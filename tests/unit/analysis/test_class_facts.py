@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmax_core.analysis.boundary import Boundary, best_boundary, class_boundary
+from openmax_core.analysis.class_facts import Boundary, best_boundary, class_boundary
 from openmax_core.analysis.class_health import class_distances
 from tests.support.evaluations import made_up_evaluation
 
