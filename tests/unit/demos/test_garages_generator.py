@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core.demos.catalogue import ARCHIVE
+from openmax_core.demos.catalogue import ARCHIVE, GARAGES
 from openmax_core.demos.demo import ASSETS
-from openmax_core.demos.garages import KNOWN
 
 SOURCES = ASSETS.parent / "garages"
+KNOWN = GARAGES.settings.classifier.classes
 
 
 def load(name: str) -> ModuleType:

@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from openmax_core.demos.catalogue import DIGITS, write_digit_pictures
+from openmax_core.demos.catalogue import DIGITS, KNOWN_DIGITS, write_digit_pictures
 from openmax_core.demos.demo import ASSETS, open_demo
-from openmax_core.demos.digits import KNOWN, SETTINGS
 from openmax_core.network.classifier import read_weights
 from openmax_core.workspace.workspace import Workspace
 
@@ -56,7 +55,7 @@ def test_known_digits_are_trained_and_tested_and_the_others_rejected(
         assert target[int(path.stem)] == int(path.parent.name)
 
 
-@pytest.mark.parametrize("digit", KNOWN)
+@pytest.mark.parametrize("digit", KNOWN_DIGITS)
 def test_the_first_seventy_per_cent_in_the_set_s_order_are_trained_on(
     demo: Workspace, digit: str
 ) -> None:
@@ -87,7 +86,7 @@ def test_pictures_can_be_written_anywhere(tmp_path: Path) -> None:
 
 
 def test_the_workspace_says_what_the_demo_is(demo: Workspace) -> None:
-    assert demo.settings == SETTINGS
+    assert demo.settings == DIGITS.settings
     assert demo.classes == ("0", "1", "2", "3", "4", "5")
     assert Workspace.open(demo.folder).settings.name == "Handwritten digits"
 
@@ -102,7 +101,7 @@ def test_the_weights_are_small_enough_to_ship() -> None:
 def test_the_weights_fit_the_demo_s_architecture(demo: Workspace) -> None:
     classifier = demo.load_classifier()
     assert classifier.architecture == "shufflenet_v2_x0_5"
-    assert classifier.classes == KNOWN
+    assert classifier.classes == KNOWN_DIGITS
     assert read_weights(WEIGHTS)["fc.weight"].shape == (6, 1024)
     assert not classifier.network.training
 
