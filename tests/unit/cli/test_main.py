@@ -50,7 +50,7 @@ OPTIONS = {
     "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --json",
     "predict": "WORKSPACE PATH --preset --threshold --csv --json --device",
     "report": "WORKSPACE --preset --threshold --thresholds --output",
-    "export": "WORKSPACE --format --preset --threshold --output",
+    "export": "WORKSPACE --preset --threshold --output",
     "monitor": (
         "WORKSPACE BATCH --preset --threshold --level --compare --record --name --time "
         "--fail-on-drift --json --device"
