@@ -17,7 +17,6 @@ from typing import Any
 
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
-from openmax_core.cli.commands import run_export
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.presets import PRESETS
 from openmax_core.monitor.drift import LEVEL
@@ -312,7 +311,7 @@ def _add_export(subparsers: Any) -> None:
     _add_preset(parser)
     parser.add_argument("--threshold", type=_finite, metavar="T", help="another threshold")
     parser.add_argument("--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx")
-    parser.set_defaults(command=run_export)
+    parser.set_defaults(command=commands.run_export)
 
 
 def _add_monitor(subparsers: Any) -> None:
