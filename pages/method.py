@@ -7,7 +7,7 @@ import streamlit as st
 
 from openmax_core.analysis.evidence import FIGURES, Evidence
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
+from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from pages._shared.registry import ensure_routed
 from pages._shared.start import ASSETS
 from pages._shared.widgets import csv_button, show_error
@@ -49,7 +49,7 @@ def main() -> None:
     st.title("About the method")
     st.markdown(WHAT)
     st.subheader("The presets")
-    table = pd.DataFrame({name: preset_in_words(name) for name in PRESETS})
+    table = pd.DataFrame({name: settings.in_words for name, settings in PRESETS.items()})
     st.table(table.rename(columns={DEFAULT_PRESET: f"{DEFAULT_PRESET} (default)"}))
     st.subheader(f"Why '{DEFAULT_PRESET}' is the default")
     try:

@@ -107,17 +107,17 @@ def sensitivity_grid(
     """
     openmax = evaluation.openmax
     settings, n_classes = openmax.settings_, openmax.n_classes
-    if settings["tail_share"] is not None:
+    if settings.tail_share is not None:
         raise FitError("η is a share of the class here; compare settings with a fixed tail_size")
-    current = int(settings["tail_size"])
+    current = settings.tail_size
     most = int(np.median(openmax.n_correct_))
     sizes = sorted({size for size in TAIL_SIZES if size <= most} | {current})
-    if settings["weibull"] == "weibull_max":
+    if settings.weibull == "weibull_max":
         n_most = max(3, MOST_SLOW_FITS // n_classes)
         sizes = sorted(sorted(sizes, key=lambda size: abs(np.log(size / current)))[:n_most])
-    if settings["weighting"] == "all":
+    if settings.weighting == "all":
         return tuple(sizes), (None,), (0, sizes.index(current))
-    rank = min(settings["alpha_rank"] or n_classes, n_classes)
+    rank = min(settings.alpha_rank or n_classes, n_classes)
     small = range(1, n_classes + 1) if n_classes <= 8 else ALPHA_RANKS
     ranks = sorted({item for item in small if item <= n_classes} | {rank})
     return tuple(sizes), tuple(ranks), (ranks.index(rank), sizes.index(current))
@@ -203,7 +203,7 @@ def _sample(n: int, most: int, generator: np.random.Generator) -> Int:
 
 def _fitted(evaluation: Evaluation, tail_size: int) -> OpenMax:
     openmax, train = evaluation.openmax, evaluation.train
-    if tail_size <= openmax.settings_["tail_size"]:
+    if tail_size <= openmax.settings_.tail_size:
         return openmax
-    wider = OpenMax(openmax.preset_, **(openmax.settings_ | {"tail_size": tail_size}))
+    wider = OpenMax(openmax.preset_, **(openmax.settings_.to_dict() | {"tail_size": tail_size}))
     return wider.fit(train.logits, train.labels, openmax.class_names_)

@@ -211,7 +211,7 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
     return {
         "workspace": workspace.settings.name,
         "preset": evaluation.openmax.preset_,
-        "settings": evaluation.openmax.settings_,
+        "settings": evaluation.openmax.settings_.to_dict(),
         "classes": list(workspace.classes),
         "calibrated_on": evaluation.calibrated_on,
         "pictures": {split: item.n_readable for split, item in used.items()},

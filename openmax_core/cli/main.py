@@ -18,7 +18,7 @@ from typing import Any
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import PRESETS
+from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.devices import DEVICES
 

@@ -50,7 +50,7 @@ class CountedStore:
 
     def folder_of(self, stores: Sequence[str], openmax: OpenMax) -> Path:
         """Where counts of a method on stored activations lie or would lie."""
-        key = fingerprint(VERSION, list(stores), openmax.preset, openmax.settings())
+        key = fingerprint(VERSION, list(stores), openmax.preset, openmax.settings().to_dict())
         return self.folder / FOLDER / key
 
     def load(self, stores: Sequence[str], openmax: OpenMax) -> Counted | None:

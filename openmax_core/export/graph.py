@@ -82,7 +82,7 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     # another axis than the first (1.32) divide by zero, which ends the process.
     padding = graph.constant(np.zeros((1, n_classes)), np.float32)
     raw = graph.add("Cast", graph.add("Concat", logits, padding, axis=0), to=TensorProto.DOUBLE)
-    v = _centred(graph, raw, settings["centring"])
+    v = _centred(graph, raw, settings.centring)
 
     weights = openmax.rank_weights()
     n_ranked = graph.constant([len(weights)], np.int64)
@@ -96,7 +96,7 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     nothing = graph.add("Sub", v, v)
     weighted = graph.add("ScatterElements", nothing, ranked, weighted, axis=1)
     giving = v
-    if settings["unknown_from"] == "positive":
+    if settings.unknown_from == "positive":
         giving = graph.add("Max", v, graph.constant(0.0))
     moved = graph.add("Mul", giving, weighted)
     unknown = graph.reduced("ReduceSum", moved, keepdims=True)
@@ -108,7 +108,7 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     probabilities = graph.add("Div", powers, total)
 
     score = graph.reduced("ReduceMax", probabilities)
-    if settings["second_softmax"]:
+    if settings.second_softmax:
         largest = graph.reduced("ReduceMax", probabilities, keepdims=True)
         powers = graph.add("Exp", graph.add("Sub", probabilities, largest))
         score = graph.add("Div", graph.constant(1.0), graph.reduced("ReduceSum", powers))
@@ -237,7 +237,7 @@ def _distances(graph: GraphBuilder, openmax: OpenMax, v: str, ranked: str) -> st
 
 def _distance(graph: GraphBuilder, openmax: OpenMax, a: str, b: str) -> str:
     """(N,) distances between the rows of two (N, C), see :mod:`openmax_core.methods.distances`."""
-    name = openmax.settings_["distance"]
+    name = openmax.settings_.distance
     parts: list[tuple[str, float]] = []
     if name in {"euclidean", "squared_euclidean", "eucos", SCALED_EUCOS}:
         difference = graph.add("Sub", a, b)

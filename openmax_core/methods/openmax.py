@@ -34,7 +34,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,9 +50,16 @@ from openmax_core.methods.distances import (
     scaled_eucos,
 )
 from openmax_core.methods.fitting import check_fit_input, tail_sizes, training_distances
-from openmax_core.methods.persistence import check_format, restore, stored_settings, to_plain
-from openmax_core.methods.presets import DEFAULT_PRESET, DISTANCE_WORDS, PRESETS, resolve_settings
+from openmax_core.methods.persistence import check_format, restore, to_plain
 from openmax_core.methods.reweighting import centred, rank_weights, revised, softmax, top_ranked
+from openmax_core.methods.settings import (
+    DEFAULT_PRESET,
+    PLAIN,
+    PRESETS,
+    MethodSettings,
+    read_settings,
+    resolve_settings,
+)
 from openmax_core.methods.streamed_fit import streamed_means, streamed_tails
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
@@ -117,7 +124,7 @@ class OpenMax:
 
     Attributes
     ----------
-    preset_ : str and settings_ : dict, what was fitted with
+    preset_ : str and settings_ : MethodSettings, what was fitted with
     classes_ : (C,) int64
     class_names_ : tuple of C str
     means_ : (C, C) float64, row j the MAV of class j, after centring
@@ -127,7 +134,7 @@ class OpenMax:
     n_correct_, n_training_ : (C,) int64, training pictures of the class, right and in all
     """
 
-    parameter_names: ClassVar[tuple[str, ...]] = ("preset", *PRESETS[DEFAULT_PRESET])
+    parameter_names: ClassVar[tuple[str, ...]] = ("preset", *vars(PRESETS[DEFAULT_PRESET]))
 
     def __init__(
         self,
@@ -174,7 +181,7 @@ class OpenMax:
             setattr(self, name, value)
         return self
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> MethodSettings:
         """Every setting with its value, the preset's where none was given.
 
         Raises
@@ -182,7 +189,8 @@ class OpenMax:
         OpenMaxError
             A setting has a value that does not exist; the message lists those that do.
         """
-        return resolve_settings(self.preset, self.get_params())
+        overrides = self.get_params()
+        return resolve_settings(overrides.pop("preset"), overrides)
 
     def fit(
         self, logits: ArrayLike, labels: ArrayLike, class_names: Sequence[str] | None = None
@@ -207,19 +215,19 @@ class OpenMax:
         names = tuple(map(str, range(n_classes) if class_names is None else class_names))
         if len(names) != n_classes:
             raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
-        is_scaled = settings["distance"] == SCALED_EUCOS
+        is_scaled = settings.distance == SCALED_EUCOS
         means, distances, n_correct, n_training = training_distances(
             logits,
             labels,
-            euclidean_and_cosine if is_scaled else DISTANCES[settings["distance"]],
-            np.dtype(settings["fit_precision"]),
-            settings["centring"],
+            euclidean_and_cosine if is_scaled else DISTANCES[settings.distance],
+            np.dtype(settings.fit_precision),
+            settings.centring,
         )
         factors = np.zeros(2)
         if is_scaled:
             factors = learn_factors(np.concatenate(distances))
             distances = [parts @ factors for parts in distances]
-        sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
+        sizes = tail_sizes(n_correct, settings.tail_size, settings.tail_share)
         tails = select_tails(distances, sizes, names)
         for name in ("tail_rows_", "farthest_"):  # of an earlier fit_chunks
             vars(self).pop(name, None)
@@ -244,15 +252,15 @@ class OpenMax:
             all distances at once.
         """
         settings, names = self.settings(), tuple(map(str, class_names))
-        if settings["distance"] == SCALED_EUCOS:
+        if settings.distance == SCALED_EUCOS:
             raise FitError(
                 f"the distance '{SCALED_EUCOS}' needs the distances of all training pictures at "
                 "once, and there are too many; choose another distance"
             )
-        precision, centring = np.dtype(settings["fit_precision"]), settings["centring"]
+        precision, centring = np.dtype(settings.fit_precision), settings.centring
         means, n_correct, n_training = streamed_means(read, len(names), precision, centring)
-        sizes = tail_sizes(n_correct, settings["tail_size"], settings["tail_share"])
-        distance = DISTANCES[settings["distance"]]
+        sizes = tail_sizes(n_correct, settings.tail_size, settings.tail_share)
+        distance = DISTANCES[settings.distance]
         farthest, self.farthest_ = streamed_tails(
             read, means, distance, precision, centring, np.array(sizes)
         )
@@ -264,7 +272,7 @@ class OpenMax:
 
     def _learn(
         self,
-        settings: dict[str, Any],
+        settings: MethodSettings,
         names: tuple[str, ...],
         means: Float,
         factors: Float,
@@ -299,11 +307,12 @@ class OpenMax:
                 raise FitError(
                     f"tail_size {tail_size} is more than the {len(tail)} fitted; fit again with it"
                 )
-        changes: dict[str, Any] = {"tail_size": tail_size, "tail_share": None}
-        changes |= {} if alpha_rank is None else {"alpha_rank": alpha_rank}
+        rank = self.settings_.alpha_rank if alpha_rank is None else alpha_rank
         other = copy(self)
-        other.set_params(preset=self.preset_, **(self.settings_ | changes))
-        other.settings_ = other.settings()
+        other.settings_ = replace(
+            self.settings_, tail_size=tail_size, tail_share=None, alpha_rank=rank
+        )
+        other.set_params(preset=self.preset_, **other.settings_.to_dict())
         other.tails_ = select_tails(self.tails_, tail_size, self.class_names_)
         other.weibull_ = _fit_weibull(other.tails_, other.settings_, self.class_names_)
         return other
@@ -318,17 +327,17 @@ class OpenMax:
     def distance_in_words(self) -> str:
         """Name of the distance that people read."""
         self._require_fit()
-        return DISTANCE_WORDS[self.settings_["distance"]]
+        return self.settings_.distance_in_words
 
     def centred(self, logits: NDArray[Any]) -> NDArray[Any]:
         """(N, C) logits less what the method takes off them first: activation vectors."""
-        return centred(logits, self.settings_["centring"])
+        return centred(logits, self.settings_.centring)
 
     def distance_between(self, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
         """(N,) distances between (N, C) activation vectors and one (C,), or (N, C) others."""
-        if self.settings_["distance"] == SCALED_EUCOS:
+        if self.settings_.distance == SCALED_EUCOS:
             return scaled_eucos(a, b, self.distance_factors_)
-        return DISTANCES[self.settings_["distance"]](a, b)
+        return DISTANCES[self.settings_.distance](a, b)
 
     def distances(self, logits: ArrayLike) -> Float:
         """(N, C) float64 distances of (N, C) logits to every MAV."""
@@ -387,7 +396,7 @@ class OpenMax:
     def score_range(self) -> tuple[float, float]:
         """Smallest and largest value that ``decision_scores`` can take, given method and C."""
         n_outputs = self.n_classes + 1
-        if self.settings_["second_softmax"]:
+        if self.settings_.second_softmax:
             return 1.0 / n_outputs, float(np.e / (np.e + n_outputs - 1))
         return 1.0 / n_outputs, 1.0
 
@@ -407,9 +416,10 @@ class OpenMax:
         """
         check_format(values)
         try:
-            om = cls(preset=values["preset"], **stored_settings(values))
+            settings = read_settings(PLAIN | values["settings"], values["preset"])
+            om = cls(values["preset"], **settings.to_dict())
             restore(om, values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OpenMaxError) as error:
             raise OpenMaxError(f"the calibration is damaged: {error!r}; fit again") from error
         return om
 
@@ -443,20 +453,20 @@ class OpenMax:
         weighted = np.zeros_like(v)
         own = np.take_along_axis(np.asarray(cdf, dtype=np.float64), ranked, axis=1)
         np.put_along_axis(weighted, ranked, own * weights, axis=1)
-        return softmax(revised(v, weighted, self.settings_["unknown_from"]))
+        return softmax(revised(v, weighted, self.settings_.unknown_from))
 
     def rank_weights(self) -> Float:
         """(min(α, C),) float64 weights of the ranks 1, 2, …, the strength included."""
         settings, n_classes = self.settings_, self.n_classes
-        alpha = settings["alpha_rank"] or n_classes
-        if settings["weighting"] == "all":
+        alpha = settings.alpha_rank or n_classes
+        if settings.weighting == "all":
             alpha = n_classes
-        return rank_weights(settings["weighting"], alpha, n_classes) * settings["strength"]
+        return rank_weights(settings.weighting, alpha, n_classes) * settings.strength
 
     def scores_of(self, probabilities: Float) -> Float:
         """(N,) values that are compared with the threshold, of (N, C + 1) probabilities."""
         largest = probabilities.max(axis=1)
-        if not self.settings_["second_softmax"]:
+        if not self.settings_.second_softmax:
             return largest
         return 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
 
@@ -464,7 +474,7 @@ class OpenMax:
         v = self.centred(logits)
         weights = self.rank_weights()
         n, n_classes = v.shape
-        if self.settings_["weighting"] == "all":
+        if self.settings_.weighting == "all":
             weighted = self.weibull_.cdf(self._all_distances(v)) * weights
         else:
             ranked = top_ranked(v, len(weights))
@@ -481,7 +491,7 @@ class OpenMax:
             weighted = np.zeros((n, n_classes))
             cdf = self.weibull_.cdf(to_ranked, ranked)
             np.put_along_axis(weighted, ranked, cdf * weights, axis=1)
-        return softmax(revised(v, weighted, self.settings_["unknown_from"]))
+        return softmax(revised(v, weighted, self.settings_.unknown_from))
 
     def _all_distances(self, v: Float) -> Float:
         return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)
@@ -515,9 +525,9 @@ class OpenMax:
 
 
 def _fit_weibull(
-    tails: Sequence[Float], settings: dict[str, Any], names: Sequence[str]
+    tails: Sequence[Float], settings: MethodSettings, names: Sequence[str]
 ) -> TailFit | WeibullMaxFit:
-    if settings["weibull"] == "libmr":
+    if settings.weibull == "libmr":
         longest = max(map(len, tails))
-        return fit_tails(tails, longest, settings["translate"], names)
+        return fit_tails(tails, longest, settings.translate, names)
     return fit_weibull_max(tails, names)

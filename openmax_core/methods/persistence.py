@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import PLAIN
 from openmax_core.weibull.fit import model_from_dict
 
 FORMAT = "openmax-calibration"
@@ -20,7 +19,7 @@ def to_plain(openmax: Any) -> dict[str, Any]:
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "preset": openmax.preset_,
-        "settings": dict(openmax.settings_),
+        "settings": openmax.settings_.to_dict(),
         "class_names": list(openmax.class_names_),
         "means": openmax.means_.tolist(),
         "distance_factors": openmax.distance_factors_.tolist(),
@@ -40,11 +39,6 @@ def check_format(values: dict[str, Any]) -> None:
             f"calibration format version {values.get('version')!r}; this program reads "
             f"version {FORMAT_VERSION} and older, update it or fit again"
         )
-
-
-def stored_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Settings of a calibration; those that its version did not know are as they were then."""
-    return PLAIN | values["settings"]
 
 
 def restore(openmax: Any, values: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.settings import PLAIN, read_settings
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
 from openmax_core.support.files import fingerprint, modified, printable, write_bytes_atomically
@@ -32,6 +33,7 @@ FORMAT = "openmax-batch"
 FORMAT_VERSION = 1
 SUFFIX = ".parquet"
 LONGEST_NAME = 60
+NOT_ONE = (ValueError, KeyError, TypeError, AttributeError, OpenMaxError)
 COLUMNS = (
     *("path", "size", "mtime", "error", "nearest", "prediction", "is_rejected", "score"),
     *("distance", "share", "excess", "score_before", "prediction_before", "is_rejected_before"),
@@ -256,12 +258,13 @@ def record_from_dict(values: dict[str, Any], path: Path | None = None) -> Record
 
     Raises
     ------
-    KeyError, TypeError, ValueError
+    KeyError, TypeError, ValueError, OpenMaxError
         It is none, or of another version.
     """
     if values["format"] != FORMAT or values["version"] != FORMAT_VERSION:
         raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION}")
-    difference, classes = values["difference"], values["classes"]
+    difference, classes, basis = values["difference"], values["classes"], values["basis"]
+    settings = read_settings(PLAIN | basis["settings"], basis["preset"])
 
     def numbers(key: str) -> np.ndarray:
         return np.array([item[key] for item in classes], dtype=np.float64)
@@ -269,7 +272,7 @@ def record_from_dict(values: dict[str, Any], path: Path | None = None) -> Record
     report = BatchReport(
         source=str(values["source"]),
         folder=values["folder"],
-        basis=Basis(**values["basis"]),
+        basis=Basis(**(basis | {"settings": settings})),
         classes=tuple(str(item["class"]) for item in classes),
         content=str(values["content"]),
         n_unreadable=int(values["unreadable"]),
@@ -310,7 +313,7 @@ def _read(path: Path, moment: int | None) -> RecordedBatch:
     try:
         metadata = read_metadata(path).metadata or {}
         return record_from_dict(json.loads(metadata[FORMAT.encode()]), path)
-    except (OSError, ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ArrowException, *NOT_ONE) as error:
         raise _cannot_read(path, error) from error
 
 

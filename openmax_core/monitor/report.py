@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.settings import MethodSettings
 from openmax_core.monitor.drift import (
     LEVEL,
     MIN_PICTURES,
@@ -63,7 +63,7 @@ class Basis:
 
     Attributes
     ----------
-    preset : str and settings : dict, the method
+    preset : str and settings : MethodSettings, the method
     threshold : float
     class_thresholds : dict or None, thresholds of pictures predicted as a class, by its name
     calibrated_on : 'train' or 'calibration'
@@ -72,7 +72,7 @@ class Basis:
     """
 
     preset: str
-    settings: dict[str, Any]
+    settings: MethodSettings
     threshold: float
     class_thresholds: dict[str, float] | None
     calibrated_on: str
@@ -97,11 +97,11 @@ class Basis:
         ]
         return cls(
             openmax.preset_,
-            dict(openmax.settings_),
+            openmax.settings_,
             float(threshold),
             None if class_thresholds is None else dict(class_thresholds),
             evaluation.calibrated_on,
-            fingerprint(openmax.settings_, list(openmax.class_names_), stores),
+            fingerprint(openmax.settings_.to_dict(), list(openmax.class_names_), stores),
         )
 
 

@@ -40,7 +40,7 @@ def cards_data(openmax: OpenMax, scored: ScoredPictures, keys: Sequence[str]) ->
         "classes": list(openmax.class_names_),
         "positions": slider_positions(openmax.score_range()).tolist(),
         # Where softmax is applied once more, the score is none of the probabilities.
-        "is_probability": not openmax.settings_["second_softmax"],
+        "is_probability": not openmax.settings_.second_softmax,
         "curves": {str(index): curve for index, curve in _curves(openmax, used).items()},
         "cards": [_card(scored, row, keys[row], nearest[row].tolist()) for row in shown],
     }

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import OpenMax
+from openmax_core.methods.settings import MethodSettings, preset_settings
 from openmax_core.pictures.locations import require_path
 from openmax_core.prediction.verdicts import Logits
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
@@ -82,7 +82,7 @@ def run_network(
         return [result for _, result in results]
 
 
-def chosen_settings(workspace: Workspace) -> tuple[str, dict[str, Any]]:
+def chosen_settings(workspace: Workspace) -> tuple[str, MethodSettings]:
     """Preset and every setting of the method that :func:`choose_method` decides with by itself.
 
     Raises
@@ -117,7 +117,7 @@ def choose_method(
     """
     point = workspace.operating_point() if preset is None else None
     used, settings = _settings(workspace, point, preset)
-    evaluation = evaluation or workspace.evaluate(used, report=report, **settings)
+    evaluation = evaluation or workspace.evaluate(used, report=report, **settings.to_dict())
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
     if point is not None:
@@ -170,16 +170,10 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
 
 def _settings(
     workspace: Workspace, point: OperatingPoint | None, preset: str | None
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, MethodSettings]:
     """Preset and settings of a point; of a preset, or the workspace's, where there is no point."""
     if point is None:
         preset = preset or workspace.settings.defaults.preset
-        return preset, OpenMax(preset).settings()
+        return preset, preset_settings(preset)
     preset = point.preset or workspace.settings.defaults.preset
-    try:
-        return preset, OpenMax(preset, **point.settings).settings()
-    except (TypeError, OpenMaxError) as error:
-        raise OpenMaxError(
-            f"{workspace.operating_point_path} has settings that do not exist or are of the wrong "
-            f"kind ({point.settings}); choose the threshold again"
-        ) from error
+    return preset, point.settings or preset_settings(preset)

@@ -35,7 +35,7 @@ def results_json(
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "method": openmax.preset_,
-        "settings": openmax.settings_,
+        "settings": openmax.settings_.to_dict(),
         "calibrated_on": evaluation.calibrated_on,
         "data": evaluation.data,
         "threshold": threshold,

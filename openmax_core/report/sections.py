@@ -170,7 +170,7 @@ def provenance(workspace: Workspace, evaluation: Evaluation, point: OperatingPoi
         "network": f"{classifier.architecture}, weights {classifier.weights}",
         "classes": ", ".join(openmax.class_names_),
         "method": openmax.preset_,
-        **{f"setting {name}": value for name, value in openmax.settings_.items()},
+        **{f"setting {name}": value for name, value in openmax.settings_.to_dict().items()},
         "calibrated on": f"{openmax.n_correct_.sum():,} correctly classified of "
         f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures",
         "test pictures": f"{evaluation.overall.n_test:,}",

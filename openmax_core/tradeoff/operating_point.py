@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import PLAIN, SETTING_NAMES
+from openmax_core.methods.settings import (
+    DEFAULT_PRESET,
+    PLAIN,
+    MethodSettings,
+    preset_settings,
+    read_settings,
+)
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.tradeoff.outcomes import Outcome
@@ -43,8 +49,8 @@ class OperatingPoint:
         Thresholds of pictures predicted as a class, by its name; ``threshold`` for all others.
     preset : str or None
         Preset of the method.
-    settings : dict
-        Every setting of the method.
+    settings : MethodSettings or None
+        Of the method; None if it was not said.
     data : str or None
         Fingerprint of the activations that the figures were counted on.
     """
@@ -58,7 +64,7 @@ class OperatingPoint:
     objective: dict[str, Any] | None = None
     class_thresholds: dict[str, float] | None = None
     preset: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: MethodSettings | None = None
     data: str | None = None
 
     @classmethod
@@ -92,7 +98,9 @@ class OperatingPoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; :meth:`from_dict` reads it back."""
-        return {"format": FORMAT, "version": FORMAT_VERSION, **asdict(self)}
+        settings = {} if self.settings is None else self.settings.to_dict()
+        values = asdict(self) | {"settings": settings}
+        return {"format": FORMAT, "version": FORMAT_VERSION, **values}
 
     def to_json(self) -> str:
         """JSON text; floats come back exactly."""
@@ -136,8 +144,7 @@ class OperatingPoint:
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"unknown entries {sorted(unknown)}")
-        if version < FORMAT_VERSION and values.get("settings"):  # those that were unknown then
-            values["settings"] = PLAIN | values["settings"]
+        values["settings"] = _settings(values, version)
         point = cls(**values)
         if not isinstance(point.counts, dict) or set(point.counts) not in (set(), set(COUNTS)):
             raise ValueError("the counts are unknown")
@@ -148,13 +155,23 @@ class OperatingPoint:
         numbers += [*point.counts.values(), *(point.class_thresholds or {}).values()]
         if not all(type(n) in {int, float} and math.isfinite(n) for n in numbers):
             raise ValueError("a figure is no number")
-        if not isinstance(point.settings, dict) or not set(point.settings) <= SETTING_NAMES:
-            raise ValueError("the method's settings are unknown")
         if not isinstance(point.objective, dict | None):
             raise ValueError("the objective is unknown")
         if point.objective is not None:
             objective_from_dict(point.objective)
         return point
+
+
+def _settings(values: dict[str, Any], version: int) -> MethodSettings | None:
+    """Settings of a stored point; None where its method was not said."""
+    given, preset = values.get("settings", {}), values.get("preset")
+    if preset is not None:
+        preset_settings(preset)
+    if given == {}:
+        return None
+    if version < FORMAT_VERSION and isinstance(given, dict):  # those that were unknown then
+        given = PLAIN | given
+    return read_settings(given, DEFAULT_PRESET if preset is None else preset)
 
 
 class NoFeasibleThresholdError(OpenMaxError):

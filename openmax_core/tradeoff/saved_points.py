@@ -17,7 +17,7 @@ import pandas as pd
 from filelock import FileLock
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import PRESETS
+from openmax_core.methods.settings import PRESETS
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.intervals import wilson_interval
 from openmax_core.tradeoff.operating_point import OperatingPoint
@@ -150,13 +150,15 @@ def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
 
 def _method(point: OperatingPoint) -> str:
     """Preset, and the settings that differ from it."""
-    standard = PRESETS.get(point.preset or "", point.settings)
+    if point.preset is None or point.settings is None:
+        return point.preset or ""
+    standard = PRESETS[point.preset].to_dict()
     others = [
         f"{name} {value}"
-        for name, value in point.settings.items()
-        if value is not None and standard.get(name) != value
+        for name, value in point.settings.to_dict().items()
+        if value is not None and standard[name] != value
     ]
-    return ", ".join([point.preset or "", *others])
+    return ", ".join([point.preset, *others])
 
 
 def _interval(share: float | None, total: int) -> str:

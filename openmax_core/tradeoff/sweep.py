@@ -99,7 +99,7 @@ def sweep_table(
 
 def class_warnings(openmax: OpenMax) -> list[str]:
     """One text a class on what is wrong with its Weibull; '' where nothing is."""
-    model, tail_size = openmax.weibull_, openmax.settings_["tail_size"]
+    model, tail_size = openmax.weibull_, openmax.settings_.tail_size
     texts = []
     for index, tail in enumerate(openmax.tails_):
         found = []

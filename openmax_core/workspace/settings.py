@@ -46,7 +46,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS
+from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.network.devices import PRECISIONS
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import INTERPOLATIONS, TrainTransform, Transform

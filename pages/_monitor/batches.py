@@ -31,7 +31,8 @@ def counting(item: Workspace) -> state.CountingJob | None:
     OpenMaxError
         The operating point is damaged, or there are no activations.
     """
-    return state.counting_of(item, *chosen_settings(item))
+    preset, settings = chosen_settings(item)
+    return state.counting_of(item, preset, settings.to_dict())
 
 
 def choice(item: Workspace) -> Choice:

@@ -8,7 +8,6 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.presets import tail_in_words
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
 from pages._shared.format import plain
@@ -63,13 +62,13 @@ def show_provenance(evaluation: Evaluation) -> None:
     openmax = evaluation.openmax
     settings = openmax.settings_
     alpha = "all classes"
-    if settings["weighting"] != "all":
-        alpha = f"α {min(settings['alpha_rank'] or openmax.n_classes, openmax.n_classes)}"
+    if settings.weighting != "all":
+        alpha = f"α {min(settings.alpha_rank or openmax.n_classes, openmax.n_classes)}"
     overall = evaluation.overall
     n_reject = f"{overall.n_reject:,}" if evaluation.reject is not None else "no"
     st.caption(
-        f"Method **{openmax.preset_}** ({settings['distance'].replace('_', ' ')}, "
-        f"η {tail_in_words(settings)}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
+        f"Method **{openmax.preset_}** ({settings.distance.replace('_', ' ')}, "
+        f"η {settings.tail_in_words}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
         f"correctly classified of {evaluation.train.n_readable:,} *{evaluation.calibrated_on}* "
         f"pictures · {overall.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"

@@ -12,7 +12,7 @@ from openmax_core.demos.catalogue import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.methods.presets import PRESETS
+from openmax_core.methods.settings import PRESETS, MethodSettings
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
@@ -61,7 +61,7 @@ def has_tour(item: Workspace) -> bool:
 def method() -> tuple[str, dict[str, Any]]:
     """Return preset and the settings that differ from it."""
     preset = st.session_state["method"]
-    names = ("tail_size",) if PRESETS[preset]["weighting"] == "all" else OVERRIDABLE
+    names = ("tail_size",) if PRESETS[preset].weighting == "all" else OVERRIDABLE
     values = {name: st.session_state.get(name) for name in names}
     return preset, {name: value for name, value in values.items() if value is not None}
 
@@ -79,15 +79,13 @@ def first_method(item: Workspace) -> dict[str, Any]:
 
 
 def method_of(point: OperatingPoint) -> dict[str, Any] | None:
-    """Preset of a point and the settings that differ from it; None if it has no known preset."""
-    if point.preset not in PRESETS:
+    """Preset of a point and the settings that differ from it; None if it has no preset."""
+    if point.preset is None:
         return None
     standard = PRESETS[point.preset]
-    chosen = {
-        name: point.settings.get(name) if point.settings.get(name) != standard[name] else None
-        for name in OVERRIDABLE
-    }
-    return {"method": point.preset, **chosen}
+    own = {name: getattr(point.settings or standard, name) for name in OVERRIDABLE}
+    differing = {n: None if value == getattr(standard, n) else value for n, value in own.items()}
+    return {"method": point.preset, **differing}
 
 
 def evaluation(item: Workspace) -> Evaluation:
@@ -143,9 +141,9 @@ def counting_of(item: Workspace, preset: str, overrides: dict[str, Any]) -> Coun
 
 
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
-def _counting(item: Workspace, preset: str, settings: dict[str, Any]) -> CountingJob:
-    opened = Workspace.open(item.folder)
-    job: CountingJob = Job(lambda report: opened.evaluate(preset, report=report, **settings))
+def _counting(item: Workspace, preset: str, settings: MethodSettings) -> CountingJob:
+    opened, values = Workspace.open(item.folder), settings.to_dict()
+    job: CountingJob = Job(lambda report: opened.evaluate(preset, report=report, **values))
     return job.start()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, tail_in_words
+from openmax_core.methods.settings import DEFAULT_PRESET, LARGEST_COUNT, PRESETS
 from openmax_core.workspace.access import workspace_names
 from pages._shared import start, state
 from pages._shared.widgets import show_warning
@@ -110,20 +110,20 @@ def _choose_settings(preset: str) -> None:
     st.number_input(
         "Tail size η",
         min_value=2,
-        max_value=100_000,
+        max_value=LARGEST_COUNT,
         value=first.get("tail_size"),
-        placeholder=f"{tail_in_words(standard)} (preset)",
+        placeholder=f"{standard.tail_in_words} (preset)",
         key="tail_size",
         bind="query-params",
         help="How many of the largest distances of each class its Weibull is fitted to.",
     )
-    if standard["weighting"] != "all":
+    if standard.weighting != "all":
         st.number_input(
             "Alpha rank α",
             min_value=1,
-            max_value=100_000,
+            max_value=LARGEST_COUNT,
             value=first.get("alpha_rank"),
-            placeholder=f"{standard['alpha_rank']} (preset)",
+            placeholder=f"{standard.alpha_rank} (preset)",
             key="alpha_rank",
             bind="query-params",
             help="How many top-ranked classes are re-weighted; at most all of them.",

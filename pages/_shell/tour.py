@@ -14,7 +14,6 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.presets import tail_in_words
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import tour
@@ -117,7 +116,7 @@ def _problem(workspace: Workspace, evaluation: Evaluation) -> str:
 
 
 def _weibull(workspace: Workspace, evaluation: Evaluation) -> str:
-    tail = tail_in_words(evaluation.openmax.settings_)
+    tail = evaluation.openmax.settings_.tail_in_words
     return f"A click on a panel shows the pictures that it was fitted to (η {tail})."
 
 

@@ -91,7 +91,7 @@ def _open(
         decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"
         st.markdown(f"**{plain(decision)}** · it is **{plain(str(picture['truth']))}**")
         st.caption(f"{plain(opened.reason[:1].upper() + opened.reason[1:])}.")
-        own = None if evaluation.openmax.settings_["second_softmax"] else threshold
+        own = None if evaluation.openmax.settings_.second_softmax else threshold
         st.plotly_chart(
             figures.probability_figure(evaluation.openmax.class_names_, opened.probabilities, own),
             key="opened_probabilities",

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from openmax_core.analysis.evidence import FIGURES, Evidence
-from openmax_core.methods.presets import PRESETS, preset_in_words
+from openmax_core.methods.settings import PRESETS
 from tests.app.visitor import texts
 from tests.unit.analysis.test_evidence import SHIPPED
 
@@ -22,7 +22,7 @@ def test_the_presets_are_described_side_by_side(open_app, trees):
     table = app.table[0].value
     assert list(table.columns) == ["robust (default)", "bendale", "notebook"]
     for name, column in zip(PRESETS, table.columns, strict=True):
-        assert table[column].to_dict() == preset_in_words(name)
+        assert table[column].to_dict() == PRESETS[name].in_words
 
 
 def test_the_claim_is_counted_from_the_evidence(open_app, trees, evidence):

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from openmax_core.errors import FitError
 from openmax_core.methods.distances import euclidean_and_cosine, eucos, learn_factors, scaled_eucos
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.methods.presets import PRESETS
 from openmax_core.methods.reweighting import softmax
+from openmax_core.methods.settings import PRESETS
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.paired_bootstrap import Resamples, figures_of, resampled_figures
@@ -112,7 +112,7 @@ def left_out_means(problem: Problem) -> TradeoffCurve:
     for k, mean in enumerate(fitted.means_):
         own = vectors[right & (train.labels == k)]
         distances.append(eucos(own, (len(own) * mean - own) / (len(own) - 1)))
-    fitted.weibull_ = fit_tails(distances, fitted.settings_["tail_size"])
+    fitted.weibull_ = fit_tails(distances, fitted.settings_.tail_size)
     return _curve(problem, fitted.predict_proba, fitted)
 
 
@@ -127,7 +127,7 @@ def on_features(problem: Problem) -> TradeoffCurve:
     means = [rows.mean(axis=0) for rows in own]
     parts = [euclidean_and_cosine(a, b) for a, b in zip(own, means, strict=True)]
     factors = learn_factors(np.concatenate(parts))
-    fitted.weibull_ = fit_tails([part @ factors for part in parts], fitted.settings_["tail_size"])
+    fitted.weibull_ = fit_tails([part @ factors for part in parts], fitted.settings_.tail_size)
 
     def probabilities(part: Part) -> Array:
         assert part.features is not None
@@ -360,7 +360,7 @@ def main(arguments: Sequence[str]) -> None:
     print("chosen:", settings)
     for row in ranked[:20]:
         print(row)
-    preset = {name: PRESETS["robust"][name] for name in settings}
+    preset = {name: getattr(PRESETS["robust"], name) for name in settings}
     print("the preset is", "the same" if preset == settings else f"ANOTHER: {preset}")
     changed = ablations(development)
     for row in changed:

@@ -425,7 +425,7 @@ def test_csv_and_json_hold_what_the_cards_show(uploads, files, evaluation, decid
     values = downloaded(uploads.page, "Results as JSON")
     assert values["threshold"] == threshold
     assert values["method"] == evaluation.openmax.preset_
-    assert values["settings"] == evaluation.openmax.settings_
+    assert values["settings"] == evaluation.openmax.settings_.to_dict()
     assert values["data"] == evaluation.data
     found = pd.DataFrame(values["pictures"])
     for name in ("file", "verdict", "decision", "reason", "score"):

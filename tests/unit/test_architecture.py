@@ -232,7 +232,7 @@ TYPES = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {line}\n"
         ),
         (
             "openmax_core/pictures/images.py",
-            "from openmax_core.methods.presets import PRESETS",
+            "from openmax_core.methods.settings import PRESETS",
             "openmax_core.pictures is not allowed to import openmax_core.methods",
         ),
         (

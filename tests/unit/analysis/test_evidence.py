@@ -11,7 +11,7 @@ import pytest
 
 from openmax_core.analysis.evidence import BASELINE, COLOURS, FIGURES, Evidence
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import DEFAULT_PRESET, PRESETS, preset_in_words
+from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 
 SHIPPED = Path(__file__).parents[3] / "assets" / "evidence.json"
 
@@ -129,7 +129,7 @@ def test_the_figure_draws_differences_with_the_ends_of_their_intervals(figure: s
 
 def test_shipped_evidence_chose_the_default_preset():
     evidence = Evidence.load(SHIPPED)
-    preset = PRESETS[DEFAULT_PRESET]
+    preset = PRESETS[DEFAULT_PRESET].to_dict()
     assert {name: preset[name] for name in evidence.chosen} == evidence.chosen
 
 
@@ -188,7 +188,7 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path):
 
 
 def test_every_preset_is_described_by_the_same_steps():
-    described = [preset_in_words(name) for name in PRESETS]
+    described = [settings.in_words for settings in PRESETS.values()]
     assert len({tuple(item) for item in described}) == 1
-    assert preset_in_words("robust")["weight of rank i"] == "0.25 · (α + 1 − i)/α, α = 5"
-    assert preset_in_words("notebook")["weight of rank i"] == "1 for every class"
+    assert PRESETS["robust"].in_words["weight of rank i"] == "0.25 · (α + 1 − i)/α, α = 5"
+    assert PRESETS["notebook"].in_words["weight of rank i"] == "1 for every class"

@@ -37,7 +37,9 @@ def direct(evaluation: Evaluation, **settings: Any) -> TradeoffCurve:
     """Curve of a method that is fitted from the logits."""
     train, test, reject = evaluation.train, evaluation.test, evaluation.reject
     assert reject is not None
-    openmax = OpenMax(**(evaluation.openmax.settings_ | settings)).fit(train.logits, train.labels)
+    openmax = OpenMax(**(evaluation.openmax.settings_.to_dict() | settings)).fit(
+        train.logits, train.labels
+    )
     known, unknown = openmax.decide(test.logits), openmax.decide(reject.logits)
     return TradeoffCurve(
         known.scores,
@@ -106,7 +108,7 @@ def test_a_method_that_weights_all_classes_alike_has_one_row():
 
 def test_an_alpha_of_none_stands_for_all_classes():
     evaluation = made_up_evaluation(preset="notebook", weighting="code", weibull="libmr")
-    assert evaluation.openmax.settings_["alpha_rank"] is None
+    assert evaluation.openmax.settings_.alpha_rank is None
     sizes, ranks, (row, column) = sensitivity_grid(evaluation)
     assert (ranks[row], sizes[column]) == (3, 100)
 

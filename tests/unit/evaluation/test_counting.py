@@ -24,7 +24,7 @@ from openmax_core.analysis.class_health import (
 from openmax_core.analysis.mistakes import find_mistakes
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.methods.presets import PRESETS
+from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.monitor import monitor
 from openmax_core.prediction.choice import choose_method
@@ -125,7 +125,7 @@ def test_a_streamed_fit_is_the_fit(trees, preset, settings):
     om = OpenMax(preset, tail_size=8, **settings).fit_chunks(
         stored(trees, "train").chunks, list("abc")
     )
-    is_single = whole.settings_["fit_precision"] == "float32"
+    is_single = whole.settings_.fit_precision == "float32"
     close = 1e-5 if is_single else 1e-12
     np.testing.assert_allclose(om.means_, whole.means_, rtol=close, atol=close)
     assert np.array_equal(om.n_correct_, whole.n_correct_)

@@ -50,9 +50,10 @@ def test_a_chosen_point_is_the_curve_s_with_method_and_data(
 ) -> None:
     point = evaluation.choose(objective)
     assert is_described(point, evaluation)
-    assert point.settings["tail_size"] == 5
+    assert point.settings is not None
+    assert point.settings.tail_size == 5
     bare = evaluation.curve.choose(objective)
-    assert replace(point, preset=None, settings={}, data=None) == bare
+    assert replace(point, preset=None, settings=None, data=None) == bare
     assert point.outcome == evaluation.curve.outcome(point.threshold)
 
 

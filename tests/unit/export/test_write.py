@@ -26,7 +26,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.export.graph import compose, openmax_model
 from openmax_core.export.write import export_workspace
-from openmax_core.methods.presets import PRESETS
+from openmax_core.methods.settings import PRESETS
 from openmax_core.network.onnx_export import ExportError
 from openmax_core.prediction.choice import Choice, choose_method
 from openmax_core.prediction.verdicts import class_limits

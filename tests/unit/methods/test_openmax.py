@@ -51,7 +51,7 @@ def probabilities_by_loops(om: OpenMax, v: Float) -> list[float]:
     """The method's four steps for one activation vector, written without array operations."""
     chosen = om.settings_
     n_classes: int = len(v)
-    v = v - {"none": 0.0, "mean": sum(v) / n_classes, "minimum": min(v)}[chosen["centring"]]
+    v = v - {"none": 0.0, "mean": sum(v) / n_classes, "minimum": min(v)}[chosen.centring]
     factors = om.distance_factors_
     metric: dict[str, Callable[[Float, Float], float]] = {
         "scaled_eucos": lambda a, b: (
@@ -62,20 +62,20 @@ def probabilities_by_loops(om: OpenMax, v: Float) -> list[float]:
         "cosine": scipy_distance.cosine,
         "eucos": lambda a, b: scipy_distance.euclidean(a, b) / 200 + scipy_distance.cosine(a, b),
     }
-    distances = np.array([metric[chosen["distance"]](v, mean) for mean in om.means_])
+    distances = np.array([metric[chosen.distance](v, mean) for mean in om.means_])
     cdf = om.weibull_.cdf(distances)
-    alpha = min(chosen["alpha_rank"] or n_classes, n_classes)
+    alpha = min(chosen.alpha_rank or n_classes, n_classes)
     omega = [1.0] * n_classes
     by_logit = sorted(range(n_classes), key=lambda j: (-float(v[j]), j))
     for rank, index in enumerate(by_logit, start=1):
-        if chosen["weighting"] == "all":
+        if chosen.weighting == "all":
             weight = 1.0
         elif rank > alpha:
             weight = 0.0
         else:
-            weight = (alpha + (chosen["weighting"] == "code") - rank) / alpha
-        weight *= chosen["strength"]
-        if chosen["unknown_from"] == "positive" and v[index] < 0:
+            weight = (alpha + (chosen.weighting == "code") - rank) / alpha
+        weight *= chosen.strength
+        if chosen.unknown_from == "positive" and v[index] < 0:
             weight = 0.0
         omega[index] = 1 - weight * float(cdf[index])
     revised = [float(v[j]) * omega[j] for j in range(n_classes)]
@@ -788,7 +788,7 @@ def test_a_setting_that_does_not_exist_is_an_error_that_lists_what_does(paramete
 
 
 def test_robust_is_bendale_but_for_four_settings():
-    robust, bendale = OpenMax("robust").settings(), OpenMax("bendale").settings()
+    robust, bendale = (OpenMax(name).settings().to_dict() for name in ("robust", "bendale"))
     differing = {name: robust[name] for name in robust if robust[name] != bendale[name]}
     assert differing == {
         "centring": "mean",
@@ -800,25 +800,25 @@ def test_robust_is_bendale_but_for_four_settings():
 
 def test_presets_hold_the_documented_settings():
     bendale, notebook = OpenMax("bendale").settings(), OpenMax("notebook").settings()
-    assert (bendale["distance"], bendale["tail_size"], bendale["weibull"]) == ("eucos", 20, "libmr")
-    assert (bendale["alpha_rank"], bendale["weighting"]) == (10, "code")
-    assert bendale["second_softmax"] is False
-    assert (notebook["distance"], notebook["tail_size"]) == ("squared_euclidean", 100)
-    assert (notebook["weibull"], notebook["weighting"]) == ("weibull_max", "all")
-    assert notebook["second_softmax"] is True
+    assert (bendale.distance, bendale.tail_size, bendale.weibull) == ("eucos", 20, "libmr")
+    assert (bendale.alpha_rank, bendale.weighting) == (10, "code")
+    assert bendale.second_softmax is False
+    assert (notebook.distance, notebook.tail_size) == ("squared_euclidean", 100)
+    assert (notebook.weibull, notebook.weighting) == ("weibull_max", "all")
+    assert notebook.second_softmax is True
 
 
 def test_settings_given_back_to_the_constructor_are_the_same_settings():
     for method in (*METHODS, {"preset": "notebook"}):
         chosen = OpenMax(**method).settings()
-        assert OpenMax(str(method["preset"]), **chosen).settings() == chosen
+        assert OpenMax(str(method["preset"]), **chosen.to_dict()).settings() == chosen
 
 
 def test_a_given_setting_overrides_the_preset_and_false_is_given():
     settings = OpenMax("notebook", second_softmax=False, tail_size=7).settings()
-    assert settings["second_softmax"] is False
-    assert settings["tail_size"] == 7
-    assert settings["distance"] == "squared_euclidean"
+    assert settings.second_softmax is False
+    assert settings.tail_size == 7
+    assert settings.distance == "squared_euclidean"
 
 
 def test_get_params_gives_what_the_constructor_got():
@@ -831,7 +831,7 @@ def test_get_params_gives_what_the_constructor_got():
 def test_set_params_changes_by_name_and_gives_the_estimator_back():
     om = OpenMax()
     assert om.set_params(distance="cosine", tail_size=9) is om
-    assert (om.settings()["distance"], om.settings()["tail_size"]) == ("cosine", 9)
+    assert (om.settings().distance, om.settings().tail_size) == ("cosine", 9)
 
 
 def test_set_params_of_an_unknown_name_lists_the_known():
@@ -926,7 +926,7 @@ def test_settings_that_are_numpy_numbers_can_be_saved(tmp_path):
     om = fitted(3, tail_size=np.int64(15), alpha_rank=np.int32(2), translate=np.float32(0.5))
     om.save(tmp_path / "calibration.json")
     back = OpenMax.load(tmp_path / "calibration.json")
-    assert back.settings()["tail_size"] == 15
+    assert back.settings().tail_size == 15
     assert_array_equal(back.predict_proba(queries(3)), om.predict_proba(queries(3)))
 
 

@@ -76,25 +76,25 @@ def decided(openmax: OpenMax, index: int, cdf: float, threshold: float) -> bool:
     v = openmax.centred(openmax.means_[index][None])[0]
     own = openmax.cdf(openmax.distances(v[None]))[0].copy()
     own[index] = cdf
-    alpha = min(settings["alpha_rank"] or n, n)
+    alpha = min(settings.alpha_rank or n, n)
     order = sorted(range(n), key=lambda j: -v[j])
     revised, unknown = list(v), 0.0
     for rank, j in enumerate(order, start=1):
-        if settings["weighting"] == "all":
+        if settings.weighting == "all":
             weight = 1.0
         elif rank > alpha:
             weight = 0.0
         else:
-            weight = (alpha + (settings["weighting"] == "code") - rank) / alpha
-        weight *= settings["strength"]
-        if settings["unknown_from"] == "positive" and v[j] < 0:
+            weight = (alpha + (settings.weighting == "code") - rank) / alpha
+        weight *= settings.strength
+        if settings.unknown_from == "positive" and v[j] < 0:
             weight = 0.0
         revised[j] = v[j] * (1 - weight * own[j])
         unknown += v[j] * weight * own[j]
     outputs = np.array([*revised, unknown])
     probabilities = np.exp(outputs - outputs.max()) / np.exp(outputs - outputs.max()).sum()
     score = probabilities.max()
-    if settings["second_softmax"]:
+    if settings.second_softmax:
         score = (np.exp(probabilities) / np.exp(probabilities).sum()).max()
     return bool(probabilities.argmax() != n and score >= threshold)
 

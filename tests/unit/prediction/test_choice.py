@@ -47,7 +47,7 @@ def test_the_stored_point_decides_with_its_own_settings(workspace: Workspace) ->
     choice = choose_method(workspace)
     assert (choice.threshold, choice.source) == (0.41, "the workspace's operating point")
     assert choice.evaluation.openmax.preset_ == "notebook"
-    assert choice.evaluation.openmax.settings_["tail_size"] == 15
+    assert choice.evaluation.openmax.settings_.tail_size == 15
 
 
 def test_a_given_threshold_replaces_the_stored_one_but_not_its_method(
@@ -56,7 +56,7 @@ def test_a_given_threshold_replaces_the_stored_one_but_not_its_method(
     workspace.choose(workspace.evaluate("bendale", tail_size=15).point_at(0.41))
     choice = choose_method(workspace, threshold=0.6)
     assert (choice.threshold, choice.source) == (0.6, "given")
-    assert choice.evaluation.openmax.settings_["tail_size"] == 15
+    assert choice.evaluation.openmax.settings_.tail_size == 15
 
 
 def test_the_preset_of_the_stored_point_asked_for_by_name_is_the_preset_itself(
@@ -64,7 +64,7 @@ def test_the_preset_of_the_stored_point_asked_for_by_name_is_the_preset_itself(
 ) -> None:
     workspace.choose(workspace.evaluate("bendale", tail_size=15).point_at(0.41))
     choice = choose_method(workspace, "bendale")
-    assert choice.evaluation.openmax.settings_["tail_size"] == 20
+    assert choice.evaluation.openmax.settings_.tail_size == 20
     assert choice.source == "recommended under Test accuracy ≥ 0.85"
 
 

@@ -46,7 +46,7 @@ def test_json_is_the_table_with_everything_that_decided(evaluation, scored, by_c
     text = results_json(evaluation, scored, 0.4, by_class)
     values = json.loads(text, parse_constant=refuse)
     assert values["method"] == evaluation.openmax.preset_
-    assert values["settings"] == evaluation.openmax.settings_
+    assert values["settings"] == evaluation.openmax.settings_.to_dict()
     assert values["data"] == evaluation.data
     assert values["calibrated_on"] == "train"
     assert values["threshold"] == 0.4

@@ -399,7 +399,7 @@ def test_everything_that_the_figures_rest_on_is_named(page: Page, evaluation: Ev
         "network": "resnet18, weights weights.safetensors",
         "classes": "ash, birch, cedar",
         "method": "bendale",
-        **{f"setting {name}": str(value) for name, value in openmax.settings_.items()},
+        **{f"setting {name}": str(value) for name, value in openmax.settings_.to_dict().items()},
         "calibrated on": "120 correctly classified of 120 train pictures",
         "test pictures": "89",
         "reject pictures": "60",
@@ -523,7 +523,7 @@ def test_a_point_of_an_older_version_is_counted_again(
         "n_reject": 2,
         "min_test_accuracy": 0.7,
         "preset": "bendale",
-        "settings": evaluation.openmax.settings_,
+        "settings": evaluation.openmax.settings_.to_dict(),
         "data": "of then",
     }
     point = evaluation.refreshed(OperatingPoint.from_dict(old))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from openmax_core import OperatingPoint, TradeoffCurve
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.presets import PLAIN
+from openmax_core.methods.settings import PLAIN, PRESETS
 from openmax_core.tradeoff.objectives import LeastCost, MostRejected
 from openmax_core.tradeoff.outcomes import Outcome
 
@@ -31,7 +31,7 @@ POINT = OperatingPoint(
     objective={"kind": "max_reject_accuracy", "min_test_accuracy": 0.6},
     class_thresholds={"ash": 0.1 + 0.2, "bouleau à papier": 1 / 3},
     preset="notebook",
-    settings={"distance": "squared_euclidean", "tail_size": 100, "alpha_rank": None},
+    settings=PRESETS["notebook"],
     data="c0ffee",
 )
 LEAST = OperatingPoint(threshold=0.5, test_accuracy=1.0, reject_accuracy=None, n_test=1, n_reject=0)
@@ -120,8 +120,7 @@ def test_a_file_of_version_1_loads_with_its_floor_as_objective(tmp_path):
     path = tmp_path / "point.json"
     path.write_text(json.dumps(VERSION_1), encoding="utf-8")
     point = OperatingPoint.load(path)
-    settings = PLAIN | POINT.settings  # what every method had before there were settings for it
-    assert point == replace(POINT, counts={}, class_thresholds=None, settings=settings)
+    assert point == replace(POINT, counts={}, class_thresholds=None)
     assert point.chosen_for == MostRejected(0.6)
 
 
@@ -134,9 +133,33 @@ def test_a_file_of_version_1_without_a_floor_was_set_by_hand(entries):
 
 
 def test_a_file_of_version_2_decides_with_the_settings_of_its_time():
-    values = {**POINT.to_dict(), "version": 2}
-    assert OperatingPoint.from_dict(values).settings == PLAIN | POINT.settings
-    assert OperatingPoint.from_dict({**values, "settings": {}}).settings == {}
+    known = {n: v for n, v in PRESETS["robust"].to_dict().items() if n not in PLAIN}
+    values = {**POINT.to_dict(), "version": 2, "preset": "robust", "settings": known}
+    # What every method had before there were settings for it, not what the preset has today.
+    assert OperatingPoint.from_dict(values).settings == replace(PRESETS["robust"], **PLAIN)
+    assert OperatingPoint.from_dict({**values, "settings": {}}).settings is None
+
+
+def test_a_point_whose_method_was_not_said_is_written_as_before():
+    assert LEAST.to_dict()["settings"] == {}
+    assert OperatingPoint.from_dict(LEAST.to_dict()).settings is None
+
+
+def test_settings_are_written_under_their_names():
+    assert POINT.to_dict()["settings"] == {
+        "centring": "none",
+        "distance": "squared_euclidean",
+        "tail_size": 100,
+        "tail_share": None,
+        "alpha_rank": None,
+        "weighting": "all",
+        "strength": 1.0,
+        "unknown_from": "all",
+        "weibull": "weibull_max",
+        "translate": 1.0,
+        "second_softmax": True,
+        "fit_precision": "float32",
+    }
 
 
 def test_a_file_of_version_1_is_saved_in_the_new_version(tmp_path):
@@ -191,6 +214,7 @@ def changed(**values: Any) -> str:
 
 
 COUNTS = dict.fromkeys(POINT.counts, 1)
+SETTINGS = PRESETS["notebook"].to_dict()
 
 
 @pytest.mark.parametrize(
@@ -261,6 +285,26 @@ COUNTS = dict.fromkeys(POINT.counts, 1)
         ),
         pytest.param(changed(settings=None), "settings are unknown", id="no settings"),
         pytest.param(changed(settings={"tail": 3}), "settings are unknown", id="unknown setting"),
+        *(
+            pytest.param(changed(settings=SETTINGS | {name: value}), message, id=f"{name} {value}")
+            for name, value, message in [
+                ("alpha_rank", 0, "alpha_rank must be at least 1, not 0"),
+                ("alpha_rank", [3], r"alpha_rank must be a whole number, not \[3\]"),
+                ("tail_size", 10**30, "tail_size must be at most 1,000,000,000, not 1,000"),
+                ("tail_size", [[20]], r"tail_size must be a whole number, not \[\[20\]\]"),
+                ("tail_share", True, "tail_share must be a number, not True"),
+                ("strength", {}, "strength must be a number, not {}"),
+                ("translate", "1", "translate must be a number, not '1'"),
+                ("translate", math.inf, "translate must be a finite number, not inf"),
+                ("translate", 10**400, "translate must be a finite number"),
+                ("second_softmax", 1, "second_softmax must be true or false, not 1"),
+                ("distance", ["eucos"], r"distance = \['eucos'\] does not exist; use one of"),
+                ("fit_precision", 64, "fit_precision = 64 does not exist; use one of"),
+            ]
+        ),
+        pytest.param(changed(settings=[["tail_size", 20]]), "settings are unknown", id="as list"),
+        pytest.param(changed(preset=["robust"]), "no preset .*; there are", id="preset a list"),
+        pytest.param(changed(preset="robots"), "no preset 'robots'; there", id="no such preset"),
         pytest.param(changed(objective={}), "no objective 'None'", id="objective of no kind"),
         pytest.param(changed(objective={"kind": "best"}), "no objective 'best'", id="of another"),
         pytest.param(

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from openmax_core import OperatingPoint
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.settings import PRESETS
 from openmax_core.tradeoff import saved_points
 from openmax_core.tradeoff.objectives import FewestKnownRejected, LeastCost, MostRejected
 from openmax_core.tradeoff.saved_points import SavedPoint, SavedPoints, comparison_table
@@ -42,7 +43,7 @@ FULL = OperatingPoint(
     objective=LeastCost(1.0, 0.1 + 0.2, 5.0, 1 / 3).to_dict(),
     class_thresholds={"birch": 0.1, "ash": 1 / 3},
     preset="notebook",
-    settings={"distance": "squared_euclidean", "tail_size": 100, "alpha_rank": None},
+    settings=PRESETS["notebook"],
     data="c0ffee",
 )
 LEAST = OperatingPoint(threshold=0.5, test_accuracy=1.0, reject_accuracy=None, n_test=1, n_reject=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.methods.presets import DEFAULT_PRESET
+from openmax_core.methods.settings import DEFAULT_PRESET
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.workspace.settings import (

@@ -715,8 +715,8 @@ def test_the_presets_and_settings_are_the_workspaces_unless_given(
 ) -> None:
     assert extracted.evaluate().openmax.preset == extracted.settings.defaults.preset
     evaluation = extracted.evaluate("bendale", tail_size=3, distance="cosine")
-    assert evaluation.openmax.settings_["tail_size"] == 3
-    assert evaluation.openmax.settings_["distance"] == "cosine"
+    assert evaluation.openmax.settings_.tail_size == 3
+    assert evaluation.openmax.settings_.distance == "cosine"
     assert [len(tail) for tail in evaluation.openmax.tails_] == [3, 3, 3]
 
 
@@ -906,7 +906,8 @@ def test_the_chosen_point_comes_back_with_method_and_data(extracted: Workspace) 
     assert point.reject_accuracy == evaluation.curve.reject_accuracy(point.threshold)
     assert (point.n_test, point.n_reject) == (TEST * 3, REJECT)
     assert point.preset == "bendale"
-    assert point.settings["tail_size"] == 5
+    assert point.settings is not None
+    assert point.settings.tail_size == 5
     assert point.data == evaluation.data
     extracted.choose(point)
     assert Workspace.open(extracted.folder).operating_point() == point
