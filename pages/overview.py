@@ -118,7 +118,7 @@ def _show_pictures(workspace: Workspace) -> None:
     show_notice(workspace)
     with st.container(key="pictures"):
         for title, split in (("Known classes", "test"), ("Unknown: to be rejected", "reject")):
-            found = _samples(workspace, split) if split in workspace.splits else []
+            found = _samples(workspace, split) if split in workspace.pictures.splits else []
             if not found:
                 continue
             st.markdown(f"**{title}**")
@@ -141,7 +141,7 @@ def _samples(workspace: Workspace, split: str) -> list[Sample]:
 def _decoded(workspace: Workspace, split: str) -> list[Sample]:
     opened = Workspace.open(workspace.folder)
     has_weights = opened.settings.classifier.weights is not None
-    activations = opened.few_activations(split, N_SAMPLES) if has_weights else None
+    activations = opened.stored.few(split, N_SAMPLES) if has_weights else None
     return sample_pictures(opened, split, activations, N_SAMPLES)
 
 
@@ -155,7 +155,7 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
             "set": split,
             "pictures": item.n_readable,
             "unreadable": item.n_unreadable,
-            "folder": str(workspace.picture_location(split)),
+            "folder": str(workspace.pictures.location(split)),
         }
         for split, item in items.items()
     ]

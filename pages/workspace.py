@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.workspace.status import SplitStatus
+from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
 from pages._shared.format import plain
@@ -52,7 +52,7 @@ def _show_workspace(workspace: Workspace) -> None:
             "files in the folder": status.n_files if status.is_compared else None,
             "files in the store": status.n_stored or 0,
             "state": status.problem or _in_words(status),
-            "folder": str(workspace.picture_location(split)),
+            "folder": str(workspace.pictures.location(split)),
         }
         for split, status in statuses.items()
     ]
@@ -103,7 +103,7 @@ def _show_outcome(job: jobs.ExtractionJob) -> None:
 
 def _show_unreadable(workspace: Workspace) -> None:
     try:
-        items = {split: workspace.few_activations(split, 1) for split in workspace.splits}
+        items = {split: workspace.stored.few(split, 1) for split in workspace.pictures.splits}
     except OpenMaxError as error:
         show_error(error)
         return

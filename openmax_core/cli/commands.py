@@ -38,8 +38,8 @@ def run_init(options: argparse.Namespace) -> int:
         name=options.name,
     )
     print(f"made {workspace.folder}/workspace.toml")
-    for split in workspace.splits:
-        print(f"  {split:12} {len(workspace.find_pictures(split)):7,} files")
+    for split in workspace.pictures.splits:
+        print(f"  {split:12} {len(workspace.pictures.find(split)):7,} files")
     print(f"  classes      {', '.join(workspace.classes)}")
     step = "extract" if options.weights else "train"
     print(f"next: openmax {step} {options.folder}")
@@ -143,8 +143,8 @@ def run_extract(options: argparse.Namespace) -> int:
 
 
 def _print_unreadable(workspace: Workspace) -> None:
-    for split in workspace.splits:
-        activations = workspace.activations(split)
+    for split in workspace.pictures.splits:
+        activations = workspace.stored.activations(split)
         if activations is None:
             continue
         for path, error in activations.unreadable[["path", "error"]].itertuples(index=False):
@@ -305,7 +305,7 @@ def run_predict(options: argparse.Namespace) -> int:
     paths = expand_paths(options.paths)
     choice = choose(workspace, options)
     openmax = choice.evaluation.openmax
-    results = run_network(workspace.load_engine(options.device), paths)
+    results = run_network(workspace.classifier.load_engine(options.device), paths)
     # A name that is no text can neither be printed nor written to a CSV file.
     pictures = PictureLogits(tuple(map(printable, paths)), tuple(results))
     scored = score_pictures(openmax, pictures)

@@ -96,14 +96,14 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
     description = ExportDescription(
         workspace=workspace.settings.name,
         architecture=workspace.settings.classifier.architecture,
-        weights=workspace.weights_key,
+        weights=workspace.classifier.weights_key,
         classes=names,
         transform=workspace.settings.transform,
         calibrated_on=evaluation.calibrated_on,
         operating_point=point,
     )
     pictures = _pictures(workspace, description, [evaluation.test, evaluation.reject])
-    engine = workspace.load_engine("cpu")
+    engine = workspace.classifier.load_engine("cpu")
     expected = engine.start(np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)))()
     content = _content(workspace, deployed, description)
     alone = _session(openmax_model(deployed.openmax, deployed.limits).SerializeToString())
@@ -127,7 +127,7 @@ def _content(workspace: Workspace, deployed: _Deployed, description: ExportDescr
     import onnx
 
     try:
-        network = workspace.load_exported_network()
+        network = workspace.classifier.load_exported_network()
     except ExportError as error:
         raise ExportError(f"{error}; {ONLY_THE_LIBRARY}") from error
     model = compose(network, description.transform, deployed.openmax, deployed.limits)
@@ -166,7 +166,7 @@ def _pictures(
         rows = np.linspace(0, len(activations) - 1, N_PICTURES).round().astype(int)
         for name in activations.readable["path"].iloc[np.unique(rows)]:
             try:
-                found.append(description.prepare(workspace.picture_location(split) / name))
+                found.append(description.prepare(workspace.pictures.location(split) / name))
             except PictureError:  # moved away since its logits were stored
                 continue
     return np.stack(found)

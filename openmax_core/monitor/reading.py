@@ -86,7 +86,7 @@ def _pictures(
     folder = path if path.is_dir() else path.parent
     tell = progress or (lambda progress: None)
     tell(Progress(0, len(files), 0, 0.0))
-    engine = workspace.load_engine(device)
+    engine = workspace.classifier.load_engine(device)
     results: list[NDArray[np.float32] | str] = []
     n_unreadable, started = 0, time.perf_counter()
 
@@ -114,8 +114,8 @@ def _pictures(
 def _stored(workspace: Workspace, folder: Path) -> Batch:
     activations = Activations.load(folder)
     made_with = activations.key.get("made_with", {})
-    if activations.key.get("classifier") != workspace.classifier_key:
-        now = json.loads(json.dumps(workspace.store.made_with))
+    if activations.key.get("classifier") != workspace.classifier.key:
+        now = json.loads(json.dumps(workspace.stored.store.made_with))
         other = [name for name, value in now.items() if made_with.get(name) != value]
         raise OpenMaxError(
             f"the activations in {folder} are of another classifier than that of "

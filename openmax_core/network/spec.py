@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.pictures.images import Transform
-from openmax_core.support.files import sha256_of_file
+from openmax_core.support.files import fingerprint, sha256_of_file
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
@@ -98,6 +98,17 @@ class NamedClassifier:
             "transform": asdict(self.transform),
             "precision": classifier.precision,
         }
+
+    @property
+    def key(self) -> str:
+        """Fingerprint of weights, architecture, classes, transform and precision.
+
+        Raises
+        ------
+        WorkspaceError
+            As for :attr:`weights_key`.
+        """
+        return fingerprint(self.made_with)
 
     def require_weights(self, key: str) -> None:
         """Raise an error where the weights are others by now than those with this key.

@@ -148,7 +148,7 @@ def train(
     import torch
 
     settings = settings or TrainingSettings()
-    files = workspace.find_pictures("train")
+    files = workspace.pictures.find("train")
     usable, unreadable = readable_rows(files, workspace.settings.transform)
     train_rows, held_out_rows = hold_out(
         files.labels, usable, workspace.classes, settings.held_out, settings.seed

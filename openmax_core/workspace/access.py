@@ -54,11 +54,11 @@ class AllowedRoots:
 
     def including(self, workspace: Workspace) -> AllowedRoots:
         """Return these and the folders of a workspace that the server was started with."""
-        locations = [workspace.picture_location(split) for split in workspace.splits]
+        locations = [workspace.pictures.location(split) for split in workspace.pictures.splits]
         folders = [workspace.folder, *(item for item in locations if isinstance(item, Path))]
         named = [item for item in locations if isinstance(item, RemotePath)]
         if workspace.settings.classifier.weights is not None:
-            folders.append(workspace.weights_path)
+            folders.append(workspace.classifier.weights_path)
         return AllowedRoots(
             tuple(dict.fromkeys([*self.roots, *folders])),
             self.searched,
@@ -114,10 +114,10 @@ class AllowedRoots:
             It does not, or is no workspace.
         """
         workspace = Workspace.open(self.check(folder))
-        for split in workspace.splits:
-            self.check_pictures(workspace.picture_location(split))
+        for split in workspace.pictures.splits:
+            self.check_pictures(workspace.pictures.location(split))
         if workspace.settings.classifier.weights is not None:
-            self.check(workspace.weights_path)
+            self.check(workspace.classifier.weights_path)
         return workspace
 
     def find(self) -> list[Path]:

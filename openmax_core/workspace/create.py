@@ -10,8 +10,8 @@ from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.folders import find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
+from openmax_core.workspace.sets import PictureSets
 from openmax_core.workspace.settings import FILE_NAME, Defaults, WorkspaceSettings, write_settings
-from openmax_core.workspace.splits import Splits
 
 
 def make_workspace(
@@ -75,9 +75,9 @@ def make_workspace(
 
 def _check(folder: Path, settings: WorkspaceSettings) -> None:
     """Find the pictures of every split, and build the network."""
-    splits = Splits(folder, settings)
-    for split in splits.names:
-        splits.find_pictures(split)
+    pictures = PictureSets(folder, settings)
+    for split in pictures.splits:
+        pictures.find(split)
     classifier = settings.classifier
     if classifier.weights is None:
         from openmax_core.network.classifier import build_network

@@ -54,10 +54,10 @@ def evaluate(sets: StoredSets, openmax: OpenMax, report: Report | None = None) -
 
 
 def _by_activations(sets: StoredSets, openmax: OpenMax) -> Evaluation:
-    calibrated_on = sets.splits.calibration
-    classes = sets.settings.classifier.classes
+    calibrated_on = sets.pictures.calibration_split
+    classes = sets.classifier.settings.classes
     train, test = sets.required(calibrated_on), sets.required("test")
-    reject = sets.required("reject") if "reject" in sets.splits.names else None
+    reject = sets.required("reject") if "reject" in sets.pictures.splits else None
     unknown = reject.logits if reject is not None else np.empty((0, len(classes)))
     try:
         openmax.fit(train.logits, train.labels, classes)
@@ -77,13 +77,13 @@ def _by_counts(
     """Evaluation from stored counts, which are made where there are none."""
     counted = sets.counts.load(_names(stored), openmax)
     if counted is None:
-        counted = count(openmax, sets.settings.classifier.classes, stored, report)
+        counted = count(openmax, sets.classifier.settings.classes, stored, report)
         try:
             sets.counts.save(_names(stored), counted)
         except ActivationsError as error:  # good for now; the next opening counts again
             logging.getLogger(__name__).warning("counts are not kept: %s", error)
     data = fingerprint([split.key["store"] for split in stored.values()])
-    return evaluation_of_counts(counted, sets.splits.calibration, data)
+    return evaluation_of_counts(counted, sets.pictures.calibration_split, data)
 
 
 def _names(stored: Mapping[str, StoredSplit]) -> list[str]:

@@ -73,7 +73,7 @@ def extract_on_cluster(
 def _extract(
     sets: StoredSets, load_runner: Callable[[], Runner], progress: ProgressCallback | None
 ) -> ExtractionReport:
-    splits, store = sets.splits, sets.store
+    pictures, store = sets.pictures, sets.store
 
     def load() -> Runner:
         runner = load_runner()
@@ -85,9 +85,9 @@ def _extract(
         return runner
 
     return extract(
-        lambda: {split: splits.find_pictures(split) for split in splits.names},
+        lambda: {split: pictures.find(split) for split in pictures.splits},
         store,
         load,
-        len(sets.settings.classifier.classes),
+        len(sets.classifier.settings.classes),
         progress,
     )

@@ -69,13 +69,13 @@ def sample_pictures(
     if activations is not None:
         found = sample_paths(workspace, activations, most)
     else:
-        files = workspace.find_pictures(split)
+        files = workspace.pictures.find(split)
         rows = _spread(len(files), most)
         found = [_captioned(workspace, files.paths[row], int(files.labels[row])) for row in rows]
     samples = []
     for path, caption in found:
         try:
-            picture = decode(workspace.picture_location(split) / path)
+            picture = decode(workspace.pictures.location(split) / path)
         except PictureError:
             continue
         samples.append(Sample(thumbnail(picture), caption))
@@ -112,7 +112,7 @@ def sample_upload(workspace: Workspace, split: str, path: str) -> Upload:
     PictureError
         The file is no longer there, or its address does not answer.
     """
-    file = workspace.picture_location(split) / path
+    file = workspace.pictures.location(split) / path
     try:
         return Upload(f"{split}/{path}", file.read_bytes())
     except OSError as error:

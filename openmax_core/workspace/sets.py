@@ -1,4 +1,4 @@
-"""What is stored of a workspace's splits, made by the classifier that it names now."""
+"""The sets of a workspace: the pictures of every split, and what is stored of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counted_store import CountedStore
 from openmax_core.evaluation.counting import CALIBRATION, REJECT, TEST, is_large
 from openmax_core.network.spec import NamedClassifier
-from openmax_core.workspace.settings import WorkspaceSettings
-from openmax_core.workspace.splits import Splits
+from openmax_core.pictures.folders import (
+    PictureFiles,
+    find_class_folders,
+    find_known_pictures,
+    find_unknown_pictures,
+)
+from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
+from openmax_core.workspace.settings import FILE_NAME, WorkspaceSettings
+
+SPLITS = ("train", "calibration", "test", "reject")
 
 
 @dataclass(frozen=True)
-class StoredSets:
-    """Stored activations of a workspace, by split.
+class PictureSets:
+    """Pictures of the splits that ``[folders]`` of a ``workspace.toml`` names.
 
     Attributes
     ----------
@@ -33,23 +41,93 @@ class StoredSets:
     settings: WorkspaceSettings
 
     @property
-    def splits(self) -> Splits:
-        """Splits that the activations are of."""
-        return Splits(self.workspace, self.settings)
+    def splits(self) -> tuple[str, ...]:
+        """Splits that are named, in the order in which they are extracted."""
+        return tuple(split for split in SPLITS if split in self.settings.folders)
 
     @property
-    def classifier(self) -> NamedClassifier:
-        """Classifier that the activations are of."""
-        return NamedClassifier(self.workspace, self.settings.classifier, self.settings.transform)
+    def calibration_split(self) -> str:
+        """Split that MAVs and tails come from: 'calibration' where there is one, else 'train'."""
+        return "calibration" if "calibration" in self.settings.folders else "train"
+
+    def location(self, split: str) -> Location:
+        """Absolute folder of a split's pictures, or its address.
+
+        Raises
+        ------
+        WorkspaceError
+            The workspace names none.
+        """
+        if split not in self.settings.folders:
+            raise WorkspaceError(
+                f'{self.workspace / FILE_NAME} names no folder for {split}; add {split} = "…" '
+                "under [folders]"
+            )
+        folder = self.settings.folders[split]
+        if is_address(folder):
+            return RemotePath.parse(folder)
+        return (self.workspace / folder).resolve()
+
+    def folder(self, split: str) -> Path:
+        """Absolute folder of a split's pictures on this machine.
+
+        Raises
+        ------
+        WorkspaceError
+            The workspace names none, or an address, see :meth:`location`.
+        """
+        location = self.location(split)
+        if isinstance(location, Path):
+            return location
+        require_path(str(location), f"the pictures of {split}")
+        raise AssertionError(location)
+
+    def find(self, split: str) -> PictureFiles:
+        """Picture files of a split, as they lie there now.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder is missing, empty, or has folders that are none of the classes.
+        """
+        folder, classes = self.location(split), self.settings.classifier.classes
+        if split == "reject":
+            return find_unknown_pictures(folder)
+        files = find_known_pictures(folder, classes)
+        if split == self.calibration_split:
+            present = set(find_class_folders(folder))
+            absent = [name for name in classes if name not in present]
+            if absent:
+                raise WorkspaceError(
+                    f"{folder} lacks a folder for the class '{absent[0]}'; OpenMax needs training "
+                    "pictures of every class"
+                )
+        return files
+
+
+@dataclass(frozen=True)
+class StoredSets:
+    """What is stored of a workspace's splits, made by the classifier that it names now.
+
+    Attributes
+    ----------
+    pictures : PictureSets
+        What the stored activations are of.
+    classifier : NamedClassifier
+        What made them.
+    """
+
+    pictures: PictureSets
+    classifier: NamedClassifier
 
     @property
     def folder(self) -> Path:
         """Where all that is stored lies."""
-        return self.workspace / "activations"
+        return self.pictures.workspace / "activations"
 
     @property
     def store(self) -> ActivationStore:
-        """Stored activations of the classifier.
+        """Store of the classifier's activations.
 
         Raises
         ------
@@ -63,8 +141,15 @@ class StoredSets:
         """Stored counts of methods on many activations."""
         return CountedStore(self.folder)
 
+    def has(self, split: str) -> bool:
+        """Tell whether activations of a split are stored, without opening them."""
+        return self.store.newest(split) is not None
+
     def activations(self, split: str) -> Activations | None:
-        """Stored activations of a split; None if there are none."""
+        """Stored activations of a split; None if there are none.
+
+        Pictures may have come or gone since: :meth:`Workspace.status` tells.
+        """
         folder = self.store.newest(split)
         return None if folder is None else Activations.load(folder)
 
@@ -81,7 +166,7 @@ class StoredSets:
             raise self._not_extracted(split)
         if not len(activations):
             raise WorkspaceError(
-                f"none of the {len(activations.pictures)} files in {self.splits.location(split)} "
+                f"none of the {len(activations.pictures)} files in {self.pictures.location(split)} "
                 f"could be read; the first: {activations.pictures['error'].iloc[0]}"
             )
         return activations
@@ -103,8 +188,8 @@ class StoredSets:
         WorkspaceError, ActivationsError
             There are no activations yet, or they are damaged.
         """
-        names = {CALIBRATION: self.splits.calibration, TEST: "test"}
-        names |= {REJECT: "reject"} if "reject" in self.splits.names else {}
+        names = {CALIBRATION: self.pictures.calibration_split, TEST: "test"}
+        names |= {REJECT: "reject"} if "reject" in self.pictures.splits else {}
         found = {}
         for role, split in names.items():
             folder = self.store.newest(split)
@@ -113,14 +198,24 @@ class StoredSets:
             found[role] = StoredSplit(folder)
         return found
 
+    def is_large(self) -> bool:
+        """Tell whether the stored activations are so many that scores are counted in chunks.
+
+        Raises
+        ------
+        WorkspaceError, ActivationsError
+            There are no activations yet, or they are damaged.
+        """
+        return is_large(self.opened().values())
+
     def if_many(self, split: str) -> StoredSplit | None:
         """Stored split of a workspace that has so many pictures that they are counted in chunks.
 
         None where it has fewer, or where what is stored cannot be opened.
         """
         try:
-            names = [split, self.splits.calibration, "test", "reject"]
-            stored = {name: self.store.newest(name) for name in names if name in self.splits.names}
+            names = {split, self.pictures.calibration_split, "test", "reject"}
+            stored = {n: self.store.newest(n) for n in names.intersection(self.pictures.splits)}
             found = {
                 name: StoredSplit(folder) for name, folder in stored.items() if folder is not None
             }
@@ -131,5 +226,59 @@ class StoredSets:
     def _not_extracted(self, split: str) -> WorkspaceError:
         return WorkspaceError(
             f"the pictures of {split} have not been through the network yet; run 'openmax "
-            f"extract {self.workspace}' or use the Workspace page"
+            f"extract {self.pictures.workspace}' or use the Workspace page"
         )
+
+
+@dataclass(frozen=True)
+class SplitStatus:
+    """What a split's folder holds now against what is stored.
+
+    Attributes
+    ----------
+    n_files : int
+        Picture files in the folder now.
+    n_stored : int or None
+        Files covered by the stored activations; None if there are none.
+    is_current : bool
+        The stored activations are those of these files and this classifier.
+    problem : str or None
+        Why the folder cannot be read.
+    n_unfinished : int
+        Pictures that a run which was interrupted has done; the next one goes on after them.
+    is_compared : bool
+        False where so many pictures are stored that the folder is not looked at for this; the
+        other figures are then those of the store.
+    """
+
+    n_files: int
+    n_stored: int | None
+    is_current: bool
+    problem: str | None = None
+    n_unfinished: int = 0
+    is_compared: bool = True
+
+
+def compare_split(sets: StoredSets, split: str) -> SplitStatus:
+    """Compare a split's folder with what is stored; reads no picture."""
+    if (large := sets.if_many(split)) is not None:
+        return SplitStatus(large.n_files, large.n_files, True, is_compared=False)
+    files = wanted = stored = n_stored = problem = None
+    n_unfinished = 0
+    try:
+        files = sets.pictures.find(split)
+    except OpenMaxError as error:
+        problem = str(error)
+    try:
+        if sets.classifier.settings.weights:
+            store = sets.store
+            wanted = store.folder_of(split, files) if files is not None else None
+            stored = store.newest(split)
+            n_stored = None if stored is None else len(Activations.load(stored).pictures)
+            if stored is None or stored != wanted:
+                n_unfinished = store.shards(split).n_pictures()
+    except OpenMaxError as error:
+        problem = problem or str(error)
+    n_files = 0 if files is None else len(files)
+    is_current = stored is not None and stored == wanted
+    return SplitStatus(n_files, n_stored, is_current, problem, n_unfinished)

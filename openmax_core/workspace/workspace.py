@@ -19,14 +19,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.activations.activations import Activations
-from openmax_core.activations.store import ActivationStore
-from openmax_core.evaluation.counted_store import CountedStore
-from openmax_core.evaluation.counting import Report, is_large
+from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.spec import NamedClassifier
-from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location
 from openmax_core.support.files import fingerprint, modified
@@ -34,7 +30,7 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
 from openmax_core.workspace.create import make_workspace
 from openmax_core.workspace.evaluate import evaluate, is_counted
-from openmax_core.workspace.sets import StoredSets
+from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
 from openmax_core.workspace.settings import (
     FILE_NAME,
     Defaults,
@@ -42,13 +38,9 @@ from openmax_core.workspace.settings import (
     read_settings,
     write_settings,
 )
-from openmax_core.workspace.splits import Splits
-from openmax_core.workspace.status import SplitStatus, compare_split
 
 if TYPE_CHECKING:
     from openmax_core.extraction.extraction import ExtractionReport, ProgressCallback
-    from openmax_core.network.classifier import Classifier
-    from openmax_core.network.engines import Engine
 
 
 class Workspace:
@@ -130,42 +122,21 @@ class Workspace:
         """C names of the known classes, in the order of the logits."""
         return self.settings.classifier.classes
 
+    # The parts are made anew each time: settings may have been saved since.
     @property
-    def splits(self) -> tuple[str, ...]:
-        """Splits that the workspace names, in the order in which they are extracted."""
-        return self._splits.names
-
-    @property
-    def calibration_split(self) -> str:
-        """Split that MAVs and tails come from: 'calibration' where there is one, else 'train'."""
-        return self._splits.calibration
-
-    def picture_folder(self, split: str) -> Path:
-        """Absolute folder of a split's pictures, see :meth:`Splits.folder`."""
-        return self._splits.folder(split)
-
-    def picture_location(self, split: str) -> Location:
-        """Absolute folder of a split's pictures, or its address, see :meth:`Splits.location`."""
-        return self._splits.location(split)
-
-    def find_pictures(self, split: str) -> PictureFiles:
-        """Picture files of a split as they lie there now, see :meth:`Splits.find_pictures`."""
-        return self._splits.find_pictures(split)
+    def pictures(self) -> PictureSets:
+        """Its splits: where their pictures lie, and which pictures these are."""
+        return PictureSets(self.folder, self.settings)
 
     @property
-    def weights_path(self) -> Path:
-        """Absolute path of the weights file, see :attr:`NamedClassifier.weights_path`."""
-        return self._classifier.weights_path
+    def classifier(self) -> NamedClassifier:
+        """The classifier that it names: weights, what logits depend on, loading it."""
+        return NamedClassifier(self.folder, self.settings.classifier, self.settings.transform)
 
     @property
-    def weights_key(self) -> str:
-        """SHA-256 of the weights file, see :attr:`NamedClassifier.weights_key`."""
-        return self._classifier.weights_key
-
-    @property
-    def classifier_key(self) -> str:
-        """Fingerprint of weights, architecture, classes, transform and precision."""
-        return self.store.classifier_key
+    def stored(self) -> StoredSets:
+        """What is stored of its splits: activations, and counts of methods on many of them."""
+        return StoredSets(self.pictures, self.classifier)
 
     def save_settings(self, settings: WorkspaceSettings) -> None:
         """Change ``workspace.toml``, comments kept."""
@@ -177,26 +148,14 @@ class Workspace:
 
         It changes whenever figures made from this workspace may change.
         """
-        paths = [self.folder / FILE_NAME, *sorted(self._stored.folder.glob("[!.]*-*"))]
+        paths = [self.folder / FILE_NAME, *sorted(self.stored.folder.glob("[!.]*-*"))]
         if self.settings.classifier.weights is not None:
-            paths.append(self.weights_path)
+            paths.append(self.classifier.weights_path)
         return fingerprint([(str(path), modified(path)) for path in paths])
-
-    def load_classifier(self) -> Classifier:
-        """Build the network and load its weights, see :meth:`NamedClassifier.load`."""
-        return self._classifier.load()
-
-    def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
-        """Make the network ready to run, see :func:`openmax_core.network.loading.load_engine`."""
-        return self._classifier.load_engine(device, batch_size)
-
-    def load_exported_network(self) -> bytes:
-        """Content of the ONNX file, see :meth:`NamedClassifier.load_exported_network`."""
-        return self._classifier.load_exported_network()
 
     def status(self, split: str) -> SplitStatus:
         """Compare a split's folder with what is stored; reads no picture."""
-        return compare_split(self._stored, split)
+        return compare_split(self.stored, split)
 
     def extract(
         self,
@@ -222,7 +181,7 @@ class Workspace:
 
         present = self._as_it_is()
         return extract_here(
-            present._stored, lambda: present.load_engine(device, batch_size), progress
+            present.stored, lambda: present.classifier.load_engine(device, batch_size), progress
         )
 
     def extract_on_cluster(
@@ -257,8 +216,8 @@ class Workspace:
 
         present = self._as_it_is()
         return extract_on_cluster(
-            present._stored,
-            lambda device: ship(present._classifier, device, batch_size),
+            present.stored,
+            lambda device: ship(present.classifier, device, batch_size),
             address,
             device,
             progress,
@@ -270,34 +229,9 @@ class Workspace:
         """The workspace with its settings of this moment, whoever saves others meanwhile."""
         return Workspace(self.folder, self.settings)
 
-    def has_activations(self, split: str) -> bool:
-        """Tell whether activations of a split are stored, without opening them."""
-        return self.store.newest(split) is not None
-
-    def few_activations(self, split: str, most: int) -> Activations | None:
-        """Stored activations of a few pictures of a split, see :meth:`StoredSets.few`."""
-        return self._stored.few(split, most)
-
-    def activations(self, split: str) -> Activations | None:
-        """Stored activations of a split made with this classifier; None if there are none.
-
-        Pictures may have come or gone since: :meth:`status` tells.
-        """
-        return self._stored.activations(split)
-
-    def is_large(self) -> bool:
-        """Tell whether the stored activations are so many that scores are counted in chunks.
-
-        Raises
-        ------
-        WorkspaceError, ActivationsError
-            There are no activations yet, or they are damaged.
-        """
-        return is_large(self._stored.opened().values())
-
     def is_counted(self, preset: str | None = None, **settings: Any) -> bool:
         """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick."""
-        return is_counted(self._stored, self._method(preset, settings))
+        return is_counted(self.stored, self._method(preset, settings))
 
     def evaluate(
         self, preset: str | None = None, *, report: Report | None = None, **settings: Any
@@ -320,17 +254,7 @@ class Workspace:
         FitError, OpenMaxError
             The method cannot be fitted to them; the class or setting is named.
         """
-        return evaluate(self._stored, self._method(preset, settings), report)
-
-    @property
-    def counts(self) -> CountedStore:
-        """Stored counts of methods on many activations."""
-        return self._stored.counts
-
-    @property
-    def store(self) -> ActivationStore:
-        """Stored activations of this workspace's classifier."""
-        return self._stored.store
+        return evaluate(self.stored, self._method(preset, settings), report)
 
     @property
     def operating_point_path(self) -> Path:
@@ -353,16 +277,3 @@ class Workspace:
 
     def _method(self, preset: str | None, settings: dict[str, Any]) -> OpenMax:
         return OpenMax(preset or self.settings.defaults.preset, **settings)
-
-    # Made anew each time: settings may have been saved since.
-    @property
-    def _splits(self) -> Splits:
-        return Splits(self.folder, self.settings)
-
-    @property
-    def _classifier(self) -> NamedClassifier:
-        return NamedClassifier(self.folder, self.settings.classifier, self.settings.transform)
-
-    @property
-    def _stored(self) -> StoredSets:
-        return StoredSets(self.folder, self.settings)

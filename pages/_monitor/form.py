@@ -68,7 +68,7 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
 def _example(workspace: Workspace) -> str:
     """What to type to see a batch that is unlike the test set."""
     try:
-        folder = start.roots().check(workspace.picture_folder("reject"))
+        folder = start.roots().check(workspace.pictures.folder("reject"))
     except OpenMaxError:  # there is none, or not on this machine
         return ""
     return f" To see drift, take this workspace's unknowns: {code(str(folder))}."

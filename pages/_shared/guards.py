@@ -82,7 +82,7 @@ def show_provenance(evaluation: Evaluation) -> None:
 
 def _require_activations(workspace: Workspace) -> None:
     try:
-        missing = [split for split in workspace.splits if not workspace.has_activations(split)]
+        missing = [split for split in workspace.pictures.splits if not workspace.stored.has(split)]
     except OpenMaxError as error:
         show_error(error)
         link_to("workspace", "Go to the workspace")

@@ -101,12 +101,12 @@ def picture(item: Workspace, split: str, path: str) -> bytes | None:
     WorkspaceError
         Its address does not answer.
     """
-    return picture_bytes(item.picture_location(split) / path)
+    return picture_bytes(item.pictures.location(split) / path)
 
 
 def thumbnail(item: Workspace, split: str, path: str) -> str | None:
     """Data URL of a picture's thumbnail; None if it is no longer there."""
-    folder = item.picture_location(split)
+    folder = item.pictures.location(split)
     if isinstance(folder, RemotePath):
         return _remote_thumbnail(folder / path)
     return thumbnail_of(folder / path)

@@ -16,7 +16,7 @@ from openmax_core.methods.settings import PRESETS, MethodSettings
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.workspace.status import SplitStatus
+from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
 
@@ -150,14 +150,14 @@ def _counting(item: Workspace, preset: str, settings: MethodSettings) -> Countin
 @st.cache_data(show_spinner=False, max_entries=100, hash_funcs=KEYS)
 def is_large(item: Workspace) -> bool:
     """Tell whether a workspace has so many pictures that they are counted in chunks."""
-    return Workspace.open(item.folder).is_large()
+    return Workspace.open(item.folder).stored.is_large()
 
 
 @st.cache_data(show_spinner=False, ttl=20, max_entries=100, hash_funcs=KEYS)
 def status(item: Workspace) -> dict[str, SplitStatus]:
     """Status of every split, looked up at most every 20 seconds."""
     opened = Workspace.open(item.folder)
-    return {split: opened.status(split) for split in opened.splits}
+    return {split: opened.status(split) for split in opened.pictures.splits}
 
 
 def method_key(item: Workspace) -> str:

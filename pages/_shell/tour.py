@@ -100,7 +100,7 @@ def _figures(workspace: Workspace, step: Step) -> str:
     if step.figures is None:
         return ""
     try:
-        if not all(workspace.has_activations(split) for split in workspace.splits):
+        if not all(workspace.stored.has(split) for split in workspace.pictures.splits):
             return ""
         return " " + step.figures(workspace, state.evaluation(workspace))
     except OpenMaxError:  # the page says what is wrong

@@ -66,7 +66,7 @@ def received(sent: Sequence[UploadedFile]) -> list[Upload]:
 
 def engine_job(workspace: Workspace) -> Job[None, Engine]:
     """Start loading the network in the background, once for everybody."""
-    key = (str(workspace.folder), workspace.classifier_key)
+    key = (str(workspace.folder), workspace.classifier.key)
     job = _load_engine(*key)
     if job.problem:  # the next visit tries again: memory or a drive may be there by then
         _load_engine.clear(*key)
@@ -76,7 +76,7 @@ def engine_job(workspace: Workspace) -> Job[None, Engine]:
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _load_engine(folder: str, classifier_key: str) -> Job[None, Engine]:
     # On the CPU: a few pictures are through it before torch would be imported for a GPU.
-    return jobs.run_network(lambda report: Workspace.open(folder).load_engine("cpu"))
+    return jobs.run_network(lambda report: Workspace.open(folder).classifier.load_engine("cpu"))
 
 
 def answered(workspace: Workspace) -> list[Answer]:
@@ -90,7 +90,7 @@ def answered(workspace: Workspace) -> list[Answer]:
         The network cannot be loaded, or refuses the pictures.
     """
     known: dict[tuple[str, str], Answer] = st.session_state.setdefault(ANSWERS, {})
-    key_of = {file.key: (workspace.classifier_key, file.digest) for file in files()}
+    key_of = {file.key: (workspace.classifier.key, file.digest) for file in files()}
     fresh = {key_of[file.key]: file for file in files() if key_of[file.key] not in known}
     if fresh:
         _run(workspace, fresh, known)

@@ -67,7 +67,7 @@ def _scored(
     """Scores and cards, which no threshold changes: made once for the pictures and the method."""
     files = basket.files()
     keys = [file.key for file in files]
-    made_of = (state.method_key(workspace), evaluation.data, workspace.classifier_key, keys)
+    made_of = (state.method_key(workspace), evaluation.data, workspace.classifier.key, keys)
     made = st.session_state.get(basket.SCORED)
     if made is None or made[0] != made_of:
         names = tuple(file.name for file in files)
@@ -89,7 +89,7 @@ def _draw(
     keys = [file.key for file in basket.files()]
     # What the browser has is not sent again; where it has lost it, it says so.
     # Another network may see another part of the same picture.
-    seen_by = workspace.classifier_key
+    seen_by = workspace.classifier.key
     sent: set[str] = st.session_state.get(SENT, set())
     st.session_state[SENT] = {board["id"], *(f"{seen_by}/{key}" for key in keys)}
     limits = None

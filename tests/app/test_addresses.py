@@ -18,7 +18,7 @@ from tests.support.workspaces import make_workspace
 def remote(trees: Workspace, tmp_path: Path) -> Workspace:
     """The same workspace, its pictures named by address."""
     workspace = Workspace.open(shutil.copytree(trees.folder, tmp_path / "remote"))
-    folders = {split: f"file://{trees.folder}/{split}" for split in workspace.splits}
+    folders = {split: f"file://{trees.folder}/{split}" for split in workspace.pictures.splits}
     workspace.save_settings(replace(workspace.settings, name="Remote", folders=folders))
     return workspace
 
@@ -27,13 +27,15 @@ def test_the_folders_are_listed_and_compared(open_app, trees, remote):
     app = open_app(remote.folder, "workspace")
     table = app.dataframe[0].value
     assert not app.error, texts(app.error)
-    assert table["folder"].tolist() == [f"file://{trees.folder}/{s}" for s in remote.splits]
+    assert table["folder"].tolist() == [
+        f"file://{trees.folder}/{s}" for s in remote.pictures.splits
+    ]
     assert table["files in the folder"].tolist() == [120, 90, 60]
     assert set(table["state"]) == {"stored"}
 
 
 def test_pictures_are_drawn_from_an_address(trees, remote):
-    path = trees.find_pictures("test").paths[0]
+    path = trees.pictures.find("test").paths[0]
     drawn = pictures.thumbnail(remote, "test", path)
     assert drawn is not None
     assert drawn == pictures.thumbnail(trees, "test", path)

@@ -110,7 +110,7 @@ def test_the_other_pages_are_there(open_app, many, page):
 
 def test_the_monitor_page_counts_what_decides_in_the_background(open_app, many, monkeypatch):
     many.choose(many.evaluate("robust").point_at(0.6))
-    shutil.rmtree(many.counts.folder / "counts")
+    shutil.rmtree(many.stored.counts.folder / "counts")
     many.evaluate()  # what the sidebar shows
     gate = threading.Event()
 
@@ -134,7 +134,7 @@ def test_where_what_decides_cannot_be_counted_recorded_batches_are_shown(
 ):
     BatchRecords.of(many).add(measured(many, tmp_path / "calm.parquet", seed=1), "calm")
     many.choose(many.evaluate("robust").point_at(0.6))
-    shutil.rmtree(many.counts.folder / "counts")
+    shutil.rmtree(many.stored.counts.folder / "counts")
     many.evaluate()
 
     def fail(*arguments):

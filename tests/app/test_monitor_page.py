@@ -63,7 +63,7 @@ def test_without_a_batch_the_command_to_type_and_the_form_are_shown(open_app, tr
     assert "No batch is recorded yet" in texts(app.info)
     assert app.code[0].value == f'openmax monitor "{trees.folder}" FOLDER --record --fail-on-drift'
     assert button(app, "Score and record")
-    assert f"take this workspace's unknowns: `{trees.picture_folder('reject')}`." in texts(
+    assert f"take this workspace's unknowns: `{trees.pictures.folder('reject')}`." in texts(
         app.caption
     )
     assert not app.get("plotly_chart")
@@ -220,7 +220,7 @@ def test_folders_outside_the_allowed_ones_and_empty_ones_are_refused(open_app, t
 
 def test_pictures_of_a_folder_that_is_not_allowed_are_not_shown(open_app, trees, tmp_path):
     """A record may name any folder of this machine."""
-    source = trees.picture_folder("test") / "ash"
+    source = trees.pictures.folder("test") / "ash"
     outside = tmp_path / "outside"
     outside.mkdir()
     (trees.folder / "in").mkdir()

@@ -269,8 +269,8 @@ def test_the_workspace_page_can_stop_an_extraction(open_app, trees, monkeypatch)
 
 
 def test_an_interrupted_extraction_tells_how_much_is_done(open_app, trees, monkeypatch):
-    trees.store.shards("reject").write([("a", 1, 1), ("b", 1, 1)], ["damaged", "damaged"], 3)
-    (trees.picture_folder("reject") / "oak" / "000.png").touch()
+    trees.stored.store.shards("reject").write([("a", 1, 1), ("b", 1, 1)], ["damaged", "damaged"], 3)
+    (trees.pictures.folder("reject") / "oak" / "000.png").touch()
     with_job(monkeypatch, Stopped)
     app = open_app(trees.folder, "workspace")
     assert "What was done is kept" in texts(app.warning)
@@ -280,7 +280,7 @@ def test_an_interrupted_extraction_tells_how_much_is_done(open_app, trees, monke
 
 
 def test_what_is_stored_is_not_called_unfinished(open_app, trees):
-    trees.store.shards("reject").write([("a", 1, 1)], ["damaged"], 3)
+    trees.stored.store.shards("reject").write([("a", 1, 1)], ["damaged"], 3)
     app = open_app(trees.folder, "workspace")
     states = dict(app.dataframe[0].value[["set", "state"]].to_numpy().tolist())
     assert states["reject"] == "stored"

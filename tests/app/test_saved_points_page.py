@@ -206,8 +206,8 @@ def test_every_change_is_seen_at_once(open_app, trees, monkeypatch, alone):
 def test_points_on_other_pictures_keep_their_own_figures(open_app, trees):
     point = replace(trees.evaluate("bendale").point_at(0.6), test_accuracy=0.125)
     trees.saved_points.add(SavedPoint("then", "", MOMENT, point))
-    (trees.picture_folder("test") / "ash" / "000.png").unlink()
-    store_made_up(trees, "test", trees.find_pictures("test"), seed=9)
+    (trees.pictures.folder("test") / "ash" / "000.png").unlink()
+    store_made_up(trees, "test", trees.pictures.find("test"), seed=9)
     app = open_app(trees.folder, "threshold")
     table = saved_table(app)
     assert table["test_accuracy"].tolist() == [0.125]

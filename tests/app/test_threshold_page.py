@@ -421,7 +421,7 @@ def test_one_test_picture_is_enough_for_a_page_that_says_what_it_is_worth(open_a
     for name in ("birch", "cedar"):
         shutil.rmtree(workspace.folder / "test" / name)
     logits = np.array([9, 0, 0], dtype=np.float32)
-    workspace.store.save("test", workspace.find_pictures("test"), {0: logits}, 3)
+    workspace.stored.store.save("test", workspace.pictures.find("test"), {0: logits}, 3)
     app = open_app(workspace.folder, "threshold")
     point = workspace.evaluate().recommend(0.85)
     assert shows(app, workspace.evaluate(), point.threshold)
@@ -461,7 +461,7 @@ def test_damaged_logits_are_named_with_the_way_out(open_app, trees, split):
     logits[3, 1] = np.nan
     np.save(folder / "logits.npy", logits)
     app = open_app(trees.folder, "threshold")
-    path = trees.find_pictures(split).paths[3]
+    path = trees.pictures.find(split).paths[3]
     assert texts(app.error) == (
         f"the stored logits of {split}/{path} are damaged (NaN or Inf); delete {folder} and run "
         "the extraction again"
@@ -550,7 +550,7 @@ def test_only_pictures_that_are_shown_can_be_opened(open_app, trees, key):
 
 def test_a_picture_that_is_gone_is_said_to_be(open_app, trees):
     row = find_mistakes(trees.evaluate("bendale"), 0.3).accepted_unknowns.table().iloc[0]
-    (trees.picture_folder("reject") / row["path"]).unlink()
+    (trees.pictures.folder("reject") / row["path"]).unlink()
     app = open_app(trees.folder, "threshold", threshold="0.3")
     assert gallery(app)[0]["picture"] is None
     open_picture(app, f"reject:{row['row']}")

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from openmax_core.demos.catalogue import GARAGES
 from openmax_core.demos.demo import open_demo
+from openmax_core.workspace.sets import StoredSets
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.registry import PAGES
 from pages._shell.tour import STEPS
@@ -21,7 +22,7 @@ def garages(monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """The first demo, extracted: a visitor lands on it."""
     monkeypatch.delenv("OPENMAX_WORKSPACE", raising=False)
     workspace = open_demo(GARAGES)
-    if not all(workspace.has_activations(split) for split in workspace.splits):
+    if not all(workspace.stored.has(split) for split in workspace.pictures.splits):
         workspace.extract("cpu")
     return workspace
 
@@ -133,7 +134,7 @@ def test_a_step_that_there_is_not_is_not_gone_to(visit, asked):
 
 
 def test_before_the_extraction_a_step_has_no_figures(visit, monkeypatch):
-    monkeypatch.setattr(Workspace, "has_activations", lambda workspace, split: False)
+    monkeypatch.setattr(StoredSets, "has", lambda sets, split: False)
     monkeypatch.setattr("pages._shared.guards.state.is_demo", lambda workspace: False)
     monkeypatch.setattr("pages._shell.tour.state.has_tour", lambda workspace: True)
     app = visit()

@@ -55,7 +55,7 @@ def visit(open_app, trees):
             *known,
         ]
         app.session_state["upload_answers"] = {
-            (trees.classifier_key, Upload("", content).digest): answer
+            (trees.classifier.key, Upload("", content).digest): answer
             for content, answer in answers
         }
         return app
@@ -220,7 +220,7 @@ def test_another_workspace_s_network_decides_and_shows_what_it_sees(
     app = visit()
     drop(app, FILES[0])
     view = replace(VIEW, seen="data:image/jpeg;base64,CCCC")
-    key = (other.classifier_key, Upload("", FILES[0][1]).digest)
+    key = (other.classifier.key, Upload("", FILES[0][1]).digest)
     app.session_state["upload_answers"][key] = Answer(np.array([5, 1], dtype=np.float32), view)
     app.sidebar.selectbox(key="workspace").set_value("Other").run()
     assert cards(app)["board"]["classes"] == ["elm", "fir"]
@@ -353,9 +353,9 @@ def test_the_camera_is_opened_on_request_only(visit):
 def test_a_sample_of_another_workspace_with_the_same_name_is_another(visit, trees):
     app = visit()
     wanted = given(app, "samples")["items"][3]
-    file = trees.picture_folder("test") / wanted["path"]
+    file = trees.pictures.folder("test") / wanted["path"]
     answers = app.session_state["upload_answers"]
-    answers[trees.classifier_key, Upload("", file.read_bytes()).digest] = Answer(LOGITS[1], VIEW)
+    answers[trees.classifier.key, Upload("", file.read_bytes()).digest] = Answer(LOGITS[1], VIEW)
     send_event(app, "samples", "clicked", wanted["key"])
     # As after a visit to a workspace in which the sample was added.
     added = app.session_state["upload_samples"]
@@ -375,9 +375,9 @@ def test_samples_are_of_both_kinds_and_a_click_adds_and_takes_away(visit, trees)
     assert {item["caption"] for item in items[6:]} == {"oak"}
     assert not any(item["pressed"] for item in items)
     wanted = items[3]
-    file = trees.picture_folder("test") / wanted["path"]
+    file = trees.pictures.folder("test") / wanted["path"]
     answers = app.session_state["upload_answers"]
-    answers[trees.classifier_key, Upload("", file.read_bytes()).digest] = Answer(LOGITS[1], VIEW)
+    answers[trees.classifier.key, Upload("", file.read_bytes()).digest] = Answer(LOGITS[1], VIEW)
     send_event(app, "samples", "clicked", wanted["key"])
     assert names(app) == [f"test/{wanted['path']}"]
     assert [item["pressed"] for item in given(app, "samples")["items"]].index(True) == 3

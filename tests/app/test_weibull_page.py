@@ -95,9 +95,9 @@ def test_what_a_page_was_drawn_with_is_not_kept_as_the_figures_of_a_newer_extrac
         run_fragments_alone(app, patch)
         # While the page is open, more pictures are extracted.
         for number in range(20):
-            source = workspace.picture_folder("test") / "ash" / "000.png"
+            source = workspace.pictures.folder("test") / "ash" / "000.png"
             shutil.copy(source, source.with_name(f"new_{number}.png"))
-        store_made_up(workspace, "test", workspace.find_pictures("test"), seed=7)
+        store_made_up(workspace, "test", workspace.pictures.find("test"), seed=7)
         app.run()
         assert panels(app) == shown
     evaluation = workspace.evaluate()
@@ -250,10 +250,11 @@ def test_sound_fits_of_three_parameters_are_simulated_in_the_background(
 ):
     monkeypatch.setattr(goodness, "MAX_FORM_REPLICATES", 19)
     workspace = make_workspace(tmp_path / "trees", n_train=100, n_test=3, stored=False)
-    for seed, split in enumerate(workspace.splits, start=2):  # with sound fits, and one that is not
-        files = workspace.find_pictures(split)
+    # With sound fits, and one that is not.
+    for seed, split in enumerate(workspace.pictures.splits, start=2):
+        files = workspace.pictures.find(split)
         rows = on_shells(files.labels, seed)
-        workspace.store.save(split, files, dict(enumerate(rows)), 3)
+        workspace.stored.store.save(split, files, dict(enumerate(rows)), 3)
     shapes = workspace.evaluate("notebook").openmax.weibull_.parameters()["shape"]
     assert (shapes > 1).tolist() == [True, False, True]
     app = shown_after(open_app(workspace.folder, "weibull", method="notebook"))

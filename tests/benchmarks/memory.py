@@ -51,7 +51,7 @@ def _measure(count: int) -> Row:
         workspace = Workspace.create(
             folder, ARCHITECTURE, weights=folder / "net.pth", transform=transform
         )
-        workspace.load_engine("cpu")
+        workspace.classifier.load_engine("cpu")
         done = subprocess.run(
             [sys.executable, "-c", CODE, str(folder)], capture_output=True, text=True, check=True
         )

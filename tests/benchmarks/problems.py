@@ -222,7 +222,7 @@ def _files(split: str) -> dict[str, list[Path]]:
 
 def _of_workspace(workspace: Workspace, name: str, group: str) -> Problem:
     def part(split: str) -> Part:
-        activations = workspace.activations(split)
+        activations = workspace.stored.activations(split)
         assert activations is not None
         return Part(np.asarray(activations.logits, dtype=np.float64), activations.labels)
 

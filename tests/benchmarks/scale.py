@@ -51,7 +51,7 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.workspace.workspace import Workspace
 workspace = Workspace.open(sys.argv[1])
-split = StoredSplit(workspace.store.newest("train"))
+split = StoredSplit(workspace.stored.store.newest("train"))
 started = time.perf_counter()
 OpenMax(sys.argv[2]).fit_chunks(split.chunks, workspace.classes)
 """
@@ -206,4 +206,4 @@ def _write(folder: Path, n_classes: int, counts: Mapping[str, int]) -> None:
         paths = tuple(f"{classes[k]}/{row:08d}.jpg" for row, k in enumerate(known.tolist()))
         ones = np.ones(count, dtype=np.int64)
         files = PictureFiles(folder / split, paths, labels, ones, ones)
-        workspace.store.save(split, files, _Rows(labels, n_classes, seed), n_classes)
+        workspace.stored.store.save(split, files, _Rows(labels, n_classes, seed), n_classes)

@@ -40,7 +40,7 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         workspace = extracted_demo(folder)
-        paths = sorted(workspace.picture_folder("test").rglob("*.png"))
+        paths = sorted(workspace.pictures.folder("test").rglob("*.png"))
         files: list[FilePayload] = [
             {"name": path.name, "mimeType": "", "buffer": path.read_bytes()} for path in paths
         ]

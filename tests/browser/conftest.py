@@ -58,7 +58,7 @@ def large_pictures(server_folder: Path) -> Path:
     workspace = Workspace.create(
         folder, "shufflenet_v2_x0_5", weights=weights, transform=transform, name="Large pictures"
     )
-    workspace.load_engine("cpu")
+    workspace.classifier.load_engine("cpu")
     return folder
 
 
@@ -80,7 +80,7 @@ def server(server_folder: Path, large_pictures: Path, many_scores: Workspace) ->
 def extracted_demo(server_folder: Path, demo: Demo = DIGITS) -> Workspace:
     """One of the server's demos, extracted here where the server has not done it yet."""
     workspace = open_demo(demo, folder=server_folder / "cache" / "openmax" / demo.key)
-    if not all(workspace.has_activations(split) for split in workspace.splits):
+    if not all(workspace.stored.has(split) for split in workspace.pictures.splits):
         workspace.extract(device="cpu")
     return workspace
 

@@ -86,9 +86,9 @@ def _record_batches(folder: Path) -> None:
         return
     choice = choose_method(workspace)
     generator = np.random.default_rng(0)
-    test = workspace.picture_folder("test")
+    test = workspace.pictures.folder("test")
     names = [path.relative_to(test) for path in sorted(test.rglob("*.*"))]
-    unknown = sorted(workspace.picture_folder("reject").rglob("*.*"))
+    unknown = sorted(workspace.pictures.folder("reject").rglob("*.*"))
     for day, name in enumerate(("monday", "tuesday", "dim light", "more unknowns"), 9):
         batch = folder.parent / "batches" / name
         for index in generator.permutation(len(names))[: len(names) * 3 // 4].tolist():
@@ -115,7 +115,7 @@ def _uploads(folder: Path) -> list[Path]:
     mistakes = find_mistakes(evaluation, threshold)
     lists = {"test": mistakes.rejected_knowns, "reject": mistakes.accepted_unknowns}
     wrong = {
-        workspace.picture_folder(split) / path
+        workspace.pictures.folder(split) / path
         for split, item in lists.items()
         for path in item.table()["path"]
     }

@@ -119,7 +119,7 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
 
     workspace = Workspace.open(large_pictures)
     address = f"{server}/workspace?workspace=Large+pictures"
-    total = len(workspace.find_pictures("train"))
+    total = len(workspace.pictures.find("train"))
     rate = re.compile(rf"of {total:,} pictures · [\d,]+ pictures/s · \d+:\d\d left")
     visitor = Dashboard(tab(), server)
     visitor.open("upload")
@@ -143,9 +143,9 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
     n_kept = workspace.status("train").n_unfinished
     assert 0 < n_kept < total
     # What is left is made short: only that it goes on is to be seen.
-    files = workspace.find_pictures("train")
+    files = workspace.pictures.find("train")
     for path in files.paths[n_kept + FEW : -FEW]:
-        (workspace.picture_folder("train") / path).unlink()
+        (workspace.pictures.folder("train") / path).unlink()
     second.get_by_role("button", name="Run extraction").click()
     resumed = second.get_by_text(f"going on after {n_kept:,} of an interrupted run")
     expect(resumed).to_be_visible(timeout=120_000)

@@ -25,7 +25,7 @@ def digits(server, server_folder):
     """The demo with one batch recorded: its own test pictures."""
     workspace = extracted_demo(server_folder)
     choice = choose_method(workspace)
-    measured = monitor(workspace, workspace.picture_folder("test"), choice, compare="none")
+    measured = monitor(workspace, workspace.pictures.folder("test"), choice, compare="none")
     BatchRecords.of(workspace).add(measured, "as before", datetime(2026, 3, 31, tzinfo=UTC))
     yield workspace
     shutil.rmtree(BatchRecords.of(workspace).folder)
@@ -35,7 +35,7 @@ def digits(server, server_folder):
 def noisy(digits: Workspace, server_folder: Path) -> Path:
     """Test pictures with noise under a folder that the server may open."""
     generator = np.random.default_rng(0)
-    source, folder = digits.picture_folder("test"), server_folder / "noisy"
+    source, folder = digits.pictures.folder("test"), server_folder / "noisy"
     for path in sorted(source.rglob("*.png"))[::3]:
         copy = folder / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ def workspace(server: str, server_folder: Path) -> Workspace:
 
 @pytest.fixture(scope="module")
 def engine(workspace: Workspace) -> Iterator[Engine]:
-    loaded = workspace.load_engine("cpu")
+    loaded = workspace.classifier.load_engine("cpu")
     yield loaded
     loaded.close()
 
@@ -53,7 +53,7 @@ def files(workspace: Workspace) -> Files:
     found: Files = []
     for split, labels in (("test", "012345"), ("reject", "6789")):
         for label in labels:
-            folder = workspace.picture_folder(split) / label
+            folder = workspace.pictures.folder(split) / label
             found += [(path.name, path.read_bytes()) for path in sorted(folder.iterdir())[:4]]
     order = np.random.default_rng(4).permutation(len(found))[:24]
     return [found[index] for index in order]
@@ -362,7 +362,7 @@ def test_samples_need_no_picture_of_one_s_own(uploads, workspace, evaluation, de
     expect(known).to_have_attribute("aria-pressed", "true")
     name = uploads.names()[0]
     assert name.startswith("test/0/")
-    content = (workspace.picture_folder("test") / name.removeprefix("test/")).read_bytes()
+    content = (workspace.pictures.folder("test") / name.removeprefix("test/")).read_bytes()
     uploads.expect_decisions(decided([(name, content)], evaluation.recommend(0.85).threshold))
     unknown = samples.last
     expect(unknown).to_have_attribute("aria-label", re.compile("unknown, 9$"))

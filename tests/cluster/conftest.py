@@ -53,7 +53,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         weights=folder / "net.pth",
         reject="reject",
         transform=Transform((32, 32), (32, 32)),
-    ).load_engine("cpu")
+    ).classifier.load_engine("cpu")
     return folder
 
 

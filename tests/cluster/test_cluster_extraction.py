@@ -47,11 +47,11 @@ def content(workspace: Workspace) -> dict[str, bytes]:
 
 def require_the_same(workspace: Workspace, expected: Workspace) -> None:
     """Every picture once, logits equal bit for bit, reasons in the same words."""
-    activations, other = workspace.activations("train"), expected.activations("train")
+    activations, other = workspace.stored.activations("train"), expected.stored.activations("train")
     assert isinstance(activations, Activations)
     assert isinstance(other, Activations)
     paths = activations.pictures["path"].tolist()
-    assert paths == list(workspace.find_pictures("train").paths)
+    assert paths == list(workspace.pictures.find("train").paths)
     assert len(set(paths)) == len(paths) == N_TRAIN
     assert len(activations.logits) == N_TRAIN - 1
     assert activations.logits.tobytes() == other.logits.tobytes()
@@ -186,7 +186,7 @@ def workers_of(node: Node) -> list[int]:
 def test_a_run_on_addresses_that_is_stopped_goes_on_on_the_cluster(
     ray_cluster: Cluster, workspace: Workspace, on_one_machine: Workspace
 ) -> None:
-    folders = {split: f"file://{workspace.folder}/{split}" for split in workspace.splits}
+    folders = {split: f"file://{workspace.folder}/{split}" for split in workspace.pictures.splits}
     workspace.save_settings(replace(workspace.settings, folders=folders))
 
     def stop(split: str, progress: Progress) -> None:
@@ -204,7 +204,7 @@ def test_a_run_on_addresses_that_is_stopped_goes_on_on_the_cluster(
 @pytest.fixture
 def workers(ray_cluster: Cluster, workspace: Workspace) -> Iterator[Workers]:
     made = Workers(
-        lambda device: ship(workspace._classifier, device), ray_cluster.address, patience=SECONDS
+        lambda device: ship(workspace.classifier, device), ray_cluster.address, patience=SECONDS
     )
     try:
         yield made

@@ -61,8 +61,8 @@ def make_workspace(
     write_settings(folder / FILE_NAME, settings)
     workspace = Workspace.open(folder)
     if stored:
-        for seed, split in enumerate(workspace.splits):
-            store_made_up(workspace, split, workspace.find_pictures(split), seed)
+        for seed, split in enumerate(workspace.pictures.splits):
+            store_made_up(workspace, split, workspace.pictures.find(split), seed)
     return workspace
 
 
@@ -72,17 +72,17 @@ def store_made_up(workspace: Workspace, split: str, files: PictureFiles, seed: i
     rows: dict[int, NDArray[np.float32] | str] = dict(enumerate(logits))
     if split == "test":
         rows[len(files) - 1] = "damaged picture (made up)"
-    workspace.store.save(split, files, rows, len(workspace.classes))
+    workspace.stored.store.save(split, files, rows, len(workspace.classes))
 
 
 def divide_reject_set(workspace: Workspace, counts: dict[str, int]) -> None:
     """Move some unknowns of :func:`make_workspace` to other folders, and store them again."""
-    folder = workspace.picture_folder("reject")
+    folder = workspace.pictures.folder("reject")
     for name, count in counts.items():
         (folder / name).mkdir()
         for path in sorted((folder / "oak").iterdir())[:count]:
             path.rename(folder / name / path.name)
-    store_made_up(workspace, "reject", workspace.find_pictures("reject"), seed=2)
+    store_made_up(workspace, "reject", workspace.pictures.find("reject"), seed=2)
 
 
 class MadeUpRows(Mapping[int, Result]):
@@ -116,7 +116,7 @@ def make_large_workspace(
         paths = tuple(f"{label}/{number}.png" for number, label in enumerate(known.tolist()))
         ones = np.ones(count, dtype=np.int64)
         files = PictureFiles(folder / split, paths, labels, ones, ones)
-        workspace.store.save(split, files, MadeUpRows(labels, n_classes, seed), n_classes)
+        workspace.stored.store.save(split, files, MadeUpRows(labels, n_classes, seed), n_classes)
     return workspace
 
 

@@ -50,7 +50,7 @@ def test_stored_activations_give_the_same_curve(workspace: Workspace, preset: st
 @pytest.mark.parametrize("preset", PRESETS)
 def test_calibrations_give_the_same_probabilities(workspace: Workspace, preset: str) -> None:
     openmax = OpenMax.load(DATA / f"calibration-{preset}.json")
-    test = workspace.activations("test")
+    test = workspace.stored.activations("test")
     assert test is not None
     assert_allclose(openmax.predict_proba(test.logits[:5]), FIGURES[preset], rtol=0, atol=1e-12)
     text = (DATA / f"calibration-{preset}.json").read_text(encoding="utf-8")

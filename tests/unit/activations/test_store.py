@@ -16,11 +16,11 @@ def test_runs_that_store_the_same_pictures_at_once_all_end_well_and_leave_one_st
     tmp_path: Path,
 ) -> None:
     workspace = make_workspace(tmp_path, n_train=4, n_test=2, n_reject=2, stored=False)
-    files = workspace.find_pictures("train")
+    files = workspace.pictures.find("train")
     logits = made_up_logits(files.labels, 3, seed=0)
     rows: Rows = dict(enumerate(logits))
     with ThreadPoolExecutor(8) as pool:
-        runs = [pool.submit(workspace.store.save, "train", files, rows, 3) for _ in range(8)]
+        runs = [pool.submit(workspace.stored.store.save, "train", files, rows, 3) for _ in range(8)]
         assert [run.result() for run in runs] == [None] * 8
     (folder,) = (tmp_path / "activations").iterdir()
     np.testing.assert_array_equal(Activations.load(folder).logits, logits)

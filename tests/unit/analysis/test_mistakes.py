@@ -258,7 +258,7 @@ def test_rows_lead_to_the_picture_its_truth_and_its_score(trees, threshold):
     found = find_mistakes(evaluated, threshold)
     for table in tables(found):
         for split, row, path, score, gap, predicted, truth in rows_of(table):
-            folder = trees.picture_folder(split)
+            folder = trees.pictures.folder(split)
             assert (folder / path).is_file()
             parent = Path(path).parent.name
             assert truth == ("unknown" if split == "reject" else parent)

@@ -38,7 +38,7 @@ def nothing_recorded(digits: Workspace) -> None:
 def copy_test_pictures(workspace: Workspace, folder: Path, noise: float = 0.0) -> Path:
     """Half of the test pictures, with noise if asked for, under the same names."""
     generator = np.random.default_rng(0)
-    source = workspace.picture_folder("test")
+    source = workspace.pictures.folder("test")
     for path in sorted(source.rglob("*.png"))[::2]:
         copy = folder / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,8 @@ def noisy(digits, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def renamed(digits, tmp_path_factory) -> Path:
     """The other half of the test pictures under the names of the first, as a camera would."""
-    folder, source = tmp_path_factory.mktemp("renamed") / "wednesday", digits.picture_folder("test")
+    folder = tmp_path_factory.mktemp("renamed") / "wednesday"
+    source = digits.pictures.folder("test")
     for label in digits.classes:
         paths = sorted((source / label).iterdir())
         (folder / label).mkdir(parents=True)
@@ -128,7 +129,7 @@ def test_a_batch_of_any_name_is_named_by_its_id(digits, renamed, name):
     """Batches may be called as a set is, as an option is, or as a newer batch."""
     for split, day in (("test", 1), ("reject", 2)):
         called = (f"--name={name}", f"--time=2026-03-0{day}")
-        shell("monitor", digits.folder, digits.store.newest(split), "--record", *called)
+        shell("monitor", digits.folder, digits.stored.store.newest(split), "--record", *called)
     first = BatchRecords.of(digits).load()[0][0]
     ran = shell("monitor", digits.folder, renamed, "--compare", first.id)
     assert f"with the same path as in the batch '{name}' of 2026-03-01" in ran.out
@@ -225,7 +226,7 @@ def test_the_operating_point_decides_with_its_thresholds_per_class(digits, alike
 
 
 def test_stored_logits_are_monitored_without_the_network(digits):
-    ran = shell("monitor", digits.folder, digits.store.newest("reject"), "--compare", "none")
+    ran = shell("monitor", digits.folder, digits.stored.store.newest("reject"), "--compare", "none")
     assert ran.code == 0
     assert "714 pictures of" in ran.out
     assert "pictures/s" not in ran.err
@@ -234,7 +235,7 @@ def test_stored_logits_are_monitored_without_the_network(digits):
 
 def test_hundreds_of_classes_are_monitored(tmp_path):
     workspace = make_large_workspace(tmp_path / "large", 2_000, n_classes=100)
-    source = workspace.store.newest("test")
+    source = workspace.stored.store.newest("test")
     assert source is not None
     ran = shell("monitor", workspace.folder, source, "--threshold", "0.1", "--json")
     values = json.loads(ran.out)

@@ -35,7 +35,7 @@ def extracted(demo: Workspace) -> Workspace:
 
 
 def test_every_digit_of_the_set_is_written_once(demo: Workspace) -> None:
-    counts = {split: len(demo.find_pictures(split)) for split in demo.splits}
+    counts = {split: len(demo.pictures.find(split)) for split in demo.pictures.splits}
     assert list(counts) == ["train", "test", "reject"]
     assert sum(counts.values()) == 1797
     rows = [int(path.stem) for path in demo.folder.rglob("*.png")]
@@ -48,10 +48,10 @@ def test_every_digit_of_the_set_is_written_once(demo: Workspace) -> None:
 def test_known_digits_are_trained_and_tested_and_the_others_rejected(
     demo: Workspace, split: str, digits: str
 ) -> None:
-    folders = sorted(path.name for path in demo.picture_folder(split).iterdir())
+    folders = sorted(path.name for path in demo.pictures.folder(split).iterdir())
     assert folders == list(digits)
     target = load_digits().target
-    for path in demo.picture_folder(split).rglob("*.png"):
+    for path in demo.pictures.folder(split).rglob("*.png"):
         assert target[int(path.stem)] == int(path.parent.name)
 
 
@@ -59,14 +59,14 @@ def test_known_digits_are_trained_and_tested_and_the_others_rejected(
 def test_the_first_seventy_per_cent_in_the_set_s_order_are_trained_on(
     demo: Workspace, digit: str
 ) -> None:
-    trained = sorted(int(p.stem) for p in (demo.picture_folder("train") / digit).iterdir())
-    tested = sorted(int(p.stem) for p in (demo.picture_folder("test") / digit).iterdir())
+    trained = sorted(int(p.stem) for p in (demo.pictures.folder("train") / digit).iterdir())
+    tested = sorted(int(p.stem) for p in (demo.pictures.folder("test") / digit).iterdir())
     assert max(trained) < min(tested)
     assert len(trained) == round(0.7 * (len(trained) + len(tested)))
 
 
 def test_a_picture_is_its_digit_s_ink_on_white_paper(demo: Workspace) -> None:
-    path = demo.picture_folder("train") / "0" / "0000.png"
+    path = demo.pictures.folder("train") / "0" / "0000.png"
     with Image.open(path) as picture:
         assert (picture.size, picture.mode) == ((80, 80), "L")
         pixels = np.asarray(picture, dtype=np.float64)
@@ -99,7 +99,7 @@ def test_the_weights_are_small_enough_to_ship() -> None:
 
 
 def test_the_weights_fit_the_demo_s_architecture(demo: Workspace) -> None:
-    classifier = demo.load_classifier()
+    classifier = demo.classifier.load()
     assert classifier.architecture == "shufflenet_v2_x0_5"
     assert classifier.classes == KNOWN_DIGITS
     assert read_weights(WEIGHTS)["fc.weight"].shape == (6, 1024)
@@ -118,8 +118,8 @@ def test_the_notebook_s_method_keeps_the_floor_and_rejects_the_unknown(
     assert point.reject_accuracy is not None
     assert point.reject_accuracy > 0.85
     assert (point.n_test, point.n_reject) == (
-        len(extracted.find_pictures("test")),
-        len(extracted.find_pictures("reject")),
+        len(extracted.pictures.find("test")),
+        len(extracted.pictures.find("reject")),
     )
 
 

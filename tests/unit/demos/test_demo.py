@@ -135,7 +135,7 @@ from openmax_core.demos.catalogue import DEMOS
 demo = next(item for item in DEMOS if item.key == {demo.key!r})
 workspace = open_demo(demo, folder=Path({str(tmp_path / demo.key)!r}))
 ran = workspace.extract("cpu").n_run
-assert {{split: len(workspace.find_pictures(split)) for split in workspace.splits}} == ran
+assert {{split: len(workspace.pictures.find(split)) for split in workspace.pictures.splits}} == ran
 assert "torch" not in sys.modules and "torchvision" not in sys.modules
 """
     done = subprocess.run(
@@ -154,7 +154,7 @@ def garages(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.mark.parametrize(("split", "count"), [("train", 120), ("test", 50)])
 def test_every_garage_has_its_pictures(garages: Workspace, split: str, count: int) -> None:
-    folder = garages.picture_folder(split)
+    folder = garages.pictures.folder(split)
     counts = {path.name: len(list(path.glob("*.jpg"))) for path in folder.iterdir()}
     assert counts == dict.fromkeys(GARAGE_NAMES, count)
 
@@ -162,7 +162,7 @@ def test_every_garage_has_its_pictures(garages: Workspace, split: str, count: in
 def test_the_reject_set_is_divided_by_the_reason_why_it_must_be_rejected(
     garages: Workspace,
 ) -> None:
-    folder = garages.picture_folder("reject")
+    folder = garages.pictures.folder("reject")
     assert sorted(path.name for path in folder.iterdir()) == [
         "across the line",
         "another garage",
@@ -173,7 +173,7 @@ def test_the_reject_set_is_divided_by_the_reason_why_it_must_be_rejected(
         "outdoor lot",
         "too close",
     ]
-    assert len(garages.find_pictures("reject")) == 240
+    assert len(garages.pictures.find("reject")) == 240
 
 
 def test_every_picture_is_of_one_size_and_listed_with_how_it_was_made(garages: Workspace) -> None:
@@ -279,7 +279,7 @@ def test_another_archive_brings_its_pictures_and_keeps_what_was_saved(
     assert pictures == {name: newer[name] for name in newer if name.endswith(".jpg")}
     assert {name: (folder / name).read_bytes() for name in saved} == saved
     # Figures of other pictures are not shown: they go through the network again.
-    assert not any(workspace.has_activations(split) for split in workspace.splits)
+    assert not any(workspace.stored.has(split) for split in workspace.pictures.splits)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["garages", "small"]
 
 
@@ -368,7 +368,7 @@ def test_an_update_that_was_interrupted_is_done_again(
         with pytest.raises(KeyboardInterrupt):
             open_demo(GARAGES, small, folder)
     workspace = open_demo(GARAGES, small, folder)
-    assert len(workspace.find_pictures("train")) == len(GARAGE_NAMES)
+    assert len(workspace.pictures.find("train")) == len(GARAGE_NAMES)
     expected = few_pictures(shade=10)["train/Museum/0.jpg"]
     assert {path.read_bytes() for path in folder.rglob("*.jpg")} == {expected}
 
@@ -430,7 +430,7 @@ def test_the_weights_are_small_enough_to_ship(demo: Demo) -> None:
 
 
 def test_the_weights_fit_the_demo_s_architecture(made: Workspace, demo: Demo) -> None:
-    classifier = made.load_classifier()
+    classifier = made.classifier.load()
     assert classifier.architecture == demo.settings.classifier.architecture
     assert classifier.classes == demo.settings.classifier.classes
     assert not classifier.network.training
@@ -442,10 +442,10 @@ def test_the_exported_network_is_that_of_the_weights(made: Workspace, demo: Demo
     stem = Path(demo.weights_name).stem
     assert [path.name for path in ASSETS.glob(f"{stem}-*.onnx")] == [shipped.name]
     assert (made.folder / shipped.name).read_bytes() == shipped.read_bytes()
-    files = made.find_pictures("reject")
+    files = made.pictures.find("reject")
     sources = [files.folder / path for path in files.paths[:40]]
     exported = OnnxEngine(shipped, made.settings.transform)
-    by_torch = TorchEngine(made.load_classifier())
+    by_torch = TorchEngine(made.classifier.load())
     logits, expected = (
         np.array([result for _, result in run(engine, sources)]) for engine in (exported, by_torch)
     )

@@ -52,7 +52,7 @@ def is_many(monkeypatch):
 
 
 def stored(workspace: Workspace, split: str) -> StoredSplit:
-    folder = workspace.store.newest(split)
+    folder = workspace.stored.store.newest(split)
     assert folder is not None
     return StoredSplit(folder)
 
@@ -61,7 +61,7 @@ def stored(workspace: Workspace, split: str) -> StoredSplit:
 
 
 def test_chunks_are_the_stored_rows_in_order(trees):
-    whole, chunks = trees.activations("test"), list(stored(trees, "test").chunks())
+    whole, chunks = trees.stored.activations("test"), list(stored(trees, "test").chunks())
     assert len(chunks) > 10
     assert [chunk.first for chunk in chunks] == np.cumsum([0, *map(len, chunks[:-1])]).tolist()
     assert np.array_equal(np.concatenate([chunk.logits for chunk in chunks]), whole.logits)
@@ -73,7 +73,7 @@ def test_chunks_are_the_stored_rows_in_order(trees):
 @pytest.mark.parametrize("split", ["test", "train"])
 def test_some_rows_are_read_with_all_that_is_known_of_them(trees, split):
     """With a file that is unreadable, and without."""
-    whole, rows = trees.activations(split), np.array([0, 15, 16, 40, 88])
+    whole, rows = trees.stored.activations(split), np.array([0, 15, 16, 40, 88])
     some = stored(trees, split).at(rows)
     assert np.array_equal(some.logits, whole.logits[rows])
     assert some.readable.equals(whole.readable.iloc[rows].reset_index(drop=True))
@@ -87,7 +87,7 @@ def test_damaged_logits_are_named_by_their_picture(trees):
     logits = np.load(folder / LOGITS, allow_pickle=False)
     logits[50, 1] = np.nan
     np.save(folder / LOGITS, logits, allow_pickle=False)
-    path = trees.activations("test").readable["path"].iloc[50]
+    path = trees.stored.activations("test").readable["path"].iloc[50]
     with pytest.raises(ActivationsError, match=f"{path} are damaged.*extraction again"):
         list(stored(trees, "test").chunks())
 
@@ -120,7 +120,7 @@ def test_logits_that_end_too_early_are_said(trees):
     ],
 )
 def test_a_streamed_fit_is_the_fit(trees, preset, settings):
-    train = trees.activations("train")
+    train = trees.stored.activations("train")
     whole = OpenMax(preset, tail_size=8, **settings).fit(train.logits, train.labels)
     om = OpenMax(preset, tail_size=8, **settings).fit_chunks(
         stored(trees, "train").chunks, list("abc")
@@ -140,7 +140,7 @@ def test_a_streamed_fit_is_the_fit(trees, preset, settings):
 
 
 def test_a_fit_whose_pictures_lie_in_no_order_is_the_same(trees):
-    train = trees.activations("train")
+    train = trees.stored.activations("train")
     order = np.random.default_rng(0).permutation(len(train))
     shuffled = Activations(train.logits[order], train.pictures.iloc[order], train.key)
     folder = trees.folder / "shuffled"
@@ -187,13 +187,13 @@ def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, preset, r
 
 
 def test_only_many_pictures_are_counted(trees, monkeypatch):
-    assert not trees.is_large()
+    assert not trees.stored.is_large()
     n_pictures = 3 * 40 + 3 * 30 - 1 + 60
     monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", n_pictures)
     monkeypatch.setattr("openmax_core.evaluation.counting.MOST_LOGITS", 3 * n_pictures)
-    assert not trees.is_large()
+    assert not trees.stored.is_large()
     monkeypatch.setattr("openmax_core.evaluation.counting.MOST_LOGITS", 3 * n_pictures - 1)
-    assert trees.is_large()
+    assert trees.stored.is_large()
 
 
 def test_counts_are_made_once_with_progress_and_kept_by_method(trees, is_many):
@@ -219,7 +219,7 @@ def test_counts_are_made_once_with_progress_and_kept_by_method(trees, is_many):
 @pytest.mark.parametrize("size", [3 * 4, 3 * 1000])
 def test_counts_do_not_depend_on_the_chunks(trees, is_many, monkeypatch, size):
     counts = trees.evaluate("bendale").overall.halves[0].counts.counts
-    shutil.rmtree(trees.counts.folder / "counts")
+    shutil.rmtree(trees.stored.counts.folder / "counts")
     monkeypatch.setattr(StoredSplit.chunks, "__defaults__", (size,))
     assert np.array_equal(trees.evaluate("bendale").overall.halves[0].counts.counts, counts)
 
@@ -236,7 +236,7 @@ def test_counts_do_not_depend_on_the_chunks(trees, is_many, monkeypatch, size):
 )
 def test_damaged_counts_are_made_anew(trees, is_many, name, damage, caplog):
     first = trees.evaluate()
-    (folder,) = (trees.counts.folder / "counts").iterdir()
+    (folder,) = (trees.stored.counts.folder / "counts").iterdir()
     content = (folder / name).read_bytes()
     if damage == "gone":
         (folder / name).unlink()
@@ -263,15 +263,15 @@ def test_counts_that_cannot_be_kept_are_used_all_the_same(trees, is_many, monkey
 
 def test_counts_of_activations_that_are_gone_are_removed(trees, is_many):
     trees.evaluate()
-    (old,) = (trees.counts.folder / "counts").iterdir()
+    (old,) = (trees.stored.counts.folder / "counts").iterdir()
     key = json.loads((old / "key.json").read_text())
     (old / "key.json").write_text(json.dumps(key | {"stores": ["test-0123456789abcdef"]}))
     trees.evaluate("bendale", tail_size=5)
-    assert old not in (trees.counts.folder / "counts").iterdir()
+    assert old not in (trees.stored.counts.folder / "counts").iterdir()
 
 
 def test_what_a_killed_process_was_writing_is_removed(trees, is_many):
-    folder = trees.counts.folder / "counts"
+    folder = trees.stored.counts.folder / "counts"
     old, new = folder / ".writing-old", folder / ".writing-new"
     for path in (old, new):
         path.mkdir(parents=True)
@@ -290,7 +290,7 @@ def test_counting_that_is_told_to_stop_leaves_nothing(trees, is_many):
 
     with pytest.raises(StopError):
         trees.evaluate(report=stop)
-    assert not (trees.counts.folder / "counts").exists()
+    assert not (trees.stored.counts.folder / "counts").exists()
 
 
 def test_a_workspace_without_reject_set_is_counted(tmp_path, is_many):
@@ -343,7 +343,7 @@ def test_the_pull_of_one_picture_is_that_of_the_farthest_of_all(trees, preset, m
 
 
 def test_the_pull_is_looked_for_among_all_and_its_median_is_the_sample_s(trees, is_many):
-    train = trees.activations("train")
+    train = trees.stored.activations("train")
     for _ in range(2):  # counted, and opened again
         evaluation = trees.evaluate("bendale")
         assert len(evaluation.train) == 25
@@ -387,7 +387,7 @@ def test_a_report_says_how_exact_it_is(trees, is_many):
 def test_folders_of_many_pictures_are_not_looked_at(trees, is_many):
     status = trees.status("test")
     assert (status.n_stored, status.is_current, status.is_compared) == (90, True, False)
-    few = trees.few_activations("test", 4)
+    few = trees.stored.few("test", 4)
     assert few is not None
     assert len(few) == 4
     assert few.n_readable == 89

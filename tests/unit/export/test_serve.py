@@ -98,7 +98,7 @@ def digit_paths(workspace: Workspace) -> list[Path]:
     """Pictures of all kinds, spread over both sets."""
     found = []
     for split in ("test", "reject"):
-        paths = sorted(workspace.picture_folder(split).rglob("*.png"))
+        paths = sorted(workspace.pictures.folder(split).rglob("*.png"))
         found += paths[:: len(paths) // N_EACH][:N_EACH]
     return found
 
@@ -112,7 +112,7 @@ def png(width: int, height: int) -> bytes:
 def test_decisions_are_those_of_the_library(served: Served) -> None:
     workspace, paths = served.workspace, digit_paths(served.workspace)
     choice = choose_method(workspace)
-    results = run_network(workspace.load_engine("cpu"), paths)
+    results = run_network(workspace.classifier.load_engine("cpu"), paths)
     pictures = PictureLogits(tuple(path.name for path in paths), tuple(results))
     table = verdict_table(choice.evaluation.openmax, pictures, choice.threshold)
     answers = []

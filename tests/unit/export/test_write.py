@@ -57,17 +57,17 @@ def pictures(digits: Workspace) -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def stored(digits: Workspace) -> NDArray[np.float32]:
     """(500, C) logits of the same pictures, as the library has stored them."""
-    parts = [digits.activations(split) for split in ("test", "reject")]
+    parts = [digits.stored.activations(split) for split in ("test", "reject")]
     return np.concatenate([part.logits[: N_COMPARED // 2] for part in parts if part is not None])
 
 
 def compared_paths(workspace: Workspace) -> list[Path]:
     paths = []
     for split in ("test", "reject"):
-        activations = workspace.activations(split)
+        activations = workspace.stored.activations(split)
         assert activations is not None
         names = activations.readable["path"].iloc[: N_COMPARED // 2]
-        paths += [workspace.picture_folder(split) / name for name in names]
+        paths += [workspace.pictures.folder(split) / name for name in names]
     assert len(paths) == N_COMPARED
     return paths
 
@@ -77,7 +77,7 @@ def describe(workspace: Workspace, choice: Choice) -> ExportDescription:
     return ExportDescription(
         workspace.settings.name,
         chosen.architecture,
-        workspace.weights_key,
+        workspace.classifier.weights_key,
         chosen.classes,
         workspace.settings.transform,
         choice.evaluation.calibrated_on,
@@ -323,7 +323,7 @@ def test_a_file_that_would_decide_otherwise_is_not_written(
 
 
 def test_pictures_that_were_moved_away_are_not_needed(digits: Workspace, tmp_path: Path) -> None:
-    elsewhere = replace(digits.settings, folders={name: name for name in digits.splits})
+    elsewhere = replace(digits.settings, folders={name: name for name in digits.pictures.splits})
     workspace = Workspace(digits.folder, elsewhere)
     hidden = digits.folder / "test-away"
     (digits.folder / "test").rename(hidden)

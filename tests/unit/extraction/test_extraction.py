@@ -25,6 +25,7 @@ from openmax_core.network import inference
 from openmax_core.network.classifier import build_network
 from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.images import Transform
 from openmax_core.support.jobs import CancelledError, Job
 from openmax_core.workspace.workspace import Workspace
@@ -56,7 +57,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reject="reject",
         transform=Transform((32, 32), (32, 32)),
     )
-    workspace.load_engine("cpu")
+    workspace.classifier.load_engine("cpu")
     return folder
 
 
@@ -234,7 +235,7 @@ def test_a_damaged_shard_is_run_again(
 def test_a_second_process_waits_and_then_finds_everything(
     workspace: Workspace, undisturbed: dict[str, bytes]
 ) -> None:
-    with workspace.store.locked():
+    with workspace.stored.store.locked():
         process = subprocess.Popen(
             command(workspace.folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -261,7 +262,7 @@ def test_two_processes_at_once_do_the_work_once(
 
 
 def test_what_changes_while_a_run_waits_is_seen(workspace: Workspace) -> None:
-    added = workspace.picture_folder("test") / "dark" / "added.png"
+    added = workspace.pictures.folder("test") / "dark" / "added.png"
 
     def tell(split: str, progress: Progress) -> None:
         if progress.waiting_for and not added.exists():
@@ -270,7 +271,7 @@ def test_what_changes_while_a_run_waits_is_seen(workspace: Workspace) -> None:
 
     release = threading.Event()
     job: Job[None, ExtractionReport]
-    with workspace.store.locked():
+    with workspace.stored.store.locked():
         job = Job(lambda report: Workspace.open(workspace.folder).extract("cpu", progress=tell))
         job.start()
         assert release.wait(SECONDS)
@@ -282,7 +283,7 @@ def test_nobody_sees_one_split_from_before_beside_another_from_now(workspace: Wo
     workspace.extract("cpu")
     state = workspace.state()
     for split in ("train", "test"):
-        (workspace.picture_folder(split) / "dark" / "0001.png").touch()
+        (workspace.pictures.folder(split) / "dark" / "0001.png").touch()
     states: list[str] = []
     workspace.extract("cpu", progress=lambda split, progress: states.append(workspace.state()))
     assert set(states) == {state}
@@ -291,7 +292,7 @@ def test_nobody_sees_one_split_from_before_beside_another_from_now(workspace: Wo
 
 def test_leftovers_are_removed_though_there_is_nothing_to_run(workspace: Workspace) -> None:
     workspace.extract("cpu")
-    workspace.store.shards("test").write([("gone", 1, 1)], ["damaged"], 2)
+    workspace.stored.store.shards("test").write([("gone", 1, 1)], ["damaged"], 2)
     assert workspace.status("test").n_unfinished == 0
     assert workspace.extract("cpu").n_run == {"train": 0, "test": 0, "reject": 0}
     assert not list((workspace.folder / "activations").glob(".unfinished-*"))
@@ -300,15 +301,15 @@ def test_leftovers_are_removed_though_there_is_nothing_to_run(workspace: Workspa
 def test_weights_that_are_replaced_meanwhile_are_not_stored_under_the_old_key(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Workspace.load_engine
+    real = NamedClassifier.load_engine
 
-    def load(self: Workspace, device: str, batch_size: int | None) -> Engine:
+    def load(self: NamedClassifier, device: str, batch_size: int | None) -> Engine:
         engine = real(self, device, batch_size)
         torch.manual_seed(7)
         torch.save(build_network(ARCHITECTURE, 2).state_dict(), workspace.folder / "net.pth")
         return engine
 
-    monkeypatch.setattr(Workspace, "load_engine", load)
+    monkeypatch.setattr(NamedClassifier, "load_engine", load)
     with pytest.raises(WorkspaceError, match=r"net\.pth were replaced in the meantime"):
         workspace.extract("cpu")
     assert not list((workspace.folder / "activations").glob("[!.]*"))
@@ -337,7 +338,7 @@ def test_who_waits_can_be_told_to_stop(workspace: Workspace) -> None:
         told.append(progress.in_words)
         raise CancelledError
 
-    with workspace.store.locked(), pytest.raises(CancelledError):
+    with workspace.stored.store.locked(), pytest.raises(CancelledError):
         workspace.extract("cpu", progress=tell)
     assert told == [f"0 of {2 * N_TRAIN} pictures · waiting for {OTHER_PROCESS}"]
 
@@ -356,19 +357,19 @@ def test_pictures_that_change_while_a_run_is_interrupted_are_run_again(
 ) -> None:
     assert kill_when(workspace.folder, lambda: len(shards(workspace.folder)) >= 3)
     n_kept = SHARD * len(shards(workspace.folder))
-    train = workspace.picture_folder("train")
+    train = workspace.pictures.folder("train")
     Image.new("RGB", (12, 12), "red").save(train / "dark" / "0003.png")
     (train / "dark" / "0004.png").unlink()
     Image.new("RGB", (12, 12), "blue").save(train / "dark" / "0003b.png")
     report = workspace.extract("cpu")
     assert report.n_resumed == n_kept - 2
-    activations = workspace.activations("train")
+    activations = workspace.stored.activations("train")
     assert activations is not None
-    assert activations.pictures["path"].tolist() == list(workspace.find_pictures("train").paths)
+    assert activations.pictures["path"].tolist() == list(workspace.pictures.find("train").paths)
     fresh = Workspace.open(workspace.folder)
     shutil.rmtree(workspace.folder / "activations")
     fresh.extract("cpu")
-    again = fresh.activations("train")
+    again = fresh.stored.activations("train")
     assert again is not None
     np.testing.assert_array_equal(again.logits, activations.logits)
 
@@ -376,10 +377,10 @@ def test_pictures_that_change_while_a_run_is_interrupted_are_run_again(
 def test_an_unreadable_picture_is_tried_again_only_when_it_changes(workspace: Workspace) -> None:
     workspace.extract("cpu")
     assert workspace.extract("cpu").n_unreadable["train"] == 1
-    (workspace.picture_folder("train") / "light" / "0000.png").touch()
+    (workspace.pictures.folder("train") / "light" / "0000.png").touch()
     report = workspace.extract("cpu")
     assert (report.n_run["train"], report.n_unreadable["train"]) == (1, 1)
-    Image.new("RGB", (12, 12)).save(workspace.picture_folder("train") / "dark" / "0150.png")
+    Image.new("RGB", (12, 12)).save(workspace.pictures.folder("train") / "dark" / "0150.png")
     report = workspace.extract("cpu")
     assert (report.n_run["train"], report.n_unreadable["train"]) == (1, 0)
 
@@ -407,7 +408,7 @@ def test_another_transform_leaves_no_shards_of_the_old_one(workspace: Workspace)
 
 def test_nothing_to_do_touches_nothing_and_needs_no_lock(workspace: Workspace) -> None:
     workspace.extract("cpu")
-    with workspace.store.locked():
+    with workspace.stored.store.locked():
         before = {path: path.stat().st_mtime_ns for path in workspace.folder.rglob("*")}
         report = workspace.extract("cpu")
         assert report.in_words == "Nothing to do: no picture is new or changed."

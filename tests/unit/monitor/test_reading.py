@@ -32,14 +32,14 @@ def logits() -> np.ndarray:
 
 
 def test_stored_activations_are_read_by_their_folder_or_their_table(trees):
-    folder = trees.store.newest("test")
+    folder = trees.stored.store.newest("test")
     for source in (folder, folder / "pictures.parquet"):
         batch = read_batch(trees, source)
-        stored = trees.activations("test")
+        stored = trees.stored.activations("test")
         assert batch.logits.tolist() == stored.logits.tolist()
         assert batch.paths == tuple(stored.pictures["path"])
         assert [error for error in batch.errors if error] == ["damaged picture (made up)"]
-        assert batch.folder == trees.picture_folder("test")
+        assert batch.folder == trees.pictures.folder("test")
         assert batch.notes == ()
 
 
@@ -47,7 +47,7 @@ def test_activations_of_another_classifier_are_refused(trees, tmp_path):
     other = make_workspace(tmp_path / "other", n_train=3, n_test=2, n_reject=0)
     (other.folder / "weights.safetensors").write_bytes(b"others")
     with pytest.raises(OpenMaxError, match=r"of another classifier than that of .*\(weights diff"):
-        read_batch(other, trees.store.newest("test"))
+        read_batch(other, trees.stored.store.newest("test"))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
@@ -90,7 +90,7 @@ def test_logits_that_are_no_numbers_count_as_unreadable(trees, tmp_path, logits,
 
 def test_stored_logits_that_are_no_numbers_count_as_unreadable(trees, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(trees.store.newest("test"), folder)
+    shutil.copytree(trees.stored.store.newest("test"), folder)
     logits = np.load(folder / "logits.npy")
     logits[3] = np.nan
     np.save(folder / "logits.npy", logits)

@@ -164,14 +164,14 @@ def test_logits_and_reasons_are_equal_bit_for_bit(pair: tuple[Workspace, Workspa
     here, there = pair
     assert there.settings.folders["train"].startswith("file:///")
     for split in SPLITS:
-        mine, other = here.activations(split), there.activations(split)
+        mine, other = here.stored.activations(split), there.stored.activations(split)
         assert isinstance(mine, Activations)
         assert isinstance(other, Activations)
         assert other.logits.tobytes() == mine.logits.tobytes()
         assert other.pictures.equals(mine.pictures)
         assert there.status(split) == here.status(split)
         assert there.status(split).is_current
-    unreadable = there.activations("train")
+    unreadable = there.stored.activations("train")
     assert unreadable is not None
     assert unreadable.unreadable["path"].tolist() == ["a b/damaged.png"]
 
@@ -200,7 +200,7 @@ def test_an_address_that_falls_silent_ends_the_run_and_is_not_stored(
     monkeypatch.setattr(RemotePath, "read_bytes", refuse)
     with pytest.raises(WorkspaceError, match=r"z\.png \(timeout\)"):
         workspace.extract("cpu")
-    assert not workspace.has_activations("train")
+    assert not workspace.stored.has("train")
     monkeypatch.undo()
     workspace.extract("cpu")
     assert workspace.status("train").is_current
@@ -208,14 +208,16 @@ def test_an_address_that_falls_silent_ends_the_run_and_is_not_stored(
 
 def test_pictures_are_shown_and_taken_from_an_address(pair: tuple[Workspace, Workspace]) -> None:
     here, there = pair
-    mine, other = (sample_pictures(item, "test", item.activations("test"), 4) for item in pair)
+    mine, other = (
+        sample_pictures(item, "test", item.stored.activations("test"), 4) for item in pair
+    )
     assert [sample.caption for sample in other] == [sample.caption for sample in mine]
     assert [sample.picture.tobytes() for sample in other] == [
         sample.picture.tobytes() for sample in mine
     ]
-    path = there.picture_location("train") / "a b/sub/ü 1.png"
-    assert thumbnail_url(path) == thumbnail_url(here.picture_folder("train") / "a b/sub/ü 1.png")
-    assert picture_bytes(there.picture_location("train") / "gone.png") is None
+    path = there.pictures.location("train") / "a b/sub/ü 1.png"
+    assert thumbnail_url(path) == thumbnail_url(here.pictures.folder("train") / "a b/sub/ü 1.png")
+    assert picture_bytes(there.pictures.location("train") / "gone.png") is None
     assert sample_upload(there, "test", "ö/0.png") == sample_upload(here, "test", "ö/0.png")
     with pytest.raises(OpenMaxError, match=r"cannot read file:///.*gone\.png"):
         sample_upload(there, "test", "gone.png")
@@ -225,7 +227,7 @@ def test_what_cannot_be_at_an_address_says_so(
     pair: tuple[Workspace, Workspace], tmp_path: Path
 ) -> None:
     with pytest.raises(WorkspaceError, match="the pictures of train must lie in a folder of this"):
-        pair[1].picture_folder("train")
+        pair[1].pictures.folder("train")
     with pytest.raises(OpenMaxError, match="not at s3://bucket/a"):
         expand_paths(["s3://bucket/a"])
     with pytest.raises(OpenMaxError, match="a batch must lie"):
@@ -237,7 +239,7 @@ def test_what_cannot_be_at_an_address_says_so(
 def test_stored_activations_of_an_address_are_a_batch_that_says_where_its_pictures_are(
     pair: tuple[Workspace, Workspace],
 ) -> None:
-    folder = pair[1].store.newest("test")
+    folder = pair[1].stored.store.newest("test")
     assert folder is not None
     batch = read_batch(pair[1], folder)
     assert batch.folder is None

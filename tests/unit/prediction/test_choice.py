@@ -79,8 +79,8 @@ def test_another_preset_sets_the_stored_point_aside(workspace: Workspace) -> Non
 
 def test_a_point_of_other_activations_says_so(workspace: Workspace) -> None:
     workspace.choose(workspace.evaluate().point_at(0.41))
-    (workspace.picture_folder("test") / "ash" / "000.png").unlink()
-    store_made_up(workspace, "test", workspace.find_pictures("test"), seed=9)
+    (workspace.pictures.folder("test") / "ash" / "000.png").unlink()
+    store_made_up(workspace, "test", workspace.pictures.find("test"), seed=9)
     choice = choose_method(workspace)
     assert choice.threshold == 0.41
     assert choice.source == (

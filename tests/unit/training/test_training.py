@@ -94,7 +94,7 @@ def test_a_toy_problem_is_learned(workspace: Workspace) -> None:
     assert report.held_out_accuracy > 0.9
     assert (report.n_train, report.n_held_out) == (2 * (COUNT - HELD_OUT), 2 * HELD_OUT)
     workspace.extract("cpu")
-    activations = workspace.activations("test")
+    activations = workspace.stored.activations("test")
     assert activations is not None
     assert np.mean(activations.pictures["prediction"] == activations.pictures["label"]) > 0.9
 
@@ -198,7 +198,7 @@ def test_the_file_s_name_carries_the_held_out_accuracy(workspace: Workspace) -> 
     name = f"{ARCHITECTURE}-{report.held_out_accuracy:.4f}.safetensors"
     assert report.weights == workspace.folder / name
     assert workspace.settings.classifier.weights == name
-    assert Workspace.open(workspace.folder).load_classifier().classes == CLASSES
+    assert Workspace.open(workspace.folder).classifier.load().classes == CLASSES
 
 
 def test_the_settings_file_keeps_its_comments(workspace: Workspace) -> None:
@@ -239,7 +239,7 @@ def test_a_full_disk_leaves_the_workspace_as_it_was(
 
 
 def test_unreadable_files_are_reported_and_left_out(workspace: Workspace) -> None:
-    broken = workspace.picture_folder("train") / "red" / "broken.png"
+    broken = workspace.pictures.folder("train") / "red" / "broken.png"
     broken.write_bytes(b"no picture")
     report = fine_tune(workspace)
     assert len(report.unreadable) == 1
@@ -249,7 +249,7 @@ def test_unreadable_files_are_reported_and_left_out(workspace: Workspace) -> Non
 
 @pytest.mark.parametrize("readable", [0, 1])
 def test_a_class_with_too_few_pictures_is_named(workspace: Workspace, readable: int) -> None:
-    pictures = sorted((workspace.picture_folder("train") / "red").iterdir())
+    pictures = sorted((workspace.pictures.folder("train") / "red").iterdir())
     for path in pictures[readable:]:
         path.write_bytes(b"no picture")
     with pytest.raises(
@@ -261,7 +261,7 @@ def test_a_class_with_too_few_pictures_is_named(workspace: Workspace, readable: 
 
 def test_two_pictures_a_class_are_enough(workspace: Workspace) -> None:
     for name in CLASSES:
-        for path in sorted((workspace.picture_folder("train") / name).iterdir())[2:]:
+        for path in sorted((workspace.pictures.folder("train") / name).iterdir())[2:]:
             path.unlink()
     report = fine_tune(workspace, batch_size=1)
     assert (report.n_train, report.n_held_out) == (2, 2)

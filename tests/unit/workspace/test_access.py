@@ -137,7 +137,7 @@ def test_a_workspace_that_names_what_lies_elsewhere_is_refused(
 
 def test_a_picture_folder_that_links_elsewhere_is_refused(root: Path) -> None:
     workspace = small(root / "trees")
-    moved = workspace.picture_folder("reject").rename(root.parent / "outside" / "reject")
+    moved = workspace.pictures.folder("reject").rename(root.parent / "outside" / "reject")
     (workspace.folder / "reject").symlink_to(moved)
     with pytest.raises(WorkspaceError, match="outside/reject is not under an allowed folder"):
         AllowedRoots((root,)).open(workspace.folder)
@@ -153,14 +153,14 @@ def test_a_workspace_without_weights_is_opened(root: Path) -> None:
 def test_a_workspace_of_the_start_is_allowed_with_all_that_it_names(root: Path) -> None:
     outside = root.parent / "outside"
     workspace = small(outside / "trees")
-    workspace.picture_folder("reject").rename(outside / "oaks")
+    workspace.pictures.folder("reject").rename(outside / "oaks")
     (workspace.folder / "weights.safetensors").rename(outside / "w.safetensors")
     path = workspace.folder / FILE_NAME
     text = path.read_text(encoding="utf-8").replace('reject = "reject"', 'reject = "../oaks"')
     text = text.replace('"weights.safetensors"', '"../w.safetensors"')
     path.write_text(text, encoding="utf-8")
     allowed = AllowedRoots((root,)).including(Workspace.open(workspace.folder))
-    assert allowed.open(workspace.folder).picture_folder("reject") == outside / "oaks"
+    assert allowed.open(workspace.folder).pictures.folder("reject") == outside / "oaks"
     assert set(allowed.roots) >= {root, outside / "trees", outside / "oaks"}
     for other in (outside, outside / "w2.safetensors"):
         with pytest.raises(WorkspaceError, match="not under an allowed folder"):
@@ -188,7 +188,7 @@ def test_workspaces_are_found_up_to_two_levels_down(root: Path) -> None:
 
 def test_what_a_workspace_of_the_start_names_is_allowed_but_not_searched(root: Path) -> None:
     workspace = small(root.parent / "outside" / "trees")
-    put_settings(workspace.picture_folder("reject"), root / "own")
+    put_settings(workspace.pictures.folder("reject"), root / "own")
     assert searching(root).including(workspace).find() == [root / "own"]
 
 

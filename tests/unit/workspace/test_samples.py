@@ -105,7 +105,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def stored(workspace: Workspace, split: str) -> Activations:
-    activations = workspace.activations(split)
+    activations = workspace.stored.activations(split)
     assert activations is not None
     return activations
 
@@ -131,9 +131,9 @@ def test_unknowns_without_a_folder_are_called_unknown(tmp_path: Path) -> None:
     for path in (tmp_path / "reject" / "oak").iterdir():
         path.rename(tmp_path / "reject" / path.name)
     workspace = Workspace.open(tmp_path)
-    files = workspace.find_pictures("reject")
+    files = workspace.pictures.find("reject")
     rows = {index: np.ones(3, dtype=np.float32) for index in range(4)}
-    workspace.store.save("reject", files, {**rows}, 3)
+    workspace.stored.store.save("reject", files, {**rows}, 3)
     samples = sample_pictures(workspace, "reject", stored(workspace, "reject"), 2)
     assert [sample.caption for sample in samples] == ["unknown", "unknown"]
 
@@ -154,7 +154,7 @@ def test_no_more_samples_than_pictures(workspace: Workspace) -> None:
 
 def test_pictures_that_have_gone_or_broken_are_left_out(workspace: Workspace) -> None:
     activations = stored(workspace, "reject")
-    folder = workspace.picture_folder("reject") / "oak"
+    folder = workspace.pictures.folder("reject") / "oak"
     paths = sorted(folder.iterdir())
     for path in paths[:3]:
         path.unlink()
@@ -176,7 +176,7 @@ def test_paths_of_samples_are_those_of_the_pictures_with_what_they_show(
 def test_a_sample_is_sent_as_its_file_is(workspace: Workspace) -> None:
     path, _ = sample_paths(workspace, stored(workspace, "reject"), 1)[0]
     upload = sample_upload(workspace, "reject", path)
-    file = workspace.picture_folder("reject") / path
+    file = workspace.pictures.folder("reject") / path
     assert (upload.name, upload.content) == (f"reject/{path}", file.read_bytes())
     file.unlink()
     with pytest.raises(PictureError, match=re.escape(str(file))):

@@ -36,9 +36,10 @@ from openmax_core.errors import (
 from openmax_core.extraction.extraction import ExtractionReport
 from openmax_core.network.classifier import build_network
 from openmax_core.network.inference import NOT_FINITE, Progress
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform
+from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.settings import Defaults
-from openmax_core.workspace.status import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
@@ -135,7 +136,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     network = build_network(ARCHITECTURE, len(CLASSES))
     solved_head(network, folder / "train")
     safetensors.torch.save_file(network.state_dict(), folder / "weights.safetensors")
-    create(folder).load_engine("cpu")  # exports the network beside its weights, once
+    create(folder).classifier.load_engine("cpu")  # exports the network beside its weights, once
     (folder / "workspace.toml").unlink()
     return Material(folder, network)
 
@@ -188,7 +189,7 @@ def store_of(workspace: Workspace) -> dict[str, tuple[bytes, int]]:
 
 
 def stored(workspace: Workspace, split: str) -> Activations:
-    activations = workspace.activations(split)
+    activations = workspace.stored.activations(split)
     assert activations is not None
     return activations
 
@@ -204,7 +205,7 @@ def test_a_new_workspace_opens_again_with_the_same_settings(workspace: Workspace
     again = Workspace.open(workspace.folder)
     assert again.settings == workspace.settings
     assert again.classes == CLASSES
-    assert again.splits == ("train", "test", "reject")
+    assert again.pictures.splits == ("train", "test", "reject")
     assert again.settings.name == "study"
     assert again.settings.transform == TRANSFORM
     assert again.settings.classifier.weights == "weights.safetensors"
@@ -216,11 +217,11 @@ def test_classes_are_the_sorted_names_of_the_training_folders(
 ) -> None:
     workspace = create(material.copy_to(tmp_path), classes=None)
     assert workspace.classes == ("blue", "green", "red")
-    assert workspace.find_pictures("test").labels.tolist() == [0] * TEST + [1] * TEST + [2] * TEST
+    assert workspace.pictures.find("test").labels.tolist() == [0] * TEST + [1] * TEST + [2] * TEST
 
 
 def test_given_classes_set_the_order_of_the_labels(finished: Any) -> None:
-    files = finished[0].find_pictures("test")
+    files = finished[0].pictures.find("test")
     assert files.labels.tolist() == [0] * TEST + [1] * TEST + [2] * TEST
     assert files.paths[0] == "red/0.png"
     assert files.paths[-1] == f"blue/{TEST - 1}.png"
@@ -236,9 +237,9 @@ def test_folders_elsewhere_are_kept_as_absolute_paths(material: Material, tmp_pa
     )
     for split in ("train", "test", "reject"):
         assert workspace.settings.folders[split] == str(material.folder / split)
-        assert workspace.picture_folder(split) == material.folder / split
-    assert workspace.weights_path == material.folder / "weights.safetensors"
-    assert len(workspace.find_pictures("train")) == TRAIN * 3
+        assert workspace.pictures.folder(split) == material.folder / split
+    assert workspace.classifier.weights_path == material.folder / "weights.safetensors"
+    assert len(workspace.pictures.find("train")) == TRAIN * 3
 
 
 def test_relative_folders_are_those_of_the_present_folder(
@@ -255,8 +256,9 @@ def test_relative_folders_are_those_of_the_present_folder(
     )
     assert workspace.folder == tmp_path / "study"
     monkeypatch.chdir("/")
-    assert Workspace.open(workspace.folder).picture_folder("reject") == tmp_path / "pictures/reject"
-    assert len(workspace.find_pictures("reject")) == REJECT
+    again = Workspace.open(workspace.folder)
+    assert again.pictures.folder("reject") == tmp_path / "pictures/reject"
+    assert len(workspace.pictures.find("reject")) == REJECT
 
 
 def test_a_workspace_that_exists_is_not_overwritten(workspace: Workspace) -> None:
@@ -355,7 +357,7 @@ def test_the_table_tells_what_became_of_every_file(finished: Any) -> None:
     assert table["label"].tolist() == activations.labels.tolist()
     assert set(table["status"]) == {"ok"}
     assert set(table["error"]) == {""}
-    folder = finished[0].picture_folder("test")
+    folder = finished[0].pictures.folder("test")
     assert table["size"].tolist() == [(folder / path).stat().st_size for path in table["path"]]
     assert set(stored(finished[0], "reject").pictures["label"]) == {-1}
 
@@ -374,7 +376,7 @@ def test_the_batch_size_does_not_change_the_logits(
     workspace: Workspace, finished: Any, batch_size: int
 ) -> None:
     workspace.extract("cpu", batch_size=batch_size)
-    for split in workspace.splits:
+    for split in workspace.pictures.splits:
         np.testing.assert_allclose(
             stored(workspace, split).logits, stored(finished[0], split).logits, rtol=0, atol=CLOSE
         )
@@ -385,7 +387,7 @@ def test_a_second_extraction_runs_nothing_and_touches_nothing(
 ) -> None:
     before = store_of(extracted)
     again = Workspace.open(extracted.folder)
-    monkeypatch.setattr(again, "load_engine", must_not_be_loaded)
+    monkeypatch.setattr(NamedClassifier, "load_engine", must_not_be_loaded)
     report = again.extract("cpu")
     assert report.n_run == {"train": 0, "test": 0, "reject": 0}
     assert report.n_reused == {"train": TRAIN * 3, "test": TEST * 3, "reject": REJECT}
@@ -416,10 +418,10 @@ def delete_a_picture(folder: Path) -> None:
 def test_only_what_changed_is_run_again(
     material: Material, extracted: Workspace, change: Callable[[Path], None], n_run: int
 ) -> None:
-    folder = extracted.picture_folder("test")
+    folder = extracted.pictures.folder("test")
     change(folder)
     report = extracted.extract("cpu")
-    files = extracted.find_pictures("test")
+    files = extracted.pictures.find("test")
     assert report.n_run == {"train": 0, "test": n_run, "reject": 0}
     assert report.n_reused["test"] == len(files) - n_run
     activations = stored(extracted, "test")
@@ -432,13 +434,13 @@ def test_only_what_changed_is_run_again(
 def test_deleting_pictures_needs_no_network(
     extracted: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delete_a_picture(extracted.picture_folder("test"))
-    monkeypatch.setattr(extracted, "load_engine", must_not_be_loaded)
+    delete_a_picture(extracted.pictures.folder("test"))
+    monkeypatch.setattr(NamedClassifier, "load_engine", must_not_be_loaded)
     assert extracted.extract("cpu").n_run == {"train": 0, "test": 0, "reject": 0}
 
 
 def test_a_picture_moved_to_another_class_has_its_new_label(extracted: Workspace) -> None:
-    folder = extracted.picture_folder("test")
+    folder = extracted.pictures.folder("test")
     (folder / "red" / "0.png").rename(folder / "blue" / "from-red.png")
     extracted.extract("cpu")
     activations = stored(extracted, "test")
@@ -449,10 +451,10 @@ def test_a_picture_moved_to_another_class_has_its_new_label(extracted: Workspace
 
 
 def new_weights(workspace: Workspace, factor: float = 2.0) -> None:
-    state = safetensors.torch.load_file(workspace.weights_path)
+    state = safetensors.torch.load_file(workspace.classifier.weights_path)
     state["fc.weight"] *= factor
     state["fc.bias"] *= factor
-    safetensors.torch.save_file(state, workspace.weights_path)
+    safetensors.torch.save_file(state, workspace.classifier.weights_path)
 
 
 @pytest.mark.parametrize("reopened", [True, False], ids=["reopened", "same object"])
@@ -460,7 +462,7 @@ def test_new_weights_run_everything_again(extracted: Workspace, reopened: bool) 
     before = stored(extracted, "test").logits.copy()
     new_weights(extracted)
     workspace = Workspace.open(extracted.folder) if reopened else extracted
-    assert workspace.activations("test") is None
+    assert workspace.stored.activations("test") is None
     assert not workspace.status("test").is_current
     with pytest.raises(WorkspaceError, match="have not been through the network yet"):
         workspace.evaluate()
@@ -472,7 +474,7 @@ def test_new_weights_run_everything_again(extracted: Workspace, reopened: bool) 
 def test_new_weights_and_a_new_picture_never_mix_old_and_new_logits(extracted: Workspace) -> None:
     before = stored(extracted, "test").logits.copy()
     new_weights(extracted)
-    add_a_picture(extracted.picture_folder("test"))
+    add_a_picture(extracted.pictures.folder("test"))
     extracted.extract("cpu")
     after = stored(extracted, "test")
     kept = (after.pictures["path"] != "green/added.png").to_numpy()
@@ -493,7 +495,7 @@ def test_another_transform_runs_everything_again(
     extracted: Workspace, transform: Transform
 ) -> None:
     extracted.save_settings(replace(extracted.settings, transform=transform))
-    assert extracted.activations("train") is None
+    assert extracted.stored.activations("train") is None
     report = extracted.extract("cpu")
     assert report.n_run == {"train": TRAIN * 3, "test": TEST * 3, "reject": REJECT}
     assert Workspace.open(extracted.folder).settings.transform == transform
@@ -505,14 +507,14 @@ def test_other_defaults_run_nothing_again(
     extracted.save_settings(
         replace(extracted.settings, name="other", defaults=Defaults("notebook", 0.5))
     )
-    monkeypatch.setattr(extracted, "load_engine", must_not_be_loaded)
+    monkeypatch.setattr(NamedClassifier, "load_engine", must_not_be_loaded)
     assert extracted.extract("cpu").n_run == {"train": 0, "test": 0, "reject": 0}
 
 
 def test_unreadable_files_are_recorded_with_their_reason(
     material: Material, workspace: Workspace
 ) -> None:
-    folder = workspace.picture_folder("test")
+    folder = workspace.pictures.folder("test")
     (folder / "red" / "0a.jpg").write_bytes(b"")
     (folder / "green" / "notes.txt").write_text("no picture")
     whole = (folder / "blue" / "0.png").read_bytes()
@@ -539,7 +541,7 @@ def test_unreadable_files_are_recorded_with_their_reason(
 def test_rows_after_an_unreadable_file_are_reused_with_their_own_logits(
     workspace: Workspace,
 ) -> None:
-    folder = workspace.picture_folder("test")
+    folder = workspace.pictures.folder("test")
     (folder / "red" / "0a.jpg").write_bytes(b"")
     workspace.extract("cpu")
     before = stored(workspace, "test")
@@ -555,7 +557,7 @@ def test_rows_after_an_unreadable_file_are_reused_with_their_own_logits(
 def test_a_split_without_one_readable_picture_is_an_error_that_says_why(
     workspace: Workspace,
 ) -> None:
-    folder = workspace.picture_folder("reject")
+    folder = workspace.pictures.folder("reject")
     for path in folder.iterdir():
         path.write_bytes(b"")
     with pytest.raises(ActivationsError) as caught:
@@ -563,16 +565,16 @@ def test_a_split_without_one_readable_picture_is_an_error_that_says_why(
     assert str(caught.value) == (
         f"none of the {REJECT} files in {folder} gave logits; the first, 0.png: the file is empty"
     )
-    assert workspace.activations("reject") is None
+    assert workspace.stored.activations("reject") is None
     assert len(stored(workspace, "train")) == TRAIN * 3
 
 
 def test_outputs_that_are_not_finite_are_recorded_picture_by_picture(
     material: Material, workspace: Workspace
 ) -> None:
-    folder = workspace.picture_folder("test")
-    paths = [folder / path for path in workspace.find_pictures("test").paths]
-    state = safetensors.torch.load_file(workspace.weights_path)
+    folder = workspace.pictures.folder("test")
+    paths = [folder / path for path in workspace.pictures.find("test").paths]
+    state = safetensors.torch.load_file(workspace.classifier.weights_path)
     features: list[torch.Tensor] = []
     hook = material.network.get_submodule("fc").register_forward_pre_hook(
         lambda _, inputs: features.append(inputs[0].sum(dim=1))
@@ -582,8 +584,8 @@ def test_outputs_that_are_not_finite_are_recorded_picture_by_picture(
     # the sum of a picture's features, times this, overflows for half of the pictures
     state["fc.weight"][0] = float(np.finfo(np.float32).max) / features[0].median()
     state["fc.bias"][0] = 0.0
-    safetensors.torch.save_file(state, workspace.weights_path)
-    network = Workspace.open(workspace.folder).load_classifier().network
+    safetensors.torch.save_file(state, workspace.classifier.weights_path)
+    network = Workspace.open(workspace.folder).classifier.load().network
     with torch.inference_mode():
         finite = np.isfinite(network(by_torchvision(paths)).numpy()).all(axis=1)
     assert 0 < finite.sum() < len(paths)
@@ -597,9 +599,10 @@ def test_outputs_that_are_not_finite_are_recorded_picture_by_picture(
 
 
 def test_a_missing_weights_file_is_named(extracted: Workspace) -> None:
-    extracted.weights_path.unlink()
+    extracted.classifier.weights_path.unlink()
     workspace = Workspace.open(extracted.folder)
-    message = f"the weights file {workspace.weights_path} does not exist; correct weights under"
+    path = workspace.classifier.weights_path
+    message = f"the weights file {path} does not exist; correct weights under"
     for action in (lambda: workspace.extract("cpu"), workspace.evaluate):
         with pytest.raises(WorkspaceError) as caught:
             action()
@@ -609,13 +612,13 @@ def test_a_missing_weights_file_is_named(extracted: Workspace) -> None:
 def test_a_device_that_is_not_there_is_named(workspace: Workspace) -> None:
     with pytest.raises(ClassifierError, match="no device 'tpu'; use one of auto, cpu, cuda, mps"):
         workspace.extract("tpu")
-    assert workspace.activations("train") is None
+    assert workspace.stored.activations("train") is None
 
 
 def test_a_file_name_that_is_no_unicode_is_named_and_nothing_stays_behind(
     workspace: Workspace,
 ) -> None:
-    name = os.fsencode(workspace.picture_folder("reject")) + b"/caf\xe9.png"
+    name = os.fsencode(workspace.pictures.folder("reject")) + b"/caf\xe9.png"
     picture("unknown", 0).save(workspace.folder / "plain.png")
     os.rename(workspace.folder / "plain.png", name)
     with pytest.raises(OpenMaxError, match="caf"):
@@ -636,7 +639,7 @@ def test_a_full_disk_leaves_what_was_stored_and_nothing_half_written(
 ) -> None:
     before = store_of(extracted)
     earlier = extracted.evaluate("bendale").curve.test_accuracy(0.5)
-    add_a_picture(extracted.picture_folder("test"))
+    add_a_picture(extracted.pictures.folder("test"))
     with monkeypatch.context() as patch:
         patch.setattr(what, fails_with_a_full_disk)
         with pytest.raises(ActivationsError) as caught:
@@ -662,15 +665,15 @@ def test_status_tells_missing_current_and_stale(workspace: Workspace) -> None:
     assert workspace.status("test") == SplitStatus(TEST * 3, None, False, None)
     workspace.extract("cpu")
     assert workspace.status("test") == SplitStatus(TEST * 3, TEST * 3, True, None)
-    add_a_picture(workspace.picture_folder("test"))
+    add_a_picture(workspace.pictures.folder("test"))
     assert workspace.status("test") == SplitStatus(TEST * 3 + 1, TEST * 3, False, None)
     assert workspace.status("train").is_current
-    touch_a_picture(workspace.picture_folder("train"))
+    touch_a_picture(workspace.pictures.folder("train"))
     assert workspace.status("train") == SplitStatus(TRAIN * 3, TRAIN * 3, False, None)
 
 
 def test_status_tells_a_missing_folder(extracted: Workspace) -> None:
-    shutil.rmtree(extracted.picture_folder("reject"))
+    shutil.rmtree(extracted.pictures.folder("reject"))
     status = extracted.status("reject")
     assert (status.n_files, status.n_stored, status.is_current) == (0, REJECT, False)
     assert str(status.problem).startswith(
@@ -679,10 +682,11 @@ def test_status_tells_a_missing_folder(extracted: Workspace) -> None:
 
 
 def test_status_tells_missing_weights_and_still_counts_the_pictures(extracted: Workspace) -> None:
-    extracted.weights_path.unlink()
+    path = extracted.classifier.weights_path
+    path.unlink()
     status = Workspace.open(extracted.folder).status("test")
     assert (status.n_files, status.n_stored, status.is_current) == (TEST * 3, None, False)
-    assert f"the weights file {extracted.weights_path} does not exist" in str(status.problem)
+    assert f"the weights file {path} does not exist" in str(status.problem)
 
 
 # --- evaluation ------------------------------------------------------------------------------
@@ -729,7 +733,7 @@ def test_without_a_reject_set_there_is_no_reject_accuracy(
     material: Material, tmp_path: Path
 ) -> None:
     workspace = create(material.copy_to(tmp_path / "study"), reject=None)
-    assert workspace.splits == ("train", "test")
+    assert workspace.pictures.splits == ("train", "test")
     assert workspace.extract("cpu").n_run == {"train": TRAIN * 3, "test": TEST * 3}
     evaluation = workspace.evaluate("bendale")
     assert evaluation.reject is None
@@ -749,8 +753,8 @@ def test_held_out_pictures_are_calibrated_on_where_there_are_some(
     for name in CLASSES:
         put(folder / "held-out" / name, name, 5, 300)
     workspace = create(folder, calibration="held-out")
-    assert workspace.splits == ("train", "calibration", "test", "reject")
-    assert workspace.calibration_split == "calibration"
+    assert workspace.pictures.splits == ("train", "calibration", "test", "reject")
+    assert workspace.pictures.calibration_split == "calibration"
     assert workspace.extract("cpu").n_run["calibration"] == 15
     evaluation = workspace.evaluate("bendale")
     assert evaluation.calibrated_on == "calibration"
@@ -769,7 +773,7 @@ def test_without_held_out_pictures_training_pictures_are_calibrated_on(finished:
 
 @pytest.mark.parametrize("left", [0, 1])
 def test_a_class_with_too_few_training_pictures_is_named(workspace: Workspace, left: int) -> None:
-    for path in sorted((workspace.picture_folder("train") / "green").iterdir())[left:]:
+    for path in sorted((workspace.pictures.folder("train") / "green").iterdir())[left:]:
         path.unlink()
     workspace.extract("cpu")
     with pytest.raises(FitError, match="green"):
@@ -777,7 +781,7 @@ def test_a_class_with_too_few_training_pictures_is_named(workspace: Workspace, l
 
 
 def test_a_class_without_test_pictures_is_evaluated_on_the_others(workspace: Workspace) -> None:
-    shutil.rmtree(workspace.picture_folder("test") / "green")
+    shutil.rmtree(workspace.pictures.folder("test") / "green")
     workspace.extract("cpu")
     evaluation = workspace.evaluate("bendale")
     assert evaluation.curve.n_test == TEST * 2
@@ -785,7 +789,8 @@ def test_a_class_without_test_pictures_is_evaluated_on_the_others(workspace: Wor
 
 
 def test_a_test_folder_of_another_class_is_named(workspace: Workspace) -> None:
-    (workspace.picture_folder("test") / "green").rename(workspace.picture_folder("test") / "grean")
+    folder = workspace.pictures.folder("test")
+    (folder / "green").rename(folder / "grean")
     with pytest.raises(WorkspaceError, match="has the folder 'grean' that the classifier does not"):
         workspace.extract("cpu")
     assert not (workspace.folder / "activations").exists()
@@ -794,7 +799,7 @@ def test_a_test_folder_of_another_class_is_named(workspace: Workspace) -> None:
 def test_a_training_folder_that_is_missing_is_named_before_anything_is_run(
     workspace: Workspace,
 ) -> None:
-    shutil.rmtree(workspace.picture_folder("train") / "green")
+    shutil.rmtree(workspace.pictures.folder("train") / "green")
     with pytest.raises(WorkspaceError, match="lacks a folder for the class 'green'"):
         workspace.extract("cpu")
     assert not (workspace.folder / "activations").exists()
@@ -803,7 +808,7 @@ def test_a_training_folder_that_is_missing_is_named_before_anything_is_run(
 def test_the_data_fingerprint_changes_with_the_data_alone(extracted: Workspace) -> None:
     before = extracted.evaluate("bendale").data
     assert Workspace.open(extracted.folder).evaluate("bendale", tail_size=3).data == before
-    add_a_picture(extracted.picture_folder("test"))
+    add_a_picture(extracted.pictures.folder("test"))
     extracted.extract("cpu")
     assert extracted.evaluate("bendale").data != before
 
