@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.codec import MaybeNan
 from openmax_core.tradeoff.intervals import Interval, wilson_interval
 
 LEVEL = 0.01  # largest probability of an alarm where there is nothing
@@ -109,8 +110,8 @@ class MixDifference:
         Total variation: the share of pictures that would have to change class.
     """
 
-    p_value: float
-    distance: float
+    p_value: MaybeNan
+    distance: MaybeNan
 
 
 def compare_shares(batch: Share, expected: Share) -> ShareDifference:

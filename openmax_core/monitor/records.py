@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,13 +17,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PLAIN, read_settings
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.codec import MaybeNan, entry, parse_json, plain, rebuilt, without_header
 from openmax_core.support.files import fingerprint, modified, printable, write_bytes_atomically
 from openmax_core.tradeoff.intervals import Interval
 from openmax_core.workspace.workspace import Workspace
@@ -33,7 +33,7 @@ FORMAT = "openmax-batch"
 FORMAT_VERSION = 1
 SUFFIX = ".parquet"
 LONGEST_NAME = 60
-NOT_ONE = (ValueError, KeyError, TypeError, AttributeError, OpenMaxError)
+NOT_IN_OLDER_RECORDS = {"not_compared": None, "is_chosen_on_test_set": False}
 COLUMNS = (
     *("path", "size", "mtime", "error", "nearest", "prediction", "is_rejected", "score"),
     *("distance", "share", "excess", "score_before", "prediction_before", "is_rejected_before"),
@@ -208,7 +208,16 @@ def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
     """Name, time and figures as plain values without NaN, for JSON."""
     report = record.report
     difference, drift = report.difference, report.drift
-    return {
+    classes = {
+        "class": report.classes,
+        "pictures": drift.n_batch.tolist(),
+        "test_pictures": drift.n_test.tolist(),
+        "shift": drift.shift.tolist(),
+        "p_value": drift.p_value.tolist(),
+        "adjusted": drift.adjusted.tolist(),
+        "is_drifted": report.drifted.tolist(),
+    }
+    values = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "name": record.name,
@@ -216,92 +225,92 @@ def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
         "source": report.source,
         "folder": report.folder,
         "content": report.content,
-        "basis": asdict(report.basis),
+        "basis": report.basis,
         "pictures": report.reject.n + report.n_unreadable,
         "unreadable": report.n_unreadable,
         "reject_rate": _share(report.reject),
         "expected": _share(report.expected),
         "difference": {
-            "value": _plain(difference.value),
-            "low": _plain(difference.interval.low),
-            "high": _plain(difference.interval.high),
-            "p_value": _plain(difference.p_value),
+            "value": difference.value,
+            **asdict(difference.interval),
+            "p_value": difference.p_value,
         },
         "level": report.level,
         "is_rate_off": report.is_rate_off,
         "is_drifting": report.is_drifting,
         "verdict": report.verdict,
         "classes": [
-            {
-                "class": name,
-                "pictures": int(drift.n_batch[index]),
-                "test_pictures": int(drift.n_test[index]),
-                "shift": _plain(drift.shift[index]),
-                "p_value": _plain(drift.p_value[index]),
-                "adjusted": _plain(drift.adjusted[index]),
-                "is_drifted": bool(report.drifted[index]),
-            }
-            for index, name in enumerate(report.classes)
+            dict(zip(classes, row, strict=True)) for row in zip(*classes.values(), strict=True)
         ],
-        "mix": {"p_value": _plain(report.mix.p_value), "distance": _plain(report.mix.distance)},
+        "mix": report.mix,
         "compared_with": report.compared_with or None,
         "shared": report.n_shared,
         "decided_otherwise": report.n_flipped,
         "not_compared": report.not_compared or None,
         "is_chosen_on_test_set": report.is_chosen_on_test_set,
-        "notes": list(report.notes),
+        "notes": report.notes,
     }
+    found: dict[str, Any] = plain(values)
+    return found
 
 
-def record_from_dict(values: dict[str, Any], path: Path | None = None) -> RecordedBatch:
+def record_from_dict(given: Any, path: Path | None = None) -> RecordedBatch:
     """Rebuild a record from :func:`record_to_dict`.
 
     Raises
     ------
-    KeyError, TypeError, ValueError, OpenMaxError
-        It is none, or of another version.
+    OpenMaxError
+        It is none, or of another version; the entry is named.
     """
-    if values["format"] != FORMAT or values["version"] != FORMAT_VERSION:
-        raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION}")
-    difference, classes, basis = values["difference"], values["classes"], values["basis"]
-    settings = read_settings(PLAIN | basis["settings"], basis["preset"])
+    values, _ = without_header(given, FORMAT, FORMAT_VERSION)
+    values = NOT_IN_OLDER_RECORDS | values
 
-    def numbers(key: str) -> np.ndarray:
-        return np.array([item[key] for item in classes], dtype=np.float64)
+    def read(kind: Any, place: str) -> Any:
+        return entry(kind, values, place)
 
+    def share(place: str) -> Share:
+        found = Share(read(int, f"{place}.rejected"), read(int, f"{place}.pictures"))
+        if not 0 <= found.rejected <= found.n:
+            raise OpenMaxError(f"{place}.rejected must lie between 0 and {found.n}")
+        return found
+
+    settings = PLAIN | read(dict[str, Any], "basis.settings")
+    method = {"settings": read_settings(settings, read(str, "basis.preset"))}
+    interval = Interval(read(MaybeNan, "difference.low"), read(MaybeNan, "difference.high"))
     report = BatchReport(
-        source=str(values["source"]),
-        folder=values["folder"],
-        basis=Basis(**(basis | {"settings": settings})),
-        classes=tuple(str(item["class"]) for item in classes),
-        content=str(values["content"]),
-        n_unreadable=int(values["unreadable"]),
-        reject=_share_of(values["reject_rate"]),
-        expected=_share_of(values["expected"]),
+        source=read(str, "source"),
+        folder=read(str | None, "folder"),
+        basis=rebuilt(Basis, values["basis"] | method, "basis"),
+        classes=read(tuple[str, ...], "classes[].class"),
+        content=read(str, "content"),
+        n_unreadable=read(int, "unreadable"),
+        reject=share("reject_rate"),
+        expected=share("expected"),
         difference=ShareDifference(
-            _number(difference["value"]),
-            Interval(_number(difference["low"]), _number(difference["high"])),
-            _number(difference["p_value"]),
+            read(MaybeNan, "difference.value"), interval, read(MaybeNan, "difference.p_value")
         ),
         drift=ClassDrift(
-            numbers("pictures").astype(np.int64),
-            numbers("test_pictures").astype(np.int64),
-            numbers("p_value"),
-            numbers("adjusted"),
-            numbers("shift"),
+            read(Int, "classes[].pictures"),
+            read(Int, "classes[].test_pictures"),
+            read(Float, "classes[].p_value"),
+            read(Float, "classes[].adjusted"),
+            read(Float, "classes[].shift"),
         ),
-        mix=MixDifference(_number(values["mix"]["p_value"]), _number(values["mix"]["distance"])),
-        level=float(values["level"]),
-        compared_with=values["compared_with"] or "",
-        n_shared=int(values["shared"]),
-        n_flipped=int(values["decided_otherwise"]),
-        # Not in records of older versions.
-        not_compared=values.get("not_compared") or "",
-        is_chosen_on_test_set=bool(values.get("is_chosen_on_test_set")),
-        notes=tuple(map(str, values["notes"])),
+        mix=read(MixDifference, "mix"),
+        level=read(float, "level"),
+        compared_with=read(str | None, "compared_with") or "",
+        n_shared=read(int, "shared"),
+        n_flipped=read(int, "decided_otherwise"),
+        not_compared=read(str | None, "not_compared") or "",
+        is_chosen_on_test_set=read(bool, "is_chosen_on_test_set"),
+        notes=read(tuple[str, ...], "notes"),
     )
-    datetime.fromisoformat(values["time"])
-    return RecordedBatch(str(values["name"]), str(values["time"]), report, path)
+    time = read(str, "time")
+    try:
+        datetime.fromisoformat(time)
+    except ValueError as error:
+        raise OpenMaxError(f"time: {error}") from error
+    return RecordedBatch(read(str, "name"), time, report, path)
 
 
 @lru_cache(maxsize=2000)
@@ -312,8 +321,8 @@ def _read(path: Path, moment: int | None) -> RecordedBatch:
 
     try:
         metadata = read_metadata(path).metadata or {}
-        return record_from_dict(json.loads(metadata[FORMAT.encode()]), path)
-    except (OSError, ArrowException, *NOT_ONE) as error:
+        return record_from_dict(parse_json(metadata.get(FORMAT.encode(), b"null")), path)
+    except (OSError, ArrowException, OpenMaxError) as error:
         raise _cannot_read(path, error) from error
 
 
@@ -334,23 +343,9 @@ def _cannot_read(path: Path, error: Exception) -> OpenMaxError:
 
 
 def _share(share: Share) -> dict[str, Any]:
-    bounds = share.interval
     return {
         "rejected": share.rejected,
         "pictures": share.n,
-        "share": _plain(share.value),
-        "low": _plain(bounds.low),
-        "high": _plain(bounds.high),
+        "share": share.value,
+        **asdict(share.interval),
     }
-
-
-def _share_of(values: dict[str, Any]) -> Share:
-    return Share(int(values["rejected"]), int(values["pictures"]))
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,6 +151,48 @@ def test_damaged_files_are_named_and_the_others_are_read(records):
     assert len(problems) == 2
     assert all("cannot read the recorded batch" in text for text in problems)
     assert str(path) in problems[0]
+
+
+def rewritten(path: Path, **changed: Any) -> None:
+    """Write a record again with entries of its JSON changed."""
+    table = read_table(path)
+    values = json.loads(table.schema.metadata[b"openmax-batch"]) | changed
+    write_table(table.replace_schema_metadata({"openmax-batch": json.dumps(values)}), path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"format": "openmax"}, "not of the format openmax-batch"),
+        ({"version": 2}, "format version 2; this program reads version 1, update it"),
+        ({"name": 3}, "name must be text, not 3"),
+        ({"time": "yesterday"}, "time: Invalid isoformat string"),
+        ({"source": ["a"]}, r"source must be text, not \['a'\]"),
+        ({"folder": 3}, "folder must be text, not 3"),
+        ({"basis": {}}, "basis.settings is missing"),
+        ({"classes": "abc"}, "classes must be a list, not 'abc'"),
+        ({"classes": [{"class": "0"}]}, r"classes\[\].pictures is missing"),
+        ({"unreadable": 10**30}, "unreadable must be a whole number, not 1000"),
+        ({"reject_rate": {"rejected": 5, "pictures": 3}}, "reject_rate.rejected must lie between"),
+        (
+            {"reject_rate": {"rejected": True, "pictures": 3}},
+            "rejected must be a whole number",
+        ),
+        ({"difference": None}, "difference.low is missing"),
+        ({"mix": {"p_value": "0.1", "distance": 0.1}}, "mix.p_value must be a number, not '0.1'"),
+        ({"level": float("inf")}, "level must be a number, not inf"),
+        ({"notes": "one"}, "notes must be a list, not 'one'"),
+        ({"is_chosen_on_test_set": "no"}, "is_chosen_on_test_set must be true or false"),
+    ],
+)
+def test_what_is_wrong_in_a_record_is_named(records, changed, told):
+    path = records.load()[0][1].path
+    rewritten(path, **changed)
+    found, (problem,) = records.load()
+    assert [item.name for item in found] == ["a", "c", "d"]
+    assert problem.startswith(f"cannot read the recorded batch {path} (")
+    assert problem.endswith("); delete that file")
+    assert re.search(told, problem)
 
 
 def test_a_picture_s_file_is_shown_as_long_as_it_is_what_was_decided_on(tmp_path):

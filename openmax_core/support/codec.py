@@ -1,0 +1,227 @@
+"""Dataclasses and other values as JSON, and back: what a file holds is checked entry by entry.
+
+What an annotation means in a file:
+
+    bool, int, float, str, None      as they are; an int of 64 bits, a finite float
+    MaybeNan                         a number, or null for NaN
+    NDArray of float64, of int64     a list of numbers, null for NaN
+    tuple[X, ...], tuple[X, Y]       a list
+    dict[str, X]                     an object
+    a dataclass                      an object of its fields, or what its ``from_dict`` takes
+    X | Y                            the first of them that fits
+    Any                              anything
+
+Nothing is converted but whole numbers to floats. Each error names the entry, as in
+``transform.crop[1] must be a whole number, not 'wide'``; who reads a file adds the file's name.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import reprlib
+import sys
+from contextlib import suppress
+from dataclasses import MISSING, fields, is_dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openmax_core.errors import OpenMaxError
+
+T = TypeVar("T")
+MaybeNan = Annotated[float, "null for NaN"]
+LARGEST_INT = (1 << 63) - 1
+IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Values of a JSON text.
+
+    Raises
+    ------
+    OpenMaxError
+        It is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise OpenMaxError(str(error)) from error
+
+
+def read_json(path: Path) -> Any:
+    """Values of a JSON file in UTF-8.
+
+    Raises
+    ------
+    OpenMaxError
+        It cannot be read, or is no JSON.
+    """
+    try:
+        return parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OpenMaxError(str(error)) from error
+
+
+def plain(value: Any) -> Any:
+    """Values for JSON: null for NaN, lists for tuples and arrays, objects for dataclasses."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def without_header(values: Any, name: str, newest: int) -> tuple[dict[str, Any], int]:
+    """Entries of a file beside its 'format' and 'version', and the version.
+
+    Raises
+    ------
+    OpenMaxError
+        It is of another format, or of a version that this program does not know.
+    """
+    if not isinstance(values, dict) or values.get("format") != name:
+        raise OpenMaxError(f"not of the format {name}")
+    version = values.get("version")
+    if type(version) is not int or not 1 <= version <= newest:
+        older = " or older" if newest > 1 else ""
+        raise OpenMaxError(
+            f"format version {reprlib.repr(version)}; this program reads version {newest}{older}, "
+            "update it"
+        )
+    rest = {key: value for key, value in values.items() if key not in {"format", "version"}}
+    return rest, version
+
+
+def rebuilt(kind: type[T], values: Any, place: str = "") -> T:
+    """Make a dataclass of an object that has its fields; fields with a default may be missing.
+
+    Raises
+    ------
+    OpenMaxError
+        An entry is missing, unknown, or of another type.
+    """
+    if not isinstance(values, dict):
+        raise _unfit(place or "the content", "an object", values)
+    dot = f"{place}." if place else ""
+    hints = _hints(kind)  # type: ignore[arg-type]
+    own = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    if unknown := [name for name in values if name not in own]:
+        raise OpenMaxError(f"{dot}{unknown[0]} is unknown; there are {', '.join(own)}")
+    for name, item in own.items():
+        if name not in values and item.default is item.default_factory is MISSING:
+            raise OpenMaxError(f"{dot}{name} is missing")
+    return kind(**{name: _read(hints[name], value, dot + name) for name, value in values.items()})
+
+
+def entry(kind: Any, values: dict[str, Any], place: str) -> Any:
+    """One entry as what an annotation says: at 'mix.distance', or of every item at 'classes[].p'.
+
+    Raises
+    ------
+    OpenMaxError
+        It is missing, or of another type.
+    """
+    head, _, column = place.partition("[].")
+    found: Any = values
+    for name in head.split("."):
+        found = _item(found, name, place)
+    if column:
+        rows = _read(tuple[Any, ...], found, head)
+        found = [_item(row, column, place) for row in rows]
+    return _read(kind, found, place)
+
+
+def _item(values: Any, name: str, place: str) -> Any:
+    if not isinstance(values, dict) or name not in values:
+        raise OpenMaxError(f"{place} is missing")
+    return values[name]
+
+
+@lru_cache(maxsize=100)
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _read(kind: Any, value: Any, place: str) -> Any:
+    origin, args = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin is Annotated:  # MaybeNan; its bare kind is args[0]
+        return math.nan if value is None else _read(args[0], value, place)
+    if origin in (Union, UnionType):
+        return _read_union(args, value, place)
+    if origin is tuple:
+        return tuple(_read_items(args, value, place))
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise _unfit(place, "an object", value)
+        return {name: _read(args[1], item, f"{place}.{name}") for name, item in value.items()}
+    if origin is np.ndarray:
+        return _read_array(get_args(args[1])[0], value, place)
+    if is_dataclass(kind):
+        return _read_dataclass(kind, value, place)
+    return _read_one(kind, value, place)
+
+
+def _read_union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
+    if value is None and NoneType in kinds:
+        return None
+    *others, last = [kind for kind in kinds if kind is not NoneType]
+    for kind in others:
+        with suppress(OpenMaxError):
+            return _read(kind, value, place)
+    return _read(last, value, place)
+
+
+def _read_items(kinds: tuple[Any, ...], value: Any, place: str) -> list[Any]:
+    """Items of a list: of one kind, or as many as there are kinds."""
+    if not isinstance(value, list):
+        raise _unfit(place, "a list", value)
+    if kinds[-1] is ...:
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise _unfit(place, f"a list of {len(kinds)}", value)
+    pairs = zip(kinds, value, strict=True)
+    return [_read(kind, item, f"{place}[{index}]") for index, (kind, item) in enumerate(pairs)]
+
+
+def _read_array(dtype: type, value: Any, place: str) -> NDArray[Any]:
+    kinds = {int} if dtype is np.int64 else {int, float, NoneType}
+    with suppress(OverflowError):
+        if isinstance(value, list) and set(map(type, value)) <= kinds:
+            array: NDArray[Any] = np.array(value, dtype=dtype)
+            if not np.isinf(array).any():
+                return array
+    raise _unfit(place, f"a list of {dtype.__name__} numbers", value)
+
+
+def _read_dataclass(kind: Any, value: Any, place: str) -> Any:
+    if isinstance(value, kind):  # who reads an old version may have made it already
+        return value
+    if not hasattr(kind, "from_dict"):
+        return rebuilt(kind, value, place)
+    try:
+        return kind.from_dict(value)
+    except OpenMaxError as error:
+        raise OpenMaxError(f"in {place}, {error}") from error
+
+
+def _read_one(kind: type, value: Any, place: str) -> Any:
+    numbers = (int, float) if kind is float else (kind,)
+    largest = LARGEST_INT if kind is int else sys.float_info.max
+    if type(value) not in numbers or (kind in (int, float) and not abs(value) <= largest):
+        raise _unfit(place, IN_WORDS[kind], value)
+    return float(value) if kind is float else value
+
+
+def _unfit(place: str, what: str, value: Any) -> OpenMaxError:
+    return OpenMaxError(f"{place} must be {what}, not {reprlib.repr(value)}")
