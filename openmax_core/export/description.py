@@ -29,6 +29,7 @@ import numpy as np
 from openmax_core.errors import OpenMaxError
 from openmax_core.pictures.images import MAX_PIXELS, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
+from openmax_core.support.codec import parse_json, rebuilt, without_header
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.operating_point import OperatingPoint
 
@@ -92,17 +93,9 @@ class ExportDescription:
             It is something else, or of a newer version.
         """
         try:
-            values = json.loads(text)
-            if values.pop("format") != FORMAT:
-                raise ValueError(f"not of the format {FORMAT}")
-            if (version := values.pop("version")) != FORMAT_VERSION:
-                raise ValueError(f"version {version!r}; this program reads {FORMAT_VERSION}")
-            values["classes"] = tuple(values["classes"])
-            values["transform"] = _transform(values["transform"])
-            point = OperatingPoint.from_dict(values["operating_point"])
-            values["operating_point"] = point
-            return cls(**values)
-        except (ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
+            values, _ = without_header(parse_json(text), FORMAT, FORMAT_VERSION)
+            return rebuilt(cls, values)
+        except OpenMaxError as error:
             raise OpenMaxError(
                 f"the metadata are not those of 'openmax export' ({error}); export the file again"
             ) from error
@@ -141,11 +134,3 @@ class ExportDescription:
         """
         pixels = self.transform.pixels(decode(source, name, max_pixels))
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _transform(values: dict[str, Any]) -> Transform:
-    """Transform from its fields as JSON has them: lists for tuples."""
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return Transform(**fields)

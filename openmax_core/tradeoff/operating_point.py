@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from openmax_core.methods.settings import (
     preset_settings,
     read_settings,
 )
+from openmax_core.support.codec import read_json, rebuilt, without_header
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.tradeoff.outcomes import Outcome
@@ -120,43 +120,28 @@ class OperatingPoint:
             The file cannot be read or is no operating point; it is named.
         """
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
+            return cls.from_dict(read_json(path))
+        except OpenMaxError as error:
             raise OpenMaxError(
                 f"cannot read the operating point {path} ({error}); choose the threshold again"
             ) from error
 
     @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> OperatingPoint:
+    def from_dict(cls, given: Any) -> OperatingPoint:
         """Rebuild a point from :meth:`to_dict`.
 
         Raises
         ------
-        ValueError, KeyError, TypeError, AttributeError, OpenMaxError
-            It is none, or an entry is not what it should be.
+        OpenMaxError
+            It is none, or an entry is not what it should be; the entry is named.
         """
-        values = dict(given)
-        version = values.pop("version")
-        if values.pop("format") != FORMAT or version not in range(1, FORMAT_VERSION + 1):
-            raise ValueError(f"not of the format {FORMAT}, version {FORMAT_VERSION} or older")
+        values, version = without_header(given, FORMAT, FORMAT_VERSION)
         if version == 1 and (floor := values.pop("min_test_accuracy", None)) is not None:
             values["objective"] = MostRejected(floor).to_dict()
-        unknown = set(values) - {item.name for item in fields(cls)}
-        if unknown:
-            raise ValueError(f"unknown entries {sorted(unknown)}")
         values["settings"] = _settings(values, version)
-        point = cls(**values)
-        if not isinstance(point.counts, dict) or set(point.counts) not in (set(), set(COUNTS)):
-            raise ValueError("the counts are unknown")
-        if not isinstance(point.class_thresholds, dict | None):
-            raise ValueError("the thresholds per class are unknown")
-        numbers = [point.threshold, point.test_accuracy, point.n_test, point.n_reject]
-        numbers += [] if point.reject_accuracy is None else [point.reject_accuracy]
-        numbers += [*point.counts.values(), *(point.class_thresholds or {}).values()]
-        if not all(type(n) in {int, float} and math.isfinite(n) for n in numbers):
-            raise ValueError("a figure is no number")
-        if not isinstance(point.objective, dict | None):
-            raise ValueError("the objective is unknown")
+        point = rebuilt(cls, values)
+        if set(point.counts) not in (set(), set(COUNTS)):
+            raise OpenMaxError("the counts are unknown")
         if point.objective is not None:
             objective_from_dict(point.objective)
         return point

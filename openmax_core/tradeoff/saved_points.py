@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from filelock import FileLock
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PRESETS
+from openmax_core.support.codec import entry, read_json, without_header
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.intervals import wilson_interval
 from openmax_core.tradeoff.operating_point import OperatingPoint
@@ -59,20 +59,14 @@ class SavedPoints:
         if not self.path.exists():
             return ()
         try:
-            values = json.loads(self.path.read_text(encoding="utf-8"))
-            if values["format"] != FORMAT:
-                raise ValueError(f"not of the format {FORMAT}")
-            if values["version"] != FORMAT_VERSION:
-                raise ValueError(
-                    f"format version {values['version']!r}; this program reads version "
-                    f"{FORMAT_VERSION}, update it"
-                )
-            return tuple(_from_dict(item) for item in values["points"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, OpenMaxError) as error:
+            values, _ = without_header(read_json(self.path), FORMAT, FORMAT_VERSION)
+            found: tuple[SavedPoint, ...] = entry(tuple[SavedPoint, ...], values, "points")
+        except OpenMaxError as error:
             raise OpenMaxError(
                 f"cannot read the saved points {self.path} ({error}); mend the file, or move it "
                 "away to start anew"
             ) from error
+        return found
 
     def add(self, saved: SavedPoint) -> None:
         """Save a point under a new name.
@@ -113,7 +107,9 @@ class SavedPoints:
                 values = {
                     "format": FORMAT,
                     "version": FORMAT_VERSION,
-                    "points": [_to_dict(item) for item in change(self.load())],
+                    "points": [
+                        vars(item) | {"point": item.point.to_dict()} for item in change(self.load())
+                    ],
                 }
                 text = json.dumps(values, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
                 write_text_atomically(self.path, text)
@@ -172,19 +168,3 @@ def _interval(share: float | None, total: int) -> str:
 def _chosen_for(point: OperatingPoint) -> str:
     objective = point.chosen_for
     return "set by hand" if objective is None else objective.in_words
-
-
-def _to_dict(item: SavedPoint) -> dict[str, Any]:
-    return {
-        "name": item.name,
-        "note": item.note,
-        "saved_at": item.saved_at,
-        "point": item.point.to_dict(),
-    }
-
-
-def _from_dict(values: dict[str, Any]) -> SavedPoint:
-    name, note, saved_at = values["name"], values["note"], values["saved_at"]
-    if not all(isinstance(text, str) for text in (name, note, saved_at)):
-        raise ValueError("a name, note or date is no text")
-    return SavedPoint(name, note, saved_at, OperatingPoint.from_dict(values["point"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -37,6 +38,7 @@ from tests.support.workspaces import made_up_logits
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 
 N_COMPARED = 500
+DATA = Path(__file__).parents[1] / "data" / "version_0_1"
 Outputs = Mapping[str, NDArray[Any]]
 
 
@@ -365,13 +367,25 @@ def test_a_threshold_is_told_in_full(digits: Workspace) -> None:
     assert "threshold 0.99999987;" in description.in_words
 
 
+def described(**changed: Any) -> str:
+    """JSON of the description that an earlier version wrote, with entries changed."""
+    text = (DATA / "export.json").read_text(encoding="utf-8")
+    return json.dumps(json.loads(text) | changed)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("null", "export the file again"),
+        (described(classes="ab"), "classes must be a list, not 'ab'"),
+        (described(classes=["a", 3]), r"classes\[1\] must be text, not 3"),
+        (described(transform={"crop": [64]}), r"transform.crop must be a list of 2, not \[64\]"),
+        (described(transform=None), "transform must be an object"),
+        (described(operating_point={"version": 1}), "in operating_point, not of the format"),
+        (described(colour="red"), "colour is unknown"),
         ("no JSON", "export the file again"),
         ('{"format": "openmax-calibration", "version": 1}', "not of the format openmax-export"),
-        ('{"format": "openmax-export", "version": 99}', "version 99; this program reads 1"),
+        ('{"format": "openmax-export", "version": 99}', "version 99; this program reads version 1"),
         ('{"format": "openmax-export", "version": 1}', "export the file again"),
     ],
 )

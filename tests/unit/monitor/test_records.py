@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyarrow.parquet import read_table, write_table
 
 from openmax_core.errors import OpenMaxError
@@ -23,12 +25,14 @@ from openmax_core.monitor.records import (
     RecordedBatch,
     batch_table,
     default_name,
+    record_from_dict,
     record_to_dict,
 )
 from openmax_core.monitor.report import MeasuredBatch, class_table
 from openmax_core.monitor.scoring import Earlier, measure_batch
 from openmax_core.monitor.shortlist import CHANGED, GONE, picture_file
 from tests.support.batches import batch_of, logits_of_classes
+from tests.support.damaged import JSON
 from tests.support.evaluations import made_up_evaluation
 
 MOMENT = datetime(2026, 3, 31, 6, 30, tzinfo=UTC)
@@ -193,6 +197,23 @@ def test_what_is_wrong_in_a_record_is_named(records, changed, told):
     assert problem.startswith(f"cannot read the recorded batch {path} (")
     assert problem.endswith("); delete that file")
     assert re.search(told, problem)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_no_value_of_an_entry_gives_another_error(batches, data):
+    whole = record_to_dict(RecordedBatch("a", "2026-03-31T06:30:00Z", batches[0].report))
+    values = json.loads(json.dumps(whole))
+    nested = ("basis", "reject_rate", "expected", "difference", "mix")
+    parts = [values, values["basis"]["settings"], values["classes"][0]]
+    part = data.draw(st.sampled_from(parts + [values[name] for name in nested]))
+    part[data.draw(st.sampled_from(sorted(part)))] = data.draw(JSON)
+    try:
+        found = record_from_dict(values)
+    except OpenMaxError:
+        return
+    assert found.report.verdict
+    assert json.dumps(record_to_dict(found), allow_nan=False)
 
 
 def test_a_picture_s_file_is_shown_as_long_as_it_is_what_was_decided_on(tmp_path):

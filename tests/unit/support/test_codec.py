@@ -23,12 +23,7 @@ from openmax_core.support.codec import (
     rebuilt,
     without_header,
 )
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
+from tests.support.damaged import JSON
 
 
 @dataclass(frozen=True)

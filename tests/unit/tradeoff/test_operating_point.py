@@ -14,6 +14,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PLAIN, PRESETS
 from openmax_core.tradeoff.objectives import LeastCost, MostRejected
 from openmax_core.tradeoff.outcomes import Outcome
+from tests.support.damaged import JSON
 
 POINT = OperatingPoint(
     threshold=0.1 + 0.2,
@@ -223,8 +224,8 @@ SETTINGS = PRESETS["notebook"].to_dict()
         pytest.param("", "Expecting value", id="empty"),
         pytest.param(POINT.to_json()[:60], "Expecting|Unterminated", id="cut off"),
         pytest.param("[1, 2]", r"\(.+\)", id="a list"),
-        pytest.param("null", "NoneType", id="null"),
-        pytest.param("{}", "version", id="no entries"),
+        pytest.param("null", "not of the format", id="null"),
+        pytest.param("{}", "not of the format", id="no entries"),
         pytest.param(
             changed(format="openmax-calibration"),
             "not of the format openmax-operating-point",
@@ -237,51 +238,65 @@ SETTINGS = PRESETS["notebook"].to_dict()
         pytest.param(changed(version=...), "version", id="no version"),
         pytest.param(changed(threshold=...), "threshold", id="no threshold"),
         pytest.param(changed(n_test=...), "n_test", id="no number of pictures"),
-        pytest.param(changed(colour="red"), "unknown entries", id="unknown entry"),
+        pytest.param(changed(colour="red"), "colour is unknown", id="unknown entry"),
         pytest.param(
-            changed(min_test_accuracy=0.6), "unknown entries", id="entry of version 1 in version 3"
+            changed(min_test_accuracy=0.6),
+            "min_test_accuracy is unknown",
+            id="entry of version 1 in version 3",
         ),
-        pytest.param(changed(threshold="0.3"), "a figure is no number", id="threshold as text"),
-        pytest.param(changed(threshold=None), "a figure is no number", id="threshold null"),
-        pytest.param(changed(threshold=math.nan), "a figure is no number", id="threshold NaN"),
-        pytest.param(changed(threshold=True), "a figure is no number", id="threshold true"),
-        pytest.param(changed(n_reject=None), "a figure is no number", id="n_reject null"),
-        pytest.param(changed(counts=None), "the counts are unknown", id="counts null"),
-        pytest.param(changed(counts=[2, 1]), "the counts are unknown", id="counts as a list"),
-        pytest.param(changed(counts=[]), "the counts are unknown", id="counts an empty list"),
+        pytest.param(
+            changed(threshold="0.3"), "threshold must be a number", id="threshold as text"
+        ),
+        pytest.param(changed(threshold=None), "threshold must be a number", id="threshold null"),
+        pytest.param(changed(threshold=math.nan), "threshold must be a number", id="threshold NaN"),
+        pytest.param(changed(threshold=True), "threshold must be a number", id="threshold true"),
+        pytest.param(changed(n_reject=None), "n_reject must be a whole number", id="n_reject null"),
+        pytest.param(changed(counts=None), "counts must be an object", id="counts null"),
+        pytest.param(changed(counts=[2, 1]), "counts must be an object", id="counts as a list"),
+        pytest.param(changed(counts=[]), "counts must be an object", id="counts an empty list"),
         pytest.param(changed(counts={"correct": 2}), "the counts are unknown", id="some counts"),
         pytest.param(
             changed(counts={**COUNTS, "right": 1}), "the counts are unknown", id="unknown count"
         ),
         pytest.param(
-            changed(counts={**COUNTS, "wrong": "1"}), "a figure is no number", id="count as text"
+            changed(counts={**COUNTS, "wrong": "1"}),
+            "counts.wrong must be a whole number",
+            id="count as text",
         ),
         pytest.param(
-            changed(counts={**COUNTS, "wrong": None}), "a figure is no number", id="count null"
+            changed(counts={**COUNTS, "wrong": None}),
+            "counts.wrong must be a whole number",
+            id="count null",
         ),
         pytest.param(
             changed(class_thresholds=[]),
-            "the thresholds per class are unknown",
+            "class_thresholds must be an object",
             id="thresholds per class an empty list",
         ),
         pytest.param(
             changed(class_thresholds=[0.3, 0.4]),
-            "the thresholds per class are unknown",
+            "class_thresholds must be an object",
             id="thresholds per class a list",
         ),
         pytest.param(
             changed(class_thresholds=0.3),
-            "the thresholds per class are unknown",
+            "class_thresholds must be an object",
             id="thresholds per class a number",
         ),
         pytest.param(
-            changed(class_thresholds={"ash": "0.3"}), "a figure is no number", id="one as text"
+            changed(class_thresholds={"ash": "0.3"}),
+            "class_thresholds.ash must be a number",
+            id="one as text",
         ),
         pytest.param(
-            changed(class_thresholds={"ash": None}), "a figure is no number", id="one null"
+            changed(class_thresholds={"ash": None}),
+            "class_thresholds.ash must be a number",
+            id="one null",
         ),
         pytest.param(
-            changed(class_thresholds={"ash": math.inf}), "a figure is no number", id="one infinite"
+            changed(class_thresholds={"ash": math.inf}),
+            "class_thresholds.ash must be a number",
+            id="one infinite",
         ),
         pytest.param(changed(settings=None), "settings are unknown", id="no settings"),
         pytest.param(changed(settings={"tail": 3}), "settings are unknown", id="unknown setting"),
@@ -305,6 +320,9 @@ SETTINGS = PRESETS["notebook"].to_dict()
         pytest.param(changed(settings=[["tail_size", 20]]), "settings are unknown", id="as list"),
         pytest.param(changed(preset=["robust"]), "no preset .*; there are", id="preset a list"),
         pytest.param(changed(preset="robots"), "no preset 'robots'; there", id="no such preset"),
+        pytest.param(changed(n_test=10**30), "n_test must be a whole number", id="n_test huge"),
+        pytest.param(changed(data=7), "data must be text, not 7", id="data a number"),
+        pytest.param("[" * 100_000, "recursion", id="nested deeply"),
         pytest.param(changed(objective={}), "no objective 'None'", id="objective of no kind"),
         pytest.param(changed(objective={"kind": "best"}), "no objective 'best'", id="of another"),
         pytest.param(
@@ -317,9 +335,9 @@ SETTINGS = PRESETS["notebook"].to_dict()
             "min_reject_accuracy must be a number from 0 to 1, not 2",
             id="objective out of range",
         ),
-        pytest.param(changed(objective="balanced"), "the objective is unknown", id="as text"),
+        pytest.param(changed(objective="balanced"), "objective must be an object", id="as text"),
         pytest.param(
-            changed(objective=[["kind", "balanced"]]), "the objective is unknown", id="as pairs"
+            changed(objective=[["kind", "balanced"]]), "objective must be an object", id="as pairs"
         ),
     ],
 )
@@ -337,3 +355,12 @@ def test_a_missing_or_binary_file_is_the_same_error(tmp_path):
     for name in ("nowhere.json", "weights.bin"):
         with pytest.raises(OpenMaxError, match=f"cannot read the operating point .*{name}"):
             OperatingPoint.load(tmp_path / name)
+
+
+@given(st.sampled_from([*POINT.to_dict(), "colour"]), JSON)
+def test_no_value_of_an_entry_gives_another_error(name, value):
+    try:
+        found = OperatingPoint.from_dict(POINT.to_dict() | {name: value})
+    except OpenMaxError:
+        return
+    assert OperatingPoint.from_dict(json.loads(found.to_json())) == found
