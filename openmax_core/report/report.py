@@ -1,38 +1,49 @@
 """A self-contained HTML report of an operating point: the explorer, figures, curves, provenance.
 
 One file without a request to anywhere: the same explorer as in the dashboard with its data, tables
-that need no script, and the per-class Weibull CDFs as SVG.
+that need no script, and the per-class Weibull CDFs as SVG. This module gathers the values; the
+template ``assets/components/report.html`` says them, and escapes every name.
 """
 
 from __future__ import annotations
 
 import base64
-import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from functools import lru_cache
 from pathlib import Path
-from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.report.sections import (
-    class_thresholds,
-    expectation,
-    folders,
-    lead,
-    provenance,
-    sweep,
-    weibull_curves,
-)
+from openmax_core.methods.openmax import OpenMax
+from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
+from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
-from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL
-from openmax_core.tradeoff.operating_point import OperatingPoint
-from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.resampling import choose_on_half
+from openmax_core.tradeoff.sweep import (
+    class_table,
+    class_warnings,
+    default_thresholds,
+    parse_thresholds,
+    sweep_table,
+)
 from openmax_core.workspace.workspace import Workspace
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 ASSETS = Path(__file__).parents[2] / "assets"
+MOST_ROWS = 200
+MOST_CURVES = 12
+# Of the drawing of a CDF, in units of the SVG.
+LEFT, RIGHT, TOP, BOTTOM = 18, 242, 18, 112
 
 
 def report_html(
@@ -54,36 +65,57 @@ def report_html(
     """
     if thresholds is None:
         thresholds = parse_thresholds(default_thresholds(evaluation.openmax))
-    name = workspace.settings.name
-    # What comes last may hold anything; what comes before has no '$' of its own.
-    return Template(_part("components/report.html")).substitute(
-        title=escape(f"Open-set recognition: {name}"),
-        subtitle=escape(
-            f"OpenMax, method {evaluation.openmax.preset_} · "
-            f"{len(workspace.classes)} known classes · "
-            f"{datetime.now(UTC).strftime('%d %B %Y')}"
-        ),
-        lead=lead(point),
-        style=_part("vendor/uplot/uPlot.min.css")
-        + _part("components/control.css")
-        + _part("components/explorer.css"),
-        explorer=_part("components/explorer.html"),
-        sections="\n".join(
-            [
-                class_thresholds(point),
-                folders(evaluation, point),
-                expectation(evaluation, point),
-                sweep(evaluation, point, thresholds),
-                weibull_curves(evaluation.openmax),
-                provenance(workspace, evaluation, point),
-            ]
-        ),
-        uplot=_part("vendor/uplot/uPlot.iife.min.js"),
-        script=base64.b64encode(
-            (_part("components/control.js") + _part("components/explorer.js")).encode()
-        ).decode("ascii"),
-        data=_script_json(_explorer(evaluation, point)),
+    openmax = evaluation.openmax
+    parameters = class_table(openmax)
+    return _rendered(
+        workspace=workspace,
+        evaluation=evaluation,
+        openmax=openmax,
+        point=point,
+        date=datetime.now(UTC).strftime("%d %B %Y"),
+        test=_Share.of(point.counts["correct"], point.n_test),
+        reject=_Share.of(point.counts["rejected_unknown"], point.n_reject),
+        folders=_folders(evaluation, point),
+        expectation=_expectation(evaluation, point),
+        counted_names=tuple(point.counts),
+        sweep=sweep_table(evaluation.overall, thresholds).to_dict(orient="records"),
+        curves=_curves(openmax),
+        facts=_facts(workspace, evaluation, point),
+        parameters=[list(parameters.columns), *parameters.itertuples(index=False, name=None)],
+        most_rows=MOST_ROWS,
+        explorer=_explorer(evaluation, point),
     )
+
+
+def _rendered(**values: Any) -> str:
+    """The template with values in it; only the project's own files are not escaped."""
+    from markupsafe import Markup
+
+    styles = ("vendor/uplot/uPlot.min.css", "components/control.css", "components/explorer.css")
+    script = _part("components/control.js") + _part("components/explorer.js")
+    return _template(_part("components/report.html")).render(
+        style=Markup("".join(map(_part, styles))),  # noqa: S704 - the project's own files
+        explorer_html=Markup(_part("components/explorer.html")),  # noqa: S704
+        uplot=Markup(_part("vendor/uplot/uPlot.iife.min.js")),  # noqa: S704
+        script=base64.b64encode(script.encode()).decode("ascii"),
+        left=LEFT,
+        right=RIGHT,
+        top=TOP,
+        bottom=BOTTOM,
+        **values,
+    )
+
+
+@lru_cache(maxsize=1)
+def _template(source: str) -> Template:
+    from jinja2 import Environment, StrictUndefined  # only where a report is written
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
+    environment.filters |= {"threshold": threshold_text, "text": _text, "commas": "{:,}".format}
+    return environment.from_string(source)
 
 
 def _part(name: str) -> str:
@@ -94,6 +126,111 @@ def _part(name: str) -> str:
             f"the report needs {ASSETS / name}, which cannot be read ({error.strerror}); install "
             "from a checkout of the project"
         ) from error
+
+
+def _text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A share of some pictures with its 95 % interval, in words."""
+
+    percent: str
+    counts: str
+    interval: str
+
+    @classmethod
+    def of(cls, count: int, total: int) -> _Share | None:
+        """None where there are no pictures."""
+        if not total:
+            return None
+        bounds = share_interval(count, total)
+        return cls(
+            f"{100 * count / total:.1f} %",
+            f"{count:,} of {total:,}",
+            f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f} %",
+        )
+
+
+def _folders(evaluation: Evaluation, point: OperatingPoint) -> list[tuple[str, _Share | None]]:
+    """Folders of the reject set with what is rejected, the worst first; [] where it has none."""
+    divided = reject_folders(evaluation)
+    if not divided.is_divided:
+        return []
+    names = evaluation.openmax.class_names_
+    outcomes = divided.at(class_limits(names, point.threshold, point.class_thresholds))
+    return [(item.folder, _Share.of(item.rejected, item.n)) for item in outcomes]
+
+
+def _expectation(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any] | None:
+    """What the same objective keeps on pictures that it was not chosen on; None without one."""
+    objective = point.chosen_for
+    if objective is None:
+        return None
+    try:
+        halves = choose_on_half(evaluation.overall, objective)
+    except NoFeasibleThresholdError as error:
+        return {"problem": str(error)}
+    both = (halves.chosen.outcome, halves.reported)
+    rows = {
+        "Test accuracy": [_Share.of(half.correct, half.n_test) for half in both],
+        "Reject accuracy": [_Share.of(half.rejected_unknown, half.n_reject) for half in both],
+    }
+    return {"problem": "", "threshold": halves.chosen.threshold, "rows": rows}
+
+
+def _curves(openmax: OpenMax) -> list[dict[str, Any]]:
+    """Classes' CDFs and tails, as places in the drawing; of many classes those with a warning."""
+    warnings = class_warnings(openmax)
+    order = sorted(range(openmax.n_classes), key=lambda index: not warnings[index])[:MOST_CURVES]
+    return [
+        {"name": openmax.class_names_[index], "warning": warnings[index], **_curve(openmax, index)}
+        for index in sorted(order)
+    ]
+
+
+def _curve(openmax: OpenMax, index: int) -> dict[str, Any]:
+    tail = openmax.tails_[index]
+    low, high = float(tail[0]), float(tail[-1])
+    margin = 0.15 * (high - low) or 1.0
+    low, high = max(0.0, low - margin), high + margin
+
+    def places(distances: Float) -> list[str]:
+        cdf = openmax.weibull_.cdf(distances, np.full(distances.shape, index))
+        across = LEFT + (distances - low) / (high - low) * (RIGHT - LEFT)
+        down = BOTTOM - cdf * (BOTTOM - TOP)
+        both = zip(across.tolist(), down.tolist(), strict=True)
+        return [f"{x:.1f},{y:.1f}" for x, y in both]
+
+    x = np.union1d(np.linspace(low, high, 150), tail)
+    dots = [place.split(",") for place in places(tail)]
+    return {"line": " ".join(places(x)), "tail": dots, "low": f"{low:.4g}", "high": f"{high:.4g}"}
+
+
+def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) -> dict[str, str]:
+    """Everything that the figures can be traced by; what is empty is left out."""
+    openmax, settings = evaluation.openmax, workspace.settings
+    classifier = settings.classifier
+    facts = {
+        "workspace": settings.name,
+        "about": settings.description,
+        "pictures": settings.notice,
+        "network": f"{classifier.architecture}, weights {classifier.weights}",
+        "classes": ", ".join(openmax.class_names_),
+        "method": openmax.preset_,
+        **{f"setting {name}": str(value) for name, value in openmax.settings_.to_dict().items()},
+        "calibrated on": f"{openmax.n_correct_.sum():,} correctly classified of "
+        f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures",
+        "test pictures": f"{evaluation.overall.n_test:,}",
+        "reject pictures": f"{evaluation.overall.n_reject:,}",
+        "how exact": evaluation.accuracy_in_words,
+        "single pictures": evaluation.sample_in_words,
+        "accuracy before rejection": f"{evaluation.accuracy_before_rejection:.4f}",
+        "threshold": threshold_text(point.threshold),
+        "data fingerprint": evaluation.data,
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
@@ -119,8 +256,3 @@ def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
         ),
         "marks": [{"name": "chosen", "label": " chosen", "threshold": point.threshold}],
     }
-
-
-def _script_json(values: dict[str, Any]) -> str:
-    """JSON that ends no script element, whatever names it holds."""
-    return json.dumps(values, allow_nan=False).replace("<", "\\u003c")

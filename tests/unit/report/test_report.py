@@ -29,8 +29,7 @@ from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.report import report as report_module
-from openmax_core.report.report import report_html
-from openmax_core.report.sections import MOST_CURVES, MOST_ROWS
+from openmax_core.report.report import MOST_CURVES, MOST_ROWS, report_html
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
