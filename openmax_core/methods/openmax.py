@@ -50,7 +50,7 @@ from openmax_core.methods.distances import (
     scaled_eucos,
 )
 from openmax_core.methods.fitting import check_fit_input, tail_sizes, training_distances
-from openmax_core.methods.persistence import check_format, restore, to_plain
+from openmax_core.methods.persistence import FORMAT, FORMAT_VERSION, restore, to_plain
 from openmax_core.methods.reweighting import centred, rank_weights, revised, softmax, top_ranked
 from openmax_core.methods.settings import (
     DEFAULT_PRESET,
@@ -63,6 +63,7 @@ from openmax_core.methods.settings import (
 from openmax_core.methods.streamed_fit import streamed_means, streamed_tails
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
+from openmax_core.support.codec import entry, read_json, without_header
 from openmax_core.support.files import write_text_atomically
 from openmax_core.weibull.fit import (
     TailFit,
@@ -406,7 +407,7 @@ class OpenMax:
         return to_plain(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> OpenMax:
+    def from_dict(cls, values: Any) -> OpenMax:
         """Rebuild a fitted OpenMax from :meth:`to_dict`.
 
         Raises
@@ -414,13 +415,14 @@ class OpenMax:
         OpenMaxError
             Not a calibration, or one of a newer format.
         """
-        check_format(values)
+        entries, _ = without_header(values, FORMAT, FORMAT_VERSION)
         try:
-            settings = read_settings(PLAIN | values["settings"], values["preset"])
-            om = cls(values["preset"], **settings.to_dict())
-            restore(om, values)
-        except (KeyError, TypeError, ValueError, OpenMaxError) as error:
-            raise OpenMaxError(f"the calibration is damaged: {error!r}; fit again") from error
+            preset = entry(str, entries, "preset")
+            settings = read_settings(PLAIN | entry(dict[str, Any], entries, "settings"), preset)
+            om = cls(preset, **settings.to_dict())
+            restore(om, entries)
+        except OpenMaxError as error:
+            raise OpenMaxError(f"the calibration is damaged: {error}; fit again") from error
         return om
 
     def save(self, path: str | Path) -> None:
@@ -437,11 +439,11 @@ class OpenMax:
             The file cannot be read or is no calibration; it is named.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            values = read_json(Path(path))
+        except OpenMaxError as error:
             raise OpenMaxError(f"cannot read the calibration {path}: {error}") from error
         try:
-            return cls.from_dict(values if isinstance(values, dict) else {})
+            return cls.from_dict(values)
         except OpenMaxError as error:
             raise OpenMaxError(f"{path}: {error}") from error
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.codec import entry, plain
 from openmax_core.weibull.fit import model_from_dict
 
 FORMAT = "openmax-calibration"
@@ -15,30 +17,22 @@ FORMAT_VERSION = 2
 
 def to_plain(openmax: Any) -> dict[str, Any]:
     """Everything that a fitted OpenMax has learned."""
-    return {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "preset": openmax.preset_,
-        "settings": openmax.settings_.to_dict(),
-        "class_names": list(openmax.class_names_),
-        "means": openmax.means_.tolist(),
-        "distance_factors": openmax.distance_factors_.tolist(),
-        "weibull": openmax.weibull_.to_dict(),
-        "tails": [tail.tolist() for tail in openmax.tails_],
-        "n_correct": openmax.n_correct_.tolist(),
-        "n_training": openmax.n_training_.tolist(),
-    }
-
-
-def check_format(values: dict[str, Any]) -> None:
-    """Raise an error for what is no calibration, or one of a newer format."""
-    if values.get("format") != FORMAT:
-        raise OpenMaxError(f"not an OpenMax calibration: 'format' is not '{FORMAT}'")
-    if values.get("version") not in (1, FORMAT_VERSION):
-        raise OpenMaxError(
-            f"calibration format version {values.get('version')!r}; this program reads "
-            f"version {FORMAT_VERSION} and older, update it or fit again"
-        )
+    values: dict[str, Any] = plain(
+        {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "preset": openmax.preset_,
+            "settings": openmax.settings_,
+            "class_names": openmax.class_names_,
+            "means": openmax.means_,
+            "distance_factors": openmax.distance_factors_,
+            "weibull": openmax.weibull_.to_dict(),
+            "tails": openmax.tails_,
+            "n_correct": openmax.n_correct_,
+            "n_training": openmax.n_training_,
+        }
+    )
+    return values
 
 
 def restore(openmax: Any, values: dict[str, Any]) -> None:
@@ -46,29 +40,30 @@ def restore(openmax: Any, values: dict[str, Any]) -> None:
 
     Raises
     ------
-    KeyError, TypeError, ValueError
-        An entry is missing, of another form, or does not fit the others.
+    OpenMaxError
+        An entry is missing, of another type, or does not fit the others.
     """
+    values = {"distance_factors": [0.0, 0.0]} | values  # not in the first version
     openmax.settings_ = openmax.settings()
     openmax.preset_ = openmax.preset
-    openmax.class_names_ = tuple(values["class_names"])
-    openmax.classes_ = np.arange(len(openmax.class_names_))
-    openmax.means_ = np.array(values["means"], dtype=np.float64)
-    factors = values.get("distance_factors", [0.0, 0.0])
-    openmax.distance_factors_ = np.array(factors, dtype=np.float64)
-    openmax.weibull_ = model_from_dict(values["weibull"])
-    openmax.tails_ = [np.array(tail, dtype=np.float64) for tail in values["tails"]]
-    openmax.n_correct_ = np.array(values["n_correct"], dtype=np.int64)
-    openmax.n_training_ = np.array(values["n_training"], dtype=np.int64)
+    openmax.class_names_ = entry(tuple[str, ...], values, "class_names")
     n = len(openmax.class_names_)
+    openmax.classes_ = np.arange(n)
+    means = entry(tuple[Float, ...], values, "means")
+    openmax.distance_factors_ = entry(Float, values, "distance_factors")
+    openmax.weibull_ = model_from_dict(entry(Any, values, "weibull"), "weibull")
+    openmax.tails_ = list(entry(tuple[Float, ...], values, "tails"))
+    openmax.n_correct_ = entry(Int, values, "n_correct")
+    openmax.n_training_ = entry(Int, values, "n_training")
     parameters = openmax.weibull_.parameters().values()
     per_class = (openmax.n_correct_, openmax.n_training_, openmax.weibull_.n_tail, *parameters)
-    if openmax.means_.shape != (n, n) or any(value.shape != (n,) for value in per_class):
-        raise ValueError("the entries do not have the same number of classes")
+    if {len(row) for row in (means, *means, *per_class)} != {n}:
+        raise OpenMaxError("the entries do not have the same number of classes")
+    openmax.means_ = np.array(means)
     if [len(tail) for tail in openmax.tails_] != openmax.weibull_.n_tail.tolist():
-        raise ValueError("the tails are not as long as the fits say")
+        raise OpenMaxError("the tails are not as long as the fits say")
     if openmax.distance_factors_.shape != (2,):
-        raise ValueError("there must be two distance factors")
+        raise OpenMaxError("there must be two distance factors")
     numbers = (openmax.means_, openmax.distance_factors_, *parameters)
-    if not all(np.isfinite(value).all() for value in numbers):
-        raise ValueError("not finite")
+    if any(np.isnan(value).any() for value in numbers):
+        raise OpenMaxError("a mean, a distance factor or a parameter of a tail is null")

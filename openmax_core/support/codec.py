@@ -76,7 +76,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return plain(value.tolist())
+        has_nan = value.dtype.kind == "f" and bool(np.isnan(value).any())
+        return plain(value.tolist()) if has_nan else value.tolist()
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
@@ -135,8 +136,9 @@ def entry(kind: Any, values: dict[str, Any], place: str) -> Any:
     for name in head.split("."):
         found = _item(found, name, place)
     if column:
-        rows = _read(tuple[Any, ...], found, head)
-        found = [_item(row, column, place) for row in rows]
+        if not isinstance(found, list):
+            raise _unfit(head, "a list", found)
+        found = [_item(row, column, place) for row in found]
     return _read(kind, found, place)
 
 
@@ -152,9 +154,9 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    origin, args = get_origin(kind), get_args(kind)
-    if kind is Any:
+    if kind is Any or (kind is str and type(value) is str):
         return value
+    origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:  # MaybeNan; its bare kind is args[0]
         return math.nan if value is None else _read(args[0], value, place)
     if origin in (Union, UnionType):

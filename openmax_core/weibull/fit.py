@@ -19,14 +19,15 @@ Two forms:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.errors import FitError
+from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.codec import entry, plain, rebuilt
 
 # Below this relative spread a tail is one point seen through rounding errors.
 MIN_RELATIVE_SPREAD = 1e-7
@@ -89,7 +90,7 @@ class TailFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers for JSON; ``from_dict`` gives back an equal model."""
-        return _to_dict(self, "libmr")
+        return {"form": "libmr", **plain(self)}
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class WeibullMaxFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers for JSON; ``from_dict`` gives back an equal model."""
-        return _to_dict(self, "weibull_max")
+        return {"form": "weibull_max", **plain(self)}
 
 
 def fit_tails(
@@ -217,32 +218,22 @@ def select_tails(
     return [tail[:n] for tail, n in zip(tails, n_tail, strict=True)]
 
 
-def model_from_dict(values: dict[str, Any]) -> TailFit | WeibullMaxFit:
+def model_from_dict(values: Any, place: str = "") -> TailFit | WeibullMaxFit:
     """Rebuild a model from its ``to_dict``.
 
     Raises
     ------
-    KeyError, TypeError
-        Entries are missing or of another form.
+    OpenMaxError
+        An entry is missing, unknown or of another type; it is named below ``place``.
     """
-    values = dict(values)
-    kind = {"libmr": TailFit, "weibull_max": WeibullMaxFit}[values.pop("form")]
-    arrays = {
-        name: np.array(value, dtype=np.int64 if name == "n_tail" else np.float64)
-        if isinstance(value, list)
-        else value
-        for name, value in values.items()
+    forms: dict[Any, type[TailFit | WeibullMaxFit]] = {
+        "libmr": TailFit,
+        "weibull_max": WeibullMaxFit,
     }
-    return kind(**arrays)
-
-
-def _to_dict(model: Any, form: str) -> dict[str, Any]:
-    values = {field.name: getattr(model, field.name) for field in fields(model)}
-    plain = {
-        name: value.tolist() if isinstance(value, np.ndarray) else value
-        for name, value in values.items()
-    }
-    return {"form": form, **plain}
+    form = entry(str, values, "form")
+    if form not in forms:
+        raise OpenMaxError(f"no Weibull form '{form}'; there are {', '.join(forms)}")
+    return rebuilt(forms[form], {n: v for n, v in values.items() if n != "form"}, place)
 
 
 def _called(index: int, class_names: Sequence[str] | None) -> str:

@@ -946,11 +946,14 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
     [
         (lambda text: text[: len(text) // 2], "cannot read"),
         (lambda text: "", "cannot read"),
-        (lambda text: "[1, 2]", "not an OpenMax calibration"),
-        (lambda text: '{"format": "openmax-operating-point"}', "not an OpenMax calibration"),
+        (lambda text: "[1, 2]", "not of the format openmax-calibration"),
+        (
+            lambda text: '{"format": "openmax-operating-point"}',
+            "not of the format openmax-calibration",
+        ),
         (
             damaged(lambda values: values.update(version=3)),
-            "version 3; this program reads version 2 and older",
+            "version 3; this program reads version 2 or older, update it",
         ),
         (damaged(lambda values: values.update(version=[])), r"version \[\]"),
         (damaged(lambda values: values.pop("version")), "version None"),
@@ -967,6 +970,12 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
         (damaged(lambda values: values["weibull"]["scale"].pop()), "damaged"),
         (damaged(lambda values: values["class_names"].pop()), "damaged"),
         (damaged(lambda values: values["means"][0].__setitem__(0, math.nan)), "damaged"),
+        (damaged(lambda values: values["means"][0].__setitem__(0, "1.5")), r"means\[0\] must be a"),
+        (damaged(lambda values: values["n_correct"].__setitem__(0, 10**30)), "n_correct must be"),
+        (damaged(lambda values: values.update(class_names="abc")), "class_names must be a list"),
+        (damaged(lambda values: values.update(settings=[])), "settings must be an object"),
+        (damaged(lambda values: values["weibull"].update(form=[])), "form must be text"),
+        (lambda text: "[" * 100_000, "cannot read"),
     ],
     ids=[
         "cut off",
@@ -989,6 +998,12 @@ def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
         "a scale is missing",
         "a name is missing",
         "a mean is NaN",
+        "a mean is text",
+        "a huge count",
+        "names are a word",
+        "settings are a list",
+        "a form that is no text",
+        "nested deeply",
     ],
 )
 def test_a_damaged_calibration_is_an_error_that_names_the_file(tmp_path, damage, message):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from openmax_core.errors import FitError
+from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import (
     TailFit,
@@ -356,12 +356,17 @@ def test_weibull_max_model_survives_json_exactly():
 
 
 @pytest.mark.parametrize(
-    "values",
-    [{}, {"form": "gumbel"}, {"form": "libmr", "shape": [1.0]}, {"form": "libmr", "colour": 3}],
+    ("values", "told"),
+    [
+        ({}, "form is missing"),
+        ({"form": "gumbel"}, "no Weibull form 'gumbel'"),
+        ({"form": "libmr", "shape": [1.0]}, "scale is missing"),
+        ({"form": "libmr", "colour": 3}, "colour is unknown"),
+    ],
     ids=["empty", "unknown form", "entries missing", "unknown entry"],
 )
-def test_a_damaged_model_is_a_key_or_type_error(values):
-    with pytest.raises((KeyError, TypeError)):
+def test_a_damaged_model_is_an_error_that_names_the_entry(values, told):
+    with pytest.raises(OpenMaxError, match=told):
         model_from_dict(values)
 
 
