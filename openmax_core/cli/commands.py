@@ -8,6 +8,7 @@ import math
 import sys
 from typing import TYPE_CHECKING, Any
 
+from openmax_core.support.codec import plain
 from openmax_core.support.files import printable
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
@@ -174,11 +175,10 @@ def run_evaluate(options: argparse.Namespace) -> int:
     folders = reject_folders(evaluation)
     by_folder = folders.at(point.threshold) if point and folders.is_divided else ()
     if options.json:
-        auroc = evaluation.overall.auroc
         values = {
             **_facts(workspace, evaluation),
-            "auroc": None if math.isnan(auroc) else auroc,
-            "table": [_without_nan(row) for row in rows],
+            "auroc": plain(evaluation.overall.auroc),
+            "table": plain(rows),
             "min_test_accuracy": floor,
             "recommended": None if point is None else json.loads(point.to_json()),
             "reject_folders": [item.to_dict() for item in by_folder],
@@ -230,7 +230,7 @@ def _counted(evaluation: Evaluation) -> dict[str, Any] | None:
     return {
         "test_accuracy_error": counts.error_bound.test,
         "reject_accuracy_error": counts.error_bound.reject,
-        "auroc_bounds": [None if math.isnan(value) else value for value in counts.auroc_bounds],
+        "auroc_bounds": plain(counts.auroc_bounds),
         "reject_folders_of": evaluation.sample_in_words,
     }
 
@@ -259,10 +259,6 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     for name, text in zip(facts["classes"], class_warnings(evaluation.openmax), strict=True):
         if text:
             print(f"warning     class {name}: {text}")
-
-
-def _without_nan(row: dict[Any, Any]) -> dict[str, float | None]:
-    return {str(name): None if math.isnan(value) else value for name, value in row.items()}
 
 
 def _share(row: dict[Any, Any], name: str) -> str:

@@ -77,21 +77,19 @@ def _moment(text: str | None) -> datetime | None:
 def _values(workspace: Workspace, record: RecordedBatch, measured: MeasuredBatch) -> dict[str, Any]:
     from openmax_core.monitor.records import record_to_dict
     from openmax_core.monitor.shortlist import pictures_to_look_at
+    from openmax_core.support.codec import plain
 
     pictures = measured.pictures
     unreadable = pictures[pictures["error"] != ""][["path", "error"]]
     listed = pictures_to_look_at(measured.report, pictures).drop(columns=["size", "mtime"])
-    rows = [
-        {str(key): _plain(value) for key, value in row.items()}
-        for row in listed.head(MOST_PICTURES).to_dict(orient="records")
-    ]
+    rows = listed.head(MOST_PICTURES).to_dict(orient="records")
     return {
         "workspace": workspace.settings.name,
         **record_to_dict(record),
         "time": record.time or None,
         "recorded": None if record.path is None else str(record.path),
         "unreadable_pictures": unreadable.to_dict(orient="records"),
-        "pictures_to_look_at": rows,
+        "pictures_to_look_at": plain(rows),
     }
 
 
@@ -171,10 +169,6 @@ def _print_unreadable(measured: MeasuredBatch) -> None:
         print(f"unreadable: {path}: {error}", file=sys.stderr)
     if (more := len(lost) - MOST_UNREADABLE) > 0:
         print(f"unreadable: and {more:,} more; --json lists all", file=sys.stderr)
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 class _Bar:

@@ -1,9 +1,8 @@
 """A calibrated OpenMax and its thresholds as ONNX nodes, and the network before them.
 
 The nodes do what :meth:`openmax_core.methods.openmax.OpenMax.decide` does, step by step in float64
-with
-standard operators alone. The distances are taken rank by rank (a ``Scan``), so that memory grows
-with N · C and not with N · C².
+with standard operators alone. The distances are taken rank by rank (a ``Scan``), so that memory
+grows with N · C and not with N · C².
 
 Two things differ from NumPy in the last bits of a float64: the order in which a sum is taken, and
 ``exp`` and ``pow``. Probabilities agree to about 1e-15.
@@ -26,6 +25,7 @@ from openmax_core.weibull.fit import TailFit
 if TYPE_CHECKING:
     import onnx
 
+Tensors = dict[str, tuple[int, list[str | int]]]
 # Opset since which reductions take their axes as an input.
 OLDEST_OPSET = 18
 LARGEST = float(np.finfo(np.float64).max)
@@ -62,6 +62,25 @@ class GraphBuilder:
         axes = self.constant([axis], np.int64)
         return self.add(operator, value, axes, keepdims=int(keepdims))
 
+    def exponentials(self, value: str) -> tuple[str, str]:
+        """Names of (N, C) exp(value less each row's largest), and of their sums (N, 1).
+
+        Not the operator Softmax: as in the library, a probability of 1 is 1 to the last bit.
+        """
+        largest = self.reduced("ReduceMax", value, keepdims=True)
+        powers = self.add("Exp", self.add("Sub", value, largest))
+        return powers, self.reduced("ReduceSum", powers, keepdims=True)
+
+    def graph(self, inputs: Tensors, outputs: Tensors) -> onnx.GraphProto:
+        """Graph of all nodes, called as ``prefix``; tensors are ONNX types and shapes by name."""
+        from onnx.helper import make_graph, make_tensor_value_info
+
+        first, last = (
+            [make_tensor_value_info(name, *tensor) for name, tensor in tensors.items()]
+            for tensors in (inputs, outputs)
+        )
+        return make_graph(self.nodes, self.prefix, first, last, self.constants)
+
 
 def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     """Graph from (N, C) float32 'network_logits' to the four outputs.
@@ -73,7 +92,6 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     """
     import onnx
     from onnx import TensorProto
-    from onnx.helper import make_tensor_value_info
 
     settings, n_classes = openmax.settings_, openmax.n_classes
     graph = GraphBuilder("openmax")
@@ -101,17 +119,14 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     moved = graph.add("Mul", giving, weighted)
     unknown = graph.reduced("ReduceSum", moved, keepdims=True)
     revised = graph.add("Concat", graph.add("Sub", v, moved), unknown, axis=1)
-    # Not the operator Softmax: as in the library, a probability of 1 is 1 to the last bit.
-    largest = graph.reduced("ReduceMax", revised, keepdims=True)
-    powers = graph.add("Exp", graph.add("Sub", revised, largest))
-    total = graph.reduced("ReduceSum", powers, keepdims=True)
-    probabilities = graph.add("Div", powers, total)
+    probabilities = graph.add("Div", *graph.exponentials(revised))
 
     score = graph.reduced("ReduceMax", probabilities)
     if settings.second_softmax:
-        largest = graph.reduced("ReduceMax", probabilities, keepdims=True)
-        powers = graph.add("Exp", graph.add("Sub", probabilities, largest))
-        score = graph.add("Div", graph.constant(1.0), graph.reduced("ReduceSum", powers))
+        _, total = graph.exponentials(probabilities)
+        score = graph.add(
+            "Div", graph.constant(1.0), graph.add("Squeeze", total, graph.constant([1], np.int64))
+        )
     # Logits that are NaN or Inf have no score, and are rejected: the library raises an error.
     is_number = graph.add("LessOrEqual", graph.add("Abs", raw), graph.constant(LARGEST))
     are_numbers = graph.reduced("ReduceMin", graph.add("Cast", is_number, to=TensorProto.INT32))
@@ -128,19 +143,13 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
     for name, padded in zip(OUTPUTS[1:], (probabilities, decision, score), strict=True):
         graph.add("Slice", padded, first, last, first, output=name)
 
-    shapes: dict[str, tuple[int, list[str | int]]] = {
+    outputs: Tensors = {
         "logits": (TensorProto.FLOAT, ["N", n_classes]),
         "probabilities": (TensorProto.DOUBLE, ["N", n_classes + 1]),
         "decision": (TensorProto.INT64, ["N"]),
         "score": (TensorProto.DOUBLE, ["N"]),
     }
-    return onnx.helper.make_graph(
-        graph.nodes,
-        "openmax",
-        [make_tensor_value_info("network_logits", *shapes["logits"])],
-        [make_tensor_value_info(name, *shapes[name]) for name in OUTPUTS],
-        graph.constants,
-    )
+    return graph.graph({"network_logits": outputs["logits"]}, outputs)
 
 
 def openmax_model(openmax: OpenMax, limits: Float) -> onnx.ModelProto:
@@ -182,9 +191,7 @@ def compose(
 
 def _normalisation_graph(transform: Transform) -> onnx.GraphProto:
     """Bit-identical to :func:`openmax_core.network.engines.normalised`."""
-    import onnx
     from onnx import TensorProto
-    from onnx.helper import make_tensor_value_info
 
     graph = GraphBuilder("normalisation")
     value = graph.add("Cast", "pictures", to=TensorProto.FLOAT)
@@ -195,12 +202,8 @@ def _normalisation_graph(transform: Transform) -> onnx.GraphProto:
     )
     graph.add("Div", graph.add("Sub", value, mean), std, output="normalised")
     shape: list[str | int] = ["N", 3, *transform.crop]
-    return onnx.helper.make_graph(
-        graph.nodes,
-        "normalisation",
-        [make_tensor_value_info("pictures", TensorProto.UINT8, shape)],
-        [make_tensor_value_info("normalised", TensorProto.FLOAT, shape)],
-        graph.constants,
+    return graph.graph(
+        {"pictures": (TensorProto.UINT8, shape)}, {"normalised": (TensorProto.FLOAT, shape)}
     )
 
 
@@ -214,21 +217,16 @@ def _centred(graph: GraphBuilder, logits: str, centring: str) -> str:
 
 def _distances(graph: GraphBuilder, openmax: OpenMax, v: str, ranked: str) -> str:
     """(N, α) distances to the MAVs of the ranked classes, a rank after the other."""
-    import onnx
     from onnx import TensorProto
-    from onnx.helper import make_tensor_value_info
 
     means = graph.constant(openmax.means_)
     body = GraphBuilder("openmax/rank")
     mean = body.add("Gather", means, "openmax/rank/classes", axis=0)
     distance = _distance(body, openmax, v, mean)
     body.add("Identity", distance, output="openmax/rank/distance")
-    scanned = onnx.helper.make_graph(
-        body.nodes,
-        "rank",
-        [make_tensor_value_info("openmax/rank/classes", TensorProto.INT64, ["N"])],
-        [make_tensor_value_info("openmax/rank/distance", TensorProto.DOUBLE, ["N"])],
-        body.constants,
+    scanned = body.graph(
+        {"openmax/rank/classes": (TensorProto.INT64, ["N"])},
+        {"openmax/rank/distance": (TensorProto.DOUBLE, ["N"])},
     )
     ranks = graph.add("Transpose", ranked, perm=[1, 0])
     distances = graph.add("Scan", ranks, body=scanned, num_scan_inputs=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 import plotly.graph_objects as go
@@ -136,12 +137,11 @@ def n_classes_drawn(records: Sequence[RecordedBatch]) -> int:
 def _draw_expected(figure: go.Figure, records: Sequence[RecordedBatch]) -> None:
     """Bands and lines, a run of batches with the same expectation at a time."""
     first = 0
-    for place in range(1, len(records) + 1):
-        if place < len(records) and _expects_alike(records[place], records[first]):
-            continue
-        expected = records[first].report.expected
-        left, right = first - 0.5, place - 0.5
-        bounds = expected.interval
+    for (_, expected), run in groupby(
+        (record.report for record in records), lambda report: (report.basis.key, report.expected)
+    ):
+        last = first + len(list(run))
+        left, right, bounds = first - 0.5, last - 0.5, expected.interval
         figure.add_scatter(
             x=[left, right, right, left],
             y=[bounds.low, bounds.low, bounds.high, bounds.high],
@@ -163,14 +163,7 @@ def _draw_expected(figure: go.Figure, records: Sequence[RecordedBatch]) -> None:
             showlegend=False,
             hovertemplate=f"expected {share_text(expected)}<extra></extra>",
         )
-        first = place
-
-
-def _expects_alike(one: RecordedBatch, other: RecordedBatch) -> bool:
-    return (
-        one.report.expected == other.report.expected
-        and one.report.basis.key == other.report.basis.key
-    )
+        first = last
 
 
 def _kind(record: RecordedBatch, current: str) -> str:
@@ -180,26 +173,19 @@ def _kind(record: RecordedBatch, current: str) -> str:
 
 
 def _write_cells(figure: go.Figure, z: np.ndarray, marks: np.ndarray) -> None:
-    rows, columns = np.nonzero(marks)
-    figure.add_scatter(
-        x=columns,
-        y=rows,
-        mode="text",
-        text=["▲" if not z[i, j] < 0 else "▼" for i, j in zip(rows, columns, strict=True)],
-        textfont={"size": 14, "color": ON_CELL},
-        hoverinfo="skip",
-        showlegend=False,
-    )
-    rows, columns = np.nonzero(np.isnan(z) & ~marks)
-    figure.add_scatter(
-        x=columns,
-        y=rows,
-        mode="text",
-        text=["–"] * len(rows),
-        textfont={"size": 13, "color": OTHER},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    """Arrows into cells that drifted, and dashes into those that were not tested."""
+    signs = np.where(marks, np.where(z < 0, "▼", "▲"), "–")
+    for cells, size, colour in ((marks, 14, ON_CELL), (np.isnan(z) & ~marks, 13, OTHER)):
+        rows, columns = np.nonzero(cells)
+        figure.add_scatter(
+            x=columns,
+            y=rows,
+            mode="text",
+            text=signs[rows, columns].tolist(),
+            textfont={"size": size, "color": colour},
+            hoverinfo="skip",
+            showlegend=False,
+        )
 
 
 def _hover(record: RecordedBatch) -> str:

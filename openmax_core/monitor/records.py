@@ -93,16 +93,12 @@ class BatchRecords:
     def load(self) -> tuple[list[RecordedBatch], list[str]]:
         """Recorded batches, the oldest first, and what is wrong with files that cannot be read."""
         records, problems = [], []
-        for path in self._paths():
+        for path in sorted(self.folder.glob(f"[!.]*{SUFFIX}")):
             try:
                 records.append(_read(path, modified(path)))
             except OpenMaxError as error:
                 problems.append(str(error))
         return sorted(records, key=lambda item: item.time), problems
-
-    def state(self) -> str:
-        """Fingerprint of the files; it changes whenever a batch comes or goes."""
-        return fingerprint([(str(path), modified(path)) for path in self._paths()])
 
     def find(self, report: BatchReport) -> RecordedBatch | None:
         """Return the record of the same pictures decided with the same; None if there is none."""
@@ -149,9 +145,6 @@ class BatchRecords:
                 record.path.unlink(missing_ok=True)
         except OSError as error:
             raise OpenMaxError(f"cannot delete {record.path}: {error.strerror}") from error
-
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob(f"[!.]*{SUFFIX}"))
 
 
 def checked_name(name: str) -> str:

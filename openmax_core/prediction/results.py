@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.prediction.verdicts import ScoredPictures, class_limits, decide, decision_table
 from openmax_core.support.arrays import Float
+from openmax_core.support.codec import plain
 
 FORMAT = "openmax-results"
 FORMAT_VERSION = 1
@@ -43,8 +43,8 @@ def results_json(
         "classes": list(openmax.class_names_),
         "pictures": [
             {
-                **{str(name): _plain(value) for name, value in decision.items()},
-                "threshold": _plain(float(own_limits[row])),
+                **plain(decision),
+                "threshold": plain(own_limits[row]),
                 "logits": _row(scored.logits, row),
                 "before": _row(scored.before, row),
                 "after": _row(scored.after, row),
@@ -80,7 +80,3 @@ def class_values(scored: ScoredPictures, row: int) -> pd.DataFrame:
 def _row(values: Float, row: int) -> list[float] | None:
     found = values[row].tolist()
     return None if any(math.isnan(value) for value in found) else found
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
