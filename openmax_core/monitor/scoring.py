@@ -215,36 +215,23 @@ def _places(distances: Float, own: Int, known: Sequence[Float]) -> tuple[Float, 
 
 def _put_before(pictures: pd.DataFrame, earlier: Earlier | None, limits: Float) -> tuple[int, int]:
     """Write beside the pictures what they were before; returns how many, and flips."""
-    before = pd.DataFrame(
-        {"score_before": np.nan, "prediction_before": NO_CLASS, "is_rejected_before": False},
-        index=pictures.index,
-    )
-    is_read = (pictures["nearest"] >= 0).to_numpy()
-    places = np.full(len(pictures), -1)
+    scores = np.full(len(pictures), np.nan)
+    predictions = np.full(len(pictures), NO_CLASS, dtype=np.int64)
+    was_rejected = np.zeros(len(pictures), dtype=bool)
     if earlier is not None:
-        places = np.where(is_read, earlier.rows_of(pictures["path"].tolist()), -1)
-    rows, n_flipped = np.flatnonzero(places >= 0), 0
-    if earlier is not None and len(rows):
+        places = earlier.rows_of(pictures["path"].tolist())
+        rows = np.flatnonzero((places >= 0) & (pictures["nearest"] >= 0).to_numpy())
         old = earlier.table.iloc[places[rows]]
-        scores = old["score"].to_numpy(dtype=np.float64)
-        predictions = old["prediction"].to_numpy(dtype=np.int64)
-        was_rejected = rejected(predictions, scores, limits)
-        before.loc[rows, "score_before"] = scores
-        before.loc[rows, "prediction_before"] = predictions
-        before.loc[rows, "is_rejected_before"] = was_rejected
-        now = pictures.iloc[rows]
-        n_flipped = int(
-            _differs(now["prediction"], now["is_rejected"], predictions, was_rejected).sum()
-        )
-    for name in before.columns:
-        pictures[name] = before[name]
-    return len(rows), n_flipped
-
-
-def _differs(prediction: Any, is_rejected: Any, before: Any, was_rejected: Any) -> Any:
-    """Whether pictures are decided otherwise: rejected or not, or accepted as another class."""
-    one, other = np.asarray(is_rejected, dtype=bool), np.asarray(was_rejected, dtype=bool)
-    return (one != other) | (~one & ~other & (np.asarray(prediction) != np.asarray(before)))
+        scores[rows] = old["score"].to_numpy(dtype=np.float64)
+        predictions[rows] = old["prediction"].to_numpy(dtype=np.int64)
+        was_rejected[rows] = rejected(predictions[rows], scores[rows], limits)
+    pictures["score_before"] = scores
+    pictures["prediction_before"] = predictions
+    pictures["is_rejected_before"] = was_rejected
+    was_scored, is_rejected = predictions >= 0, pictures["is_rejected"].to_numpy()
+    is_other_class = ~is_rejected & (pictures["prediction"].to_numpy() != predictions)
+    is_flipped = was_scored & ((is_rejected != was_rejected) | is_other_class)
+    return int(was_scored.sum()), int(is_flipped.sum())
 
 
 def _size_and_mtime(folder: Path | None, path: str) -> tuple[int, int]:
