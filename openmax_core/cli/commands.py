@@ -15,6 +15,7 @@ from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation
     from openmax_core.network.inference import Progress
+    from openmax_core.prediction.choice import Choice
     from openmax_core.tradeoff.operating_point import OperatingPoint
     from openmax_core.workspace.workspace import Workspace
 
@@ -49,8 +50,7 @@ def run_init(options: argparse.Namespace) -> int:
 
 def run_train(options: argparse.Namespace) -> int:
     """Fine-tune the network; an epoch a line."""
-    from tqdm import tqdm
-
+    from openmax_core.cli.progress import ProgressBars
     from openmax_core.training.training import Epoch, TrainingSettings, train
 
     settings = TrainingSettings(
@@ -61,19 +61,13 @@ def run_train(options: argparse.Namespace) -> int:
         patience=options.patience,
         seed=options.seed,
     )
-    with tqdm(unit=" pictures", leave=False) as bar:
-
-        def on_batch(phase: str, done: int, total: int) -> None:
-            if bar.total != total or done < bar.n:
-                bar.reset(total)
-            bar.update(done - bar.n)
+    with ProgressBars(is_kept=False) as bars:
 
         def on_epoch(epoch: Epoch) -> None:
-            bar.write(
+            bars.print(
                 f"{epoch.phase:4} epoch {epoch.number:3}   loss {epoch.train_loss:.4f}   "
                 f"held-out loss {epoch.held_out_loss:.4f}   "
-                f"held-out accuracy {epoch.held_out_accuracy:.4f}",
-                file=sys.stdout,
+                f"held-out accuracy {epoch.held_out_accuracy:.4f}"
             )
 
         report = train(
@@ -82,7 +76,7 @@ def run_train(options: argparse.Namespace) -> int:
             settings,
             options.device,
             on_epoch=on_epoch,
-            on_batch=on_batch,
+            on_batch=bars.draw,
         )
     print(
         f"wrote {report.weights}: accuracy {report.held_out_accuracy:.4f} on "
@@ -96,28 +90,14 @@ def run_train(options: argparse.Namespace) -> int:
 
 def run_extract(options: argparse.Namespace) -> int:
     """Bring the stored activations up to date, with a progress bar a split."""
-    from tqdm import tqdm
-
-    from openmax_core.network.inference import LOADING
+    from openmax_core.cli.progress import ProgressBars
 
     workspace = _open(options)
-    bars: dict[str, Any] = {}
-    told: set[str] = set()
+    with ProgressBars() as bars:
 
-    def on_progress(split: str, progress: Progress) -> None:
-        if progress.waiting_for or not progress.done:
-            words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING
-            if words not in told:
-                print(f"{words} …", file=sys.stderr, flush=True)
-                told.add(words)
-            return
-        if split not in bars:
-            for bar in bars.values():
-                bar.close()
-            bars[split] = tqdm(total=progress.total, desc=f"{split:11}", unit=" pictures")
-        bars[split].update(progress.done - bars[split].n)
+        def on_progress(split: str, progress: Progress) -> None:
+            bars.draw_network(f"{split:11}", progress)
 
-    try:
         if options.engine == "ray":
             report = workspace.extract_on_cluster(
                 options.address,
@@ -129,9 +109,6 @@ def run_extract(options: argparse.Namespace) -> int:
             )
         else:
             report = workspace.extract(options.device, options.batch_size, on_progress)
-    finally:
-        for bar in bars.values():
-            bar.close()
     n_unreadable = 0
     for split, n_run in report.n_run.items():
         print(f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored", end="")
@@ -155,12 +132,12 @@ def _print_unreadable(workspace: Workspace) -> None:
 def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.analysis.reject_folders import reject_folders
-    from openmax_core.cli.progress import counting_bar
+    from openmax_core.cli.progress import counting
     from openmax_core.support.decimals import threshold_text
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
-    with counting_bar() as report:
+    with counting() as report:
         evaluation = workspace.evaluate(options.preset, report=report)
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
@@ -177,14 +154,14 @@ def run_evaluate(options: argparse.Namespace) -> int:
     if options.json:
         values = {
             **_facts(workspace, evaluation),
-            "auroc": plain(evaluation.overall.auroc),
-            "table": plain(rows),
+            "auroc": evaluation.overall.auroc,
+            "table": rows,
             "min_test_accuracy": floor,
             "recommended": None if point is None else json.loads(point.to_json()),
             "reject_folders": [item.to_dict() for item in by_folder],
             "problem": problem or None,
         }
-        print(json.dumps(values, indent=2))
+        print(json.dumps(plain(values), indent=2))
     else:
         _print_evaluation(workspace, evaluation)
         print(f"\n{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
@@ -230,7 +207,7 @@ def _counted(evaluation: Evaluation) -> dict[str, Any] | None:
     return {
         "test_accuracy_error": counts.error_bound.test,
         "reject_accuracy_error": counts.error_bound.reject,
-        "auroc_bounds": plain(counts.auroc_bounds),
+        "auroc_bounds": counts.auroc_bounds,
         "reject_folders_of": evaluation.sample_in_words,
     }
 
@@ -284,7 +261,6 @@ def run_predict(options: argparse.Namespace) -> int:
     """Decide on pictures; a line each."""
     from pathlib import Path
 
-    from openmax_core.cli.progress import choose
     from openmax_core.prediction.choice import expand_paths, run_network
     from openmax_core.prediction.results import results_json
     from openmax_core.prediction.verdicts import (
@@ -326,7 +302,6 @@ def run_report(options: argparse.Namespace) -> int:
     """Write report, table and operating point into a folder."""
     from pathlib import Path
 
-    from openmax_core.cli.progress import choose
     from openmax_core.report.report import report_html
     from openmax_core.support.decimals import threshold_text
     from openmax_core.support.files import write_text_atomically
@@ -358,7 +333,6 @@ def run_export(options: argparse.Namespace) -> int:
     """Write and check the file; say what decides in it, and how well."""
     from pathlib import Path
 
-    from openmax_core.cli.progress import choose
     from openmax_core.export.write import export_workspace
 
     workspace = _open(options)
@@ -373,6 +347,15 @@ def run_export(options: argparse.Namespace) -> int:
     print(f"takes       uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped")
     print(f"wrote {path}, checked against the library")
     return 0
+
+
+def choose(workspace: Workspace, options: argparse.Namespace) -> Choice:
+    """Return the method and threshold that the options ask for, with a bar while it is counted."""
+    from openmax_core.cli.progress import counting
+    from openmax_core.prediction.choice import choose_method
+
+    with counting() as report:
+        return choose_method(workspace, options.preset, options.threshold, report)
 
 
 def _open(options: argparse.Namespace) -> Workspace:

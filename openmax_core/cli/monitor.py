@@ -7,19 +7,21 @@ import json
 import math
 import sys
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from openmax_core.cli.commands import EXIT_UNREADABLE, choose
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.records import BatchRecords
+from openmax_core.support.codec import plain
 
 if TYPE_CHECKING:
     from openmax_core.monitor.records import RecordedBatch
     from openmax_core.monitor.report import BatchReport, MeasuredBatch
-    from openmax_core.network.inference import Progress
     from openmax_core.prediction.choice import Choice
     from openmax_core.workspace.workspace import Workspace
 
-EXIT_UNREADABLE, EXIT_DRIFT = 3, 5
+EXIT_DRIFT = 5
 MOST_CLASSES, MOST_PICTURES, MOST_UNREADABLE = 12, 10, 20
 
 
@@ -27,7 +29,7 @@ def run_monitor(options: argparse.Namespace) -> int:
     """Hold a batch against the calibration, and record it where that is asked for."""
     from pathlib import Path
 
-    from openmax_core.cli.progress import choose
+    from openmax_core.cli.progress import ProgressBars
     from openmax_core.monitor.monitor import monitor
     from openmax_core.monitor.records import RecordedBatch, checked_name, default_name
     from openmax_core.workspace.workspace import Workspace
@@ -37,7 +39,7 @@ def run_monitor(options: argparse.Namespace) -> int:
     name = checked_name(options.name or default_name(Path(options.batch)))
     moment = _moment(options.time)
     choice = choose(workspace, options)
-    with _Bar() as bar:
+    with ProgressBars() as bars:
         measured = monitor(
             workspace,
             options.batch,
@@ -45,7 +47,7 @@ def run_monitor(options: argparse.Namespace) -> int:
             level=options.level,
             compare=options.compare,
             device=options.device,
-            progress=bar.update,
+            progress=partial(bars.draw_network, "batch"),
         )
     record = RecordedBatch(name, "", measured.report)
     is_new = False
@@ -77,19 +79,17 @@ def _moment(text: str | None) -> datetime | None:
 def _values(workspace: Workspace, record: RecordedBatch, measured: MeasuredBatch) -> dict[str, Any]:
     from openmax_core.monitor.records import record_to_dict
     from openmax_core.monitor.shortlist import pictures_to_look_at
-    from openmax_core.support.codec import plain
 
     pictures = measured.pictures
     unreadable = pictures[pictures["error"] != ""][["path", "error"]]
     listed = pictures_to_look_at(measured.report, pictures).drop(columns=["size", "mtime"])
-    rows = listed.head(MOST_PICTURES).to_dict(orient="records")
     return {
         "workspace": workspace.settings.name,
         **record_to_dict(record),
         "time": record.time or None,
         "recorded": None if record.path is None else str(record.path),
         "unreadable_pictures": unreadable.to_dict(orient="records"),
-        "pictures_to_look_at": plain(rows),
+        "pictures_to_look_at": plain(listed.head(MOST_PICTURES).to_dict(orient="records")),
     }
 
 
@@ -169,34 +169,3 @@ def _print_unreadable(measured: MeasuredBatch) -> None:
         print(f"unreadable: {path}: {error}", file=sys.stderr)
     if (more := len(lost) - MOST_UNREADABLE) > 0:
         print(f"unreadable: and {more:,} more; --json lists all", file=sys.stderr)
-
-
-class _Bar:
-    """A progress bar on standard error, drawn once the network runs."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._told: set[str] = set()
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def update(self, progress: Progress) -> None:
-        """Draw how far it is."""
-        from tqdm import tqdm
-
-        from openmax_core.network.inference import LOADING
-
-        if progress.waiting_for or not progress.done:
-            words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING
-            if words not in self._told:
-                print(f"{words} …", file=sys.stderr, flush=True)
-                self._told.add(words)
-            return
-        if self._bar is None:
-            self._bar = tqdm(total=progress.total, desc="batch", unit=" pictures")
-        self._bar.update(progress.done - self._bar.n)

@@ -1,8 +1,7 @@
-"""What the shell shows while the method of a large workspace is counted, and what decides there."""
+"""Progress bars on standard error, one after another."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,45 +9,70 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.counting import Report
-    from openmax_core.prediction.choice import Choice
-    from openmax_core.workspace.workspace import Workspace
+    from openmax_core.network.inference import Progress
+
+
+class ProgressBars:
+    """One bar at a time; each appears once its first pictures are done.
+
+    Parameters
+    ----------
+    is_kept : whether a finished bar stays on the terminal
+    only_on_terminal : draw nothing where standard error is no terminal
+    """
+
+    def __init__(self, is_kept: bool = True, only_on_terminal: bool = False) -> None:
+        self._is_kept, self._disable = is_kept, None if only_on_terminal else False
+        self._name = ""
+        self._bar: Any = None
+        self._told: set[str] = set()
+
+    def __enter__(self) -> ProgressBars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def draw(self, name: str, done: int, total: int) -> None:
+        """Draw how far it is; another name, or fewer pictures done, begins another bar."""
+        if self._bar is None or name != self._name or done < self._bar.n:
+            from tqdm import tqdm
+
+            self.__exit__()
+            self._name = name
+            self._bar = tqdm(
+                total=total,
+                desc=name,
+                unit=" pictures",
+                leave=self._is_kept,
+                disable=self._disable,
+                file=sys.stderr,
+            )
+        self._bar.update(done - self._bar.n)
+
+    def draw_network(self, name: str, progress: Progress) -> None:
+        """Draw how far the network is; say once what it waits for."""
+        from openmax_core.network.inference import LOADING
+
+        if progress.done and not progress.waiting_for:
+            self.draw(name, progress.done, progress.total)
+            return
+        words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING
+        if words not in self._told:
+            print(f"{words} …", file=sys.stderr, flush=True)
+            self._told.add(words)
+
+    def print(self, line: str) -> None:
+        """Print a line on standard output, above the bar."""
+        if self._bar is None:
+            print(line)
+        else:
+            self._bar.write(line, file=sys.stdout)
 
 
 @contextmanager
-def counting_bar() -> Iterator[Report]:
-    """Give what draws a progress bar on standard error, as soon as something is counted.
-
-    Where standard error is no terminal nothing is drawn.
-    """
-    from tqdm import tqdm
-
-    bars: list[Any] = []
-
-    def report(progress: tuple[int, int]) -> None:
-        done, total = progress
-        if not bars:
-            bars.append(
-                tqdm(
-                    total=total,
-                    unit=" pictures",
-                    desc="counting",
-                    leave=False,
-                    disable=None,
-                    file=sys.stderr,
-                )
-            )
-        bars[0].update(done - bars[0].n)
-
-    try:
-        yield report
-    finally:
-        for bar in bars:
-            bar.close()
-
-
-def choose(workspace: Workspace, options: argparse.Namespace) -> Choice:
-    """Return the method and threshold that the options ask for, with a bar while it is counted."""
-    from openmax_core.prediction.choice import choose_method
-
-    with counting_bar() as report:
-        return choose_method(workspace, options.preset, options.threshold, report)
+def counting() -> Iterator[Report]:
+    """Give what draws how far the counting of a large workspace is, where there is a terminal."""
+    with ProgressBars(is_kept=False, only_on_terminal=True) as bars:
+        yield lambda progress: bars.draw("counting", *progress)
