@@ -19,8 +19,8 @@ from openmax_core.monitor.monitor import monitor
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method
 from openmax_core.workspace.workspace import Workspace
+from tests.support.shell import shell
 from tests.support.workspaces import make_large_workspace
-from tests.unit.cli.test_main import shell
 
 
 @pytest.fixture(scope="module")

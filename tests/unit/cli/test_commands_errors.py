@@ -1,0 +1,131 @@
+"""What the shell says where a command cannot be done: one line, and the way out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+
+from openmax_core.network.classifier import build_network
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
+from tests.support.shell import ARCHITECTURE, Story, shell
+
+
+def test_a_folder_that_is_no_workspace(tmp_path: Path) -> None:
+    for command in ("train", "extract", "evaluate", "report"):
+        ran = shell(command, tmp_path / "gone")
+        assert (ran.code, ran.out) == (1, "")
+        assert "is no workspace" in ran.error
+        assert "openmax init" in ran.error
+        assert ran.err.count("\n") == 1
+
+
+def test_a_misspelt_setting_is_named_with_its_likely_name(folder: Path) -> None:
+    path = folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("min_test_accuracy", "min_test_acuracy"), encoding="utf-8")
+    ran = shell("evaluate", folder)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        f"openmax: {path}: defaults.min_test_acuracy is no setting; "
+        "did you mean 'min_test_accuracy'?\n"
+    )
+
+
+def test_an_unknown_architecture_has_suggestions_and_writes_nothing(pictures: Path) -> None:
+    ran = shell("init", pictures, "--architecture", "shufflenet_v2_x05")
+    assert (ran.code, ran.out) == (1, "")
+    assert "no classification architecture 'shufflenet_v2_x05'; did you mean" in ran.error
+    assert ARCHITECTURE in ran.error
+    assert not (pictures / FILE_NAME).exists()
+
+
+def test_weights_of_another_class_count(pictures: Path, story: Story) -> None:
+    weights = story.folder / "backbone.safetensors"
+    ran = shell("init", pictures, "--architecture", ARCHITECTURE, "--weights", weights)
+    assert (ran.code, ran.out) == (1, "")
+    assert f"{weights} are of {ARCHITECTURE} with 7 classes, but the workspace has 2" in ran.error
+
+
+def test_weights_with_nan(pictures: Path) -> None:
+    state = build_network(ARCHITECTURE, 2).state_dict()
+    state["fc.bias"][0] = float("nan")
+    weights = pictures / "nan.safetensors"
+    safetensors.torch.save_file(state, weights)
+    ran = shell("init", pictures, "--architecture", ARCHITECTURE, "--weights", weights)
+    assert ran.code == 1
+    assert ran.error == f"the weights in {weights} hold NaN or Inf; train again"
+
+
+@pytest.mark.parametrize("split", ["train", "test", "reject", "calibration"])
+def test_a_missing_picture_folder_is_named(pictures: Path, split: str) -> None:
+    ran = shell("init", pictures, "--architecture", ARCHITECTURE, f"--{split}", "gone")
+    assert (ran.code, ran.out) == (1, "")
+    assert f"{pictures}/gone does not exist" in ran.error
+
+
+def test_spaces_after_the_commas_of_classes_are_no_part_of_the_names(pictures: Path) -> None:
+    ran = shell("init", pictures, "--architecture", ARCHITECTURE, "--classes", "red, blue")
+    assert (ran.code, ran.err) == (0, "")
+    assert Workspace.open(pictures).classes == ("red", "blue")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_before_extract_it_says_what_to_run(folder: Path, command: str) -> None:
+    shutil.rmtree(folder / "activations")
+    ran = shell(command, folder)
+    assert ran.code == 1
+    assert f"run 'openmax extract {folder}'" in ran.error
+    assert not (folder / "report").exists()
+
+
+def test_a_picture_that_does_not_exist(story: Story) -> None:
+    ran = shell("predict", story.folder, "gone.png")
+    assert (ran.code, ran.error) == (1, "there is no file or folder gone.png")
+
+
+@pytest.mark.parametrize("thresholds", ["0.3:0.4", "0.3:0.4:0", "high", "nan", "0.3:0.4:inf"])
+def test_thresholds_that_are_none_say_the_form(
+    story: Story, tmp_path: Path, thresholds: str
+) -> None:
+    report = ("report", story.folder, "--threshold", "0.5", "--output", tmp_path / "report")
+    for command in (("evaluate", story.folder), report):
+        ran = shell(*command, "--thresholds", thresholds)
+        assert (ran.code, ran.out) == (1, "")
+        assert "write start:stop:step as in 0.30:0.40:0.01" in ran.error
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "setting"),
+    [
+        ("--epochs", "-1", "epochs"),
+        ("--head-epochs", "-1", "head_epochs"),
+        ("--batch-size", "0", "batch_size"),
+        ("--learning-rate", "-0.1", "learning_rate"),
+        ("--learning-rate", "nan", "learning_rate"),
+        ("--seed", "-1", "seed"),
+    ],
+)
+def test_training_settings_out_of_range_are_named(
+    folder: Path, option: str, value: str, setting: str
+) -> None:
+    ran = shell("train", folder, option, value)
+    assert (ran.code, ran.out) == (1, "")
+    assert setting in ran.error
+
+
+def test_an_operating_point_with_a_setting_that_is_none_is_an_error_not_a_traceback(
+    folder: Path,
+) -> None:
+    workspace = Workspace.open(folder)
+    workspace.choose(workspace.evaluate().point_at(0.5))
+    path = workspace.operating_point_path
+    path.write_text(path.read_text().replace('"tail_size"', '"tail_length"'), encoding="utf-8")
+    ran = shell("predict", folder, folder / "reject" / "00.png")
+    assert ran.code == 1
+    assert "operating_point.json" in ran.error
+    assert "choose the threshold again" in ran.error

@@ -1,0 +1,150 @@
+"""openmax evaluate: the table, the recommended threshold and what is counted."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openmax_core.analysis.reject_folders import reject_folders
+from openmax_core.cli.commands import EXIT_INFEASIBLE
+from openmax_core.workspace.settings import FILE_NAME
+from openmax_core.workspace.workspace import Workspace
+from tests.support.shell import CLASSES, REJECT, TEST, TRAIN, Story, shell
+from tests.support.workspaces import divide_reject_set, make_workspace
+
+
+def test_json_agrees_with_the_curve(story: Story) -> None:
+    ran = shell(
+        *("evaluate", story.folder, "--json", "--thresholds", "0.30:0.40:0.01"),
+        *("--min-test-accuracy", "0.5"),
+    )
+    assert (ran.code, ran.err) == (0, "")
+    values = json.loads(ran.out)
+    evaluation = Workspace.open(story.folder).evaluate()
+    curve = evaluation.curve
+    assert [row["threshold"] for row in values["table"]] == [
+        *(0.30, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37, 0.38, 0.39, 0.40)
+    ]
+    for row in values["table"]:
+        outcome = curve.outcome(row["threshold"])
+        assert row["test_accuracy"] == curve.test_accuracy(row["threshold"])
+        assert row["reject_accuracy"] == curve.reject_accuracy(row["threshold"])
+        assert row["test_low"] == outcome.test_interval.low
+        assert row["reject_high"] == outcome.reject_interval.high
+        assert row["correct"] + row["wrong"] + row["rejected_known"] == 2 * TEST
+        assert row["rejected_unknown"] + row["accepted_unknown"] == REJECT
+    point = evaluation.recommend(0.5)
+    assert values["recommended"]["threshold"] == point.threshold
+    assert values["recommended"]["reject_accuracy"] == point.reject_accuracy
+    assert values["problem"] is None
+    assert values["auroc"] == curve.auroc
+    assert values["classes"] == ["blue", "red"]
+    assert values["pictures"] == {"train": 80, "test": 24, "reject": 10}
+    assert values["preset"] == "robust"
+    assert values["accuracy_before_rejection"] == evaluation.accuracy_before_rejection
+    assert values["data"] == evaluation.data
+    # One folder of unknowns says nothing by folder.
+    assert values["reject_folders"] == []
+
+
+def test_evaluate_says_which_kind_of_unknown_slips_through(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "trees")
+    divide_reject_set(workspace, {"elm": 20})
+    evaluation = workspace.evaluate()
+    outcomes = reject_folders(evaluation).at(evaluation.recommend(0.85).threshold)
+    assert {item.folder: item.n for item in outcomes} == {"elm": 20, "oak": 40}
+    values = json.loads(shell("evaluate", workspace.folder, "--json").out)
+    assert values["reject_folders"] == [item.to_dict() for item in outcomes]
+    text = shell("evaluate", workspace.folder).out
+    for item in outcomes:
+        assert f"{item.rejected:6} of {item.n:6}  {item.folder}" in text
+
+
+def test_text_has_a_row_a_threshold_with_the_curve_s_values(story: Story) -> None:
+    ran = shell(
+        "evaluate", story.folder, "--thresholds", "0.30:0.40:0.01", "--min-test-accuracy", "0.5"
+    )
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(" threshold"))
+    rows = [line.split() for line in lines[start + 1 : start + 12]]
+    curve = Workspace.open(story.folder).evaluate().curve
+    for row, threshold in zip(rows, np.arange(30, 41) / 100, strict=True):
+        assert row[0] == f"{threshold:g}"
+        assert row[1] == f"{curve.test_accuracy(threshold):.4f}"
+        assert row[4] == f"{curve.reject_accuracy(threshold):.4f}"
+    assert lines[start + 12] == ""
+    assert lines[start + 13].startswith("recommended: threshold ")
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_the_preset_sets_the_method(story: Story, preset: str) -> None:
+    ran = shell("evaluate", story.folder, "--preset", preset, "--min-test-accuracy", "0", "--json")
+    values = json.loads(ran.out)
+    assert (ran.code, values["preset"]) == (0, preset)
+    assert values["settings"]["second_softmax"] is (preset == "notebook")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "report", "export", "monitor"])
+def test_where_pictures_are_counted_every_command_shows_how_far_it_is(
+    folder: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
+    given: dict[str, list[str | Path]] = {
+        "evaluate": ["--json"],
+        "predict": [folder / "reject" / "00.png", "--device", "cpu"],
+        "monitor": [folder / "test", "--device", "cpu", "--json"],
+    }
+    more = given.get(command, [])
+    ran = shell(command, folder, *more, terminal=True)
+    assert ran.code == 0
+    n_to_count = 2 * len(CLASSES) * TRAIN + len(CLASSES) * TEST + REJECT
+    assert re.search(rf"counting: .*/{n_to_count} \[", ran.err)
+    assert "counting" not in ran.out
+    if "--json" in more:
+        assert json.loads(ran.out)["workspace"] == "colours"
+
+
+def test_what_is_counted_already_and_what_no_terminal_shows_is_counted_silently(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
+    assert shell("evaluate", folder).err == ""
+    assert shell("evaluate", folder, terminal=True).err == ""
+    shutil.rmtree(folder / "activations" / "counts")
+    assert "counting" in shell("evaluate", folder, terminal=True).err
+
+
+def test_an_unreachable_floor_ends_with_4_and_prints_the_table(story: Story) -> None:
+    ran = shell("evaluate", story.folder, "--min-test-accuracy", "1.01")
+    assert (ran.code, ran.err) == (EXIT_INFEASIBLE, "")
+    assert "recommended: no threshold reaches Test accuracy ≥ 1.01" in ran.out
+    assert "\n       0.5  " in ran.out
+
+
+def test_an_unreachable_floor_in_json(story: Story) -> None:
+    ran = shell("evaluate", story.folder, "--min-test-accuracy", "1.01", "--json")
+    values = json.loads(ran.out)
+    assert (ran.code, values["recommended"]) == (EXIT_INFEASIBLE, None)
+    assert "no threshold reaches Test accuracy" in values["problem"]
+
+
+def test_without_a_reject_set_reject_accuracy_is_not_measured(folder: Path) -> None:
+    path = folder / FILE_NAME
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('reject = "reject"\n', ""), encoding="utf-8")
+    ran = shell("evaluate", folder, "--min-test-accuracy", "0.5")
+    assert (ran.code, ran.err) == (0, "")
+    assert "reject set  none: Reject accuracy cannot be measured" in ran.out
+    assert "with Reject accuracy not measured" in ran.out
+    assert ran.out.count("not measured") == 1 + 7  # and in each of the rows 0.4 … 1.0
+    values = json.loads(shell("evaluate", folder, "--min-test-accuracy", "0.5", "--json").out)
+    assert values["auroc"] is None
+    assert values["recommended"]["reject_accuracy"] is None
+    assert {row["reject_accuracy"] for row in values["table"]} == {None}
+    assert "NaN" not in json.dumps(values)
