@@ -98,7 +98,7 @@ def create_app(model: Path, hosts: Sequence[str] = ()) -> FastAPI:
 
     Parameters
     ----------
-    model : a file of ``openmax export --format onnx``
+    model : a file of ``openmax export``
     hosts : names under which it may be asked, besides those of this machine
     """
     classifier = ExportedClassifier(model)
