@@ -264,6 +264,6 @@ def tail_members(evaluation: Evaluation, index: int) -> pd.DataFrame:
         {
             "path": train.readable["path"].to_numpy(dtype=object)[rows[farthest]],
             "distance": shown,
-            "cdf": openmax.weibull_.cdf(shown, np.full(len(shown), index)),
+            "cdf": openmax.weibull_.cdf(shown, index),
         }
     )

@@ -19,7 +19,7 @@ from openmax_core.support.arrays import Float
 from openmax_core.support.figures import CHOSEN_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
 from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.fit import WeibullMaxFit
-from openmax_core.weibull.tails import density, empirical_cdf, quantiles, thinned
+from openmax_core.weibull.tails import cdf_curve, density, empirical_cdf, quantiles, thinned
 
 HEIGHT = 300
 N_CURVE_POINTS = 400
@@ -38,7 +38,6 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
     """
     tail = openmax.tails_[index]
     model = openmax.weibull_
-    one = np.array([index])
     if isinstance(model, WeibullMaxFit):
         low, high = tail[0], max(tail[-1], model.loc[index])
     else:
@@ -47,12 +46,12 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
     if distance is not None:
         low, high = min(low, distance), max(high, distance)
     margin = 0.06 * (high - low)
-    # Denser where the tail is, so that a step is drawn as one.
-    x = np.union1d(np.linspace(max(0.0, low - margin), high + margin, N_CURVE_POINTS), tail)
+    low, high = max(0.0, low - margin), high + margin
+    x, cdf = cdf_curve(model, index, low, high, N_CURVE_POINTS, tail)
     figure = go.Figure()
     figure.add_scatter(
         x=x,
-        y=model.cdf(x, np.broadcast_to(one, x.shape)),
+        y=cdf,
         name="Weibull CDF",
         mode="lines",
         line={"color": KNOWN_COLOUR, "width": 2.5},
@@ -60,7 +59,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
     )
     figure.add_scatter(
         x=tail,
-        y=model.cdf(tail, np.broadcast_to(one, tail.shape)),
+        y=model.cdf(tail, index),
         name=f"Tail ({len(tail)} pictures)",
         mode="markers",
         marker={"color": UNKNOWN_COLOUR, "size": 7, "opacity": 0.7},
@@ -69,7 +68,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
     if distance is not None:
         figure.add_scatter(
             x=[distance],
-            y=model.cdf(np.array([distance]), one),
+            y=model.cdf([distance], index),
             name="this picture",
             mode="markers",
             marker={"color": CHOSEN_COLOUR, "size": 13, "symbol": "diamond"},
@@ -128,7 +127,7 @@ def class_cdf_figure(
     openmax = evaluation.openmax
     tail = openmax.tails_[index]
     low, high = shown_range(evaluation, index, test, reject, boundary)
-    x = np.union1d(np.linspace(low, high, N_CURVE_POINTS), tail)
+    x, cdf = cdf_curve(openmax.weibull_, index, low, high, N_CURVE_POINTS, tail)
     figure = go.Figure()
     figure.add_scatter(
         x=np.concatenate([[low], tail, [high]]),
@@ -138,7 +137,6 @@ def class_cdf_figure(
         line={"color": EMPIRICAL, "width": 1.5, "shape": "hv"},
         hovertemplate="%{y:.1%} of the tail up to distance %{x:.4g}<extra></extra>",
     )
-    cdf = openmax.weibull_.cdf(x, np.full(x.shape, index))
     _add_weibull(figure, x, cdf, "CDF %{y:.4f}")
     rows = [("Test", test, KNOWN_COLOUR, -0.07), ("Reject", reject, UNKNOWN_COLOUR, -0.15)]
     for name, values, colour, height in rows:

@@ -17,7 +17,7 @@ from openmax_core.analysis.class_health import ClassDistances, Health
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import WeibullMaxFit
-from openmax_core.weibull.tails import empirical_cdf, thinned
+from openmax_core.weibull.tails import cdf_curve, empirical_cdf, thinned
 
 N_POINTS = 90
 MOST_RUGS = 120
@@ -98,17 +98,14 @@ def _curve(evaluation: Evaluation, index: int, low: float, high: float) -> list[
     openmax = evaluation.openmax
     tail = openmax.tails_[index]
     inside = tail[(tail >= low) & (tail <= high)]
-    x = np.union1d(np.linspace(low, high, N_POINTS), thinned(inside, N_POINTS // 3))
-    y = openmax.weibull_.cdf(x, np.full(x.shape, index))
+    through = thinned(inside, N_POINTS // 3)
+    x, y = cdf_curve(openmax.weibull_, index, low, high, N_POINTS, through)
     return _pairs((x - low) / (high - low), y)
 
 
 def _steps(tail: Float, low: float, high: float) -> list[float]:
     """Corners of the tail's empirical CDF; of a long tail every so manyth step."""
-    x, y = tail, empirical_cdf(tail)
-    if len(tail) > MOST_STEPS:
-        kept = np.linspace(0, len(tail) - 1, MOST_STEPS).round().astype(int)
-        x, y = x[kept], y[kept]
+    x, y = thinned(tail, MOST_STEPS), thinned(empirical_cdf(tail), MOST_STEPS)
     before = np.append(0.0, y[:-1])
     corners_x = np.concatenate([[low], np.repeat(x, 2), [high]])
     corners_y = np.concatenate([[0.0], np.stack([before, y], axis=1).ravel(), [1.0]])

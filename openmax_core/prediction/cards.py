@@ -17,6 +17,7 @@ from openmax_core.prediction.verdicts import ScoredPictures
 from openmax_core.support.arrays import Float
 from openmax_core.support.files import fingerprint
 from openmax_core.tradeoff.explorer import slider_positions
+from openmax_core.weibull.tails import cdf_curve, thinned
 
 MOST_BARS = 7  # with more classes, some of the bars stand for all others
 N_NEAREST = 2
@@ -107,15 +108,12 @@ def _curves(openmax: OpenMax, classes: Sequence[int]) -> dict[int, dict[str, Any
         own = quantiles[:, index][np.isfinite(quantiles[:, index])]
         end = max(float(tail[-1]), float(own.max(initial=0.0))) or 1.0
         # Dense where the curve rises, so that a step is drawn as one.
-        x = np.unique(
-            np.concatenate([np.linspace(0.0, end, N_CURVE_POINTS), own[own > 0], tail[[0, -1]]])
-        )
-        y = model.cdf(x, np.full(x.shape, index))
-        rug = tail[np.unique(np.linspace(0, len(tail) - 1, MOST_TAIL).round().astype(int))]
+        through = np.append(own[own > 0], tail[[0, -1]])
+        x, y = cdf_curve(model, index, 0.0, end, N_CURVE_POINTS, through)
         curves[index] = {
             "x": [_rounded(value) for value in x],
             "y": [_rounded(value) for value in y],
-            "tail": [_rounded(value) for value in rug],
+            "tail": [_rounded(value) for value in thinned(tail, MOST_TAIL)],
         }
     return curves
 

@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
@@ -34,6 +32,7 @@ from openmax_core.tradeoff.sweep import (
     parse_thresholds,
     sweep_table,
 )
+from openmax_core.weibull.tails import cdf_curve
 from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -196,16 +195,15 @@ def _curve(openmax: OpenMax, index: int) -> dict[str, Any]:
     margin = 0.15 * (high - low) or 1.0
     low, high = max(0.0, low - margin), high + margin
 
-    def places(distances: Float) -> list[str]:
-        cdf = openmax.weibull_.cdf(distances, np.full(distances.shape, index))
+    def places(distances: Float, cdf: Float) -> list[str]:
         across = LEFT + (distances - low) / (high - low) * (RIGHT - LEFT)
         down = BOTTOM - cdf * (BOTTOM - TOP)
         both = zip(across.tolist(), down.tolist(), strict=True)
         return [f"{x:.1f},{y:.1f}" for x, y in both]
 
-    x = np.union1d(np.linspace(low, high, 150), tail)
-    dots = [place.split(",") for place in places(tail)]
-    return {"line": " ".join(places(x)), "tail": dots, "low": f"{low:.4g}", "high": f"{high:.4g}"}
+    line = places(*cdf_curve(openmax.weibull_, index, low, high, 150, tail))
+    dots = [place.split(",") for place in places(tail, openmax.weibull_.cdf(tail, index))]
+    return {"line": " ".join(line), "tail": dots, "low": f"{low:.4g}", "high": f"{high:.4g}"}
 
 
 def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) -> dict[str, str]:

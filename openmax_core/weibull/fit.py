@@ -55,14 +55,14 @@ class TailFit:
     n_tail: Int
     translate: float = 1.0
 
-    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
+    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | int | None = None) -> Float:
         """CDF at ``distances``.
 
         Parameters
         ----------
         distances : (..., C) float, or any shape if ``classes`` is given
-        classes : int array of the shape of ``distances``, optional
-            The class each distance belongs to; without it the last axis runs over the classes.
+        classes : int, or int array of the shape of ``distances``, optional
+            The class of all or of each distance; without it the last axis runs over the classes.
 
         Returns
         -------
@@ -110,7 +110,7 @@ class WeibullMaxFit:
     scale: Float
     n_tail: Int
 
-    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | None = None) -> Float:
+    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | int | None = None) -> Float:
         """CDF at ``distances``; arguments and result as in :meth:`TailFit.cdf`."""
         shape, loc, scale = self.shape, self.loc, self.scale
         if classes is not None:

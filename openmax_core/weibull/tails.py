@@ -45,6 +45,22 @@ def density(model: Weibull, distances: ArrayLike, index: int) -> Float:
     return np.where(inside, values, 0.0)
 
 
+def cdf_curve(
+    model: Weibull, index: int, low: float, high: float, n_points: int, through: Float
+) -> tuple[Float, Float]:
+    """A class's CDF for drawing: (K,) ascending distances and the (K,) CDF there.
+
+    Parameters
+    ----------
+    low, high : float
+        Between which ``n_points`` distances lie evenly, the ends among them.
+    through : float, distances at which the curve is drawn as well
+        The tail's: there the CDF may rise so steeply that it is a step.
+    """
+    x = np.union1d(np.linspace(low, high, n_points), through)
+    return x, model.cdf(x, index)
+
+
 def empirical_cdf(tail: Float) -> Float:
     """(n,) share of a tail's distances at or below each of them, for an ascending tail."""
     return np.searchsorted(tail, tail, side="right") / len(tail)

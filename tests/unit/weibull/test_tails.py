@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 from openmax_core.weibull.fit import TailFit, WeibullMaxFit
 from openmax_core.weibull.tails import (
+    cdf_curve,
     density,
     empirical_cdf,
     location,
@@ -75,6 +76,14 @@ def test_logarithms_stay_exact_where_the_cdf_rounds_to_1():
     # At the location of the three-parameter form the CDF is 1.
     below, above = log_cdf_and_survival(three_parameters(), [5.0], np.array([1]))
     assert (below[0], above[0]) == (0.0, -np.inf)
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_the_curve_of_a_class_is_its_cdf_evenly_and_through_the_tail(model):
+    tail = np.array([4.1, 4.9, 5.0])
+    x, y = cdf_curve(model, 1, 3.0, 6.0, 7, tail)
+    assert x.tolist() == [3.0, 3.5, 4.0, 4.1, 4.5, 4.9, 5.0, 5.5, 6.0]
+    np.testing.assert_array_equal(y, model.cdf(x, np.ones(9, dtype=np.intp)))
 
 
 def test_the_empirical_cdf_counts_what_is_not_larger():
