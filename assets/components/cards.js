@@ -1,11 +1,65 @@
+// @ts-check
 /*
  * The cards of decided pictures. All of them are decided anew while the threshold moves, without
- * the server: a picture is rejected where 'unknown' won, or its score is below the threshold of its
- * class. The server learns the threshold on release.
+ * the server: a picture is rejected where 'unknown' is the most probable, or its score is below the
+ * threshold of its class. The server learns the threshold on release. dom.js, svg.js and control.js
+ * come before this file.
  */
+
+/**
+ * A picture's decision, whatever the threshold; a sentence is the part before the threshold and
+ * the part after it, or whole and null.
+ *
+ * @typedef {object} SentCard
+ * @property {string} key
+ * @property {string} name
+ * @property {number} score
+ * @property {number} class its index
+ * @property {boolean} is_unknown 'unknown' is the most probable
+ * @property {number} margin by how much
+ * @property {[string, string | null]} accepted
+ * @property {[string, string | null]} rejected
+ * @property {[number, number | null, number][]} bars output, probability before and after
+ * @property {{ count: number, before: number, after: number }} others
+ * @property {[number, number, number][]} nearest class, distance, CDF
+ */
+/** @typedef {SentCard & { className: string, isAccepted: (limit: number) => boolean }} Item */
+/**
+ * @typedef {object} SentBoard
+ * @property {string} id
+ * @property {string[]} classes
+ * @property {number[]} positions
+ * @property {boolean} is_probability
+ * @property {Record<string, { x: number[], y: number[], tail: number[] }>} curves by class
+ * @property {SentCard[]} cards
+ */
+/**
+ * A picture as it was sent and as the network sees it, as data URLs.
+ *
+ * @typedef {object} View
+ * @property {string} original
+ * @property {[number, number]} size
+ * @property {string} seen
+ * @property {[number, number]} seen_size
+ */
+/**
+ * @typedef {object} CardsData
+ * @property {SentBoard | null} board
+ * @property {string} board_id
+ * @property {Record<string, View>} pictures
+ * @property {number} value
+ * @property {number} echo
+ * @property {number[] | null} class_limits
+ * @property {number | null} class_limits_at
+ * @property {boolean} is_by_class
+ */
+/** @typedef {{ value: number, count: number, is_by_class: boolean }} Moved */
+/** @typedef {(name: "opened" | "removed" | "lacking", value: string | true) => void} Tell */
+
 const FIRST = 24; // cards that are drawn at once; more on request
+/** @type {Map<string, number>} */
 const wanted = new Map(); // how many were asked for, by board: it may be mounted anew
-const FAR = 1.6; // of the tail's end: a picture further out is drawn at the edge
+const FAR = 1.6; // of the tail's end: a picture farther out is drawn at the edge
 const PLOT = { width: 220, height: 64 };
 const UNKNOWN = "unknown";
 
@@ -17,28 +71,22 @@ const ORDERS = {
 
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
-function element(name, { className = "", text = "", ...properties } = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  made.append(...children);
-  return made;
-}
-
-function drawn(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+/** @param {number} value */
 const fixed = (value) => value.toFixed(3);
+/** @param {number} value */
 const short = (value) => String(Number(value.toPrecision(4)));
 
 /** One picture's card. What a threshold changes is kept apart, to be changed alone. */
 class Card {
+  /**
+   * @param {Item} item
+   * @param {Board} board
+   * @param {View} picture
+   * @param {Tell} tell
+   */
   constructor(item, board, picture, tell) {
     this.item = item;
+    this.limit = NaN; // the threshold that its texts are of
     this.parts = {
       verdict: element("span", { className: "verdict" }),
       reason: element("p", { className: "reason" }),
@@ -48,7 +96,7 @@ class Card {
     };
     const open = element("button", { type: "button", className: "name", text: item.name, title: `Open ${item.name}` });
     open.addEventListener("click", () => tell("opened", item.key));
-    const remove = element("button", { type: "button", className: "remove", text: "×", title: `Take ${item.name} away` });
+    const remove = element("button", { type: "button", className: "remove", text: "×", title: `Remove ${item.name}` });
     remove.setAttribute("aria-label", remove.title);
     remove.addEventListener("click", () => tell("removed", item.key));
     this.node = element("li", { className: "card" },
@@ -61,7 +109,9 @@ class Card {
     this.node.dataset.key = item.key;
   }
 
+  /** @param {View} picture */
   pictures(picture) {
+    /** @type {(url: string, caption: string, label: string) => HTMLElement} */
     const figure = (url, caption, label) => {
       const image = element("img", { src: url, alt: label, loading: "lazy" });
       return element("figure", {}, image, element("figcaption", { text: caption }));
@@ -71,7 +121,11 @@ class Card {
       figure(picture.seen, `the network sees ${picture.seen_size.join(" × ")}`, `${this.item.name}, as the network sees it`));
   }
 
-  /** Where the score lies between the smallest and the largest that the method can give. */
+  /**
+   * Where the score lies between the smallest and the largest that the method can give.
+   *
+   * @param {Board} board
+   */
   score(board) {
     const dot = element("i", { className: "dot" });
     dot.style.left = `${100 * board.control.shareOf(this.item.score)}%`;
@@ -80,9 +134,12 @@ class Card {
     return element("div", { className: "call" }, this.parts.gap, track);
   }
 
+  /** @param {Board} board */
   bars(board) {
     const { item } = this;
+    /** @param {number} index */
     const nameOf = (index) => board.sent.classes[index] ?? UNKNOWN;
+    /** @type {[name: string, before: number | null, after: number, kind: string][]} */
     const rows = item.bars.map(([index, before, after]) => [nameOf(index), before, after, index === board.sent.classes.length ? "unknown" : ""]);
     if (item.others.count) rows.splice(-1, 0, [`${item.others.count} others`, item.others.before, item.others.after, "others"]);
     const table = element("div", { className: "bars" });
@@ -91,6 +148,7 @@ class Card {
     table.append(element("span", { className: "head" }), element("span", { className: "head" },
       element("em", { className: "before", text: "before: softmax" }), element("em", { className: "after", text: "after: OpenMax" })), element("span", { className: "head" }));
     rows.forEach(([name, before, after, kind], at) => {
+      /** @type {(share: number, className: string) => HTMLElement} */
       const bar = (share, className) => {
         const made = element("i", { className });
         made.style.width = `${100 * share}%`;
@@ -102,7 +160,7 @@ class Card {
       const cells = [
         element("span", { className: "label", text: name, title: name }), track,
         element("span", { className: "values", text: fixed(after), title: `before ${before === null ? "–" : before}, after ${after}` })];
-      for (const cell of cells) cell.style.gridRow = at + 2;
+      for (const cell of cells) cell.style.gridRow = String(at + 2);
       table.append(...cells);
     });
     if (board.sent.is_probability) {
@@ -113,35 +171,45 @@ class Card {
     return table;
   }
 
+  /**
+   * @param {[number, number, number]} place class, distance, CDF
+   * @param {Board} board
+   */
   curve([index, distance, cdf], board) {
     const { x, y, tail } = board.sent.curves[index];
     const name = board.sent.classes[index];
-    const end = x.at(-1);
+    const end = x[x.length - 1];
     const isFar = distance > FAR * end;
     const last = Math.max(end * 1.05, Math.min(distance * 1.04, FAR * end));
+    /** @param {number} value */
     const across = (value) => (Math.min(value, last) / last) * PLOT.width;
+    /** @param {number} share */
     const up = (share) => PLOT.height - 3 - share * (PLOT.height - 9);
-    const svg = drawn("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", preserveAspectRatio: "none" });
-    svg.setAttribute("aria-label", `Weibull CDF of ${name}: ${cdf.toFixed(4)} at distance ${short(distance)}`);
+    const drawing = drawn("svg", { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, role: "img", preserveAspectRatio: "none" });
+    drawing.setAttribute("aria-label", `Weibull CDF of ${name}: ${cdf.toFixed(4)} at distance ${short(distance)}`);
     const points = x.map((value, at) => `${across(value).toFixed(1)},${up(y[at]).toFixed(1)}`);
-    points.push(`${PLOT.width},${up(y.at(-1)).toFixed(1)}`);
-    svg.append(drawn("polyline", { points: points.join(" "), class: "cdf" }));
+    points.push(`${PLOT.width},${up(y[y.length - 1]).toFixed(1)}`);
+    drawing.append(drawn("polyline", { points: points.join(" "), class: "cdf" }));
     for (const value of tail) {
-      svg.append(drawn("line", { x1: across(value), x2: across(value), y1: PLOT.height - 3, y2: PLOT.height - 10, class: "rug" }));
+      drawing.append(drawn("line", { x1: across(value), x2: across(value), y1: PLOT.height - 3, y2: PLOT.height - 10, class: "rug" }));
     }
     const at = isFar ? PLOT.width - 5 : across(distance);
-    svg.append(drawn("line", { x1: at, x2: at, y1: 0, y2: PLOT.height - 3, class: "here" }));
-    const frame = element("div", { className: "plot" });
-    frame.append(svg, element("i", { className: isFar ? "point far" : "point", text: isFar ? "▶" : "" }));
-    frame.lastChild.style.left = `${(100 * at) / PLOT.width}%`;
-    frame.lastChild.style.top = `${(100 * up(cdf)) / PLOT.height}%`;
+    drawing.append(drawn("line", { x1: at, x2: at, y1: 0, y2: PLOT.height - 3, class: "here" }));
+    const point = element("i", { className: isFar ? "point far" : "point", text: isFar ? "▶" : "" });
+    point.style.left = `${(100 * at) / PLOT.width}%`;
+    point.style.top = `${(100 * up(cdf)) / PLOT.height}%`;
     const caption = element("figcaption", {},
       element("span", { className: "of", title: name }, "class ", element("b", { text: name })),
       element("span", { className: "at", text: `CDF ${cdf.toFixed(4)} at ${short(distance)}` }));
-    return element("figure", { className: "curve" }, caption, frame);
+    return element("figure", { className: "curve" }, caption, element("div", { className: "plot" }, drawing, point));
   }
 
-  /** Show the decision at a threshold; the sentences are the server's. */
+  /**
+   * Show the decision at a threshold; the sentences are the server's.
+   *
+   * @param {number} limit
+   * @param {ThresholdControl} control
+   */
   decide(limit, control) {
     const { item, parts } = this;
     if (limit === this.limit) return;
@@ -155,7 +223,7 @@ class Card {
     setText(parts.reason, `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
     const gap = Math.abs(item.score - limit).toFixed(4);
     setText(parts.gap, item.is_unknown
-      ? `score ${item.score.toFixed(4)} · ‘unknown’ won by ${item.margin.toFixed(4)}; no threshold changes that`
+      ? `score ${item.score.toFixed(4)} · ‘unknown’ is ahead by ${item.margin.toFixed(4)}; no threshold changes that`
       : `score ${item.score.toFixed(4)} · ${gap} ${isAccepted ? "above" : "below"} the threshold`);
     parts.mark.style.left = `${100 * control.shareOf(limit)}%`;
     parts.line.style.left = `${100 * Math.min(limit, 1)}%`;
@@ -163,42 +231,67 @@ class Card {
 }
 
 class Board {
-  constructor(parent) {
-    this.root = parent.querySelector(".board");
-    const find = (selector) => this.root.querySelector(selector);
-    this.find = find;
-    this.list = find(".list");
-    this.sort = find(".sort select");
-    this.byClass = find(".by-class input");
+  /**
+   * @param {ParentNode} parent
+   * @param {Tell} tell
+   */
+  constructor(parent, tell) {
+    this.root = part(parent, ".board");
+    /** @param {string} selector */
+    this.find = (selector) => part(this.root, selector);
+    this.list = this.find(".list");
+    this.sort = part(this.root, ".sort select", HTMLSelectElement);
+    this.byClass = part(this.root, ".by-class input", HTMLInputElement);
+    /** @type {CardsData | null} */
+    this.data = null;
+    /** @type {SentBoard} */
+    this.sent = { id: "", classes: [], positions: [0, 1], is_probability: false, curves: {}, cards: [] };
+    /** @type {Item[]} */
+    this.items = [];
+    /** @type {Card[]} */
+    this.shown = [];
+    /** @type {Map<string, View>} */
     this.pictures = new Map();
+    /** @type {Map<string, Card>} */
     this.cards = new Map();
+    /** @type {number | null} */
+    this.heard = null; // moves that the server was told of
     this.nShown = FIRST;
     this.frame = 0;
+    this.tell = tell;
+    /** @type {(moved: Moved) => void} */
+    this.send = () => {};
     for (const [value, text] of Object.entries(ORDERS)) this.sort.append(element("option", { value, text }));
     this.control = new ThresholdControl(this.root, {
       moved: () => this.paintSoon(),
       released: () => this.release(),
-      said: (text) => { find(".said").textContent = text; },
+      said: (text) => { this.find(".said").textContent = text; },
     });
     this.sort.addEventListener("change", () => { this.nShown = FIRST; this.arrange(); });
     this.byClass.addEventListener("change", () => { this.paint(); this.release(); });
-    find(".clear").addEventListener("click", () => this.tell("removed", "all"));
-    find(".more").addEventListener("click", () => {
+    this.find(".clear").addEventListener("click", () => this.tell("removed", "all"));
+    this.find(".more").addEventListener("click", () => {
       this.nShown += FIRST;
       wanted.set(this.sent.id, this.nShown);
       this.arrange();
     });
   }
 
-  /** Take what the server sent; its threshold only where it has heard of ours. */
+  /**
+   * Take what the server sent; its threshold only where it has heard of ours.
+   *
+   * @param {CardsData} data
+   * @param {(moved: Moved) => void} send
+   * @param {Tell} tell
+   */
   update(data, send, tell) {
     this.send = send;
     this.tell = tell;
     for (const [key, picture] of Object.entries(data.pictures)) this.pictures.set(key, picture);
     const board = data.board ?? this.sent;
-    const isWhole = board?.id === data.board_id && board.cards.every((item) => this.pictures.has(item.key));
+    const isWhole = board.id === data.board_id && board.cards.every((item) => this.pictures.has(item.key));
     if (!isWhole) {
-      // The server thinks that we have what we have not.
+      // The server thinks that we have something which we do not have.
       tell("lacking", true);
       return;
     }
@@ -209,11 +302,11 @@ class Board {
       this.control.set(data.value);
       this.byClass.checked = data.is_by_class;
     }
-    this.showByClass();
     this.root.hidden = false;
     this.arrange();
   }
 
+  /** @param {SentBoard} sent */
   take(sent) {
     this.sent = sent;
     this.nShown = Math.max(this.nShown, wanted.get(sent.id) ?? FIRST);
@@ -235,21 +328,22 @@ class Board {
 
   /* The threshold, one for all or one of each class. */
 
-  showByClass() {
-    const label = this.find(".by-class");
-    label.hidden = !this.data.class_limits;
-    if (label.hidden) return;
-    const isAt = this.control.value === this.data.class_limits_at;
-    this.byClass.disabled = !isAt;
-    setText(label.querySelector("span"), isAt
-      ? "Thresholds per class, as chosen for this workspace"
-      : `Thresholds per class hold at this workspace’s threshold ${this.data.class_limits_at}; here it is one for all`);
+  /** The thresholds per class; null where there are none, or not at this threshold. */
+  get classLimits() {
+    return this.control.value === this.data?.class_limits_at ? this.data.class_limits : null;
   }
 
+  showByClass() {
+    this.find(".by-class").hidden = !this.data?.class_limits;
+    this.byClass.disabled = !this.classLimits;
+    setText(this.find(".by-class span"), this.classLimits
+      ? "Thresholds per class, as chosen for this workspace"
+      : `One threshold for all classes. Thresholds per class are for this workspace’s threshold ${this.data?.class_limits_at}`);
+  }
+
+  /** @param {Item} item */
   limitOf(item) {
-    const { class_limits: limits, class_limits_at: at } = this.data;
-    const isByClass = limits && this.byClass.checked && this.control.value === at;
-    return isByClass ? limits[item.class] : this.control.value;
+    return this.byClass.checked && this.classLimits ? this.classLimits[item.class] : this.control.value;
   }
 
   paintSoon() {
@@ -259,10 +353,10 @@ class Board {
   paint() {
     this.showByClass();
     let nAccepted = 0;
-    for (const item of this.items) nAccepted += item.isAccepted(this.limitOf(item));
+    for (const item of this.items) nAccepted += Number(item.isAccepted(this.limitOf(item)));
     setText(this.find(".counts .accepted b"), String(nAccepted));
     setText(this.find(".counts .rejected b"), String(this.items.length - nAccepted));
-    for (const card of this.shown ?? []) card.decide(this.limitOf(card.item), this.control);
+    for (const card of this.shown) card.decide(this.limitOf(card.item), this.control);
     this.control.slider.setAttribute("aria-valuetext", `Threshold ${this.control.value}: ${nAccepted} of ${this.items.length} accepted`);
   }
 
@@ -270,6 +364,7 @@ class Board {
     this.arrange();
     const { data, control } = this;
     const isByClass = this.byClass.checked;
+    if (!data || this.heard === null) return;
     if (data.echo === this.heard && data.value === control.value && data.is_by_class === isByClass) return;
     this.heard += 1;
     this.find(".said").textContent = control.slider.getAttribute("aria-valuetext");
@@ -279,32 +374,40 @@ class Board {
   /* The order, which changes when the threshold is let go: cards that run away cannot be read. */
 
   ordered() {
-    const items = [...this.items];
+    /** @typedef {(a: Item, b: Item) => number} Order */
+    /** @type {Order} */
     const byName = (a, b) => NATURAL.compare(a.name, b.name);
+    /** @param {Item} item */
     const closeness = (item) => (item.is_unknown ? 2 + item.margin : Math.abs(item.score - this.limitOf(item)));
+    /** @type {Order} */
     const byCloseness = (a, b) => closeness(a) - closeness(b) || byName(a, b);
+    /** @param {Item} item */
     const rank = (item) => (item.isAccepted(this.limitOf(item)) ? 1 + item.class : 0);
-    const compare = { close: byCloseness, name: byName, verdict: (a, b) => rank(a) - rank(b) || byCloseness(a, b) };
-    return items.sort(compare[this.sort.value]);
+    /** @type {Record<string, Order>} */
+    const orders = { close: byCloseness, name: byName, verdict: (a, b) => rank(a) - rank(b) || byCloseness(a, b) };
+    return [...this.items].sort(orders[this.sort.value]);
   }
 
   arrange() {
     const shown = this.ordered().slice(0, this.nShown);
-    this.shown = shown.map((item) => {
-      if (!this.cards.has(item.key)) {
-        this.cards.set(item.key, new Card(item, this, this.pictures.get(item.key), (...said) => this.tell(...said)));
-      }
-      return this.cards.get(item.key);
+    this.shown = shown.flatMap((item) => {
+      const view = this.pictures.get(item.key);
+      if (!view) return [];
+      const card = this.cards.get(item.key) ?? new Card(item, this, view, (...said) => this.tell(...said));
+      this.cards.set(item.key, card);
+      return [card];
     });
     const nodes = this.shown.map((card) => card.node);
     const isSame = nodes.length === this.list.children.length && nodes.every((node, at) => node === this.list.children[at]);
     if (!isSame) this.list.replaceChildren(...nodes);
     const nUnknown = this.items.filter((item) => item.is_unknown).length;
-    setText(this.find(".order"), {
-      close: `Nearest to the threshold first${nUnknown ? "; where ‘unknown’ won no threshold changes the decision: these come last, the narrowest first" : ""}.`,
-      verdict: "Rejected first, then by class; within these nearest to the threshold first.",
+    /** @type {Record<string, string>} */
+    const inWords = {
+      close: `Nearest to the threshold first.${nUnknown ? " Pictures with ‘unknown’ as the most probable come last: no threshold changes their decision." : ""}`,
+      verdict: "Rejected pictures first, then the classes. Within each, nearest to the threshold first.",
       name: "",
-    }[this.sort.value]);
+    };
+    setText(this.find(".order"), inWords[this.sort.value]);
     const nMore = this.items.length - shown.length;
     const more = this.find(".more");
     more.hidden = nMore === 0;
@@ -318,14 +421,13 @@ class Board {
   }
 }
 
+/** @type {WeakMap<Node, Board>} */
 const boards = new WeakMap();
 
+/** @param {Given<CardsData>} given */
 export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
-  let board = boards.get(parentElement);
-  if (!board) {
-    board = new Board(parentElement);
-    boards.set(parentElement, board);
-  }
+  const board = boards.get(parentElement) ?? new Board(parentElement, setTriggerValue);
+  boards.set(parentElement, board);
   board.update(data, (state) => setStateValue("moved", state), setTriggerValue);
   return () => {
     boards.delete(parentElement);

@@ -1,11 +1,28 @@
+// @ts-check
 /*
- * A threshold's slider and exact number in step: drag, keys, typing. It tells where the threshold is
- * while it moves, and once when it is let go.
+ * A slider and an exact number for one threshold: drag, keys, typing. They tell the threshold while
+ * it moves, and once more on release. This text stands between dom.js and that of a component.
  */
-const PAGE = 10; // positions that page up and page down move
-const KEY_MILLISECONDS = 300; // after the last key press it counts as let go
 
-/** Index of the first of ascending values that is not below the wanted one. */
+/**
+ * Whom a control tells.
+ *
+ * @typedef {object} Listener
+ * @property {() => void} moved it has another value, which is not final
+ * @property {() => void} released its value is final
+ * @property {(text: string) => void} said words for a mistake
+ * @property {(typed: number) => number} [taken] what a typed value is taken for
+ */
+
+const PAGE = 10; // positions that page up and page down move
+const KEY_MILLISECONDS = 300; // after the last key press it counts as released
+
+/**
+ * Index of the first of ascending values that is not below the wanted one.
+ *
+ * @param {ArrayLike<number>} values
+ * @param {number} wanted
+ */
 function firstFrom(values, wanted) {
   let low = 0;
   let high = values.length;
@@ -17,6 +34,12 @@ function firstFrom(values, wanted) {
   return low;
 }
 
+/**
+ * Index of the value that is nearest to the wanted one.
+ *
+ * @param {ArrayLike<number>} values ascending
+ * @param {number} wanted
+ */
 function nearest(values, wanted) {
   const above = Math.min(firstFrom(values, wanted), values.length - 1);
   const below = Math.max(above - 1, 0);
@@ -25,27 +48,38 @@ function nearest(values, wanted) {
 
 class ThresholdControl {
   /**
-   * moved: it has another value, which is not final; released: it is; said: words for a mistake;
-   * taken: what a typed value is taken for.
+   * @param {HTMLElement} root
+   * @param {Listener} listener
    */
   constructor(root, { moved, released, said, taken = (typed) => typed }) {
     this.root = root;
-    this.slider = root.querySelector(".track input");
-    this.number = root.querySelector(".number");
+    this.slider = part(root, ".track input", HTMLInputElement);
+    this.number = part(root, ".number", HTMLInputElement);
     this.tell = { moved, released, said, taken };
+    /** @type {ArrayLike<number>} */
     this.positions = [0, 1];
     this.value = 0;
     this.isHeld = false;
     this.keyTimer = 0;
-    this.cleaners = [() => clearTimeout(this.keyTimer)];
+    const ends = new AbortController();
+    this.destroy = () => {
+      clearTimeout(this.keyTimer);
+      ends.abort();
+    };
+    /**
+     * @template {keyof HTMLElementEventMap} Name
+     * @param {HTMLElement} target
+     * @param {Name} name
+     * @param {(event: HTMLElementEventMap[Name]) => void} handler
+     */
     const on = (target, name, handler) => {
-      target.addEventListener(name, handler);
-      this.cleaners.push(() => target.removeEventListener(name, handler));
+      target.addEventListener(name, handler, { signal: ends.signal });
     };
     on(this.slider, "pointerdown", () => { this.isHeld = true; });
     on(this.slider, "input", () => this.move(this.nearest(this.slider.valueAsNumber)));
     on(this.slider, "change", () => this.release());
-    for (const name of ["pointerup", "pointercancel"]) on(this.slider, name, () => { this.isHeld = false; });
+    on(this.slider, "pointerup", () => { this.isHeld = false; });
+    on(this.slider, "pointercancel", () => { this.isHeld = false; });
     on(this.slider, "keydown", (event) => this.onKey(event));
     on(this.slider, "blur", () => { if (this.keyTimer) this.release(); });
     on(this.number, "keydown", (event) => {
@@ -61,30 +95,48 @@ class ThresholdControl {
     return this.isHeld || this.keyTimer !== 0;
   }
 
+  /** @param {ArrayLike<number>} positions ascending, at which the slider stops */
   setPositions(positions) {
     this.positions = positions;
-    this.slider.min = positions[0];
-    this.slider.max = positions.at(-1);
-    this.root.querySelector(".lowest").textContent = positions[0];
-    this.root.querySelector(".highest").textContent = positions.at(-1);
+    this.slider.min = String(this.lowest);
+    this.slider.max = String(this.highest);
+    part(this.root, ".lowest").textContent = this.slider.min;
+    part(this.root, ".highest").textContent = this.slider.max;
   }
 
+  get lowest() {
+    return this.positions[0];
+  }
+
+  get highest() {
+    return this.positions[this.positions.length - 1];
+  }
+
+  /** @param {number} value */
   set(value) {
     this.value = value;
     this.show();
   }
 
-  /** Position of the slider that is nearest to a threshold. */
+  /**
+   * Position of the slider that is nearest to a threshold.
+   *
+   * @param {number} threshold
+   */
   nearest(threshold) {
     return this.positions[nearest(this.positions, threshold)];
   }
 
-  /** Share of the slider's way at which a threshold lies. */
+  /**
+   * Share of the slider's way at which a threshold lies.
+   *
+   * @param {number} threshold
+   */
   shareOf(threshold) {
-    const [first, last] = [this.positions[0], this.positions.at(-1)];
-    return Math.min(Math.max((threshold - first) / (last - first), 0), 1);
+    return Math.min(Math.max((threshold - this.lowest) / (this.highest - this.lowest), 0), 1);
   }
 
+  /** @param {number} value */
   move(value) {
     this.set(value);
     this.tell.moved();
@@ -97,10 +149,13 @@ class ThresholdControl {
     this.tell.released();
   }
 
+  /** @param {KeyboardEvent} event */
   onKey(event) {
     const { positions } = this;
     const above = firstFrom(positions, this.value);
+    /** @param {number} steps */
     const up = (steps) => above + steps - (positions[above] === this.value ? 0 : 1);
+    /** @type {Record<string, () => number>} */
     const targets = {
       ArrowRight: () => up(1), ArrowUp: () => up(1), ArrowLeft: () => above - 1, ArrowDown: () => above - 1,
       PageUp: () => up(PAGE), PageDown: () => above - PAGE, Home: () => 0, End: () => positions.length - 1,
@@ -130,16 +185,12 @@ class ThresholdControl {
 
   show() {
     this.slider.style.setProperty("--at", `${(100 * this.shareOf(this.value)).toFixed(2)}%`);
-    if (!this.isHeld) this.slider.value = this.value;
-    if (this.number.getRootNode().activeElement !== this.number || this.isHeld) this.showNumber();
+    if (!this.isHeld) this.slider.value = String(this.value);
+    if (!this.number.matches(":focus") || this.isHeld) this.showNumber();
   }
 
   showNumber() {
     this.number.value = String(this.value);
     this.number.setAttribute("aria-invalid", "false");
-  }
-
-  destroy() {
-    for (const clean of this.cleaners) clean();
   }
 }

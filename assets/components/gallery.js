@@ -1,31 +1,26 @@
-/* Thumbnails that open on a click; the server is told which. */
+// @ts-check
+/* Thumbnails. A click tells the server which one to open. */
+
+/**
+ * @typedef {object} Thumbnail
+ * @property {string} key
+ * @property {string} path
+ * @property {string | null} picture data URL
+ * @property {string} [gone] why there is no picture
+ * @property {string[]} lines
+ */
+
+/** @param {Given<{ items: Thumbnail[] }>} given */
 export default function ({ data, parentElement, setTriggerValue }) {
-  const list = parentElement.querySelector("ol");
   const made = data.items.map((item) => {
-    const entry = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.title = item.path;
-    const picture = document.createElement(item.picture ? "img" : "div");
-    if (item.picture) {
-      picture.src = item.picture;
-      picture.alt = "";
-    } else {
-      picture.className = "gone";
-      picture.textContent = item.gone ?? "The picture is no longer there";
-    }
-    const text = document.createElement("div");
-    text.className = "text";
-    const lines = item.lines.map((line, index) => {
-      const node = document.createElement(index ? "span" : "b");
-      node.textContent = line;
-      return node;
-    });
-    text.append(...lines);
-    button.append(picture, text);
+    const picture = item.picture
+      ? element("img", { src: item.picture, alt: "" })
+      : element("div", { className: "gone", text: item.gone ?? "The picture is no longer there" });
+    const lines = item.lines.map((text, index) => element(index ? "span" : "b", { text }));
+    const button = element("button", { type: "button", title: item.path },
+      picture, element("div", { className: "text" }, ...lines));
     button.addEventListener("click", () => setTriggerValue("opened", item.key));
-    entry.append(button);
-    return entry;
+    return element("li", {}, button);
   });
-  list.replaceChildren(...made);
+  part(parentElement, "ol").replaceChildren(...made);
 }

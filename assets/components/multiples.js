@@ -1,39 +1,58 @@
+// @ts-check
 /*
  * One panel a class: fitted and empirical CDF, and below them where test and reject pictures lie.
- * A click opens a class; the server is told which. Places come as shares of the panel: nothing is
+ * A click tells the server which class to open. Places come as shares of the panel: nothing is
  * computed here. Lines keep their width while a panel stretches, and text is never stretched.
  */
-const SVG = "http://www.w3.org/2000/svg";
-const COUNT = new Intl.NumberFormat("en");
+
+/**
+ * Where the pictures of a set lie: marks for few, a histogram for many.
+ *
+ * @typedef {object} Strip
+ * @property {number} n
+ * @property {number} n_left outside of the panel
+ * @property {number} n_right
+ * @property {number[] | null} marks places; null where there are bars
+ * @property {number[] | null} bars heights
+ */
+/**
+ * @typedef {object} Panel
+ * @property {number} key
+ * @property {string} name
+ * @property {string} note
+ * @property {string} warning
+ * @property {number[]} curve x, y, x, y, …
+ * @property {number[]} steps
+ * @property {number | null} boundary
+ * @property {string} boundary_text
+ * @property {{ at: number, text: string }[]} ticks
+ * @property {Strip} test
+ * @property {Strip | null} reject
+ */
+
 const SIZE = 1000; // of a panel, in its own units
 
-function element(name, className, text) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
+/** @type {(className: string, path: string) => SVGElement} */
+const shape = (className, path) => drawn("path", { class: className, d: path });
+/** @type {(...shapes: SVGElement[]) => SVGElement} */
+const panel = (...shapes) =>
+  drawn("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, preserveAspectRatio: "none" }, ...shapes);
+/** @type {(className: string, text?: string) => HTMLElement} */
+const box = (className, text) => element("div", { className, text });
 
-function shape(className, path) {
-  const made = document.createElementNS(SVG, "path");
-  made.setAttribute("class", className);
-  made.setAttribute("d", path);
-  return made;
-}
-
-function panel(...shapes) {
-  const made = document.createElementNS(SVG, "svg");
-  made.setAttribute("viewBox", `0 0 ${SIZE} ${SIZE}`);
-  made.setAttribute("preserveAspectRatio", "none");
-  made.append(...shapes.filter(Boolean));
-  return made;
-}
-
+/** @param {number} share */
 const across = (share) => (share * SIZE).toFixed(1);
+/** @param {number} share */
 const up = (share) => ((1 - share) * SIZE).toFixed(1);
+/** @param {number} share */
 const upright = (share) => `M${across(share)} 0V${SIZE}`;
 
-/** x, y, x, y, … as a line. */
+/**
+ * x, y, x, y, … as a line.
+ *
+ * @param {string} className
+ * @param {number[]} pairs
+ */
 function line(className, pairs) {
   let path = "";
   for (let index = 0; index < pairs.length; index += 2) {
@@ -42,69 +61,79 @@ function line(className, pairs) {
   return shape(className, path);
 }
 
-function strip(name, values, boundary) {
-  const frame = element("div", `frame strip ${name}`);
-  const width = values.bars ? SIZE / values.bars.length : 0;
-  const drawn = values.bars
-    ? shape("bars", values.bars.map((height, index) => (height ? `M${index * width} ${SIZE}V${up(height)}H${(index + 1) * width}V${SIZE}Z` : "")).join(""))
-    : shape("marks", values.marks.map(upright).join(""));
-  frame.append(panel(boundary, drawn));
-  if (values.n_left) frame.append(element("span", "outside left", `← ${COUNT.format(values.n_left)}`));
-  if (values.n_right) frame.append(element("span", "outside right", `${COUNT.format(values.n_right)} →`));
-  frame.title = `${COUNT.format(values.n)} ${name} pictures`;
-  return [element("div", "axis y count", COUNT.format(values.n)), frame];
+/**
+ * The heights of a histogram as one path.
+ *
+ * @param {number[]} heights
+ */
+function bars(heights) {
+  const width = SIZE / heights.length;
+  return shape("bars", heights.map((height, index) =>
+    (height ? `M${index * width} ${SIZE}V${up(height)}H${(index + 1) * width}V${SIZE}Z` : "")).join(""));
 }
 
-function plot(item) {
-  const made = element("div", "plot");
-  made.setAttribute("aria-hidden", "true");
-  const boundary = () => (item.boundary === null ? null : shape("boundary", upright(item.boundary)));
-  const y = element("div", "axis y");
-  for (const share of [0, 0.5, 1]) {
-    const label = element("span", "", String(share));
-    label.style.bottom = `${100 * share}%`;
-    y.append(label);
+/**
+ * @param {"test" | "reject"} name
+ * @param {Strip} values
+ * @param {SVGElement[]} boundary
+ */
+function strip(name, values, boundary) {
+  const frame = box(`frame strip ${name}`);
+  const pictures = values.bars ? bars(values.bars) : shape("marks", (values.marks ?? []).map(upright).join(""));
+  frame.append(panel(...boundary, pictures));
+  if (values.n_left) frame.append(element("span", { className: "outside left", text: `← ${COUNT.format(values.n_left)}` }));
+  if (values.n_right) frame.append(element("span", { className: "outside right", text: `${COUNT.format(values.n_right)} →` }));
+  frame.title = `${COUNT.format(values.n)} ${name} pictures`;
+  return [box("axis y count", COUNT.format(values.n)), frame];
+}
+
+/**
+ * @param {string} className of the axis
+ * @param {{ at: number, text: string }[]} ticks
+ * @param {"left" | "bottom"} side that the ticks' places count from
+ */
+function axis(className, ticks, side) {
+  const made = box(className);
+  for (const { at, text } of ticks) {
+    const label = element("span", { text });
+    label.style[side] = `${100 * at}%`;
+    made.append(label);
   }
-  const frame = element("div", "frame");
-  frame.append(panel(
-    shape("grid", [0, 0.5, 1].map((share) => `M0 ${up(share)}H${SIZE}`).join("")),
-    boundary(), line("steps", item.steps), line("curve", item.curve),
-  ));
-  made.append(y, frame, ...strip("test", item.test, boundary()));
-  if (item.reject) made.append(...strip("reject", item.reject, boundary()));
-  const x = element("div", "axis x");
-  for (const tick of item.ticks) {
-    const label = element("span", "", tick.text);
-    label.style.left = `${100 * tick.at}%`;
-    x.append(label);
-  }
-  made.append(x);
   return made;
 }
 
+/** @param {Panel} item */
+function plot(item) {
+  const boundary = () => (item.boundary === null ? [] : [shape("boundary", upright(item.boundary))]);
+  const frame = box("frame");
+  frame.append(panel(
+    shape("grid", [0, 0.5, 1].map((share) => `M0 ${up(share)}H${SIZE}`).join("")),
+    ...boundary(), line("steps", item.steps), line("curve", item.curve),
+  ));
+  const shares = [0, 0.5, 1].map((share) => ({ at: share, text: String(share) }));
+  const made = box("plot");
+  made.setAttribute("aria-hidden", "true");
+  made.append(axis("axis y", shares, "bottom"), frame, ...strip("test", item.test, boundary()));
+  if (item.reject) made.append(...strip("reject", item.reject, boundary()));
+  made.append(axis("axis x", item.ticks, "left"));
+  return made;
+}
+
+/** @param {Given<{ items: Panel[], key: { name: string, text: string }[] }>} given */
 export default function ({ data, parentElement, setTriggerValue }) {
-  const root = parentElement.querySelector(".multiples");
-  root.querySelector(".key").replaceChildren(
-    ...data.key.map(({ name, text }) => element("span", name, text)),
+  part(parentElement, ".key").replaceChildren(
+    ...data.key.map(({ name, text }) => element("span", { className: name, text })),
   );
   const made = data.items.map((item) => {
-    const entry = element("li");
-    const button = element("button");
-    button.type = "button";
+    const head = box("head");
+    head.append(element("b", { text: item.name, title: item.name }), element("span", { text: item.note }));
+    const button = element("button", { type: "button" }, head, plot(item), box("says", item.boundary_text));
     button.setAttribute("aria-label", `Class ${item.name} in detail`);
-    const head = element("div", "head");
-    const name = element("b", "", item.name);
-    name.title = item.name;
-    head.append(name, element("span", "", item.note));
-    button.append(head, plot(item), element("div", "says", item.boundary_text));
     if (item.warning) {
-      const warning = element("div", "warning", item.warning);
-      warning.title = item.warning;
-      button.append(warning);
+      button.append(element("div", { className: "warning", text: item.warning, title: item.warning }));
     }
     button.addEventListener("click", () => setTriggerValue("opened", item.key));
-    entry.append(button);
-    return entry;
+    return element("li", {}, button);
   });
-  root.querySelector("ol").replaceChildren(...made);
+  part(parentElement, "ol").replaceChildren(...made);
 }

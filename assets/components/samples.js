@@ -1,29 +1,35 @@
-/* Small pictures that a click adds, and takes away again; the server is told which. */
+// @ts-check
+/* Small pictures. A click tells the server which one to add, or to remove again. */
+
+/**
+ * @typedef {object} SamplePicture
+ * @property {string} key
+ * @property {string} path
+ * @property {"known" | "unknown"} kind
+ * @property {string} caption
+ * @property {string} picture data URL
+ * @property {boolean} pressed it is added
+ */
+
+/** @param {Given<{ items: SamplePicture[] }>} given */
 export default function ({ data, parentElement, setTriggerValue }) {
-  const list = parentElement.querySelector("ol");
-  const focused = (parentElement.activeElement ?? document.activeElement)?.dataset?.key;
-  parentElement.querySelector("p").textContent = "None at hand? Click samples of this workspace";
-  const made = data.items.map((item) => {
-    const entry = document.createElement("li");
-    const button = document.createElement("button");
-    button.type = "button";
+  const root = parentElement instanceof ShadowRoot ? parentElement : document;
+  const focused = root.activeElement instanceof HTMLElement ? root.activeElement.dataset.key : null;
+  part(parentElement, "p").textContent = "No pictures at hand? Click samples of this workspace";
+  const buttons = data.items.map((item) => {
+    const button = element(
+      "button",
+      { type: "button", className: item.kind, title: `${item.pressed ? "Remove" : "Add"} ${item.key}` },
+      element("img", { src: item.picture, alt: "" }),
+      element("b", { text: item.kind }),
+      element("span", { text: item.caption }),
+    );
     button.dataset.key = item.key;
-    button.className = item.kind;
     button.setAttribute("aria-pressed", String(item.pressed));
     button.setAttribute("aria-label", `Sample ${item.path}: ${item.kind}, ${item.caption}`);
-    button.title = item.pressed ? `Take ${item.key} away` : `Add ${item.key}`;
-    const picture = document.createElement("img");
-    picture.src = item.picture;
-    picture.alt = "";
-    const kind = document.createElement("b");
-    kind.textContent = item.kind;
-    const caption = document.createElement("span");
-    caption.textContent = item.caption;
-    button.append(picture, kind, caption);
     button.addEventListener("click", () => setTriggerValue("clicked", item.key));
-    entry.append(button);
-    return entry;
+    return button;
   });
-  list.replaceChildren(...made);
-  made.find((entry) => entry.firstChild.dataset.key === focused)?.firstChild.focus();
+  part(parentElement, "ol").replaceChildren(...buttons.map((button) => element("li", {}, button)));
+  buttons.find((button) => button.dataset.key === focused)?.focus();
 }

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 ASSETS = Path(__file__).parents[2] / "assets"
+SCRIPT = ("dom", "control", "explorer")
 MOST_ROWS = 200
 MOST_CURVES = 12
 # Of the drawing of a CDF, in units of the SVG.
@@ -91,7 +92,7 @@ def _rendered(**values: Any) -> str:
     from markupsafe import Markup
 
     styles = ("vendor/uplot/uPlot.min.css", "components/control.css", "components/explorer.css")
-    script = _part("components/control.js") + _part("components/explorer.js")
+    script = "".join(_part(f"components/{name}.js") for name in SCRIPT)
     return _template(_part("components/report.html")).render(
         style=Markup("".join(map(_part, styles))),  # noqa: S704 - the project's own files
         explorer_html=Markup(_part("components/explorer.html")),  # noqa: S704

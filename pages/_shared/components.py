@@ -20,46 +20,51 @@ def _read(*names: str) -> str:
     return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
+def _scripts(*names: str) -> list[str]:
+    """Files of one script: what all components share comes first."""
+    return [f"components/{name}.js" for name in ("dom", *names)]
+
+
 threshold_explorer = st.components.v2.component(
     "openmax_threshold_explorer",
     html=_read("components/explorer.html"),
     css=_read("vendor/uplot/uPlot.min.css", "components/control.css", "components/explorer.css"),
-    js=_read("vendor/uplot/uPlot.iife.min.js", "components/control.js", "components/explorer.js"),
+    js=_read("vendor/uplot/uPlot.iife.min.js", *_scripts("control", "explorer")),
 )
 
 gallery = st.components.v2.component(
     "openmax_gallery",
     html='<div class="gallery"><ol></ol></div>',
     css=_read("components/gallery.css"),
-    js=_read("components/gallery.js"),
+    js=_read(*_scripts("gallery")),
 )
 
 multiples = st.components.v2.component(
     "openmax_multiples",
     html='<div class="multiples"><p class="key"></p><ol></ol></div>',
     css=_read("components/multiples.css"),
-    js=_read("components/multiples.js"),
+    js=_read(*_scripts("svg", "multiples")),
 )
 
 samples = st.components.v2.component(
     "openmax_samples",
     html='<div class="samples"><p></p><ol></ol></div>',
     css=_read("components/samples.css"),
-    js=_read("components/samples.js"),
+    js=_read(*_scripts("samples")),
 )
 
 cards = st.components.v2.component(
     "openmax_cards",
     html=_read("components/cards.html"),
     css=_read("components/control.css", "components/cards.css"),
-    js=_read("components/control.js", "components/cards.js"),
+    js=_read(*_scripts("svg", "control", "cards")),
 )
 
 tour = st.components.v2.component(
     "openmax_tour",
     html=_read("components/tour.html"),
     css=_read("components/tour.css"),
-    js=_read("components/tour.js"),
+    js=_read(*_scripts("tour")),
 )
 
 

@@ -186,7 +186,7 @@ def test_elsewhere_it_leads_back_to_its_step(tour):
     tour.expect_step(1)
     tour.page.get_by_test_id("stSidebarNavLink").filter(has_text="About the method").click()
     expect(tour.page.get_by_role("heading", name="About the method", exact=True)).to_be_visible()
-    tour.button("Go on").click()
+    tour.button("Continue the tour").click()
     tour.expect_step(1)
 
 

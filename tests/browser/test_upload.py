@@ -439,10 +439,10 @@ def test_a_picture_can_be_taken_away_and_all_of_them(uploads, files, decided):
     uploads.open("?threshold=0.5")
     uploads.send(*files[:5])
     uploads.wait_for(5)
-    uploads.page.get_by_role("button", name=f"Take {files[2][0]} away").click()
+    uploads.page.get_by_role("button", name=f"Remove {files[2][0]}").click()
     uploads.wait_for(4)
     uploads.expect_decisions(decided([*files[:2], *files[3:5]], 0.5))
-    uploads.page.get_by_role("button", name="Take all away").click()
+    uploads.page.get_by_role("button", name="Remove all").click()
     uploads.wait_for(0)
     expect(uploads.page.get_by_label("Exact threshold")).to_have_count(0)
 

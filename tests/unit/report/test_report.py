@@ -242,7 +242,7 @@ def test_the_explorer_is_the_dashboard_s_with_the_core_s_data(
     page: Page, evaluation: Evaluation, recommended: OperatingPoint
 ) -> None:
     module = re.findall(r'await import\("data:text/javascript;base64,([^"]*)"\)', page.scripts[1])
-    parts = [ASSETS / "components" / name for name in ("control.js", "explorer.js")]
+    parts = [ASSETS / "components" / name for name in ("dom.js", "control.js", "explorer.js")]
     script = "".join(part.read_text(encoding="utf-8") for part in parts)
     assert base64.b64decode(module[0]).decode() == script
     assert page.scripts[0].strip() == (
