@@ -1,7 +1,7 @@
 """A method fitted and scored on more activations than memory holds, once, in chunks.
 
 Above ``MOST_PICTURES`` pictures or ``MOST_LOGITS`` logits in the sets that are used, MAVs and tails
-are streamed (:mod:`openmax_core.methods.streamed_fit`), scores are counted
+are streamed (:mod:`openmax_core.methods.fitting`), scores are counted
 (:mod:`openmax_core.tradeoff.binned`), and of each set a seeded sample of pictures stands for
 the rest wherever single pictures are shown. Below, everything is exact and in memory.
 """

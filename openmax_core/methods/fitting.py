@@ -1,18 +1,137 @@
-"""The first half of fitting: means of the correctly classified, and the distances to them."""
+"""Fitting: means of the correctly classified, distances to them, a Weibull over the largest.
+
+Of activations in memory (:func:`fit_arrays`), or of chunks that are read twice, in memory that does
+not grow (:func:`fit_chunks`):
+
+1. Sums of the correctly classified activation vectors per class, which make the MAVs.
+2. Their distances to the own MAV, of which the η largest per class are kept, with their rows; and
+   the largest Euclidean one, which is how far a single picture pulls the MAV at most.
+
+Both give the same, up to the order in which float64 sums are added.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import FitError
+from openmax_core.methods.calibration import Calibration
+from openmax_core.methods.distances import (
+    DISTANCES,
+    SCALED_EUCOS,
+    DistanceFunction,
+    euclidean,
+    euclidean_and_cosine,
+    learn_factors,
+)
 from openmax_core.methods.reweighting import centred
+from openmax_core.methods.settings import MethodSettings
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.chunks import Chunk, ReadChunks, in_parallel
+from openmax_core.weibull.fit import Weibull, fit_tails, fit_weibull_max, select_tails
+
+BLOCK_VALUES = 1 << 17  # values whose distances are computed at once, in the processor's cache
 
 
-def check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
+def fit_arrays(
+    preset: str,
+    settings: MethodSettings,
+    logits: ArrayLike,
+    labels: ArrayLike,
+    class_names: Sequence[str] | None = None,
+) -> Calibration:
+    """Fit to (N, C) logits and (N,) labels; one class is copied at a time.
+
+    Raises
+    ------
+    FitError
+        Shapes do not fit, logits are not finite, or a class gives no Weibull; named.
+    """
+    logits, labels = _check_input(logits, labels)
+    n_classes = logits.shape[1]
+    names = tuple(map(str, range(n_classes) if class_names is None else class_names))
+    if len(names) != n_classes:
+        raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
+    is_scaled = settings.distance == SCALED_EUCOS
+    means, distances, n_correct, n_training = _means_and_distances(
+        logits,
+        labels,
+        euclidean_and_cosine if is_scaled else DISTANCES[settings.distance],
+        np.dtype(settings.fit_precision),
+        settings.centring,
+    )
+    factors = np.zeros(2)
+    if is_scaled:
+        factors = learn_factors(np.concatenate(distances))
+        distances = [parts @ factors for parts in distances]
+    tails = select_tails(distances, _tail_sizes(n_correct, settings), names)
+    weibull = fit_weibull(tails, settings, names)
+    return Calibration(
+        preset, settings, names, means, factors, weibull, tails, n_correct, n_training
+    )
+
+
+def fit_chunks(
+    preset: str, settings: MethodSettings, read: ReadChunks, class_names: Sequence[str]
+) -> tuple[Calibration, list[Int], Float]:
+    """Fit to chunks of activations; and of what rows each class's tail is, and its farthest.
+
+    Parameters
+    ----------
+    read : begins anew at each call; it is called twice
+
+    Returns
+    -------
+    The calibration; C arrays of the rows of the pictures that a tail is made of; (C,) the largest
+    Euclidean distance of each class's correctly classified to its MAV.
+
+    Raises
+    ------
+    FitError
+        A class gives no Weibull, it is named; or the distance is 'scaled_eucos', which needs all
+        distances at once.
+    """
+    if settings.distance == SCALED_EUCOS:
+        raise FitError(
+            f"the distance '{SCALED_EUCOS}' needs the distances of all training pictures at "
+            "once, and there are too many; choose another distance"
+        )
+    names = tuple(map(str, class_names))
+    precision, centring = np.dtype(settings.fit_precision), settings.centring
+    means, n_correct, n_training = _streamed_means(read, len(names), precision, centring)
+    sizes = _tail_sizes(n_correct, settings)
+    kept, lengths = _streamed_tails(
+        read, means, DISTANCES[settings.distance], precision, centring, np.array(sizes)
+    )
+    bounds = np.searchsorted(kept.classes, np.arange(1, len(names)))
+    tails = select_tails(np.split(kept.distances, bounds), sizes, names)
+    weibull = fit_weibull(tails, settings, names)
+    rounded = means.astype(precision).astype(np.float64)
+    calibration = Calibration(
+        preset, settings, names, rounded, np.zeros(2), weibull, tails, n_correct, n_training
+    )
+    return calibration, np.split(kept.rows, bounds), lengths
+
+
+def fit_weibull(tails: Sequence[Float], settings: MethodSettings, names: Sequence[str]) -> Weibull:
+    """Fit the settings' form of Weibull to whole tails.
+
+    Raises
+    ------
+    FitError
+        A class gives none; it is named.
+    """
+    if settings.weibull == "libmr":
+        return fit_tails(tails, max(map(len, tails)), settings.translate, names)
+    return fit_weibull_max(tails, names)
+
+
+def _check_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
     """Return (N, C) logits and (N,) labels as arrays, or say what does not fit."""
     logits, labels = np.asarray(logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != (len(logits),):
@@ -29,14 +148,13 @@ def check_fit_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any],
     return logits, whole
 
 
-def tail_sizes(n_correct: Int, tail_size: int, tail_share: float | None) -> list[int]:
+def _tail_sizes(n_correct: Int, settings: MethodSettings) -> list[int]:
     """η of each class: ``tail_size``, or a share of its correctly classified if that is more."""
-    if tail_share is None:
-        return [tail_size] * len(n_correct)
-    return [max(tail_size, round(tail_share * count)) for count in n_correct.tolist()]
+    least, share = settings.tail_size, settings.tail_share
+    return [least if share is None else max(least, round(share * n)) for n in n_correct.tolist()]
 
 
-def training_distances(
+def _means_and_distances(
     logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any], centring: str
 ) -> tuple[Float, list[NDArray[Any]], Int, Int]:
     """MAVs, distances of correct AVs to their own, counts; one class in memory at a time."""
@@ -61,3 +179,120 @@ def training_distances(
         means[index] = mean
         distances.append(distance(vectors, mean))
     return means, distances, n_correct, np.diff(bounds).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Farthest:
+    """The largest distances of every class, as far as they have been read.
+
+    Attributes
+    ----------
+    classes, rows : (K,) int64, of the pictures
+    distances : (K,) float
+    """
+
+    classes: Int
+    distances: NDArray[Any]
+    rows: Int
+
+    def merged(self, other: _Farthest, sizes: Int) -> _Farthest:
+        """Of both the largest (C,) ``sizes`` of each class, by class and distance."""
+        classes = np.concatenate([self.classes, other.classes])
+        distances = np.concatenate([self.distances, other.distances])
+        rows = np.concatenate([self.rows, other.rows])
+        order = np.lexsort((rows, -distances, classes))
+        ordered = classes[order]
+        rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+        kept = order[rank < sizes[ordered]]
+        return _Farthest(classes[kept], distances[kept], rows[kept])
+
+
+def _streamed_means(
+    read: ReadChunks, n_classes: int, precision: np.dtype[Any], centring: str
+) -> tuple[Float, Int, Int]:
+    """(C, C) MAVs of the correctly classified, (C,) how many are, (C,) how many there are.
+
+    Raises
+    ------
+    FitError
+        A label is none of the classes.
+    """
+    # Less its mean is linear, so that it can be taken off once, at the end.
+    is_linear = centring in {"none", "mean"}
+
+    def sums(chunk: Chunk) -> tuple[Int, Float, Int, Int]:
+        places, own = _correct(chunk, n_classes)
+        vectors = _in_order(chunk.logits, places)
+        if not is_linear:
+            vectors = centred(vectors.astype(precision), centring)
+        present, starts = np.unique(own, return_index=True)
+        added = np.zeros((0, n_classes))
+        if len(present):
+            added = np.add.reduceat(vectors, starts, axis=0, dtype=np.float64)
+        correct, training = (np.bincount(i, minlength=n_classes) for i in (own, chunk.labels))
+        return present, added, correct, training
+
+    totals = np.zeros((n_classes, n_classes))
+    n_correct, n_training = (np.zeros(n_classes, dtype=np.int64) for _ in range(2))
+    for present, added, correct, training in in_parallel(sums, read()):
+        totals[present] += added
+        n_correct += correct
+        n_training += training
+    means = totals / np.maximum(n_correct, 1)[:, None]
+    return centred(means, centring) if is_linear else means, n_correct, n_training
+
+
+def _streamed_tails(
+    read: ReadChunks,
+    means: Float,
+    distance: DistanceFunction,
+    precision: np.dtype[Any],
+    centring: str,
+    sizes: Int,
+) -> tuple[_Farthest, Float]:
+    """The (C,) ``sizes`` largest distances of the correctly classified to the MAV of their class.
+
+    And the (C,) largest Euclidean distance of these to it, whatever the distance is; 0 of none.
+
+    Parameters
+    ----------
+    means : (C, C) float64
+    """
+    rounded = means.astype(precision)
+    most_rows = max(1, BLOCK_VALUES // len(means))
+
+    def farthest(chunk: Chunk) -> tuple[_Farthest, Float]:
+        places, own = _correct(chunk, len(means))
+        vectors = _in_order(chunk.logits, places)
+        distances, largest = np.empty(len(own), dtype=precision), np.zeros(len(means))
+        present, starts = np.unique(own, return_index=True)
+        for index, start, stop in zip(present, starts, [*starts[1:], len(own)], strict=True):
+            for first in range(start, stop, most_rows):
+                part = slice(first, min(first + most_rows, stop))
+                block = centred(vectors[part].astype(precision), centring)
+                distances[part] = distance(block, rounded[index])
+                length = float(euclidean(block, rounded[index]).max())
+                largest[index] = max(largest[index], length)
+        none = _Farthest(own[:0], distances[:0], places[:0])
+        return none.merged(_Farthest(own, distances, chunk.first + places), sizes), largest
+
+    empty = np.empty(0, dtype=np.int64)
+    kept, lengths = _Farthest(empty, np.empty(0, dtype=precision), empty), np.zeros(len(means))
+    for found, largest in in_parallel(farthest, read()):
+        kept, lengths = kept.merged(found, sizes), np.maximum(lengths, largest)
+    return kept, lengths
+
+
+def _correct(chunk: Chunk, n_classes: int) -> tuple[Int, Int]:
+    """Places and classes of a chunk's correctly classified, by class."""
+    labels = chunk.labels
+    if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise FitError(f"labels must lie in 0..{n_classes - 1}")
+    places = np.flatnonzero(chunk.logits.argmax(axis=1) == labels)
+    places = places[np.argsort(labels[places], kind="stable")]
+    return places, labels[places]
+
+
+def _in_order(logits: NDArray[np.float32], places: Int) -> NDArray[Any]:
+    """Rows at places; the logits themselves where these are all of them."""
+    return logits if np.array_equal(places, np.arange(len(logits))) else logits[places]

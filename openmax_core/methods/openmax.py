@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,36 +41,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.methods.distances import (
-    DISTANCES,
-    SCALED_EUCOS,
-    euclidean_and_cosine,
-    learn_factors,
-    scaled_eucos,
-)
-from openmax_core.methods.fitting import check_fit_input, tail_sizes, training_distances
-from openmax_core.methods.persistence import FORMAT, FORMAT_VERSION, restore, to_plain
+from openmax_core.methods.calibration import Calibration
+from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS, scaled_eucos
+from openmax_core.methods.fitting import fit_arrays, fit_chunks, fit_weibull
 from openmax_core.methods.reweighting import centred, rank_weights, revised, softmax, top_ranked
 from openmax_core.methods.settings import (
     DEFAULT_PRESET,
-    PLAIN,
     PRESETS,
     MethodSettings,
-    read_settings,
     resolve_settings,
 )
-from openmax_core.methods.streamed_fit import streamed_means, streamed_tails
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
-from openmax_core.support.codec import entry, read_json, without_header
+from openmax_core.support.codec import read_json
 from openmax_core.support.files import write_text_atomically
-from openmax_core.weibull.fit import (
-    TailFit,
-    WeibullMaxFit,
-    fit_tails,
-    fit_weibull_max,
-    select_tails,
-)
+from openmax_core.weibull.fit import select_tails
 
 CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
 
@@ -210,29 +194,10 @@ class OpenMax:
         FitError
             Shapes do not fit, logits are not finite, or a class gives no Weibull; named.
         """
-        settings = self.settings()
-        logits, labels = check_fit_input(logits, labels)
-        n_classes = logits.shape[1]
-        names = tuple(map(str, range(n_classes) if class_names is None else class_names))
-        if len(names) != n_classes:
-            raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
-        is_scaled = settings.distance == SCALED_EUCOS
-        means, distances, n_correct, n_training = training_distances(
-            logits,
-            labels,
-            euclidean_and_cosine if is_scaled else DISTANCES[settings.distance],
-            np.dtype(settings.fit_precision),
-            settings.centring,
-        )
-        factors = np.zeros(2)
-        if is_scaled:
-            factors = learn_factors(np.concatenate(distances))
-            distances = [parts @ factors for parts in distances]
-        sizes = tail_sizes(n_correct, settings.tail_size, settings.tail_share)
-        tails = select_tails(distances, sizes, names)
+        learned = fit_arrays(self.preset, self.settings(), logits, labels, class_names)
         for name in ("tail_rows_", "farthest_"):  # of an earlier fit_chunks
             vars(self).pop(name, None)
-        return self._learn(settings, names, means, factors, tails, n_correct, n_training)
+        return self._adopt(learned)
 
     def fit_chunks(self, read: ReadChunks, class_names: Sequence[str]) -> OpenMax:
         """As :meth:`fit`, from chunks of activations that are read twice; memory does not grow.
@@ -252,44 +217,35 @@ class OpenMax:
             A class gives no Weibull, it is named; or the distance is 'scaled_eucos', which needs
             all distances at once.
         """
-        settings, names = self.settings(), tuple(map(str, class_names))
-        if settings.distance == SCALED_EUCOS:
-            raise FitError(
-                f"the distance '{SCALED_EUCOS}' needs the distances of all training pictures at "
-                "once, and there are too many; choose another distance"
-            )
-        precision, centring = np.dtype(settings.fit_precision), settings.centring
-        means, n_correct, n_training = streamed_means(read, len(names), precision, centring)
-        sizes = tail_sizes(n_correct, settings.tail_size, settings.tail_share)
-        distance = DISTANCES[settings.distance]
-        farthest, self.farthest_ = streamed_tails(
-            read, means, distance, precision, centring, np.array(sizes)
+        learned, self.tail_rows_, self.farthest_ = fit_chunks(
+            self.preset, self.settings(), read, class_names
         )
-        bounds = np.searchsorted(farthest.classes, np.arange(1, len(names)))
-        self.tail_rows_ = np.split(farthest.rows, bounds)
-        tails = select_tails(np.split(farthest.distances, bounds), sizes, names)
-        rounded = means.astype(precision).astype(np.float64)
-        return self._learn(settings, names, rounded, np.zeros(2), tails, n_correct, n_training)
+        return self._adopt(learned)
 
-    def _learn(
-        self,
-        settings: MethodSettings,
-        names: tuple[str, ...],
-        means: Float,
-        factors: Float,
-        tails: list[Float],
-        n_correct: Int,
-        n_training: Int,
-    ) -> OpenMax:
-        self.weibull_, self.tails_ = _fit_weibull(tails, settings, names), tails
-        self.distance_factors_ = factors
-        self.n_correct_, self.n_training_ = n_correct, n_training
-        self.preset_ = self.preset
-        self.means_ = means
-        self.classes_ = np.arange(len(names))
-        self.class_names_ = names
-        self.settings_ = settings
+    def _adopt(self, learned: Calibration) -> OpenMax:
+        self.preset_, self.settings_ = learned.preset, learned.settings
+        self.class_names_ = learned.class_names
+        self.classes_ = np.arange(len(learned.class_names))
+        self.means_, self.distance_factors_ = learned.means, learned.distance_factors
+        self.weibull_, self.tails_ = learned.weibull, learned.tails
+        self.n_correct_, self.n_training_ = learned.n_correct, learned.n_training
         return self
+
+    @property
+    def calibration(self) -> Calibration:
+        """Everything learned."""
+        self._require_fit()
+        return Calibration(
+            self.preset_,
+            self.settings_,
+            self.class_names_,
+            self.means_,
+            self.distance_factors_,
+            self.weibull_,
+            self.tails_,
+            self.n_correct_,
+            self.n_training_,
+        )
 
     def with_shorter_tail(self, tail_size: int, alpha_rank: int | None = None) -> OpenMax:
         """Return the same fit with a smaller η, and another α if one is given.
@@ -309,14 +265,12 @@ class OpenMax:
                     f"tail_size {tail_size} is more than the {len(tail)} fitted; fit again with it"
                 )
         rank = self.settings_.alpha_rank if alpha_rank is None else alpha_rank
-        other = copy(self)
-        other.settings_ = replace(
-            self.settings_, tail_size=tail_size, tail_share=None, alpha_rank=rank
-        )
-        other.set_params(preset=self.preset_, **other.settings_.to_dict())
-        other.tails_ = select_tails(self.tails_, tail_size, self.class_names_)
-        other.weibull_ = _fit_weibull(other.tails_, other.settings_, self.class_names_)
-        return other
+        names = self.class_names_
+        settings = replace(self.settings_, tail_size=tail_size, tail_share=None, alpha_rank=rank)
+        tails = select_tails(self.tails_, tail_size, names)
+        weibull = fit_weibull(tails, settings, names)
+        shorter = replace(self.calibration, settings=settings, tails=tails, weibull=weibull)
+        return OpenMax(self.preset_, **settings.to_dict())._adopt(shorter)
 
     @property
     def n_classes(self) -> int:
@@ -403,8 +357,7 @@ class OpenMax:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything learned, as plain numbers and lists; floats survive JSON exactly."""
-        self._require_fit()
-        return to_plain(self)
+        return self.calibration.to_dict()
 
     @classmethod
     def from_dict(cls, values: Any) -> OpenMax:
@@ -415,15 +368,8 @@ class OpenMax:
         OpenMaxError
             Not a calibration, or one of a newer format.
         """
-        entries, _ = without_header(values, FORMAT, FORMAT_VERSION)
-        try:
-            preset = entry(str, entries, "preset")
-            settings = read_settings(PLAIN | entry(dict[str, Any], entries, "settings"), preset)
-            om = cls(preset, **settings.to_dict())
-            restore(om, entries)
-        except OpenMaxError as error:
-            raise OpenMaxError(f"the calibration is damaged: {error}; fit again") from error
-        return om
+        learned = Calibration.from_dict(values)
+        return cls(learned.preset, **learned.settings.to_dict())._adopt(learned)
 
     def save(self, path: str | Path) -> None:
         """Write the calibration as JSON, in one step: never a half-written file."""
@@ -524,12 +470,3 @@ class OpenMax:
     def _require_fit(self) -> None:
         if not hasattr(self, "weibull_"):
             raise OpenMaxError("this OpenMax is not fitted; call fit(logits, labels) first")
-
-
-def _fit_weibull(
-    tails: Sequence[Float], settings: MethodSettings, names: Sequence[str]
-) -> TailFit | WeibullMaxFit:
-    if settings.weibull == "libmr":
-        longest = max(map(len, tails))
-        return fit_tails(tails, longest, settings.translate, names)
-    return fit_weibull_max(tails, names)

@@ -131,6 +131,9 @@ class WeibullMaxFit:
         return {"form": "weibull_max", **plain(self)}
 
 
+Weibull = TailFit | WeibullMaxFit
+
+
 def fit_tails(
     distances: Sequence[ArrayLike],
     tail_size: int,
@@ -218,7 +221,7 @@ def select_tails(
     return [tail[:n] for tail, n in zip(tails, n_tail, strict=True)]
 
 
-def model_from_dict(values: Any, place: str = "") -> TailFit | WeibullMaxFit:
+def model_from_dict(values: Any, place: str = "") -> Weibull:
     """Rebuild a model from its ``to_dict``.
 
     Raises
@@ -226,10 +229,7 @@ def model_from_dict(values: Any, place: str = "") -> TailFit | WeibullMaxFit:
     OpenMaxError
         An entry is missing, unknown or of another type; it is named below ``place``.
     """
-    forms: dict[Any, type[TailFit | WeibullMaxFit]] = {
-        "libmr": TailFit,
-        "weibull_max": WeibullMaxFit,
-    }
+    forms: dict[str, type[Weibull]] = {"libmr": TailFit, "weibull_max": WeibullMaxFit}
     form = entry(str, values, "form")
     if form not in forms:
         raise OpenMaxError(f"no Weibull form '{form}'; there are {', '.join(forms)}")

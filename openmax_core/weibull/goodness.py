@@ -30,8 +30,8 @@ from numpy.typing import ArrayLike
 
 from openmax_core.errors import FitError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.weibull.fit import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max
-from openmax_core.weibull.tails import Weibull, log_cdf_and_survival, quantiles
+from openmax_core.weibull.fit import TailFit, Weibull, WeibullMaxFit, fit_tails, fit_weibull_max
+from openmax_core.weibull.tails import log_cdf_and_survival, quantiles
 
 FEWEST = 5
 MIN_RELATIVE_SPREAD = 3e-6  # below it tails that are drawn may come out constant

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.support.arrays import Float
-from openmax_core.weibull.fit import TailFit, WeibullMaxFit
-
-Weibull = TailFit | WeibullMaxFit
+from openmax_core.weibull.fit import Weibull, WeibullMaxFit
 
 
 def log_cdf_and_survival(

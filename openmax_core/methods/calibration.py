@@ -1,0 +1,86 @@
+"""What a fitted OpenMax has learned; as JSON and back, floats come back exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from openmax_core.errors import OpenMaxError
+from openmax_core.methods.settings import PLAIN, MethodSettings, read_settings
+from openmax_core.support.arrays import Float, Int
+from openmax_core.support.codec import entry, plain, without_header
+from openmax_core.weibull.fit import Weibull, model_from_dict
+
+FORMAT = "openmax-calibration"
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Means and tails of C classes, and the settings that they were learned with.
+
+    Attributes
+    ----------
+    preset : str and settings : MethodSettings
+    class_names : C names
+    means : (C, C) float64, row j the MAV of class j, after centring
+    distance_factors : (2,) float64, of the parts of 'scaled_eucos'; zeros for other distances
+    weibull : TailFit or WeibullMaxFit
+    tails : C ascending float64 arrays, the distances each Weibull was fitted to
+    n_correct, n_training : (C,) int64, training pictures of the class, right and in all
+    """
+
+    preset: str
+    settings: MethodSettings
+    class_names: tuple[str, ...]
+    means: Float
+    distance_factors: Float
+    weibull: Weibull
+    tails: list[Float]
+    n_correct: Int
+    n_training: Int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON; :meth:`from_dict` reads it back."""
+        values = {"format": FORMAT, "version": FORMAT_VERSION, **plain(self)}
+        return values | {"weibull": self.weibull.to_dict()}
+
+    @classmethod
+    def from_dict(cls, given: Any) -> Calibration:
+        """Rebuild a calibration from :meth:`to_dict`, of this version or an older one.
+
+        Raises
+        ------
+        OpenMaxError
+            It is none, it is of a newer version, or an entry is missing, of another type, or does
+            not fit the others.
+        """
+        values, _ = without_header(given, FORMAT, FORMAT_VERSION)
+        try:
+            return cls._read({"distance_factors": [0.0, 0.0]} | values)  # not in version 1
+        except OpenMaxError as error:
+            raise OpenMaxError(f"the calibration is damaged: {error}; fit again") from error
+
+    @classmethod
+    def _read(cls, values: dict[str, Any]) -> Calibration:
+        preset = entry(str, values, "preset")
+        names = entry(tuple[str, ...], values, "class_names")
+        means = entry(tuple[Float, ...], values, "means")
+        factors = entry(Float, values, "distance_factors")
+        weibull = model_from_dict(entry(Any, values, "weibull"), "weibull")
+        tails = list(entry(tuple[Float, ...], values, "tails"))
+        counts = entry(Int, values, "n_correct"), entry(Int, values, "n_training")
+        parameters = weibull.parameters().values()
+        per_class = (*counts, weibull.n_tail, *parameters)
+        if {len(row) for row in (means, *means, *per_class)} != {len(names)}:
+            raise OpenMaxError("the entries do not have the same number of classes")
+        if [len(tail) for tail in tails] != weibull.n_tail.tolist():
+            raise OpenMaxError("the tails are not as long as the fits say")
+        if factors.shape != (2,):
+            raise OpenMaxError("there must be two distance factors")
+        if any(np.isnan(value).any() for value in (*means, factors, *parameters)):
+            raise OpenMaxError("a mean, a distance factor or a parameter of a tail is null")
+        settings = read_settings(PLAIN | entry(dict[str, Any], values, "settings"), preset)
+        return cls(preset, settings, names, np.array(means), factors, weibull, tails, *counts)
