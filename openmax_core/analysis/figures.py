@@ -74,7 +74,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
             marker={"color": CHOSEN_COLOUR, "size": 13, "symbol": "diamond"},
             hovertemplate="this picture: CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
         )
-    lay_out(figure, f"Distance ({openmax.distance_in_words})", "CDF", 280)
+    lay_out(figure, f"Distance ({openmax.settings_.distance_in_words})", "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])
     return figure
 
@@ -362,4 +362,4 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
 
 
 def _distance_title(evaluation: Evaluation) -> str:
-    return f"Distance ({evaluation.openmax.distance_in_words})"
+    return f"Distance ({evaluation.openmax.settings_.distance_in_words})"

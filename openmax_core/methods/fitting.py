@@ -69,8 +69,7 @@ def fit_arrays(
     if is_scaled:
         factors = learn_factors(np.concatenate(distances))
         distances = [parts @ factors for parts in distances]
-    tails = select_tails(distances, _tail_sizes(n_correct, settings), names)
-    weibull = fit_weibull(tails, settings, names)
+    tails, weibull = fit_weibull(distances, n_correct, settings, names)
     return Calibration(
         preset, settings, names, means, factors, weibull, tails, n_correct, n_training
     )
@@ -104,13 +103,11 @@ def fit_chunks(
     names = tuple(map(str, class_names))
     precision, centring = np.dtype(settings.fit_precision), settings.centring
     means, n_correct, n_training = _streamed_means(read, len(names), precision, centring)
-    sizes = _tail_sizes(n_correct, settings)
-    kept, lengths = _streamed_tails(
-        read, means, DISTANCES[settings.distance], precision, centring, np.array(sizes)
-    )
+    distance, sizes = DISTANCES[settings.distance], _tail_sizes(n_correct, settings)
+    kept, lengths = _streamed_tails(read, means, distance, precision, centring, sizes)
     bounds = np.searchsorted(kept.classes, np.arange(1, len(names)))
-    tails = select_tails(np.split(kept.distances, bounds), sizes, names)
-    weibull = fit_weibull(tails, settings, names)
+    distances = np.split(kept.distances, bounds)
+    tails, weibull = fit_weibull(distances, n_correct, settings, names)
     rounded = means.astype(precision).astype(np.float64)
     calibration = Calibration(
         preset, settings, names, rounded, np.zeros(2), weibull, tails, n_correct, n_training
@@ -118,17 +115,23 @@ def fit_chunks(
     return calibration, np.split(kept.rows, bounds), lengths
 
 
-def fit_weibull(tails: Sequence[Float], settings: MethodSettings, names: Sequence[str]) -> Weibull:
-    """Fit the settings' form of Weibull to whole tails.
+def fit_weibull(
+    distances: Sequence[NDArray[Any]],
+    n_correct: Int,
+    settings: MethodSettings,
+    names: Sequence[str],
+) -> tuple[list[Float], Weibull]:
+    """Take the tails of C classes' distances, and fit the settings' form of Weibull to them.
 
     Raises
     ------
     FitError
         A class gives none; it is named.
     """
+    tails = select_tails(distances, _tail_sizes(n_correct, settings).tolist(), names)
     if settings.weibull == "libmr":
-        return fit_tails(tails, max(map(len, tails)), settings.translate, names)
-    return fit_weibull_max(tails, names)
+        return tails, fit_tails(tails, max(map(len, tails)), settings.translate, names)
+    return tails, fit_weibull_max(tails, names)
 
 
 def _check_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
@@ -148,10 +151,10 @@ def _check_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], In
     return logits, whole
 
 
-def _tail_sizes(n_correct: Int, settings: MethodSettings) -> list[int]:
+def _tail_sizes(n_correct: Int, settings: MethodSettings) -> Int:
     """η of each class: ``tail_size``, or a share of its correctly classified if that is more."""
-    least, share = settings.tail_size, settings.tail_share
-    return [least if share is None else max(least, round(share * n)) for n in n_correct.tolist()]
+    shares = np.rint((settings.tail_share or 0.0) * n_correct).astype(np.int64)
+    return np.maximum(settings.tail_size, shares)
 
 
 def _means_and_distances(

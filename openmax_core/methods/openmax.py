@@ -55,7 +55,6 @@ from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
 from openmax_core.support.codec import read_json
 from openmax_core.support.files import write_text_atomically
-from openmax_core.weibull.fit import select_tails
 
 CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
 
@@ -109,14 +108,9 @@ class OpenMax:
 
     Attributes
     ----------
-    preset_ : str and settings_ : MethodSettings, what was fitted with
     classes_ : (C,) int64
-    class_names_ : tuple of C str
-    means_ : (C, C) float64, row j the MAV of class j, after centring
-    distance_factors_ : (2,) float64, of the parts of 'scaled_eucos'; zeros for other distances
-    weibull_ : TailFit or WeibullMaxFit
-    tails_ : list of C ascending float64 arrays, the distances each Weibull was fitted to
-    n_correct_, n_training_ : (C,) int64, training pictures of the class, right and in all
+    preset_, settings_, class_names_, means_, distance_factors_, weibull_, tails_, n_correct_,
+    n_training_ : what was learned, see :class:`openmax_core.methods.calibration.Calibration`
     """
 
     parameter_names: ClassVar[tuple[str, ...]] = ("preset", *vars(PRESETS[DEFAULT_PRESET]))
@@ -267,8 +261,7 @@ class OpenMax:
         rank = self.settings_.alpha_rank if alpha_rank is None else alpha_rank
         names = self.class_names_
         settings = replace(self.settings_, tail_size=tail_size, tail_share=None, alpha_rank=rank)
-        tails = select_tails(self.tails_, tail_size, names)
-        weibull = fit_weibull(tails, settings, names)
+        tails, weibull = fit_weibull(self.tails_, self.n_correct_, settings, names)
         shorter = replace(self.calibration, settings=settings, tails=tails, weibull=weibull)
         return OpenMax(self.preset_, **settings.to_dict())._adopt(shorter)
 
@@ -277,12 +270,6 @@ class OpenMax:
         """C, the number of known classes."""
         self._require_fit()
         return len(self.classes_)
-
-    @property
-    def distance_in_words(self) -> str:
-        """Name of the distance that people read."""
-        self._require_fit()
-        return self.settings_.distance_in_words
 
     def centred(self, logits: NDArray[Any]) -> NDArray[Any]:
         """(N, C) logits less what the method takes off them first: activation vectors."""
@@ -297,10 +284,10 @@ class OpenMax:
     def distances(self, logits: ArrayLike) -> Float:
         """(N, C) float64 distances of (N, C) logits to every MAV."""
         checked = self._check_logits(logits)
-        return np.concatenate(
-            [self._all_distances(self.centred(chunk)) for chunk in self._chunks(checked)]
-            or [np.empty((0, self.n_classes))]
-        )
+        out = np.empty(checked.shape)
+        for part, chunk in self._chunks(checked):
+            out[part] = self._all_distances(self.centred(chunk))
+        return out
 
     def cdf(self, distances: ArrayLike) -> Float:
         """(N, C) float64 Weibull CDF of (N, C) distances: how far out in the class's tail."""
@@ -319,10 +306,8 @@ class OpenMax:
         """
         checked = self._check_logits(logits)
         out = np.empty((len(checked), self.n_classes + 1))
-        start = 0
-        for chunk in self._chunks(checked):
-            out[start : start + len(chunk)] = self._probabilities(chunk)
-            start += len(chunk)
+        for part, chunk in self._chunks(checked):
+            out[part] = self._probabilities(chunk)
         return out
 
     def decide(self, logits: ArrayLike) -> Decisions:
@@ -330,13 +315,10 @@ class OpenMax:
         checked = self._check_logits(logits)
         scores = np.empty(len(checked))
         predictions = np.empty(len(checked), dtype=np.int64)
-        start = 0
-        for chunk in self._chunks(checked):
-            part = slice(start, start + len(chunk))
+        for part, chunk in self._chunks(checked):
             probabilities = self._probabilities(chunk)
             predictions[part] = probabilities.argmax(axis=1)
             scores[part] = self.scores_of(probabilities)
-            start += len(chunk)
         return Decisions(scores, predictions)
 
     def decision_scores(self, logits: ArrayLike) -> Float:
@@ -419,6 +401,7 @@ class OpenMax:
         return 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
 
     def _probabilities(self, logits: Float) -> Float:
+        """Steps 2 to 4 of the module's docstring, for one chunk."""
         v = self.centred(logits)
         weights = self.rank_weights()
         n, n_classes = v.shape
@@ -444,11 +427,12 @@ class OpenMax:
     def _all_distances(self, v: Float) -> Float:
         return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)
 
-    def _chunks(self, logits: NDArray[Any]) -> Iterator[Float]:
+    def _chunks(self, logits: NDArray[Any]) -> Iterator[tuple[slice, Float]]:
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
         for first in range(0, len(logits), rows):
             # In rows, so that sums run in one order whatever the caller's layout.
-            chunk = np.ascontiguousarray(logits[first : first + rows], dtype=np.float64)
+            part = slice(first, first + rows)
+            chunk = np.ascontiguousarray(logits[part], dtype=np.float64)
             finite = np.isfinite(chunk).all(axis=1)
             if not finite.all():
                 row = first + int(np.argmin(finite))
@@ -456,7 +440,7 @@ class OpenMax:
                     f"row {row} of the logits is not finite (NaN or Inf); the picture or the "
                     "weights are damaged"
                 )
-            yield chunk
+            yield part, chunk
 
     def _check_logits(self, logits: ArrayLike) -> NDArray[Any]:
         self._require_fit()

@@ -250,17 +250,17 @@ def _tail_matrix(
 
     A spread that is nothing beside the largest distance or ``unit`` makes a tail constant.
     """
-    sizes = np.broadcast_to(tail_size, len(distances)).tolist()
-    if min(sizes, default=2) < 2:
-        raise FitError(f"tail_size must be at least 2, not {min(sizes)}")
-    tails = np.full((len(distances), max(sizes, default=2)), np.inf)
-    n_tail = np.empty(len(distances), dtype=np.int64)
-    for index, (values, size) in enumerate(zip(distances, sizes, strict=True)):
-        tail = np.asarray(values)
-        if len(tail) > size:
-            tail = np.partition(tail, len(tail) - size)[-size:]
-        tails[index, : len(tail)] = tail
-        n_tail[index] = len(tail)
+    sizes = np.broadcast_to(np.asarray(tail_size, dtype=np.int64), len(distances))
+    if sizes.min(initial=2) < 2:
+        raise FitError(f"tail_size must be at least 2, not {sizes.min()}")
+    arrays = [np.asarray(values) for values in distances]
+    n_tail = np.minimum(sizes, np.array([len(values) for values in arrays], dtype=np.int64))
+    tails = np.full((len(arrays), n_tail.max(initial=2)), np.inf)
+    for index, (values, size) in enumerate(zip(arrays, n_tail.tolist(), strict=True)):
+        farthest = values
+        if len(values) > size:
+            farthest = np.partition(values, len(values) - size)[-size:]
+        tails[index, :size] = farthest
     if few := np.flatnonzero(n_tail < 2).tolist():
         raise FitError(
             f"{_called(few[0], class_names)} has {n_tail[few[0]]} correctly classified pictures; a "

@@ -34,8 +34,9 @@ def show_multiples(
         },
         on_opened_change=lambda: None,
     ).opened
+    distance = evaluation.openmax.settings_.distance_in_words
     st.caption(
-        f"Across: the distance to the class's mean ({evaluation.openmax.distance_in_words}). "
+        f"Across: the distance to the class's mean ({distance}). "
         f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
         "← and → count pictures outside of the panel. The words count what is rejected at "
         f"threshold {threshold_text(threshold)}, which cuts scores, not distances: the dashed line "

@@ -289,7 +289,7 @@ def test_every_figure_of_an_evaluation_is_json_and_lets_the_page_show_through(ev
 )
 def test_distances_have_names_that_people_read(distance, expected):
     evaluation = made_up_evaluation(distance=distance)
-    assert evaluation.openmax.distance_in_words == expected
+    assert evaluation.openmax.settings_.distance_in_words == expected
     title = class_density_figure(evaluation, 0).layout.xaxis.title.text
     assert title == f"Distance ({expected})"
 

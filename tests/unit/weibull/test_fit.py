@@ -378,3 +378,10 @@ def test_parameters_are_named_per_form():
         "location": [2.0],
         "scale": [3.0],
     }
+
+
+def test_a_tail_size_beyond_every_distance_takes_all_and_no_more_memory():
+    distances = [[1.0, 2.0, 4.0], [3.0, 1.0]]
+    tails = select_tails(distances, 1_000_000_000)
+    assert [tail.tolist() for tail in tails] == [[1.0, 2.0, 4.0], [1.0, 3.0]]
+    assert_array_equal(fit_tails(distances, 1_000_000_000).shape, fit_tails(distances, 3).shape)
