@@ -13,38 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial import distance as scipy_distance
-from sklearn.base import clone
 
 import openmax_core.methods.openmax
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.methods.distances import squared_euclidean
-from openmax_core.support.arrays import Float, Int
+from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import TailFit, fit_weibull_max
+from tests.support.methods import DISTANCES, METHOD_IDS, METHODS, activations, fitted, queries
 
 DATA = Path(__file__).parents[1] / "data"
 LIBMR = json.loads((DATA / "libmr_case.json").read_text(encoding="utf-8"))["openmax"]
 NOTEBOOK = json.loads((DATA / "notebook_case.json").read_text(encoding="utf-8"))["results"]
-DISTANCES = ["euclidean", "squared_euclidean", "cosine", "eucos"]
-
-
-def activations(
-    n_classes: int, n_each: int = 60, seed: int = 0, size: float = 6.0
-) -> tuple[Float, Int]:
-    """Logits and labels of a classifier that is nearly always right."""
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(n_classes), n_each)
-    return size * np.eye(n_classes)[labels] + rng.normal(size=(len(labels), n_classes)), labels
-
-
-def fitted(n_classes: int = 4, **settings: Any) -> OpenMax:
-    return OpenMax(**settings).fit(*activations(n_classes))
-
-
-def queries(n_classes: int, n: int = 200, seed: int = 9) -> Float:
-    """Logits near a class, between classes and far from all of them, of both signs."""
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, n_classes)) * rng.choice([0.1, 2.0, 8.0, 50.0], size=(n, 1))
 
 
 def probabilities_by_loops(om: OpenMax, v: Float) -> list[float]:
@@ -250,21 +230,6 @@ def test_second_softmax_score_is_the_largest_of_the_softmax_of_the_probabilities
     assert_allclose(om.predict_proba([[4.0, 2.0, 1.0]]), [probabilities], rtol=1e-13)
 
 
-def test_fit_keeps_the_correctly_classified_alone():
-    logits = np.array(
-        [[3.0, 0.0], [5.0, 1.0], [5.0, 2.0], [0.0, 9.0], [1.0, 4.0], [1.0, 8.0], [7.0, 0.0]]
-    )
-    labels = [0, 0, 0, 0, 1, 1, 1]
-    om = OpenMax("bendale", distance="euclidean").fit([*logits, [1.0, 4.5]], [*labels, 1])
-    assert_allclose(om.means_, [[13 / 3, 1.0], [1.0, 5.5]], rtol=1e-15)
-    assert om.n_correct_.tolist() == [3, 3]
-    assert om.n_training_.tolist() == [4, 4]
-    assert_allclose(om.tails_[1], [1.0, 1.5, 2.5], rtol=1e-15)
-    assert om.weibull_.n_tail.tolist() == [3, 3]
-    assert om.classes_.tolist() == [0, 1]
-    assert om.class_names_ == ("0", "1")
-
-
 def test_example_in_the_module_holds():
     outcome = doctest.testmod(openmax_core.methods.openmax)
     assert (outcome.attempted, outcome.failed) == (6, 0)
@@ -351,17 +316,6 @@ def test_distances_and_cdf_are_those_to_every_mean(distance):
 
 
 # --- rows and batches ----------------------------------------------------------------------------
-
-METHODS: list[dict[str, Any]] = [
-    {"preset": "robust"},
-    {"preset": "robust", "centring": "minimum", "distance": "scaled_eucos", "tail_share": 0.5},
-    {"preset": "bendale"},
-    {"preset": "bendale", "alpha_rank": 2},
-    {"preset": "bendale", "distance": "euclidean"},
-    {"preset": "bendale", "distance": "cosine", "weighting": "paper"},
-    {"preset": "bendale", "weighting": "all", "second_softmax": True},
-]
-METHOD_IDS = ["robust", "minimum", "eucos", "eucos α=2", "euclidean", "cosine paper", "all twice"]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=METHOD_IDS)
@@ -502,131 +456,6 @@ def test_score_range_without_second_softmax_ends_at_1():
     assert fitted(4).score_range() == (0.2, 1.0)
 
 
-# --- hard numbers --------------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("distance", DISTANCES)
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_large_logits_stay_finite(preset, distance):
-    om = fitted(4, preset=preset, distance=distance)
-    rows = np.concatenate([queries(4) * 1e4, 1e4 * np.eye(4), -1e4 * np.eye(4)])
-    probabilities = om.predict_proba(rows)
-    assert np.isfinite(probabilities).all()
-    assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-14)
-
-
-@pytest.mark.filterwarnings("error")
-def test_activations_of_size_ten_thousand_can_be_fitted():
-    logits, labels = activations(3)
-    om = OpenMax(distance="euclidean").fit(logits * 1e4, labels)
-    small = OpenMax(distance="euclidean", translate=1e-4).fit(logits, labels)
-    assert_allclose(om.weibull_.cdf(om.distances(logits * 1e4)), small.cdf(small.distances(logits)))
-
-
-def test_a_constant_added_to_all_logits_changes_bendale_though_softmax_ignores_it():
-    logits, labels = activations(10)
-    new, _ = activations(10, seed=1, size=5.0)
-    shares = []
-    for constant in (-3.0, 0.0, 3.0):
-        om = OpenMax(preset="bendale", distance="euclidean").fit(logits + constant, labels)
-        predictions = om.decide(new + constant).predictions
-        shares.append(float((predictions == 10).mean()))
-    # Distances stay as they are; what a class gives away grows with its logit, and so 'unknown'.
-    assert shares[0] == 0.0
-    assert shares[0] < shares[1] < shares[2]
-    assert shares[2] > 0.9
-
-
-# --- a constant added to all logits --------------------------------------------------------------
-
-# Multiples of 1/64 below 2**12: their sums are exact, so what changes is the method's doing.
-exact_logits = st.lists(
-    st.lists(st.integers(-(1 << 12), 1 << 12), min_size=4, max_size=4), min_size=1, max_size=8
-)
-FOUR_CLASSES = activations(4)
-
-
-@pytest.mark.parametrize("centring", ["mean", "minimum"])
-@settings(max_examples=100, deadline=None)
-@given(rows=exact_logits, shift=st.integers(-(1 << 18), 1 << 18), threshold=st.floats(0.2, 1.0))
-def test_a_constant_added_to_all_logits_changes_no_bit_of_robust(centring, rows, shift, threshold):
-    om = OpenMax("robust", centring=centring).fit(*FOUR_CLASSES)
-    logits = np.array(rows) / 64
-    shifted = logits + shift / 64
-    assert_array_equal(om.predict_proba(shifted), om.predict_proba(logits))
-    assert_array_equal(om.predict(shifted, threshold), om.predict(logits, threshold))
-    # A constant of each picture's own makes no difference either.
-    own = logits + np.arange(len(logits))[:, None]
-    assert_array_equal(om.predict(own, threshold), om.predict(logits, threshold))
-
-
-@pytest.mark.parametrize("constant", [-1000.0, -3.0, 3.0, 1e5])
-@pytest.mark.parametrize("n_classes", [2, 10])
-def test_robust_fitted_to_shifted_logits_is_the_same_method(n_classes, constant):
-    logits, labels = activations(n_classes)
-    plain = OpenMax("robust").fit(logits, labels)
-    shifted = OpenMax("robust").fit(logits + constant, labels)
-    rows = queries(n_classes)
-    assert_allclose(
-        shifted.predict_proba(rows + constant), plain.predict_proba(rows), rtol=1e-6, atol=1e-9
-    )
-
-
-@pytest.mark.parametrize("n_classes", [2, 3, 6, 40])
-def test_robust_s_unknown_is_never_the_most_probable_even_beyond_every_tail(n_classes):
-    om = fitted(n_classes, preset="robust")
-    rows = queries(n_classes, n=500)
-    everywhere_beyond = om.probabilities_at(rows, np.ones_like(rows))
-    assert (everywhere_beyond.argmax(axis=1) < n_classes).all()
-    assert (om.decide(rows).predictions < n_classes).all()
-
-
-def test_robust_s_threshold_rejects_what_is_far_out():
-    om = fitted(4, preset="robust")
-    near, far = om.decide([[6.0, 0, 0, 0]]), om.decide([[2.0, 1.5, 1.0, 0.5]])
-    assert near.predictions.tolist() == far.predictions.tolist() == [0]
-    assert far.scores[0] < 0.5 < near.scores[0]
-
-
-# --- η as a share of the class -------------------------------------------------------------------
-
-
-def test_the_tail_is_a_share_of_the_class_where_that_is_more_than_the_tail_size():
-    rng = np.random.default_rng(3)
-    labels = np.repeat([0, 1, 2], [400, 150, 30])
-    logits = 9 * np.eye(3)[labels] + rng.normal(size=(len(labels), 3))
-    om = OpenMax("robust", tail_size=10, tail_share=0.1).fit(logits, labels)
-    assert om.n_correct_.tolist() == [400, 150, 30]
-    assert [len(tail) for tail in om.tails_] == [40, 15, 10]
-    assert om.weibull_.n_tail.tolist() == [40, 15, 10]
-    one = OpenMax("robust", tail_size=40).fit(logits, labels)
-    assert_array_equal(om.tails_[0], one.tails_[0])
-    assert om.weibull_.shape[0] == pytest.approx(one.weibull_.shape[0], rel=1e-12)
-    with pytest.raises(FitError, match="16 is more than the 15 fitted"):
-        om.with_shorter_tail(16)
-
-
-def test_factors_bring_the_median_distances_to_one():
-    logits, labels = activations(4)
-    om = OpenMax("robust", distance="scaled_eucos").fit(logits, labels)
-    v = logits - logits.mean(axis=1, keepdims=True)
-    own = om.means_[labels]
-    right = logits.argmax(axis=1) == labels
-    lengths = np.linalg.norm(v - own, axis=1)[right]
-    angles = 1 - (v * own).sum(axis=1) / np.linalg.norm(v, axis=1) / np.linalg.norm(own, axis=1)
-    assert_allclose(
-        om.distance_factors_, [1 / np.median(lengths), 1 / np.median(angles[right])], rtol=1e-9
-    )
-
-
-def test_with_two_classes_the_angle_says_nothing_and_is_left_out():
-    om = fitted(2, preset="robust", distance="scaled_eucos")
-    assert om.distance_factors_[0] > 0
-    assert om.distance_factors_[1] == 0.0
-    assert np.isfinite(om.predict_proba(queries(2))).all()
-
-
 # --- what a CDF would make of a picture ----------------------------------------------------------
 
 
@@ -642,17 +471,6 @@ def test_probabilities_at_a_picture_s_own_cdf_are_its_probabilities(method):
 
 
 # --- errors --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_training_logits_that_are_not_finite_name_the_row(preset, bad):
-    logits, labels = activations(3)
-    shuffled = np.random.default_rng(0).permutation(len(labels))
-    logits, labels = logits[shuffled], labels[shuffled]
-    logits[71, 2] = bad
-    with pytest.raises(FitError, match="row 71 of the training logits is not finite"):
-        OpenMax(preset=preset).fit(logits, labels)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -679,66 +497,6 @@ def test_logits_of_another_shape_are_an_error_that_says_which(method, logits):
 
 
 @pytest.mark.parametrize(
-    ("logits", "labels", "message"),
-    [
-        (np.zeros(6), np.zeros(6, int), r"logits must be \(N, C\) and labels \(N,\)"),
-        (np.zeros((6, 3)), np.zeros(5, int), r"they are \(6, 3\) and \(5,\)"),
-        (np.zeros((6, 3)), np.zeros((6, 3), int), r"they are \(6, 3\) and \(6, 3\)"),
-        (np.zeros((6, 1)), np.zeros(6, int), "at least 2 known classes"),
-        (np.zeros((6, 3)), np.full(6, 3), r"labels must lie in 0\.\.2"),
-        (np.zeros((6, 3)), np.full(6, -1), r"labels must lie in 0\.\.2"),
-        (np.zeros((0, 3)), np.zeros(0, int), "class '0' has 0 correctly classified pictures"),
-    ],
-    ids=["vector", "lengths", "one-hot", "one class", "label 3 of 3", "label -1", "empty"],
-)
-def test_training_data_that_do_not_fit_are_an_error(logits, labels, message):
-    with pytest.raises(FitError, match=message):
-        OpenMax().fit(logits, labels)
-
-
-def test_labels_that_are_not_whole_numbers_are_an_error():
-    logits, labels = activations(3)
-    with pytest.raises(FitError, match="labels"):
-        OpenMax().fit(logits, labels + 0.5 * (labels < 2))
-
-
-def test_names_must_be_as_many_as_classes():
-    with pytest.raises(FitError, match="2 class names for logits of 3 classes"):
-        OpenMax().fit(*activations(3), class_names=["rose", "tulip"])
-
-
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-@pytest.mark.parametrize("n_right", [0, 1])
-def test_a_class_with_hardly_a_correct_picture_is_named(preset, n_right):
-    logits, labels = activations(3)
-    of_class = np.flatnonzero(labels == 1)[n_right:]
-    logits[of_class, 2] = 50.0
-    message = f"class 'orchid' has {n_right} correctly classified pictures"
-    with pytest.raises(FitError, match=message):
-        OpenMax(preset=preset).fit(logits, labels, class_names=["rose", "orchid", "tulip"])
-
-
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_a_class_of_copies_of_one_picture_is_named(preset):
-    logits, labels = activations(3)
-    logits[labels == 1] = [0.1, 7.3, -0.2]
-    with pytest.raises(FitError, match=r"class 'orchid': all .* distances of its tail are equal"):
-        OpenMax(preset=preset).fit(logits, labels, class_names=["rose", "orchid", "tulip"])
-
-
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_a_failed_fit_leaves_the_fitted_estimator_as_it_was(preset):
-    om = fitted(3, preset=preset)
-    before = json.dumps(om.to_dict())
-    logits, labels = activations(3, seed=5)
-    om.set_params(translate=-1.0, weibull="libmr")
-    with pytest.raises(FitError, match="translate"):
-        om.fit(logits, labels)
-    om.set_params(translate=None, weibull=None)
-    assert json.dumps(om.to_dict()) == before
-
-
-@pytest.mark.parametrize(
     "call",
     [
         lambda om: om.predict_proba([[1.0, 2.0]]),
@@ -754,273 +512,3 @@ def test_a_failed_fit_leaves_the_fitted_estimator_as_it_was(preset):
 def test_what_needs_a_fit_says_so(call):
     with pytest.raises(OpenMaxError, match="not fitted; call fit"):
         call(OpenMax())
-
-
-# --- settings ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"preset": "magic"}, "no preset 'magic'; there are robust, bendale, notebook"),
-        ({"centring": "median"}, "centring = 'median' does not exist; use one of none, mean, min"),
-        ({"unknown_from": "none"}, "unknown_from = 'none' does not exist; use one of all, positiv"),
-        ({"tail_share": 0.0}, r"tail_share must lie in \(0, 1\], not 0.0"),
-        ({"strength": 1.5}, r"strength must lie in \(0, 1\], not 1.5"),
-        ({"distance": "manhattan"}, "distance = 'manhattan' does not exist; use one of euclidean"),
-        ({"weighting": "none"}, "weighting = 'none' does not exist; use one of code, paper, all"),
-        ({"weibull": "gumbel"}, "weibull = 'gumbel' does not exist; use one of libmr, weibull_max"),
-        ({"fit_precision": "float16"}, "fit_precision = 'float16' does not exist"),
-        ({"tail_size": 1}, "tail_size must be at least 2, not 1"),
-        ({"alpha_rank": 0}, "alpha_rank must be at least 1, not 0"),
-        ({"alpha_rank": 2.5}, "alpha_rank must be a whole number, not 2.5"),
-        ({"tail_size": 2.5}, "tail_size must be a whole number, not 2.5"),
-        ({"tail_size": True}, "tail_size must be a whole number, not True"),
-        ({"strength": "x"}, "strength must be a number, not 'x'"),
-        ({"tail_share": "a"}, "tail_share must be a number, not 'a'"),
-        ({"translate": 0.0}, "translate must be larger than 0, not 0.0"),
-        ({"translate": math.nan}, "translate must be .*, not nan"),
-    ],
-)
-def test_a_setting_that_does_not_exist_is_an_error_that_lists_what_does(parameters, message):
-    with pytest.raises(OpenMaxError, match=message):
-        OpenMax(**parameters).fit(*activations(3))
-
-
-def test_robust_is_bendale_but_for_four_settings():
-    robust, bendale = (OpenMax(name).settings().to_dict() for name in ("robust", "bendale"))
-    differing = {name: robust[name] for name in robust if robust[name] != bendale[name]}
-    assert differing == {
-        "centring": "mean",
-        "alpha_rank": 5,
-        "strength": 0.25,
-        "unknown_from": "positive",
-    }
-
-
-def test_presets_hold_the_documented_settings():
-    bendale, notebook = OpenMax("bendale").settings(), OpenMax("notebook").settings()
-    assert (bendale.distance, bendale.tail_size, bendale.weibull) == ("eucos", 20, "libmr")
-    assert (bendale.alpha_rank, bendale.weighting) == (10, "code")
-    assert bendale.second_softmax is False
-    assert (notebook.distance, notebook.tail_size) == ("squared_euclidean", 100)
-    assert (notebook.weibull, notebook.weighting) == ("weibull_max", "all")
-    assert notebook.second_softmax is True
-
-
-def test_settings_given_back_to_the_constructor_are_the_same_settings():
-    for method in (*METHODS, {"preset": "notebook"}):
-        chosen = OpenMax(**method).settings()
-        assert OpenMax(str(method["preset"]), **chosen.to_dict()).settings() == chosen
-
-
-def test_a_given_setting_overrides_the_preset_and_false_is_given():
-    settings = OpenMax("notebook", second_softmax=False, tail_size=7).settings()
-    assert settings.second_softmax is False
-    assert settings.tail_size == 7
-    assert settings.distance == "squared_euclidean"
-
-
-def test_get_params_gives_what_the_constructor_got():
-    given_: dict[str, Any] = {"preset": "notebook", "tail_size": 7, "second_softmax": False}
-    parameters = OpenMax(**given_).get_params()
-    assert {name: value for name, value in parameters.items() if value is not None} == given_
-    assert OpenMax(**parameters).get_params() == parameters
-
-
-def test_set_params_changes_by_name_and_gives_the_estimator_back():
-    om = OpenMax()
-    assert om.set_params(distance="cosine", tail_size=9) is om
-    assert (om.settings().distance, om.settings().tail_size) == ("cosine", 9)
-
-
-def test_set_params_of_an_unknown_name_lists_the_known():
-    with pytest.raises(
-        OpenMaxError, match="no setting 'eta'; there are preset, centring, distance, tail_size"
-    ):
-        OpenMax().set_params(eta=20)
-
-
-def test_set_params_changes_nothing_fitted_before_the_next_fit():
-    om = fitted(3)
-    before, rows = json.dumps(om.to_dict()), queries(3)
-    probabilities = om.predict_proba(rows)
-    om.set_params(preset="notebook", distance="cosine")
-    assert_array_equal(om.predict_proba(rows), probabilities)
-    assert json.dumps(om.to_dict()) == before
-
-
-@pytest.mark.parametrize(
-    ("preset", "tail_size", "alpha_rank"),
-    [("robust", 7, 3), ("bendale", 7, None), ("bendale", 20, 2), ("notebook", 15, None)],
-)
-def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_rank):
-    longer = fitted(4, preset=preset, tail_size=30)
-    before = json.dumps(longer.to_dict())
-    shorter = longer.with_shorter_tail(tail_size, alpha_rank)
-    again = fitted(4, preset=preset, tail_size=tail_size, alpha_rank=alpha_rank)
-    assert shorter.to_dict() == again.to_dict()
-    assert_array_equal(shorter.predict_proba(queries(4)), again.predict_proba(queries(4)))
-    assert json.dumps(longer.to_dict()) == before
-
-
-def test_a_longer_tail_than_the_fitted_one_is_an_error():
-    with pytest.raises(FitError, match="31 is more than the 30 fitted"):
-        fitted(4, tail_size=30).with_shorter_tail(31)
-
-
-def test_scikit_learn_clones_settings_and_leaves_the_fit_behind():
-    om = fitted(3, preset="notebook", tail_size=30)
-    copy = clone(om)
-    assert type(copy) is OpenMax
-    assert copy.get_params() == om.get_params()
-    with pytest.raises(OpenMaxError, match="not fitted"):
-        copy.predict_proba(queries(3))
-    refitted = copy.fit(*activations(3))
-    assert_array_equal(refitted.predict_proba(queries(3)), om.predict_proba(queries(3)))
-
-
-# --- storing -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "method", [*METHODS, {"preset": "notebook"}], ids=[*METHOD_IDS, "notebook"]
-)
-def test_a_loaded_calibration_has_every_bit_of_the_saved(tmp_path, method):
-    om = OpenMax(**method).fit(*activations(3), class_names=["Rose", "Гвоздика", "百合"])
-    om.save(tmp_path / "calibration.json")
-    back = OpenMax.load(str(tmp_path / "calibration.json"))
-    rows = queries(3)
-    assert_array_equal(back.predict_proba(rows), om.predict_proba(rows))
-    assert_array_equal(back.decision_scores(rows), om.decision_scores(rows))
-    assert back.to_dict() == om.to_dict()
-    assert back.class_names_ == ("Rose", "Гвоздика", "百合")
-    assert back.preset == om.preset
-    assert back.settings() == om.settings()
-    assert back.score_range() == om.score_range()
-    for name in ("means_", "classes_", "n_correct_", "n_training_"):
-        assert_array_equal(getattr(back, name), getattr(om, name))
-        assert getattr(back, name).dtype == getattr(om, name).dtype
-
-
-def test_a_loaded_calibration_can_be_fitted_again(tmp_path):
-    om = fitted(3, tail_size=15)
-    om.save(tmp_path / "calibration.json")
-    again = OpenMax.load(tmp_path / "calibration.json").fit(*activations(3))
-    assert_array_equal(again.predict_proba(queries(3)), om.predict_proba(queries(3)))
-
-
-def test_a_calibration_of_the_first_version_has_the_settings_of_its_time(tmp_path):
-    om = fitted(3, preset="bendale")
-    values = om.to_dict()
-    values["version"] = 1
-    del values["distance_factors"]
-    for name in ("centring", "tail_share", "strength", "unknown_from"):
-        del values["settings"][name]
-    back = OpenMax.from_dict(values)
-    assert back.settings_ == om.settings_
-    assert_array_equal(back.predict_proba(queries(3)), om.predict_proba(queries(3)))
-
-
-def test_settings_that_are_numpy_numbers_can_be_saved(tmp_path):
-    om = fitted(3, tail_size=np.int64(15), alpha_rank=np.int32(2), translate=np.float32(0.5))
-    om.save(tmp_path / "calibration.json")
-    back = OpenMax.load(tmp_path / "calibration.json")
-    assert back.settings().tail_size == 15
-    assert_array_equal(back.predict_proba(queries(3)), om.predict_proba(queries(3)))
-
-
-def damaged(change: Callable[[dict[str, Any]], Any]) -> Callable[[str], str]:
-    """Return what makes a changed file of a sound one."""
-
-    def apply(text: str) -> str:
-        values = json.loads(text)
-        change(values)
-        return json.dumps(values)
-
-    return apply
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda text: text[: len(text) // 2], "cannot read"),
-        (lambda text: "", "cannot read"),
-        (lambda text: "[1, 2]", "not of the format openmax-calibration"),
-        (
-            lambda text: '{"format": "openmax-operating-point"}',
-            "not of the format openmax-calibration",
-        ),
-        (
-            damaged(lambda values: values.update(version=3)),
-            "version 3; this program reads version 2 or older, update it",
-        ),
-        (damaged(lambda values: values.update(version=[])), r"version \[\]"),
-        (damaged(lambda values: values.pop("version")), "version None"),
-        (damaged(lambda values: values.update(tails=[])), "damaged"),
-        (damaged(lambda values: values["tails"][0].pop()), "damaged"),
-        (damaged(lambda values: values.pop("means")), "damaged"),
-        (damaged(lambda values: values.update(distance_factors=[1.0])), "damaged"),
-        (damaged(lambda values: values.pop("weibull")), "damaged"),
-        (damaged(lambda values: values["weibull"].pop("shape")), "damaged"),
-        (damaged(lambda values: values["settings"].update(eta=3)), "damaged"),
-        (damaged(lambda values: values["settings"].update(distance="far")), "distance = 'far'"),
-        (damaged(lambda values: values.update(means="none")), "damaged"),
-        (damaged(lambda values: values["means"].pop()), "damaged"),
-        (damaged(lambda values: values["weibull"]["scale"].pop()), "damaged"),
-        (damaged(lambda values: values["class_names"].pop()), "damaged"),
-        (damaged(lambda values: values["means"][0].__setitem__(0, math.nan)), "damaged"),
-        (damaged(lambda values: values["means"][0].__setitem__(0, "1.5")), r"means\[0\] must be a"),
-        (damaged(lambda values: values["n_correct"].__setitem__(0, 10**30)), "n_correct must be"),
-        (damaged(lambda values: values.update(class_names="abc")), "class_names must be a list"),
-        (damaged(lambda values: values.update(settings=[])), "settings must be an object"),
-        (damaged(lambda values: values["weibull"].update(form=[])), "form must be text"),
-        (lambda text: "[" * 100_000, "cannot read"),
-    ],
-    ids=[
-        "cut off",
-        "empty",
-        "a list",
-        "an operating point",
-        "newer",
-        "a list of versions",
-        "no version",
-        "no tails",
-        "a tail too short",
-        "no means",
-        "one factor",
-        "no Weibull",
-        "no shape",
-        "unknown setting",
-        "unknown distance",
-        "means are a word",
-        "a mean is missing",
-        "a scale is missing",
-        "a name is missing",
-        "a mean is NaN",
-        "a mean is text",
-        "a huge count",
-        "names are a word",
-        "settings are a list",
-        "a form that is no text",
-        "nested deeply",
-    ],
-)
-def test_a_damaged_calibration_is_an_error_that_names_the_file(tmp_path, damage, message):
-    path = tmp_path / "calibration.json"
-    fitted(3).save(path)
-    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(OpenMaxError, match=message) as caught:
-        OpenMax.load(path)
-    assert "calibration.json" in str(caught.value)
-
-
-def test_a_missing_calibration_is_an_error_that_names_the_file(tmp_path):
-    with pytest.raises(OpenMaxError, match=r"nowhere\.json"):
-        OpenMax.load(tmp_path / "nowhere.json")
-
-
-def test_a_binary_file_is_no_calibration(tmp_path):
-    (tmp_path / "weights.bin").write_bytes(b"\x80\x04\x95\xff\xfe")
-    with pytest.raises(OpenMaxError, match=r"cannot read the calibration .*weights\.bin"):
-        OpenMax.load(tmp_path / "weights.bin")

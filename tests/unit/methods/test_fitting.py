@@ -1,0 +1,160 @@
+"""Fitting: what is learned of which pictures, a shorter tail, and what cannot be fitted."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from openmax_core import OpenMax
+from openmax_core.errors import FitError
+from tests.support.methods import activations, fitted, queries
+
+
+def test_fit_keeps_the_correctly_classified_alone():
+    logits = np.array(
+        [[3.0, 0.0], [5.0, 1.0], [5.0, 2.0], [0.0, 9.0], [1.0, 4.0], [1.0, 8.0], [7.0, 0.0]]
+    )
+    labels = [0, 0, 0, 0, 1, 1, 1]
+    om = OpenMax("bendale", distance="euclidean").fit([*logits, [1.0, 4.5]], [*labels, 1])
+    assert_allclose(om.means_, [[13 / 3, 1.0], [1.0, 5.5]], rtol=1e-15)
+    assert om.n_correct_.tolist() == [3, 3]
+    assert om.n_training_.tolist() == [4, 4]
+    assert_allclose(om.tails_[1], [1.0, 1.5, 2.5], rtol=1e-15)
+    assert om.weibull_.n_tail.tolist() == [3, 3]
+    assert om.classes_.tolist() == [0, 1]
+    assert om.class_names_ == ("0", "1")
+
+
+# --- η as a share of the class -------------------------------------------------------------------
+
+
+def test_the_tail_is_a_share_of_the_class_where_that_is_more_than_the_tail_size():
+    rng = np.random.default_rng(3)
+    labels = np.repeat([0, 1, 2], [400, 150, 30])
+    logits = 9 * np.eye(3)[labels] + rng.normal(size=(len(labels), 3))
+    om = OpenMax("robust", tail_size=10, tail_share=0.1).fit(logits, labels)
+    assert om.n_correct_.tolist() == [400, 150, 30]
+    assert [len(tail) for tail in om.tails_] == [40, 15, 10]
+    assert om.weibull_.n_tail.tolist() == [40, 15, 10]
+    one = OpenMax("robust", tail_size=40).fit(logits, labels)
+    assert_array_equal(om.tails_[0], one.tails_[0])
+    assert om.weibull_.shape[0] == pytest.approx(one.weibull_.shape[0], rel=1e-12)
+    with pytest.raises(FitError, match="16 is more than the 15 fitted"):
+        om.with_shorter_tail(16)
+
+
+def test_factors_bring_the_median_distances_to_one():
+    logits, labels = activations(4)
+    om = OpenMax("robust", distance="scaled_eucos").fit(logits, labels)
+    v = logits - logits.mean(axis=1, keepdims=True)
+    own = om.means_[labels]
+    right = logits.argmax(axis=1) == labels
+    lengths = np.linalg.norm(v - own, axis=1)[right]
+    angles = 1 - (v * own).sum(axis=1) / np.linalg.norm(v, axis=1) / np.linalg.norm(own, axis=1)
+    assert_allclose(
+        om.distance_factors_, [1 / np.median(lengths), 1 / np.median(angles[right])], rtol=1e-9
+    )
+
+
+def test_with_two_classes_the_angle_says_nothing_and_is_left_out():
+    om = fitted(2, preset="robust", distance="scaled_eucos")
+    assert om.distance_factors_[0] > 0
+    assert om.distance_factors_[1] == 0.0
+    assert np.isfinite(om.predict_proba(queries(2))).all()
+
+
+# --- a shorter tail ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("preset", "tail_size", "alpha_rank"),
+    [("robust", 7, 3), ("bendale", 7, None), ("bendale", 20, 2), ("notebook", 15, None)],
+)
+def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_rank):
+    longer = fitted(4, preset=preset, tail_size=30)
+    before = json.dumps(longer.to_dict())
+    shorter = longer.with_shorter_tail(tail_size, alpha_rank)
+    again = fitted(4, preset=preset, tail_size=tail_size, alpha_rank=alpha_rank)
+    assert shorter.to_dict() == again.to_dict()
+    assert_array_equal(shorter.predict_proba(queries(4)), again.predict_proba(queries(4)))
+    assert json.dumps(longer.to_dict()) == before
+
+
+def test_a_longer_tail_than_the_fitted_one_is_an_error():
+    with pytest.raises(FitError, match="31 is more than the 30 fitted"):
+        fitted(4, tail_size=30).with_shorter_tail(31)
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_training_logits_that_are_not_finite_name_the_row(preset, bad):
+    logits, labels = activations(3)
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    logits, labels = logits[shuffled], labels[shuffled]
+    logits[71, 2] = bad
+    with pytest.raises(FitError, match="row 71 of the training logits is not finite"):
+        OpenMax(preset=preset).fit(logits, labels)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "message"),
+    [
+        (np.zeros(6), np.zeros(6, int), r"logits must be \(N, C\) and labels \(N,\)"),
+        (np.zeros((6, 3)), np.zeros(5, int), r"they are \(6, 3\) and \(5,\)"),
+        (np.zeros((6, 3)), np.zeros((6, 3), int), r"they are \(6, 3\) and \(6, 3\)"),
+        (np.zeros((6, 1)), np.zeros(6, int), "at least 2 known classes"),
+        (np.zeros((6, 3)), np.full(6, 3), r"labels must lie in 0\.\.2"),
+        (np.zeros((6, 3)), np.full(6, -1), r"labels must lie in 0\.\.2"),
+        (np.zeros((0, 3)), np.zeros(0, int), "class '0' has 0 correctly classified pictures"),
+    ],
+    ids=["vector", "lengths", "one-hot", "one class", "label 3 of 3", "label -1", "empty"],
+)
+def test_training_data_that_do_not_fit_are_an_error(logits, labels, message):
+    with pytest.raises(FitError, match=message):
+        OpenMax().fit(logits, labels)
+
+
+def test_labels_that_are_not_whole_numbers_are_an_error():
+    logits, labels = activations(3)
+    with pytest.raises(FitError, match="labels"):
+        OpenMax().fit(logits, labels + 0.5 * (labels < 2))
+
+
+def test_names_must_be_as_many_as_classes():
+    with pytest.raises(FitError, match="2 class names for logits of 3 classes"):
+        OpenMax().fit(*activations(3), class_names=["rose", "tulip"])
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+@pytest.mark.parametrize("n_right", [0, 1])
+def test_a_class_with_hardly_a_correct_picture_is_named(preset, n_right):
+    logits, labels = activations(3)
+    of_class = np.flatnonzero(labels == 1)[n_right:]
+    logits[of_class, 2] = 50.0
+    message = f"class 'orchid' has {n_right} correctly classified pictures"
+    with pytest.raises(FitError, match=message):
+        OpenMax(preset=preset).fit(logits, labels, class_names=["rose", "orchid", "tulip"])
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_a_class_of_copies_of_one_picture_is_named(preset):
+    logits, labels = activations(3)
+    logits[labels == 1] = [0.1, 7.3, -0.2]
+    with pytest.raises(FitError, match=r"class 'orchid': all .* distances of its tail are equal"):
+        OpenMax(preset=preset).fit(logits, labels, class_names=["rose", "orchid", "tulip"])
+
+
+@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+def test_a_failed_fit_leaves_the_fitted_estimator_as_it_was(preset):
+    om = fitted(3, preset=preset)
+    before = json.dumps(om.to_dict())
+    logits, labels = activations(3, seed=5)
+    om.set_params(translate=-1.0, weibull="libmr")
+    with pytest.raises(FitError, match="translate"):
+        om.fit(logits, labels)
+    om.set_params(translate=None, weibull=None)
+    assert json.dumps(om.to_dict()) == before
