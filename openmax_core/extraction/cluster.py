@@ -31,9 +31,8 @@ from openmax_core.extraction.connection import (
     in_words,
     n_places,
 )
-from openmax_core.extraction.shipping import ShippedNetwork
 from openmax_core.extraction.spans import Spans
-from openmax_core.extraction.worker import PACKAGE, Reply, Worker, sent, versions
+from openmax_core.extraction.worker import PACKAGE, Reply, ShippedNetwork, Worker, sent, versions
 from openmax_core.network.inference import Result, load_pixels
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import Location

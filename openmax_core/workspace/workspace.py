@@ -7,28 +7,35 @@
     operating_points.json              others, saved under a name
     batches/                           recorded batches (:mod:`openmax_core.monitor.records`)
 
-The work is done by the modules beside this one, which take what they need of it: splits and their
-pictures, the named classifier, extraction, what is stored, and evaluation. The key of stored
-activations covers the weights, the architecture, the classes, the transform, the precision, and
-each picture's path, size and mtime.
+Its parts do the work: :attr:`Workspace.pictures`, :attr:`Workspace.classifier` and
+:attr:`Workspace.stored`. The key of stored activations covers the weights, the architecture, the
+classes, the transform, the precision, and each picture's path, size and mtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.extraction.extraction import (
+    ExtractionReport,
+    LocalRunner,
+    ProgressCallback,
+    Runner,
+    extract,
+)
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.network.spec import NamedClassifier
+from openmax_core.network.spec import ClassifierSettings, NamedClassifier
+from openmax_core.pictures.folders import find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.pictures.locations import Location
+from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.support.files import fingerprint, modified
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
-from openmax_core.workspace.create import make_workspace
 from openmax_core.workspace.evaluate import evaluate, is_counted
 from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
 from openmax_core.workspace.settings import (
@@ -38,9 +45,6 @@ from openmax_core.workspace.settings import (
     read_settings,
     write_settings,
 )
-
-if TYPE_CHECKING:
-    from openmax_core.extraction.extraction import ExtractionReport, ProgressCallback
 
 
 class Workspace:
@@ -104,18 +108,45 @@ class Workspace:
         WorkspaceError, ClassifierError
             There is a workspace already, or what is named does not fit together.
         """
-        made = make_workspace(
-            folder,
-            architecture,
-            weights=weights,
-            folders={"train": train, "test": test, "reject": reject, "calibration": calibration},
-            classes=classes,
-            name=name,
-            transform=transform,
-            train_transform=train_transform,
-            defaults=defaults,
+        for given, what in ((folder, "a workspace"), (weights or "", "weights")):
+            require_path(str(given), what)
+        folder = Path(folder).expanduser().resolve()
+        path = folder / FILE_NAME
+        if path.exists():
+            raise WorkspaceError(f"{path} exists already; edit it, or choose another folder")
+        named = {"train": train, "test": test, "reject": reject, "calibration": calibration}
+        folders = {split: _absolute(value, folder) for split, value in named.items() if value}
+        names = tuple(classes or find_class_folders(folders["train"]))
+        if len(names) < 2:
+            raise WorkspaceError(
+                f"{folders['train']} has {len(names)} class folders; OpenMax needs pictures of at "
+                "least 2 known classes, each in a folder of its name"
+            )
+        if weights is not None:
+            weights = _relative(Path(weights).expanduser().resolve(), folder)
+        settings = WorkspaceSettings(
+            name=name or folder.name,
+            classifier=ClassifierSettings(architecture, names, weights),
+            folders={split: _relative(value, folder) for split, value in folders.items()},
+            transform=transform or Transform(),
+            train_transform=train_transform or TrainTransform(),
+            defaults=defaults or Defaults(),
         )
-        return cls(*made)
+        workspace = cls(folder, settings)
+        workspace._check()
+        write_settings(path, settings)
+        return workspace
+
+    def _check(self) -> None:
+        """Find the pictures of every split, and build the network."""
+        for split in self.pictures.splits:
+            self.pictures.find(split)
+        if self.settings.classifier.weights is not None:
+            self.classifier.load()
+        else:
+            from openmax_core.network.classifier import build_network
+
+            build_network(self.settings.classifier.architecture, len(self.classes))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -177,12 +208,12 @@ class Workspace:
         WorkspaceError, ClassifierError, ActivationsError
             The folders, the weights or the disk are not as they should be.
         """
-        from openmax_core.workspace.extract import extract_here
+        stored = self.stored  # as it is named now, whoever saves other settings meanwhile
 
-        present = self._as_it_is()
-        return extract_here(
-            present.stored, lambda: present.classifier.load_engine(device, batch_size), progress
-        )
+        def load() -> Runner:
+            return LocalRunner(stored.classifier.load_engine(device, batch_size))
+
+        return _extract(stored, load, progress)
 
     def extract_on_cluster(
         self,
@@ -211,23 +242,18 @@ class Workspace:
         WorkspaceError, ClassifierError, ActivationsError
             As for :meth:`extract`.
         """
-        from openmax_core.extraction.shipping import ship
-        from openmax_core.workspace.extract import extract_on_cluster
+        from openmax_core.extraction.cluster import Cluster
+        from openmax_core.extraction.worker import ShippedNetwork, ship
 
-        present = self._as_it_is()
-        return extract_on_cluster(
-            present.stored,
-            lambda device: ship(present.classifier, device, batch_size),
-            address,
-            device,
-            progress,
-            patience=patience,
-            most_workers=most_workers,
-        )
+        stored = self.stored
 
-    def _as_it_is(self) -> Workspace:
-        """The workspace with its settings of this moment, whoever saves others meanwhile."""
-        return Workspace(self.folder, self.settings)
+        def shipped(kind: str) -> ShippedNetwork:
+            return ship(stored.classifier, kind, batch_size)
+
+        def load() -> Runner:
+            return Cluster(shipped, address, device, patience=patience, most_workers=most_workers)
+
+        return _extract(stored, load, progress)
 
     def is_counted(self, preset: str | None = None, **settings: Any) -> bool:
         """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick."""
@@ -277,3 +303,44 @@ class Workspace:
 
     def _method(self, preset: str | None, settings: dict[str, Any]) -> OpenMax:
         return OpenMax(preset or self.settings.defaults.preset, **settings)
+
+
+def _extract(
+    sets: StoredSets, load_runner: Callable[[], Runner], progress: ProgressCallback | None
+) -> ExtractionReport:
+    """Extract what is new or changed into the store of a workspace."""
+    pictures, store = sets.pictures, sets.store
+
+    def load() -> Runner:
+        runner = load_runner()
+        try:
+            sets.classifier.require_weights(store.made_with["weights"])
+        except WorkspaceError:
+            runner.close()
+            raise
+        return runner
+
+    return extract(
+        lambda: {split: pictures.find(split) for split in pictures.splits},
+        store,
+        load,
+        len(sets.classifier.settings.classes),
+        progress,
+    )
+
+
+def _absolute(path: str | Location, folder: Path) -> Location:
+    """Path as given, from the present folder; 'train' and the like lie in the workspace."""
+    if isinstance(path, RemotePath) or is_address(str(path)):
+        return RemotePath.parse(str(path))
+    path = Path(path).expanduser()
+    inside = folder / path
+    if not path.is_absolute() and inside.exists():
+        return inside.resolve()
+    return path.resolve() if path.exists() else inside.resolve()
+
+
+def _relative(path: Location, folder: Path) -> str:
+    if isinstance(path, Path) and path.is_relative_to(folder):
+        return path.relative_to(folder).as_posix()
+    return str(path)
