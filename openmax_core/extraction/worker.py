@@ -97,19 +97,19 @@ def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None
         There are no weights, or they do not fit.
     """
     path, suffix = classifier.weights_path, classifier.weights_path.suffix.lower()
-    source: Path | bytes = path
+    content = None
     if device == "cpu":
         engine = classifier.load_engine("cpu", batch_size)
         batch_size = engine.batch_size
         if isinstance(engine, OnnxEngine):
-            source, suffix = engine.source, ONNX
+            content, suffix = engine.content, ONNX
         engine.close()
     elif not path.is_file():
         raise WorkspaceError(f"the weights file {path} does not exist")
     elif batch_size is not None and batch_size < 1:
         raise ClassifierError(f"the batch size must be at least 1, not {batch_size}")
     return ShippedNetwork(
-        source if isinstance(source, bytes) else source.read_bytes(),
+        path.read_bytes() if content is None else content,
         suffix,
         classifier.settings.architecture,
         classifier.settings.classes,

@@ -108,7 +108,7 @@ class OnnxEngine:
             raise ClassifierError(
                 f"{name} is no network that ONNX Runtime can read: {str(error).splitlines()[0]}"
             ) from error
-        self.source = source
+        self._source = source
         self.transform = transform
         self.n_parallel = n_cores()
         self.batch_size = _checked(CPU_BATCH_SIZE if batch_size is None else batch_size)
@@ -116,6 +116,11 @@ class OnnxEngine:
             f"ONNX Runtime {onnxruntime.__version__} on {self.n_parallel} "
             f"core{'s' * (self.n_parallel > 1)}"
         )
+
+    @property
+    def content(self) -> bytes:
+        """Content of the ONNX file."""
+        return self._source if isinstance(self._source, bytes) else self._source.read_bytes()
 
     def start(self, pixels: Pixels) -> Callable[[], Logits]:
         """Run at once: on a CPU there is nothing to wait for."""
@@ -211,7 +216,6 @@ class TorchEngine:
         host = torch.from_numpy(pixels)
         if self.device == "cuda":
             host = host.pin_memory()
-        if self.device == "cuda":
             self._be_exact()
         with torch.inference_mode(), self._autocast():
             batch = host.to(self.device, non_blocking=True).permute(0, 3, 1, 2)

@@ -1,19 +1,29 @@
-"""The classifier that a workspace names: its weights file, what logits depend on, loading it."""
+"""The classifier that a workspace names: its weights file, what logits depend on, loading it.
+
+On a CPU the exported network runs, on other devices torch.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.errors import WorkspaceError
+from openmax_core.errors import ClassifierError, WorkspaceError
+from openmax_core.network.devices import choose_device
+from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.network.onnx_export import ExportError, export, export_paths, keep
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import fingerprint, sha256_of_file
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
-    from openmax_core.network.engines import Engine
+
+LOG = logging.getLogger(__name__)
+_EXPORTING = threading.Lock()  # PyTorch exports one network at a time
 
 
 @dataclass(frozen=True)
@@ -139,26 +149,27 @@ class NamedClassifier:
         )
 
     def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
-        """Make the network ready to run, see :func:`openmax_core.network.loading.load_engine`.
+        """Make the network ready to run; torch is imported on a GPU, or to export it once.
+
+        A network that cannot be exported runs through torch on a CPU too: slower, with a warning
+        in the log.
+
+        Parameters
+        ----------
+        device : 'auto', 'cpu', 'cuda' or 'mps'
+        batch_size : pictures in one pass; by device without
 
         Raises
         ------
         WorkspaceError, ClassifierError
             There are no weights, they do not fit, or the device does not exist.
         """
-        from openmax_core.network.loading import load_engine
-
-        classifier, key = self.settings, self.weights_key
-        engine = load_engine(
-            classifier.architecture,
-            self.weights_path,
-            key,
-            classifier.classes,
-            self.transform,
-            device=device,
-            batch_size=batch_size,
-            precision=classifier.precision,
-        )
+        key, device = self.weights_key, choose_device(device)
+        if device == "cpu":
+            engine = self._cpu_engine(key, batch_size)
+        else:
+            precision = self.settings.precision
+            engine = TorchEngine(self._load_with(key), device, batch_size, precision)
         self.require_weights(key)
         return engine
 
@@ -168,20 +179,56 @@ class NamedClassifier:
         Raises
         ------
         WorkspaceError, ClassifierError
-            There are no weights, they do not fit, or it cannot be exported.
+            There are no weights, they do not fit, or it cannot be exported (:class:`ExportError`).
         """
-        from openmax_core.network.loading import load_exported_network
-
-        classifier, key = self.settings, self.weights_key
-        content = load_exported_network(
-            classifier.architecture,
-            self.weights_path,
-            key,
-            classifier.classes,
-            self.transform,
-        )
+        key = self.weights_key
+        with _EXPORTING:
+            stored = self._stored_engine(key)
+            content = self._export(self._load_with(key), key) if stored is None else stored.content
         self.require_weights(key)
         return content
+
+    def _cpu_engine(self, key: str, batch_size: int | None) -> Engine:
+        if (stored := self._stored_engine(key, batch_size)) is not None:
+            return stored
+        with _EXPORTING:
+            if (stored := self._stored_engine(key, batch_size)) is not None:
+                return stored
+            classifier = self._load_with(key)
+            try:
+                content = self._export(classifier, key)
+            except ExportError as error:
+                LOG.warning("%s; it runs through torch, which is slower", error)
+                return TorchEngine(classifier, "cpu", batch_size)
+        return OnnxEngine(content, self.transform, batch_size)
+
+    def _load_with(self, key: str) -> Classifier:
+        """Load the network with torch, from weights of that key or not at all."""
+        classifier = self.load()
+        if sha256_of_file(self.weights_path) != key:
+            raise ClassifierError(
+                f"the weights in {self.weights_path} were replaced while they were read"
+            )
+        return classifier
+
+    def _export(self, classifier: Classifier, key: str) -> bytes:
+        content = export(classifier)
+        keep(content, self._export_paths(key), self.weights_path)
+        return content
+
+    def _stored_engine(self, key: str, batch_size: int | None = None) -> OnnxEngine | None:
+        """Engine of the first export that is there and whole."""
+        for path in self._export_paths(key):
+            if path.is_file():
+                try:
+                    return OnnxEngine(path, self.transform, batch_size)
+                except ClassifierError as error:
+                    LOG.warning("%s; it is exported again", error)
+        return None
+
+    def _export_paths(self, key: str) -> tuple[Path, Path]:
+        architecture, n_classes = self.settings.architecture, len(self.settings.classes)
+        return export_paths(self.weights_path, key, architecture, n_classes, self.transform.crop)
 
 
 @lru_cache(maxsize=32)

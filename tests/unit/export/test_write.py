@@ -29,6 +29,7 @@ from openmax_core.export.graph import compose, openmax_model
 from openmax_core.export.write import export_workspace
 from openmax_core.methods.settings import PRESETS
 from openmax_core.network.onnx_export import ExportError
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.prediction.choice import Choice, choose_method
 from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
@@ -345,7 +346,7 @@ def test_a_network_that_onnx_cannot_hold_says_the_way_out(
     def refuse(*given: Any) -> bytes:
         raise ExportError("resnet18 cannot be exported to ONNX (RuntimeError: no)")
 
-    monkeypatch.setattr("openmax_core.network.loading.load_exported_network", refuse)
+    monkeypatch.setattr(NamedClassifier, "load_exported_network", refuse)
     told = r"cannot be exported to ONNX .*; no file can be written of it, only 'openmax predict'"
     with pytest.raises(ExportError, match=told):
         export_workspace(digits, choose_method(digits), tmp_path / "digits.onnx")

@@ -22,15 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from openmax_core.errors import ClassifierError
-from openmax_core.network import loading
+from openmax_core.network import spec
 from openmax_core.network.classifier import Classifier, build_network
 from openmax_core.network.devices import Turns, choose_device, turns_on
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.network.inference import NOT_FINITE, run
-from openmax_core.network.loading import load_engine
 from openmax_core.network.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.images import Pixels, Transform
-from openmax_core.support.files import sha256_of_file
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy
 
@@ -365,15 +364,12 @@ def save_weights(path: Path, seed: int) -> None:
 
 
 def load(weights: Path, **options: Any) -> Engine:
-    return load_engine(
-        ARCHITECTURE,
-        weights,
-        sha256_of_file(weights),
-        tuple("abcd"),
-        SMALL,
-        device="cpu",
-        **options,
-    )
+    return named(weights).load_engine("cpu", **options)
+
+
+def named(weights: Path) -> NamedClassifier:
+    settings = ClassifierSettings(ARCHITECTURE, tuple("abcd"), weights.name)
+    return NamedClassifier(weights.parent, settings, SMALL)
 
 
 def pixels_of(count: int) -> Pixels:
@@ -458,7 +454,7 @@ def test_an_export_that_can_be_kept_nowhere_is_used_all_the_same(
 ) -> None:
     (tmp_path / "file").write_text("in the way of a folder")
     nowhere = tmp_path / "file" / "net.onnx"
-    monkeypatch.setattr(loading, "export_paths", lambda *given: (nowhere, nowhere))
+    monkeypatch.setattr(spec, "export_paths", lambda *given: (nowhere, nowhere))
     assert isinstance(load(weights), OnnxEngine)
 
 
@@ -471,11 +467,14 @@ def test_two_exports_at_once_both_end_well(tmp_path: Path) -> None:
     assert [type(engine) for engine in engines] == [OnnxEngine, OnnxEngine]
 
 
-def test_weights_that_were_replaced_are_not_exported_under_the_old_key(tmp_path: Path) -> None:
+def test_weights_that_were_replaced_are_not_exported_under_the_old_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "net.pth"
     save_weights(path, seed=0)
+    monkeypatch.setattr(NamedClassifier, "weights_key", "a" * 64)
     with pytest.raises(ClassifierError, match="were replaced while they were read"):
-        load_engine(ARCHITECTURE, path, "a" * 64, tuple("abcd"), SMALL, device="cpu")
+        load(path)
     assert not list(tmp_path.glob("*.onnx"))
 
 
@@ -527,7 +526,7 @@ def test_a_network_without_a_true_export_runs_through_torch(
     monkeypatch.setattr(
         "openmax_core.network.classifier.load_classifier", lambda *given: classifier
     )
-    with caplog.at_level(logging.WARNING, loading.__name__):
+    with caplog.at_level(logging.WARNING, spec.__name__):
         engine = load(tmp_path / "net.pth")
     assert isinstance(engine, TorchEngine)
     assert reason in caplog.text
@@ -543,9 +542,10 @@ from functools import partial
 from pathlib import Path
 from openmax_core.pictures.images import Transform
 from openmax_core.network.inference import run
-from openmax_core.network.loading import load_engine
-engine = load_engine({ARCHITECTURE!r}, Path({str(weights)!r}), {sha256_of_file(weights)!r},
-                     tuple("abcd"), Transform((40, 40), (32, 32)), device="cpu")
+from openmax_core.network.spec import ClassifierSettings, NamedClassifier
+settings = ClassifierSettings({ARCHITECTURE!r}, tuple("abcd"), {weights.name!r})
+named = NamedClassifier(Path({str(weights.parent)!r}), settings, Transform((40, 40), (32, 32)))
+engine = named.load_engine("cpu")
 ((_, logits),) = run(engine, [{plain(RED)!r}])
 assert logits.shape == (4,)
 assert "torch" not in sys.modules and "torchvision" not in sys.modules
