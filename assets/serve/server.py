@@ -24,7 +24,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from openmax_core.errors import OpenMaxError, PictureError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS
-from openmax_core.pictures.uploads import label, megabytes
+from openmax_core.pictures.intake import label, megabytes
 from openmax_core.support.chunks import n_cores
 
 MAX_FILES = 32

@@ -24,9 +24,8 @@ from PIL import Image
 from openmax_core.demos.demo import Demo
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.spec import ClassifierSettings
-from openmax_core.pictures.archives import unpack
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.pictures.uploads import Refused, Upload
+from openmax_core.pictures.intake import Refused, Upload, unpack
 from openmax_core.support.files import sha256_of_file
 from openmax_core.workspace.settings import WorkspaceSettings
 

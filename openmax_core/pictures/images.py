@@ -6,6 +6,7 @@ crop happen on PIL pictures and give uint8; the float arithmetic is done on whol
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 from dataclasses import dataclass
@@ -196,6 +197,18 @@ def why_no_picture(content: bytes) -> str | None:
     except Exception:  # a picture, and what is wrong with it is decode's to say
         return None
     return None
+
+
+def jpeg(picture: Image.Image, quality: int) -> bytes:
+    """Content of a JPEG file of an RGB picture; ``quality`` from 1 to 95, as Pillow has it."""
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+def jpeg_url(picture: Image.Image, quality: int) -> str:
+    """JPEG of an RGB picture as a data URL, which stands in a page by itself."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture, quality)).decode("ascii")
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -6,8 +6,6 @@ at which anybody else could ask for it.
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -18,7 +16,7 @@ from PIL import Image
 
 from openmax_core.errors import PictureError
 from openmax_core.network.devices import WaitCallback
-from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
+from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode, jpeg_url
 from openmax_core.prediction.choice import run_network
 from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.chunks import n_cores
@@ -99,6 +97,4 @@ def _look(content: bytes, transform: Transform, side: int = SIDE) -> tuple[View,
 def _url(picture: Image.Image, side: int) -> str:
     small = picture.copy()
     small.thumbnail((side, side))
-    stream = io.BytesIO()
-    small.save(stream, "JPEG", quality=84)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return jpeg_url(small, quality=84)

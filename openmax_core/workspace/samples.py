@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +9,9 @@ from PIL import Image
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError, WorkspaceError
-from openmax_core.pictures.images import decode
+from openmax_core.pictures.images import decode, jpeg, jpeg_url
+from openmax_core.pictures.intake import Upload
 from openmax_core.pictures.locations import Location
-from openmax_core.pictures.uploads import Upload
 from openmax_core.workspace.workspace import Workspace
 
 SIDE = 240
@@ -38,12 +36,9 @@ def thumbnail(picture: Image.Image, side: int = SIDE) -> Image.Image:
 def thumbnail_url(path: Location, side: int = 160) -> str | None:
     """Data URL of a thumbnail, some 5 kB; None if the file is gone or cannot be decoded."""
     try:
-        picture = thumbnail(decode(path), side)
+        return jpeg_url(thumbnail(decode(path), side), quality=82)
     except PictureError:
         return None
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=82)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def picture_bytes(path: Location, most: int = 900) -> bytes | None:
@@ -53,9 +48,7 @@ def picture_bytes(path: Location, most: int = 900) -> bytes | None:
     except PictureError:
         return None
     picture.thumbnail((most, most))
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=90)
-    return stream.getvalue()
+    return jpeg(picture, quality=90)
 
 
 def sample_pictures(

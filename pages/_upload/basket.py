@@ -12,8 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from openmax_core.network.engines import Engine
-from openmax_core.pictures.intake import take_in
-from openmax_core.pictures.uploads import Refused, Upload
+from openmax_core.pictures.intake import Refused, Upload, take_in
 from openmax_core.prediction.answers import Answer, answers
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace

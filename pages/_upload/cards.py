@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.pictures.uploads import Upload
+from openmax_core.pictures.intake import Upload
 from openmax_core.prediction.answers import Answer, large_view
 from openmax_core.prediction.cards import cards_data
 from openmax_core.prediction.results import class_values, results_json

@@ -8,7 +8,7 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.pictures.uploads import (
+from openmax_core.pictures.intake import (
     MAX_ARCHIVE_BYTES,
     MAX_FILE_BYTES,
     MAX_FILES,

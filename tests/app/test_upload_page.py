@@ -18,7 +18,7 @@ from starlette.formparsers import MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.pictures.uploads import MAX_FILES, Upload
+from openmax_core.pictures.intake import MAX_FILES, Upload
 from openmax_core.prediction.answers import Answer, View
 from openmax_core.prediction.verdicts import PictureLogits, verdict_table
 from tests.app.visitor import component, given, send_event, send_moved, texts

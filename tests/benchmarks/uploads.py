@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 
-from openmax_core.pictures.uploads import MAX_FILES
+from openmax_core.pictures.intake import MAX_FILES
 from tests.benchmarks.browser import drag_frames, timing_row
 from tests.benchmarks.measure import Row
 from tests.browser.conftest import extracted_demo

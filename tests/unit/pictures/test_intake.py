@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from openmax_core.pictures import intake
-from openmax_core.pictures.intake import take_in
-from openmax_core.pictures.uploads import (
+from openmax_core.pictures.intake import (
     MAX_ARCHIVE_BYTES,
     MAX_FILE_BYTES,
     MAX_FILES,
@@ -19,6 +18,7 @@ from openmax_core.pictures.uploads import (
     Upload,
     label,
     megabytes,
+    take_in,
 )
 
 

@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from openmax_core.pictures import archives
-from openmax_core.pictures.archives import MAX_ENTRIES, is_archive, unpack
-from openmax_core.pictures.uploads import MAX_FILE_BYTES, Refused, Upload
+from openmax_core.pictures import intake
+from openmax_core.pictures.intake import (
+    MAX_ENTRIES,
+    MAX_FILE_BYTES,
+    Refused,
+    Upload,
+    is_archive,
+    unpack,
+)
 
 PICTURE = io.BytesIO()
 Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(
@@ -136,7 +142,7 @@ def test_an_archive_within_is_not_followed():
 
 
 def test_an_entry_that_shrank_as_no_photograph_does_is_not_inflated(monkeypatch):
-    monkeypatch.setattr(archives, "_read", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(intake, "_read", lambda *_: pytest.fail("it was read"))
     taken, refused = opened(packed(("bomb.png", bytes(MAX_FILE_BYTES))))
     assert not taken
     assert "would unpack to 20 MB, as no photograph does" in refused["all.zip/bomb.png"]
@@ -156,7 +162,7 @@ def test_an_entry_beyond_the_size_of_a_picture_is_refused():
 
 
 def test_the_sum_of_what_is_claimed_is_bounded(monkeypatch):
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 3 * len(PNG))
+    monkeypatch.setattr(intake, "MAX_TOTAL_BYTES", 3 * len(PNG))
     taken, refused = opened(packed(*((f"{n}.png", PNG) for n in range(5))))
     assert list(taken) == ["all.zip/0.png", "all.zip/1.png", "all.zip/2.png"]
     assert set(refused) == {"all.zip/3.png", "all.zip/4.png"}
@@ -234,7 +240,7 @@ def test_entries_that_overlap_are_bounded_like_others(monkeypatch):
     n = 500
     tail = bytearray(content[end:])
     struct.pack_into("<HHI", tail, 8, n, n, n * len(record))
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 50_000)
+    monkeypatch.setattr(intake, "MAX_TOTAL_BYTES", 50_000)
     found = list(unpack(Upload("all.zip", content[:start] + n * record + bytes(tail))))
     assert sum(len(item.content) for item in found if isinstance(item, Upload)) <= 50_000
     assert len(found) == n
