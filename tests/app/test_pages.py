@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,32 @@ def test_a_damaged_operating_point_is_named_and_the_page_goes_on(open_app, trees
     app = open_app(trees.folder)
     assert "cannot read the operating point" in texts(app.error)
     assert metric(app, "Test pictures") == "89"
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("preset", ["robust"], "no preset"),
+        ("alpha_rank", 0, "alpha_rank must be at least 1, not 0"),
+        ("tail_size", 10**30, "tail_size must be at most 1,000,000,000"),
+        ("tail_size", [[20]], "tail_size must be a whole number, not"),
+    ],
+)
+@pytest.mark.parametrize("page", ["overview", "monitor"])
+def test_a_damaged_setting_of_the_operating_point_is_named(
+    open_app, trees, page, entry, value, message
+):
+    values = trees.evaluate().point_at(0.4).to_dict()
+    (values if entry == "preset" else values["settings"])[entry] = value
+    trees.operating_point_path.write_text(json.dumps(values))
+    assert message in texts(open_app(trees.folder, page).error)
+
+
+def test_the_largest_settings_that_a_file_may_hold_are_shown(open_app, trees):
+    trees.choose(trees.evaluate("robust", tail_size=10**9, alpha_rank=10**9).point_at(0.4))
+    app = open_app(trees.folder)
+    assert "threshold 0.4" in texts(app.success)
+    assert app.sidebar.number_input(key="tail_size").value == 10**9
 
 
 def test_a_class_that_gives_no_weibull_is_named(open_app, tmp_path):
