@@ -10,38 +10,41 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from pages._shared.registry import ensure_routed
 from pages._shared.start import ASSETS
-from pages._shared.widgets import csv_button, show_error
+from pages._shared.widgets import choose, csv_button, show_error, show_table
 
 N_CASES = 4
 WHAT = """
-A classifier turns a picture into one *logit* a class, and softmax turns these into probabilities
-that always sum to 1: there is no room for 'none of these'. **OpenMax** (Bendale & Boult, CVPR 2016)
-makes room:
+A classifier turns a picture into one *logit* per class. Softmax turns the logits into probabilities
+that always sum to 1, so it has no answer 'none of these'. **OpenMax** (Bendale & Boult, CVPR 2016)
+adds this answer:
 
-1. For each class, the mean logits of its correctly classified training pictures (**MAV**), and a
-   **Weibull** over the η largest distances to it, the class's *tail*.
-2. For a new picture, the **CDF** of its distance in the tails of its α top-ranked classes: near 0
-   it lies among the training pictures, near 1 beyond almost all of them.
-3. Each of these classes gives a part of its logit, its weight times the CDF, to a class
-   **unknown**.
-4. Softmax over the C + 1. A picture is **rejected** where 'unknown' is the most probable, or where
-   the largest probability is below the **threshold**.
+1. For each class, take the mean logits of its correctly classified training pictures (mean
+   activation vector, **MAV**). Fit a **Weibull** to the η largest distances to it, the class's
+   *tail*.
+2. For a new picture, compute the Weibull **CDF** of its distance to each of its α top-ranked
+   classes. Near 0 the picture lies among the training pictures. Near 1 it lies farther away than
+   almost all of them.
+3. Each of these classes gives a part of its logit to an additional class **unknown**: a weight for
+   the rank, times the CDF.
+4. Apply softmax to the C + 1 values. OpenMax **rejects** a picture if 'unknown' is the most
+   probable class, or if the largest probability is below the **threshold**.
 """
 TRAPS = """
-- **A constant added to all logits** changes nothing for softmax, but it does for OpenMax as
-  published: what a class gives away grows with its logit. On a network whose logits are shifted,
-  `bendale` and `notebook` may reject everything or nothing. `robust` takes each picture's mean off
-  its logits first, so that it decides the same.
-- **Negative logits** turn the sign of their share of 'unknown'; in `robust` they give nothing.
-- **Many classes far away**: with full weights each of the α classes adds its logit to 'unknown',
-  which then wins for known pictures too, and no threshold brings them back. `robust` moves a part
-  only: at most ¾ of the largest logit, as much as stays. So **'unknown' is never the most probable
-  there** (up to α = 5), and pictures are rejected by the threshold alone.
-- **The notebook's Weibull degenerates**: three free parameters give a shape below 1, and the CDF is
-  a step at the largest training distance.
-- **A second softmax**, as in the notebook, caps the score at e/(e + C).
-- **Training pictures lie closer to their mean than new ones.** A `calibration` folder of known
-  pictures held out of training shows the tails as they are.
+- **A constant added to all logits** does not change softmax, but it changes published OpenMax: what
+  a class gives to 'unknown' grows with its logit. On a network with shifted logits, `bendale` and
+  `notebook` may reject everything or nothing. `robust` first subtracts each picture's mean logit,
+  so a constant changes nothing.
+- **Negative logits** change the sign of their part of 'unknown'. In `robust` they give nothing.
+- **Many distant classes**: with full weights, each of the α classes adds its logit to 'unknown'.
+  Then 'unknown' becomes the most probable class for known pictures too, and no threshold can accept
+  them. In `robust` each class gives only a part: together at most ¾ of the largest logit. So
+  **'unknown' is never the most probable class in `robust`** (up to α = 5), and only the threshold
+  rejects pictures.
+- **The notebook's Weibull is degenerate**: three free parameters give a shape below 1, and the CDF
+  becomes a step at the largest training distance.
+- **A second softmax**, as in the notebook, limits the score to e/(e + C).
+- **Training pictures lie closer to their mean than new ones.** A `calibration` folder with known
+  pictures that were not used for training gives more realistic tails.
 """
 
 
@@ -60,7 +63,7 @@ def main() -> None:
         _show_rule(evidence)
         st.fragment(_show_comparison)(evidence)
         _show_ablations(evidence)
-    st.subheader("Where OpenMax misleads")
+    st.subheader("Known problems of OpenMax")
     st.markdown(TRAPS)
 
 
@@ -75,21 +78,21 @@ def _show_rule(evidence: Evidence) -> None:
         f"**{evidence.n_development_problems} development problems** made of training pictures: "
         "photographs of flowers (a linear head on frozen features, and fine-tuned networks), "
         "handwritten digits, and made-up classes (2, 4, 10 and 100 of them), also with a constant "
-        "added to all logits. The rule was fixed before: of the settings that in no group of "
-        "problems lie beyond noise below maximum softmax probability, the one with the largest "
-        "mean of AUROC, OSCR and Reject accuracy at Test accuracy ≥ 0.85. Only then were the "
-        f"methods compared on **{evidence.n_problems} other problems**, test and reject sets "
-        "that had no part in the choice."
+        "added to all logits. The rule was fixed before: keep the settings that are not worse than "
+        "maximum softmax probability (MSP) beyond noise in any group of problems. Of these, take "
+        "the setting with the largest mean of AUROC, OSCR and Reject accuracy at Test accuracy "
+        f"≥ 0.85. The methods were then compared on **{evidence.n_problems} other problems**, "
+        "with test and reject sets that were not used for the choice."
     )
     below, above = evidence.beyond_noise(DEFAULT_PRESET, is_shifted=False)
     n_plain = evidence.n_comparisons(is_shifted=False)
     words = f"better than maximum softmax probability in {len(above)} and worse in {len(below)}"
     st.markdown(
-        f"There `{DEFAULT_PRESET}` is, beyond noise, **{words}** of {n_plain} comparisons "
-        f"({n_plain // len(FIGURES)} problems × {len(FIGURES)} figures); in the others the "
-        f"difference is within noise. {evidence.n_shifted} problems are others with a constant "
-        f"added to the logits, of all pictures or of each its own: for `{DEFAULT_PRESET}` and "
-        "softmax nothing changes then, for the other methods it does."
+        f"On these, `{DEFAULT_PRESET}` is **{words}** of {n_plain} comparisons beyond noise "
+        f"({n_plain // len(FIGURES)} problems × {len(FIGURES)} figures). In the others the "
+        f"difference is within noise. {evidence.n_shifted} problems repeat others with a constant "
+        "added to the logits, the same for all pictures or another for each. This changes nothing "
+        f"for `{DEFAULT_PRESET}` and softmax, but it changes the other methods."
         + (f" It is worse in: {_listed(below)}." if below else "")
     )
     plain, shifted = st.container(key="stack").columns(2, gap="medium")
@@ -102,57 +105,47 @@ def _show_rule(evidence: Evidence) -> None:
             evidence.noise_table(is_shifted),
             hide_index=True,
             width="stretch",
-            column_config={
-                "better": st.column_config.NumberColumn("better than softmax"),
-                "worse": st.column_config.NumberColumn("worse than softmax"),
-            },
+            column_config={"better": "better than softmax", "worse": "worse than softmax"},
         )
     st.markdown(
-        "That is what a default has to promise, not the most that can be had: `notebook` and the "
-        "maximum logit use the *size* of the logits, which says much about unknowns on many "
-        "networks, and misleads on networks whose logits are shifted. Compare them on your own "
-        "reject set; the Threshold page shows the same figures for every method."
+        "A default must be safe; it need not be the best everywhere. `notebook` and the maximum "
+        "logit use the *size* of the logits. On many networks it says much about unknowns. On "
+        "networks with shifted logits it is misleading. Compare the methods on your own reject "
+        "set: the Threshold page shows the same figures for every method."
     )
 
 
 def _show_comparison(evidence: Evidence) -> None:
-    figure = st.segmented_control(
-        "Figure",
-        list(FIGURES),
-        format_func=FIGURES.__getitem__,
-        default="auroc",
-        required=True,
-        key="evidence_figure",
-        label_visibility="collapsed",
+    chosen = choose(
+        st.container(), "Figure", list(FIGURES), "evidence_figure", "auroc", FIGURES.__getitem__
     )
-    chosen = figure or "auroc"
     st.plotly_chart(
         evidence.figure(chosen), key=f"evidence_{chosen}", config={"displayModeBar": False}
     )
     st.caption(
-        "Right of the line a method tells known from unknown better than the largest softmax "
-        f"probability. Bars are 95 % intervals of {evidence.n_resamples:,} paired resamples of "
-        "test and reject pictures; a row is the mean of its problems. Where no threshold keeps "
-        "Test accuracy ≥ 0.85, the Reject accuracy there counts as 0."
+        "Right of the line, a method separates known and unknown pictures better than maximum "
+        f"softmax probability. Bars are 95 % intervals from {evidence.n_resamples:,} paired "
+        "resamples of test and reject pictures. Each row is the mean of its problems. If no "
+        "threshold has Test accuracy ≥ 0.85, Reject accuracy counts as 0."
     )
     with st.expander("Every problem, every method", icon=":material/table:"):
         table = evidence.table(chosen)
-        st.dataframe(table, hide_index=True, width="stretch")
+        show_table(table)
         csv_button("As CSV", table, f"evidence-{chosen}.csv")
 
 
 def _show_ablations(evidence: Evidence) -> None:
     st.markdown(
-        "**What helped, and what did not.** The same development problems, one thing changed in "
-        f"`{DEFAULT_PRESET}`: what that gains (+) or loses (−), mean over the groups with a 95 % "
+        f"**Ablations.** One part of `{DEFAULT_PRESET}` is changed on the same development "
+        "problems. The table shows the gain (+) or loss (−): mean over the groups with a 95 % "
         "interval."
     )
-    st.dataframe(evidence.ablation_table(), hide_index=True, width="stretch", height="content")
+    show_table(evidence.ablation_table(), height="content")
     st.caption(
-        "Calibrating on held-out pictures and distances of penultimate features are compared on "
+        "Calibration on held-out pictures and distances of penultimate features are compared on "
         "the problems that have them: linear heads, small networks, made-up classes. Features help "
-        "most where classes are made up among features, and on the photographs not at all, so a "
-        "second, larger array for every picture is not stored."
+        "most on made-up classes and not on photographs. Therefore the dashboard does not store a "
+        "second, larger array for every picture."
     )
     with st.expander("By group of problems: AUROC", icon=":material/table:"):
         table = evidence.ablation_groups("auroc")

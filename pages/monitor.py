@@ -1,8 +1,9 @@
-"""Monitor: are new pictures still like those that the method was calibrated on?"""
+"""Monitor: are new pictures like those that the method was calibrated on?"""
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.column_config import NumberColumn, TextColumn
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor import figures as monitor_figures
@@ -28,9 +29,9 @@ def main() -> None:
     workspace, _ = require_evaluation()
     show_notice(workspace)
     st.markdown(
-        "Are new pictures still like those that the method was calibrated on? A **batch** of them "
-        "is held against the **test set**: how many are rejected, and how far those taken for each "
-        "class lie from its mean."
+        "Are new pictures still like those that the method was calibrated on? This page compares a "
+        "**batch** of new pictures with the **test set**: the share of rejected pictures, and the "
+        "distances of the pictures to the mean of the class that they are assigned to."
     )
     choice = _choice(workspace)
     if choice is not None:
@@ -52,7 +53,7 @@ def main() -> None:
 
 
 def _choice(workspace: Workspace) -> Choice | None:
-    """Return what decides; None, and why, where nothing does; stop the page while it is counted."""
+    """Return what decides, or say why nothing does; stop the page while pictures are counted."""
     try:
         job = batches.counting(workspace)
         if job is not None and job.problem:
@@ -61,7 +62,7 @@ def _choice(workspace: Workspace) -> Choice | None:
         if job is not None and not job.has_result:
             preset, _ = chosen_settings(workspace)
             wait_for_counting(
-                job, f"New batches are decided with **{preset}**, whatever the sidebar shows. "
+                job, f"New batches use the method **{preset}**, not that of the sidebar. "
             )
         return batches.choice(workspace)
     except OpenMaxError as error:
@@ -76,9 +77,9 @@ def _basis(choice: Choice) -> Basis:
 def _show_choice(choice: Choice) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     row.caption(
-        f"New batches are decided with **{choice.evaluation.openmax.preset_}**, threshold "
-        f"**{threshold_text(choice.threshold)}**: {plain(choice.source)}, as in `openmax predict`, "
-        "whatever the sidebar shows.",
+        f"New batches use the method **{choice.evaluation.openmax.preset_}** and threshold "
+        f"**{threshold_text(choice.threshold)}**: {plain(choice.source)}, as in `openmax predict`. "
+        "The sidebar does not change this.",
         width="content",
     )
     with row:
@@ -95,8 +96,8 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
     if others:
         st.caption(
             f":material/info: {len(others):,} of them {'was' if len(others) == 1 else 'were'} "
-            "decided with another method, calibration or threshold than new batches are: grey, "
-            "each beside what was expected of it then. Their shares are not comparable."
+            "decided with another method, calibration or threshold than new batches. They are "
+            "grey, each with the value that was expected then. Do not compare their shares."
         )
     alike = [item for item in drawn if item.report.basis.calibration == basis.calibration]
     alike = alike or [
@@ -108,9 +109,9 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
     st.markdown("**Drift of distances by class**")
     st.plotly_chart(monitor_figures.drift_figure(alike), key="drift", config=PLOT)
     parts = [
-        "Orange: farther from the class's mean than the test set, blue: nearer, in interquartile "
-        "ranges. ▲ and ▼ mark what is so beyond chance, all classes of a batch judged together; "
-        "– is not tested, for too few pictures."
+        "Orange: farther from the class's mean than the test set. Blue: nearer. The unit is the "
+        "interquartile range (IQR). ▲ and ▼ mark differences beyond chance, corrected for all "
+        "classes of a batch. – means: too few pictures to test."
     ]
     if n_drawn < n_classes:
         parts.append(f"The {n_drawn} of {n_classes:,} classes that drifted most are drawn.")
@@ -123,28 +124,28 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
 
 def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
     table = batch_table(records, basis.key)
-    share = st.column_config.NumberColumn(format="percent")
+    share = NumberColumn(format="percent")
     st.dataframe(
         table.round({"reject_rate": 3, "low": 3, "high": 3, "expected": 3}),
         hide_index=True,
         width="stretch",
         column_config={
-            "name": st.column_config.TextColumn("Batch", pinned=True),
+            "name": TextColumn("Batch", pinned=True),
             "time": st.column_config.DatetimeColumn("Time"),
             "alarm": "Alarm",
             "reject_rate": share | {"label": "Rejected"},
             "low": share | {"label": "95 % from"},
             "high": share | {"label": "to"},
             "expected": share | {"label": "Expected"},
-            "p_value": st.column_config.NumberColumn("p", format="%.2g"),
+            "p_value": NumberColumn("p", format="%.2g"),
             "drifted": "Classes drifted",
             "tested": "of",
-            "pictures": st.column_config.NumberColumn("Pictures", format="localized"),
+            "pictures": NumberColumn("Pictures", format="localized"),
             "unreadable": "Unreadable",
             "method": "Method",
-            "threshold": st.column_config.NumberColumn("Threshold", format="%.15g"),
+            "threshold": NumberColumn("Threshold", format="%.15g"),
             "is_current": st.column_config.CheckboxColumn(
-                "as new ones", help="Decided with the method and threshold that new batches are."
+                "as new ones", help="Decided with the method and threshold of new batches."
             ),
             "source": "Source",
         },
@@ -160,9 +161,9 @@ def _show_one(workspace: Workspace, records: list[RecordedBatch]) -> None:
         "Batch", list(labels), format_func=lambda key: labels[key], key="batch", width=420
     )
     record = next((item for item in newest_first if item.id == chosen), newest_first[0])
-    with row.popover("Forget", icon=":material/delete:"):
-        st.markdown(f"Forget **{plain(record.name)}**? Its file is deleted, the pictures stay.")
-        if st.button("Forget this batch", type="primary"):
+    with row.popover("Delete", icon=":material/delete:"):
+        st.markdown(f"Delete the record of **{plain(record.name)}**? The pictures stay.")
+        if st.button("Delete this record", type="primary"):
             try:
                 BatchRecords.of(workspace).remove(record)
             except OpenMaxError as error:

@@ -21,7 +21,7 @@ from pages._shared.guards import (
     show_provenance,
 )
 from pages._shared.registry import ensure_routed, link_to
-from pages._shared.widgets import figure_card, show_error
+from pages._shared.widgets import figure_card, show_error, show_table, show_unreadable
 
 N_SAMPLES = 8
 
@@ -33,11 +33,11 @@ def main() -> None:
         st.markdown(plain(workspace.settings.description))
     st.markdown(
         "A classifier knows "
-        f"**{len(workspace.classes)} classes** ({plain(_listed(workspace.classes))}). Pictures of "
-        "anything else must be **rejected**, not forced into a class. OpenMax gives each picture a "
-        "score; the **threshold** decides what is rejected, and what that costs."
+        f"**{len(workspace.classes)} classes** ({plain(_listed(workspace.classes))}). It must "
+        "**reject** pictures of anything else. OpenMax gives each picture a score. Pictures with a "
+        "score below the **threshold** are rejected."
     )
-    # The pictures are there at once; what has to be waited for is said above them.
+    # Pictures can be drawn at once; messages about work that is still running stand above them.
     above = st.container()
     _show_pictures(workspace)
     with above:
@@ -56,15 +56,16 @@ def _show_figures(evaluation: Evaluation) -> None:
             "Accuracy before rejection",
             percent(evaluation.accuracy_before_rejection),
             note=f"95 % {interval(right)}",
-            explanation="Share of the test pictures that the classifier alone gets right.",
+            explanation="Share of the test pictures that the classifier alone decides correctly "
+            "(closed-set accuracy).",
         )
         figure_card(
-            "Known against unknown (AUROC)",
+            "Known or unknown (AUROC)",
             f"{evaluation.overall.auroc:.3f}" if evaluation.overall.n_reject else "not measured",
             note="1 is perfect, 0.5 is chance",
-            explanation="Probability that a test picture scores higher than a reject picture: "
-            "how well this method separates the two, whatever the threshold. A picture "
-            "for which 'unknown' won counts as lowest.",
+            explanation="Probability that a test picture has a higher score than a reject "
+            "picture. It says how well this method separates the two, at any threshold. Pictures "
+            "with 'unknown' as the most probable class count as lowest.",
         )
         for split, item in (("Test pictures", evaluation.test), ("Reject", evaluation.reject)):
             n_lost = item.n_unreadable if item is not None else 0
@@ -83,7 +84,7 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
         return
     if point is not None:
         fresh = point.data == evaluation.data and point.settings == evaluation.openmax.settings_
-        note = "" if fresh else " It was chosen with another method or other data than shown above."
+        note = "" if fresh else " It was chosen with another method or other data."
         st.success(f"**Chosen operating point:** {_in_words(point)}{note}", icon=":material/flag:")
         return
     floor = workspace.settings.defaults.min_test_accuracy
@@ -100,9 +101,9 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
 def _show_next_steps() -> None:
     with st.container(horizontal=True):
         link_to("threshold", "Choose the threshold")
-        link_to("weibull", "See how far is too far")
+        link_to("weibull", "Look at the Weibull fits")
         link_to("upload", "Try your own pictures")
-        link_to("workspace", "Bring your own classifier")
+        link_to("workspace", "Use your own classifier")
 
 
 def _in_words(point: OperatingPoint) -> str:
@@ -117,7 +118,7 @@ def _in_words(point: OperatingPoint) -> str:
 def _show_pictures(workspace: Workspace) -> None:
     show_notice(workspace)
     with st.container(key="pictures"):
-        for title, split in (("Known classes", "test"), ("Unknown: to be rejected", "reject")):
+        for title, split in (("Known classes", "test"), ("Unknown, to be rejected", "reject")):
             found = _samples(workspace, split) if split in workspace.pictures.splits else []
             if not found:
                 continue
@@ -129,7 +130,7 @@ def _show_pictures(workspace: Workspace) -> None:
 def _samples(workspace: Workspace, split: str) -> list[Sample]:
     """Thumbnails of a few pictures, extracted or not; none where they cannot be read.
 
-    What is wrong then is said where the page needs its figures.
+    The page's figures need the same pictures and say what is wrong.
     """
     try:
         return _decoded(workspace, split)
@@ -159,7 +160,7 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
         }
         for split, item in items.items()
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    show_table(pd.DataFrame(rows))
     classifier = workspace.settings.classifier
     transform = workspace.settings.transform
     st.caption(
@@ -170,14 +171,13 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
     lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])
     if n_lost := sum(item.n_unreadable for item in items.values()):
         first = f", the first {len(lost):,}" if len(lost) < n_lost else ""
-        with st.expander(
-            f"{n_lost:,} files could not be read{first}", icon=":material/broken_image:"
-        ):
-            st.dataframe(lost[["set", "path", "error"]], hide_index=True, width="stretch")
+        show_unreadable(
+            f"{n_lost:,} files could not be read{first}", lost[["set", "path", "error"]]
+        )
     if evaluation.reject is None:
         st.info(
-            "There is no reject set: Reject accuracy cannot be measured. Put pictures of unknowns "
-            "into a folder and name it under [folders] as reject in workspace.toml.",
+            "There is no reject set, so Reject accuracy cannot be measured. Put pictures of "
+            "unknowns into a folder. In workspace.toml, name the folder as reject under [folders].",
             icon=":material/info:",
         )
 

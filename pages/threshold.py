@@ -13,7 +13,7 @@ from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.guards import require_evaluation, show_notice, show_provenance
 from pages._shared.registry import ensure_routed
-from pages._shared.widgets import show_error
+from pages._shared.widgets import choose, show_error
 from pages._threshold.decision import Decision, show_decision
 from pages._threshold.explorer import show_explorer
 from pages._threshold.export import show_export, show_sweep
@@ -52,15 +52,15 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
             spread=decision.spread,
         )
     point = _point(evaluation, decision, threshold)
-    with st.container(key="pictures_that_pay"):
-        st.subheader("The pictures that pay")
+    with st.container(key="mistakes"):
+        st.subheader("Mistakes at this threshold")
         show_mistakes(workspace, evaluation, threshold)
     show_reject_folders(evaluation, threshold, interval)
     st.subheader("Saved points")
     show_saved_points(workspace, point, saved, decision.class_point)
     st.subheader("Table of thresholds")
     table = show_sweep(workspace, evaluation, interval)
-    st.subheader("Take away")
+    st.subheader("Export")
     show_export(workspace, evaluation, point, table)
 
 
@@ -69,23 +69,14 @@ def _choose_interval() -> str:
     row.caption(
         "95 % intervals",
         width="content",
-        help="**Wilson** is right on average. **Clopper–Pearson** never covers less than 95 %, so "
-        "it is wider.",
+        help="**Wilson** intervals contain the true value in 95 % of the cases on average. "
+        "**Clopper–Pearson** intervals do so in at least 95 %, so they are wider.",
     )
-    chosen = row.segmented_control(
-        "95 % intervals",
-        list(INTERVALS),
-        default=DEFAULT_INTERVAL,
-        required=True,
-        key="interval",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    return chosen or DEFAULT_INTERVAL
+    return choose(row, "95 % intervals", list(INTERVALS), "interval", DEFAULT_INTERVAL)
 
 
 def _point(evaluation: Evaluation, decision: Decision, threshold: float) -> OperatingPoint:
-    """Point at the threshold; the decision's own where it is that, for it knows its reason."""
+    """Point at the threshold; the recommended one where it is the same, for it has its reason."""
     chosen = decision.point
     if chosen is not None and decision.is_reached and chosen.threshold == threshold:
         return chosen
@@ -101,7 +92,7 @@ def _saved(workspace: Workspace) -> tuple[SavedPoint, ...]:
 
 
 def _warn_if_few(evaluation: Evaluation) -> None:
-    """Say what figures on few pictures are worth, and what is not measured."""
+    """Say how uncertain figures on few pictures are, and what is not measured."""
     for name, count in (
         ("test", evaluation.overall.n_test),
         ("reject", evaluation.overall.n_reject),
@@ -109,17 +100,17 @@ def _warn_if_few(evaluation: Evaluation) -> None:
         if 0 < count < FEW:
             half = share_interval(count // 2, count)
             st.warning(
-                f"Only {count} {name} picture{'s' * (count > 1)}: each is worth "
-                f"{100 / count:.1f} points of {name.capitalize()} accuracy, and its 95 % interval "
-                f"may be as wide as {100 * (half.high - half.low):.0f} points. Smaller "
-                "differences say nothing.",
+                f"Only {count} {name} picture{'s' * (count > 1)}: each changes {name.capitalize()} "
+                f"accuracy by {100 / count:.1f} points, and the 95 % interval may be "
+                f"{100 * (half.high - half.low):.0f} points wide. Do not rely on smaller "
+                "differences.",
                 icon=":material/warning:",
             )
     if not evaluation.overall.n_reject:
         st.info(
-            "There is no reject set, so Reject accuracy is not measured; Test accuracy still "
-            "shows what a threshold costs. Name a folder with pictures of unknowns as reject "
-            "under [folders] in workspace.toml.",
+            "There is no reject set, so Reject accuracy is not measured. Test accuracy still "
+            "shows how many knowns a threshold rejects. In workspace.toml, name a folder with "
+            "pictures of unknowns as reject under [folders].",
             icon=":material/info:",
         )
 

@@ -1,4 +1,4 @@
-"""Upload: open-set decisions on one's own pictures."""
+"""Upload: open-set decisions on pictures of the visitor."""
 
 from __future__ import annotations
 

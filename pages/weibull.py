@@ -22,50 +22,44 @@ def main() -> None:
     show_notice(workspace)
     show_provenance(evaluation)
     st.markdown(
-        "For each class a Weibull is fitted to the largest distances between its correctly "
-        f"classified *{evaluation.calibrated_on}* pictures and their mean. The CDF at a new "
-        "picture's distance says how far out it lies: near **0** it is like them, near **1** it is "
-        "farther than almost all of them, and its logit moves to 'unknown'."
+        "For each class, a Weibull distribution is fitted to the largest distances between its "
+        f"correctly classified *{evaluation.calibrated_on}* pictures and their mean (mean "
+        "activation vector, MAV). The CDF at a new picture's distance is near **0** if the picture "
+        "is like them. It is near **1** if the picture is farther away than almost all of them; "
+        "OpenMax then moves its logit to 'unknown'."
     )
     st.fragment(_show_classes)(workspace, evaluation)
-    st.subheader("How much η and α matter")
+    st.subheader("Sensitivity to η and α")
     st.fragment(show_sensitivity)(workspace, evaluation)
 
 
 def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
-    """Few classes are all drawn, above their table; of many, those that the table selects."""
+    """Draw all classes above their table if they are few, else those selected in the table."""
     threshold = state.threshold(workspace, evaluation)
     health = fits.health(evaluation)
     if evaluation.sampling is not None:
         st.caption(
-            "Fits and tails are of all pictures. What is said of test and reject pictures is of "
-            f"{evaluation.sample_in_words}. How far one picture pulls a mean is of the farthest of "
-            "all, as a share of the median distance of "
+            "Fits and tails use all pictures. Figures of test and reject pictures use "
+            f"{evaluation.sample_in_words}. The influence of one picture on a mean is that of the "
+            "farthest of all pictures, as a share of the median distance of "
             f"{len(evaluation.train):,} *{evaluation.calibrated_on}* pictures."
         )
     if health.n_warned:
         st.warning(
-            f"{health.n_warned:,} of {evaluation.openmax.n_classes:,} fits need a look; each says "
-            "why beside its class.",
+            f"{health.n_warned:,} of {evaluation.openmax.n_classes:,} fits have a warning, shown "
+            "beside the class.",
             icon=":material/warning:",
         )
-    if evaluation.openmax.n_classes <= MOST_PLOTS:
-        plots = st.container()
-        _show_heading()
-        selected = show_health_table(workspace, evaluation, health)
-    else:
-        _show_heading()
-        selected = show_health_table(workspace, evaluation, health)
-        plots = st.container()
+    is_few = evaluation.openmax.n_classes <= MOST_PLOTS
+    above = st.container()
+    st.subheader("Parameters and health")
+    selected = show_health_table(workspace, evaluation, health)
+    plots = above if is_few else st.container()
     show_simulation(fits.fit_job(evaluation))
     with plots:
         opened = show_multiples(evaluation, health, selected, threshold)
     if opened is not None:
         show_class(workspace, evaluation, opened, threshold)
-
-
-def _show_heading() -> None:
-    st.subheader("Parameters and health")
 
 
 ensure_routed()

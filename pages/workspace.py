@@ -13,7 +13,7 @@ from pages._shared.format import plain
 from pages._shared.guards import show_notice
 from pages._shared.jobs import show_extraction
 from pages._shared.registry import ensure_routed
-from pages._shared.widgets import show_error
+from pages._shared.widgets import show_error, show_table
 
 
 def main() -> None:
@@ -56,10 +56,10 @@ def _show_workspace(workspace: Workspace) -> None:
         }
         for split, status in statuses.items()
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    show_table(pd.DataFrame(rows))
     if classifier.weights is None:
         st.info(
-            "There are no trained weights yet. Train in the shell: "
+            "There are no trained weights yet. Train the network in the shell: "
             f"`openmax train {workspace.folder} --backbone-weights DEFAULT`",
             icon=":material/model_training:",
         )
@@ -70,13 +70,13 @@ def _show_workspace(workspace: Workspace) -> None:
             "Run extraction",
             icon=":material/play_arrow:",
             type="secondary" if is_current else "primary",
-            help="Runs the network over pictures that are new or changed, and stores the logits.",
+            help="Runs the network over new and changed pictures, and stores the logits.",
         ):
             jobs.start_extraction(workspace)
             state.status.clear()
             st.rerun()
         if is_current and all(status.is_compared for status in statuses.values()):
-            st.caption("Everything is stored; running it again does no work.")
+            st.caption("Everything is stored. Another run has nothing to do.")
     _show_unreadable(workspace)
 
 
@@ -84,19 +84,19 @@ def _in_words(status: SplitStatus) -> str:
     if status.n_unfinished:
         return f"unfinished: {status.n_unfinished:,} pictures are done"
     if not status.is_compared:
-        return "stored; not compared with the folder: too many files to look at here"
+        return "stored; the folder has too many files to compare"
     return "stored" if status.is_current else "to be run"
 
 
 def _show_outcome(job: jobs.ExtractionJob) -> None:
-    """How the last extraction ended."""
+    """Say how the last extraction ended."""
     if job.problem:
         show_error(job.problem)
     elif job.has_result:
         st.success(plain(job.result().in_words), icon=":material/check:")
     else:
         st.warning(
-            "The extraction was stopped. What was done is kept: run it again to go on.",
+            "The extraction was stopped. The finished part is kept. Run it again to continue.",
             icon=":material/stop_circle:",
         )
 
@@ -116,14 +116,14 @@ def _show_unreadable(workspace: Workspace) -> None:
             f"{n_lost:,} files could not be read and are left out.{first}",
             icon=":material/broken_image:",
         )
-        st.dataframe(table[["set", "path", "error"]], hide_index=True, width="stretch")
+        show_table(table[["set", "path", "error"]])
 
 
 def _open_another() -> None:
     st.subheader("Open another")
     roots = start.roots()
     allowed = plain(", ".join(map(str, (*roots.roots, *roots.addresses))))
-    st.caption(f"Folders under {allowed} may be opened; others through the variable OPENMAX_ROOTS.")
+    st.caption(f"Allowed are folders under {allowed}. The variable OPENMAX_ROOTS allows others.")
     with st.form("open", border=False):
         folder = st.text_input(
             "Folder of the workspace", placeholder="a folder with workspace.toml"
@@ -138,8 +138,8 @@ def _open_another() -> None:
 def _create() -> None:
     st.subheader("Create one")
     st.caption(
-        "Pictures lie in one folder a class below train and test; reject holds pictures of "
-        "unknowns. Nothing is copied."
+        "The train and test folders have one sub-folder for each class. The reject folder has "
+        "pictures of unknowns. Nothing is copied."
     )
     with st.form("create", border=False):
         folder = st.text_input("Folder of the new workspace")
@@ -151,8 +151,8 @@ def _create() -> None:
         reject = left.text_input("Reject folder", help="may be empty")
         classes = right.text_input(
             "Class names",
-            help="In the order of the network's outputs, with commas; empty: the "
-            "folders of train in alphabetical order.",
+            help="With commas, in the order of the network's outputs. If this is empty: the "
+            "sub-folders of train in alphabetical order.",
         )
         if st.form_submit_button("Create", icon=":material/create_new_folder:", type="primary"):
             given = {"folder": folder, "weights": weights, "train": train, "test": test}

@@ -1,4 +1,4 @@
-"""One recorded batch: its figures, its classes, and the pictures that are worth a look."""
+"""One recorded batch: its figures, its classes, and the pictures to look at."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import NumberColumn, TextColumn
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.monitor.records import RecordedBatch
-from openmax_core.monitor.report import BatchReport, class_table, p_text
+from openmax_core.monitor.report import class_table, p_text
 from openmax_core.monitor.shortlist import (
     picture_in_words,
     picture_lines,
@@ -20,12 +21,11 @@ from openmax_core.monitor.shortlist import (
 from openmax_core.workspace.samples import picture_bytes
 from openmax_core.workspace.workspace import Workspace
 from pages._monitor import batches
-from pages._shared.format import interval, percent, plain
+from pages._shared.format import interval, percent, plain, sentence
 from pages._shared.pictures import show_gallery, show_picture, thumbnail_of
-from pages._shared.widgets import csv_button, figure_card, show_error
+from pages._shared.widgets import csv_button, figure_card, show_error, show_table, show_unreadable
 
 NO_PICTURE = "It is no picture"
-MOST_ROWS = 12
 
 
 def show_batch(workspace: Workspace, record: RecordedBatch) -> None:
@@ -44,11 +44,11 @@ def show_batch(workspace: Workspace, record: RecordedBatch) -> None:
 
 
 def show_verdict(record: RecordedBatch, kind: str) -> None:
-    """Say in a box what gives alarm, or that nothing does."""
+    """Say in a box what gives an alarm, or that nothing does."""
     report = record.report
     text = (
         f"{kind}, **{plain(record.name)}**, {plain(report.rate_in_words)}. "
-        f"{plain(report.verdict[:1].upper() + report.verdict[1:])}."
+        f"{sentence(report.verdict)}"
     )
     if report.is_drifting:
         caution = f" {plain(report.caution)}." if report.caution else ""
@@ -74,14 +74,14 @@ def _show_figures(record: RecordedBatch) -> None:
             percent(report.expected.value),
             note=f"95 % {interval(report.expected.interval)}",
             explanation=f"Rejected of the {report.expected.n:,} test pictures at the same "
-            f"threshold. They are known ones only.{_expectation(report)}",
+            f"threshold. All of them are known. {sentence(report.expectation_in_words)}",
         )
         figure_card(
             "Classes drifted",
             f"{n_drifted:,} of {n_tested:,}",
-            note=f"{untested:,} not tested: too few" if untested else "all classes tested",
-            explanation="Distances to the class's mean against those of test pictures with the "
-            "same answer: Cramér–von Mises, corrected over the classes by Holm.",
+            note=f"{untested:,} not tested: too few pictures" if untested else "all classes tested",
+            explanation="Distances to the class's mean, compared with test pictures of the same "
+            "predicted class: Cramér–von Mises test, Holm's correction for all classes.",
         )
         figure_card(
             "Pictures",
@@ -90,55 +90,43 @@ def _show_figures(record: RecordedBatch) -> None:
         )
     mix = report.mix
     st.caption(
-        f"{plain(report.difference_in_words[:1].upper() + report.difference_in_words[1:])} · "
-        f"{percent(mix.distance)} of the pictures in other classes than the test set's, p "
-        f"{plain(p_text(mix.p_value))}, which gives no alarm: a test set's mix is often chosen"
+        f"{sentence(report.difference_in_words)} The mix of predicted classes differs from the "
+        f"test set's by {percent(mix.distance)} (total variation distance, p "
+        f"{plain(p_text(mix.p_value))}). This gives no alarm: the mix of a test set is often "
+        "artificial."
     )
-
-
-def _expectation(report: BatchReport) -> str:
-    words = report.expectation_in_words
-    return f" {plain(words[:1].upper() + words[1:])}." if words else ""
 
 
 def _show_unreadable(pictures: pd.DataFrame) -> None:
     lost = pictures[pictures["error"] != ""]
-    if not len(lost):
-        return
-    with st.expander(f"{len(lost):,} files could not be read", icon=":material/broken_image:"):
-        st.dataframe(lost[["path", "error"]], hide_index=True, width="stretch")
+    if len(lost):
+        show_unreadable(f"{len(lost):,} files could not be read", lost[["path", "error"]])
 
 
 def _show_classes(record: RecordedBatch) -> None:
     table = class_table(record.report)
-    st.markdown("**Distances by class**, the surest drift first")
-    p_value = st.column_config.NumberColumn(format="%.2g")
-    share = st.column_config.NumberColumn(format="percent")
-    st.dataframe(
+    st.markdown("**Distances by class**, the clearest drift first")
+    share = NumberColumn(format="percent")
+    show_table(
         table.round({"share": 3, "test_share": 3}),
-        hide_index=True,
-        width="stretch",
-        placeholder="",
-        height="content" if len(table) <= MOST_ROWS else 460,
-        column_order=[
-            *("class", "verdict", "shift", "adjusted", "pictures", "share"),
-            *("test_pictures", "test_share"),
-        ],
-        column_config={
-            "class": st.column_config.TextColumn("Class", pinned=True),
+        {
+            "class": TextColumn("Class", pinned=True),
             "verdict": "Distances",
-            "shift": st.column_config.NumberColumn(
+            "shift": NumberColumn(
                 "Shift, IQR",
                 format="%+.2f",
-                help="Median of the batch less that of the test set, in interquartile ranges of "
+                help="Median of the batch minus median of the test set, in interquartile ranges of "
                 "the test set. Above 0 the pictures lie farther from the class's mean.",
             ),
-            "adjusted": p_value | {"label": "p", "help": "Corrected over the classes (Holm)."},
-            "pictures": st.column_config.NumberColumn("Pictures", format="localized"),
+            "adjusted": NumberColumn(
+                "p", format="%.2g", help="Corrected for the number of classes (Holm)."
+            ),
+            "pictures": NumberColumn("Pictures", format="localized"),
             "share": share | {"label": "of the batch"},
-            "test_pictures": st.column_config.NumberColumn("Test pictures", format="localized"),
+            "test_pictures": NumberColumn("Test pictures", format="localized"),
             "test_share": share | {"label": "of the test set"},
         },
+        placeholder="",
     )
     csv_button("Classes as CSV", table, "classes.csv")
 
@@ -146,14 +134,15 @@ def _show_classes(record: RecordedBatch) -> None:
 def _show_pictures(workspace: Workspace, record: RecordedBatch, pictures: pd.DataFrame) -> None:
     report = record.report
     listed = pictures_to_look_at(report, pictures)
-    title = "Pictures that changed most" if report.compared_with else "Pictures farthest out"
-    words = what_is_listed(report)
+    title = (
+        "Pictures that changed most" if report.compared_with else "Pictures farthest from the mean"
+    )
     st.markdown(f"**{title}**")
     if report.not_compared:
         st.caption(f":material/info: {plain(report.not_compared)}.")
-    st.caption(f"{plain(words[:1].upper() + words[1:])}.")
+    st.caption(sentence(what_is_listed(report)))
     if not len(listed):
-        none = "No score has moved" if report.compared_with else "There are none"
+        none = "No score has changed" if report.compared_with else "There are none"
         st.caption(f":material/check: {none}.")
         return
 
@@ -200,11 +189,7 @@ def _open(record: RecordedBatch, picture: pd.Series) -> None:
             "nearest class": picture["nearest"],
             "score now": f"{picture['score']:.4f}",
             "score before": f"{picture['score_before']:.4f}" if picture["before"] else "–",
-            "farther out than": f"{percent(picture['share'])} of test pictures with this answer",
+            "farther from the mean than": f"{percent(picture['share'])} of the class's test pictures",
             "beyond their median": f"{picture['excess']:+.2f} IQR",
         }
-        st.dataframe(
-            pd.DataFrame({"": list(rows), "value": list(rows.values())}),
-            hide_index=True,
-            width="stretch",
-        )
+        show_table(pd.DataFrame({"": list(rows), "value": list(rows.values())}))

@@ -1,4 +1,4 @@
-"""How a batch is monitored: the shell's command, and a form that runs it on the server."""
+"""How to monitor a batch: the shell command, and a form that runs it on the server."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def date_of(record: RecordedBatch) -> str:
 def show_form(workspace: Workspace, choice: Choice | None) -> None:
     """Draw how to monitor a batch, in the shell or here."""
     st.subheader("Monitor a batch")
-    st.markdown("In the shell, every night for instance:")
+    st.markdown("In the shell, for example every night:")
     st.code(f'openmax monitor "{workspace.folder}" FOLDER --record --fail-on-drift', language="sh")
     st.caption(
-        "FOLDER holds pictures, in sub-folders or not; exit code 5 says that the batch has "
-        "drifted. Files with logits can be given too: `openmax monitor --help`."
+        "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the batch "
+        "has drifted. The command also reads files with logits: `openmax monitor --help`."
     )
     job = batches.job(workspace)
     if job is not None and job.is_running:
@@ -50,7 +50,7 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
             )
     if choice is None:
         return
-    st.markdown("Or here:")
+    st.markdown("Or on this page:")
     with (
         st.form("monitor", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
@@ -59,7 +59,8 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
         submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
     st.caption(
-        f"Folders under {code(', '.join(map(str, start.roots().roots)))}.{_example(workspace)}"
+        f"Allowed are folders under {code(', '.join(map(str, start.roots().roots)))}."
+        f"{_example(workspace)}"
     )
     if submitted and folder.strip():
         _begin(workspace, choice, folder.strip(), name.strip())
@@ -71,7 +72,7 @@ def _example(workspace: Workspace) -> str:
         folder = start.roots().check(workspace.pictures.folder("reject"))
     except OpenMaxError:  # there is none, or not on this machine
         return ""
-    return f" To see drift, take this workspace's unknowns: {code(str(folder))}."
+    return f" To see drift, use this workspace's unknowns: {code(str(folder))}."
 
 
 def _begin(workspace: Workspace, choice: Choice, folder: str, name: str) -> None:

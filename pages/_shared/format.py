@@ -46,3 +46,8 @@ def plain(text: str) -> str:
     escaped = "".join(f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in one_line)
     # At its beginning a dash, plus or number makes a list, and an equals sign a heading.
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped)
+
+
+def sentence(words: str) -> str:
+    """Words of the core as a sentence, see :func:`plain`."""
+    return plain(f"{words[:1].upper()}{words[1:]}.") if words else ""

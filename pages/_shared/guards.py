@@ -20,9 +20,7 @@ def require_workspace() -> Workspace:
     """Return the session's workspace, or say what is wrong and stop the page."""
     workspace = state.workspace()
     if workspace is None:
-        show_error(state.workspace_problem())
-        link_to("workspace", "Open or create another workspace")
-        st.stop()
+        _stop(state.workspace_problem(), "Open or create another workspace")
     return workspace
 
 
@@ -36,22 +34,25 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
         job = None  # evaluating says what is wrong
     if job is not None and not job.has_result:
         if job.problem:
-            show_error(job.problem)
-            link_to("workspace", "Go to the workspace")
-            st.stop()
+            _stop(job.problem)
         wait_for_counting(job)
     try:
         evaluation = state.evaluation(workspace)
     except OpenMaxError as error:
-        show_error(error)
-        link_to("workspace", "Go to the workspace")
-        st.stop()
+        _stop(error)
     _warn_if_stale(workspace)
     return workspace, evaluation
 
 
+def _stop(problem: object, way_out: str = "Go to the workspace") -> NoReturn:
+    """Say what is wrong, with a link to the Workspace page, and stop the page."""
+    show_error(problem)
+    link_to("workspace", way_out)
+    st.stop()
+
+
 def show_notice(workspace: Workspace) -> None:
-    """Say what one must know of the workspace's pictures, where they are shown."""
+    """Show the notice that belongs to the workspace's pictures, if it has one."""
     if workspace.settings.notice:
         # Not st.badge: it escapes brackets once more.
         st.markdown(f":gray-badge[:material/info: {plain(workspace.settings.notice)}]")
@@ -75,8 +76,8 @@ def show_provenance(evaluation: Evaluation) -> None:
     )
     if evaluation.sampling is not None:
         st.caption(
-            f":material/functions: {evaluation.accuracy_in_words} Single pictures, and what is "
-            f"said of classes and folders, are of {evaluation.sample_in_words}."
+            f":material/functions: {evaluation.accuracy_in_words} Single pictures and figures of "
+            f"classes and folders come from {evaluation.sample_in_words}."
         )
 
 
@@ -84,9 +85,7 @@ def _require_activations(workspace: Workspace) -> None:
     try:
         missing = [split for split in workspace.pictures.splits if not workspace.stored.has(split)]
     except OpenMaxError as error:
-        show_error(error)
-        link_to("workspace", "Go to the workspace")
-        st.stop()
+        _stop(error)
     job = jobs.extraction(workspace)
     if job is not None and job.is_running:
         if not missing:
@@ -97,15 +96,13 @@ def _require_activations(workspace: Workspace) -> None:
     if not missing:
         return
     if job is not None and job.problem:
-        show_error(job.problem)
-        link_to("workspace", "Go to the workspace")
-        st.stop()
+        _stop(job.problem)
     if state.is_demo(workspace) and (job is None or not job.is_cancelled):
         jobs.start_extraction(workspace)
         st.rerun()
     st.info(
         f"The pictures of {' and '.join(missing)} have not been through the network yet. "
-        "Run the extraction on the Workspace page; it is done once and stored.",
+        "Run the extraction on the Workspace page. It runs once and stores its results.",
         icon=":material/hourglass_empty:",
     )
     link_to("workspace", "Run the extraction")
@@ -113,10 +110,10 @@ def _require_activations(workspace: Workspace) -> None:
 
 
 def wait_for_counting(job: state.CountingJob, why: str = "") -> NoReturn:
-    """Draw the progress of counting many pictures, after why it is done, and stop the page."""
+    """Say why many pictures are counted, draw the progress, and stop the page."""
     st.info(
-        f"{why}There are so many pictures that this method is fitted and counted in chunks, once; "
-        "the counts are stored. It goes on when you leave this page.",
+        f"{why}There are very many pictures: this method is fitted and counted in chunks, only "
+        "once; the counts are stored. The work goes on when you leave this page.",
         icon=":material/functions:",
     )
     show_job(job, "Fitting and counting", "pictures")
@@ -138,6 +135,6 @@ def _warn_if_stale(workspace: Workspace) -> None:
     if changed:
         st.warning(
             f"The pictures in {', '.join(changed)} have changed since the extraction. The figures "
-            "are those of the extraction; run it again on the Workspace page.",
+            "are from before the change. Run the extraction again on the Workspace page.",
             icon=":material/warning:",
         )

@@ -75,8 +75,8 @@ def _jobs() -> dict[tuple[str, str], Job[Any, Any]]:
 def show_extraction(job: ExtractionJob, can_stop: bool = False) -> None:
     """Draw a running extraction's progress until it ends, then run the page again."""
     st.info(
-        "The pictures are going through the network, once. It goes on when you leave this page or "
-        "close it, and what is done is kept when it is stopped.",
+        "The pictures are going through the network, once. This goes on when you leave or close "
+        "this page. If you stop it, the finished part is kept.",
         icon=":material/memory:",
     )
     _show_progress(job, can_stop)
@@ -85,8 +85,8 @@ def show_extraction(job: ExtractionJob, can_stop: bool = False) -> None:
 def show_extraction_beside(job: ExtractionJob) -> None:
     """Draw a running extraction's progress on a page that shows figures of an earlier one."""
     st.info(
-        "Pictures that are new or changed are going through the network; the figures are those "
-        "from before until it ends.",
+        "New or changed pictures are going through the network. Until it ends, "
+        "the figures are those from before.",
         icon=":material/memory:",
     )
     _show_progress(job, can_stop=False)
@@ -98,7 +98,7 @@ def _show_progress(job: ExtractionJob, can_stop: bool) -> None:
             state.status.clear()
             st.rerun()
         if job.progress is None:
-            st.progress(0.0, text="Looking at the folders")
+            st.progress(0.0, text="Reading the folders")
             return
         split, progress = job.progress
         share = progress.done / progress.total if progress.total else 1.0

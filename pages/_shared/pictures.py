@@ -79,7 +79,7 @@ def show_nearest(evaluation: Evaluation, classes: Sequence[int], distances: Any,
     classes : indices, the nearest first
     distances, cdf : (C,) of the picture, to each class's mean and in its tail
     """
-    st.markdown("**How far out it lies**, beside the tails of the nearest classes")
+    st.markdown("**Distance to the nearest classes**, and where it lies in their Weibull CDFs")
     columns = st.columns(N_NEAREST, gap="medium")
     for column, index in zip(columns, classes[:N_NEAREST], strict=False):
         column.markdown(

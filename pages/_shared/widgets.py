@@ -1,14 +1,22 @@
-"""Messages, downloads and large numbers, the same on every page.
+"""Messages, tables, choices, downloads and large numbers: the same on every page.
 
-Messages name files, classes and settings: these are shown as they are.
+Messages name files, classes and settings as they are.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages._shared.format import plain
+
+Option = TypeVar("Option")
+MOST_ROWS = 15  # of a table without a scroll bar of its own
+TABLE_HEIGHT = 460
 
 
 def show_error(problem: object) -> None:
@@ -21,16 +29,76 @@ def show_warning(text: str) -> None:
     st.warning(plain(text), icon=":material/warning:")
 
 
-def csv_button(label: str, table: pd.DataFrame, file_name: str) -> None:
-    """Offer a table as a CSV file; taking it does not run the page again."""
-    st.download_button(
-        label,
-        table.to_csv(index=False),
-        file_name=file_name,
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
+def show_table(
+    table: pd.DataFrame, columns: Mapping[str, Any] | None = None, **options: Any
+) -> Any:
+    """Draw a table.
+
+    Parameters
+    ----------
+    columns : columns to show, in this order, each with its label or configuration; None: all
+    **options : of ``st.dataframe``
+    """
+    height = "content" if len(table) <= MOST_ROWS else TABLE_HEIGHT
+    drawn: dict[str, Any] = {"hide_index": True, "width": "stretch", "height": height} | options
+    return st.dataframe(
+        table,
+        column_order=None if columns is None else list(columns),
+        column_config=columns,
+        **drawn,
     )
+
+
+def show_unreadable(title: str, lost: pd.DataFrame) -> None:
+    """List files that could not be read, on request."""
+    with st.expander(title, icon=":material/broken_image:"):
+        show_table(lost)
+
+
+def choose(
+    place: DeltaGenerator,
+    label: str,
+    options: list[Option],
+    key: str,
+    default: Option,
+    name: Callable[[Option], str] = str,
+) -> Option:
+    """Draw a choice of one of a few options, which the session remembers."""
+    chosen = place.segmented_control(
+        label,
+        options,
+        format_func=name,
+        default=default,
+        required=True,
+        key=key,
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    return default if chosen is None else chosen
+
+
+def download(
+    label: str,
+    content: str | Callable[[], str],
+    file_name: str,
+    mime: str,
+    icon: str = ":material/data_object:",
+    **options: Any,
+) -> None:
+    """Offer a file; a click does not run the page again."""
+    st.download_button(
+        label, content, file_name=file_name, mime=mime, icon=icon, on_click="ignore", **options
+    )
+
+
+def csv_button(label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str) -> None:
+    """Offer a table, or one that is made on the click, as a CSV file."""
+    content = (
+        table.to_csv(index=False)
+        if isinstance(table, pd.DataFrame)
+        else lambda: table().to_csv(index=False)
+    )
+    download(label, content, name, "text/csv", ":material/download:")
 
 
 def figure_card(label: str, value: str, note: str, explanation: str | None = None) -> None:

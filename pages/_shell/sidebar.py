@@ -12,10 +12,10 @@ from pages._shared.widgets import show_warning
 from pages._shell import tour
 
 DESCRIPTIONS = {
-    "robust": "Chosen on evidence: a constant added to the logits changes nothing, and the "
-    "threshold decides rather than the tail alone.",
+    "robust": "Chosen in a comparison of methods. A constant added to the logits changes nothing, "
+    "and only the threshold rejects pictures.",
     "bendale": "The published method (Bendale & Boult, CVPR 2016).",
-    "notebook": "The notebook's: three-parameter Weibull on squared distances, softmax twice.",
+    "notebook": "As in the notebook: three-parameter Weibull on squared distances, softmax twice.",
 }
 
 
@@ -62,7 +62,7 @@ def _warn_of_unknown_name(names: list[str]) -> None:
         st.session_state["linked"] = asked if asked not in names else None
     if (unknown := st.session_state["linked"]) is not None:
         show_warning(
-            f"The link asks for the workspace '{unknown}', which is not under the allowed folders. "
+            f"The link names the workspace '{unknown}', which is not under the allowed folders. "
             "Open it by its folder on the Workspace page."
         )
 
@@ -84,9 +84,8 @@ def _take_defaults() -> None:
     st.session_state["first_method"] = defaults
     if before is not None:
         st.session_state["linked"] = None
-        st.session_state["method"] = defaults["method"]
-        st.session_state["tail_size"] = defaults["tail_size"]
-        st.session_state["alpha_rank"] = defaults["alpha_rank"]
+        for name in ("method", "tail_size", "alpha_rank"):
+            st.session_state[name] = defaults[name]
         st.session_state["floor"] = workspace.settings.defaults.min_test_accuracy
 
 
@@ -99,7 +98,7 @@ def _choose_preset() -> str:
         index=presets.index(first),
         key="method",
         bind="query-params",
-        help="How logits become C + 1 probabilities. "
+        help="How the method turns logits into C + 1 probabilities. "
         + " ".join(f"**{name}**: {text}" for name, text in DESCRIPTIONS.items()),
     )
 
@@ -115,7 +114,7 @@ def _choose_settings(preset: str) -> None:
         placeholder=f"{standard.tail_in_words} (preset)",
         key="tail_size",
         bind="query-params",
-        help="How many of the largest distances of each class its Weibull is fitted to.",
+        help="The Weibull of each class is fitted to its η largest distances.",
     )
     if standard.weighting != "all":
         st.number_input(
@@ -126,5 +125,5 @@ def _choose_settings(preset: str) -> None:
             placeholder=f"{standard.alpha_rank} (preset)",
             key="alpha_rank",
             bind="query-params",
-            help="How many top-ranked classes are re-weighted; at most all of them.",
+            help="OpenMax reduces the logits of the α top-ranked classes.",
         )

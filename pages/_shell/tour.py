@@ -31,10 +31,9 @@ class Step:
     Attributes
     ----------
     page : name of its page in the registry
-    target : selector of what it speaks of, and where that is a component, of its part
+    target : selector of what it speaks of, and of the part inside of a component or None
     text : what it says
-    figures : the figures that belong to it, in a sentence; those that a threshold moves are no
-        part of it, for the page shows them while they move
+    figures : a sentence with figures that do not depend on the threshold
     """
 
     title: str
@@ -45,8 +44,8 @@ class Step:
 
 
 def show(page: str) -> None:
-    """Draw the tour's bar on a page, where there is a tour; the browser hides it from who left."""
-    # Whoever follows a link came for its view; pages write the threshold into the address later.
+    """Draw the tour's bar where there is a tour; the browser hides it if a visitor has left it."""
+    # A link with a threshold shows its view without the tour. Pages write the threshold later.
     by_link = st.session_state.setdefault(BY_LINK, "threshold" in st.query_params)
     workspace = state.workspace()
     if workspace is None or not state.has_tour(workspace):
@@ -110,14 +109,14 @@ def _figures(workspace: Workspace, step: Step) -> str:
 def _problem(workspace: Workspace, evaluation: Evaluation) -> str:
     right = percent(evaluation.accuracy_before_rejection)
     return (
-        f"Before anything is rejected it is right on {right} of the {evaluation.curve.n_test:,} "
-        f"test pictures, and wrong on all {evaluation.curve.n_reject:,} others."
+        f"Without rejection it is right on {right} of the {evaluation.curve.n_test:,} test "
+        f"pictures, and wrong on all {evaluation.curve.n_reject:,} others."
     )
 
 
 def _weibull(workspace: Workspace, evaluation: Evaluation) -> str:
     tail = evaluation.openmax.settings_.tail_in_words
-    return f"A click on a panel shows the pictures that it was fitted to (η {tail})."
+    return f"Click a panel to see the pictures that the curve was fitted to (η {tail})."
 
 
 STEPS = (
@@ -125,39 +124,39 @@ STEPS = (
         "The problem",
         "overview",
         (".st-key-pictures", None),
-        "The classifier has learned four garages and nothing else: shown any other picture, it "
-        "still names one of the four. The first row below may be accepted, the second must be "
-        "rejected.",
+        "The classifier has learned four garages. For any other picture it still names one of the "
+        "four. It should accept the pictures in the first row and reject those in the second row.",
         _problem,
     ),
     Step(
         "The slider",
         "threshold",
         (".st-key-explorer", ".control"),
-        "Every picture gets a score, and is rejected where that is below the threshold. Drag it: "
-        "rejecting more of the unknowns costs right answers on the knowns.",
+        "Every picture has a score. It is rejected if its score is below the threshold. Move the "
+        "slider: a higher threshold rejects more unknowns, but also more knowns.",
     ),
     Step(
-        "The pictures that pay",
+        "Mistakes at this threshold",
         "threshold",
-        (".st-key-pictures_that_pay", None),
-        "What the threshold gets wrong, nearest to it first; a click on a picture shows why. "
-        "Further down a table counts the unknowns by kind, those that slip through most first.",
+        (".st-key-mistakes", None),
+        "These pictures are decided wrongly, nearest to the threshold first. Click a picture to "
+        "see why. A table below shows which kinds of unknowns are accepted most often.",
     ),
     Step(
         "The Weibull curves",
         "weibull",
         (".st-key-multiples", None),
-        "How far is too far? For each class, the curve fitted to its training pictures farthest "
-        "from their mean. Below it lie test pictures (blue) and unknowns taken for the class "
-        "(orange): where both overlap, they are hard to tell apart.",
+        "For each class, a curve is fitted to the training pictures that lie farthest from the "
+        "mean. Below it are test pictures (blue) and unknowns that look like the class (orange). "
+        "Where both overlap, they are hard to separate.",
         _weibull,
     ),
     Step(
         "Your own picture",
         "upload",
         ('[data-testid="stFileUploader"]', None),
-        "Drop pictures of your own, or click samples below. Each gets its verdict with the reason, "
-        "decided anew while you move the threshold. They stay in this session's memory.",
+        "Drop your own pictures, or click samples below. You see whether each picture is "
+        "accepted or rejected, and why, while you move the threshold. Your pictures stay in this "
+        "session's memory.",
     ),
 )

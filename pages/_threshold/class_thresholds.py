@@ -1,4 +1,4 @@
-"""A threshold per predicted class beside the single one, and whether that is worth it."""
+"""One threshold per predicted class, compared with a single threshold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> Opera
         chosen, gain = _choose(evaluation, objective)
     except NoFeasibleThresholdError as error:
         st.warning(
-            f"Thresholds per class cannot be judged: on one half of the pictures {error}.",
+            f"Thresholds per class cannot be compared. On one half of the pictures: {error}.",
             icon=":material/warning:",
         )
         return None
@@ -56,31 +56,31 @@ def _choose(evaluation: Evaluation, objective: Objective) -> tuple[ClassThreshol
 def _show_verdict(gain: Gain) -> None:
     if gain.is_worth_it:
         st.success(
-            "A threshold per class **pays**: it gains more than chance explains, on pictures that "
-            "it was not chosen on.",
+            "Thresholds per class are **better**: on pictures that were not used for the choice, "
+            "the gain is larger than chance.",
             icon=":material/trending_up:",
         )
     elif gain.net.interval.high >= 0:
         st.warning(
-            "The gain of a threshold per class is **within noise**: stay with the single one.",
+            "The gain of thresholds per class is **within noise**: use the single threshold.",
             icon=":material/warning:",
         )
     else:
         st.warning(
-            "A threshold per class is **worse** on pictures that it was not chosen on: stay with "
-            "the single one.",
+            "Thresholds per class are **worse** on pictures that were not used for the choice: use "
+            "the single threshold.",
             icon=":material/trending_down:",
         )
 
 
 def _gains(gain: Gain, objective: Objective, n_reject: int) -> pd.DataFrame:
-    """Differences to the single threshold, on pictures that neither was chosen on."""
+    """Differences to the single threshold, on pictures that were not used for either choice."""
     rows = {"Test accuracy": _in_words(gain.test_accuracy, is_share=True)}
     if n_reject:
         rows["Reject accuracy"] = _in_words(gain.reject_accuracy, is_share=True)
     rows.setdefault(objective.gain_name, _in_words(gain.value, objective.gain_is_share))
     if objective.requirement:
-        kept = f"{objective.gain_name}, at an unchanged constraint ({objective.requirement})"
+        kept = f"{objective.gain_name}, with the same constraint ({objective.requirement})"
         rows[kept] = _in_words(gain.net, objective.gain_is_share)
     return pd.DataFrame(
         {"gain over the single threshold, with 95 % interval": rows.values()}, index=list(rows)

@@ -1,4 +1,4 @@
-"""The decision: what the threshold is chosen for, what comes of it, and what that is worth."""
+"""The decision: what the threshold is chosen for, which one that gives, and how far to trust it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ CHOICES: dict[str, str] = {
     MostRejected.kind: "best Reject accuracy, with Test accuracy at least …",
     MostRight.kind: "best Test accuracy, with Reject accuracy at least …",
     FewestKnownRejected.kind: "best Reject accuracy, with at most … of the knowns rejected",
-    Balanced.kind: "best balance: the largest mean of both accuracies",
-    LeastCost.kind: "least expected cost …",
+    Balanced.kind: "largest mean of both accuracies",
+    LeastCost.kind: "lowest expected cost …",
 }
 
 
@@ -42,7 +42,7 @@ class Decision:
     ----------
     objective : what was asked for
     point : the best point; where nothing meets the constraint, the nearest; None without one
-    is_reached : the constraint holds
+    is_reached : the point meets the constraint
     spread : thresholds between which 95 % of the resamples choose; None if not asked for
     class_point : point with thresholds per class; None if not asked for
     """
@@ -55,7 +55,7 @@ class Decision:
 
     @property
     def floors(self) -> list[dict[str, Any]]:
-        """Lines across the curves that must not be crossed."""
+        """Lines across the curves: the accuracy may not be lower."""
         if isinstance(self.objective, MostRejected):
             share = self.objective.min_test_accuracy
             return [{"of": "test", "share": share, "label": f"Test accuracy ≥ {share:g}"}]
@@ -76,7 +76,7 @@ class Decision:
 def show_decision(
     workspace: Workspace, evaluation: Evaluation, threshold: float, kind: str
 ) -> Decision:
-    """Draw the sentence that the analyst completes, its answer, and how far to trust it.
+    """Draw what to choose the threshold for, the answer, and how far to trust it.
 
     Parameters
     ----------
@@ -106,18 +106,19 @@ def show_decision(
             "Choose on one half, report on the other",
             key="honest",
             persist_state="session",
-            help="A threshold that is chosen and counted on the same pictures flatters itself. "
-            "This splits test and reject set at random into halves (classes evenly, always the "
-            "same way), chooses on one, and counts on the other.",
+            help="Accuracies are too high if a threshold is chosen and counted on the same "
+            "pictures (selection bias). This splits test and reject set at random into two halves "
+            "(stratified by class, always the same split). It chooses on one half and counts on "
+            "the other.",
         )
         is_per_class = controls.toggle(
             "A threshold per class",
             key="per_class",
             persist_state="session",
             disabled=evaluation.sampling is not None,
-            help="Not at this size: scores are counted for all classes together."
+            help="Not available for so many pictures: scores are counted for all classes together."
             if evaluation.sampling is not None
-            else "A threshold for each predicted class, under the same constraint on all pictures "
+            else "One threshold for each predicted class. The constraint holds for all pictures "
             "together.",
         )
         spread = class_point = None
@@ -130,14 +131,14 @@ def show_decision(
         if curve.n_reject:
             won += f" and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} reject"
         st.caption(
-            f"'Unknown' is the most probable for {won} pictures: these are rejected at every "
+            f"For {won} pictures, 'unknown' is the most probable class. They are rejected at every "
             "threshold."
         )
     return Decision(objective, point, is_reached, spread, class_point)
 
 
 def _ask(workspace: Workspace) -> Objective:
-    """Draw the sentence and return what it says."""
+    """Draw the objective's inputs and return it."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     kind = row.selectbox(
         "Choose the threshold with the",
@@ -183,7 +184,7 @@ def _number(
     most: float = 1.0,
     step: float = 0.01,
 ) -> float:
-    """Draw a number from 0 that the session remembers, as a part of a sentence."""
+    """Draw an input for a number from 0, which the session remembers."""
     return place.number_input(
         label,
         min_value=0.0,
@@ -207,27 +208,27 @@ def _figures(point: OperatingPoint, objective: Objective, kind: str) -> str:
     if isinstance(objective, LeastCost):
         cost = f" Expected cost **{objective.cost_of(outcome):.4g}** a picture."
     return (
-        f"Test accuracy {test} with {reject}.{cost} Chosen and counted on the same pictures, so it "
-        "flatters a little."
+        f"Test accuracy {test} with {reject}.{cost} It was chosen and counted on the same "
+        "pictures, so these figures are a little too high."
     )
 
 
 def _show_honest(
     evaluation: Evaluation, objective: Objective, kind: str
 ) -> tuple[float, float] | None:
-    """Draw honest beside flattering figures; returns where 95 % of the resamples choose."""
+    """Draw figures of both halves; returns the range that 95 % of the resamples choose in."""
     try:
         _show_halves(_choose_on_half(evaluation, objective), objective, kind)
     except NoFeasibleThresholdError as error:
-        st.warning(f"On one half of the pictures {error}.", icon=":material/warning:")
+        st.warning(f"On one half of the pictures: {error}.", icon=":material/warning:")
     return _show_spread(_resample(evaluation, objective))
 
 
 def _show_halves(halves: HalfChoice, objective: Objective, kind: str) -> None:
     chosen, reported = halves.chosen, halves.reported
     st.markdown(
-        f"Chosen on one half: **threshold {threshold_text(chosen.threshold)}**. What it promises "
-        "there, and what it keeps on the other half:"
+        f"Chosen on one half: **threshold {threshold_text(chosen.threshold)}**. Figures on that "
+        "half and on the other half:"
     )
     rows = [
         ("Test accuracy", chosen.outcome.correct, chosen.n_test, reported.correct, reported.n_test)
@@ -245,18 +246,18 @@ def _show_halves(halves: HalfChoice, objective: Objective, kind: str) -> None:
     st.table(
         {
             "": [name for name, *_ in rows],
-            "flattering: the half it was chosen on": [
+            "the half it was chosen on: too high": [
                 counted(count, total, kind) for _, count, total, _, _ in rows
             ],
-            "honest: the other half": [counted(count, total, kind) for *_, count, total in rows],
+            "the other half: unbiased": [counted(count, total, kind) for *_, count, total in rows],
         },
         hide_index=True,
         border="horizontal",
     )
     if (requirement := objective.requirement) and not objective.is_met(reported):
         st.caption(
-            f":material/warning: On the other half it misses what was asked for ({requirement}): "
-            f"{objective.reached(reported)}."
+            ":material/warning: On the other half it does not meet the constraint "
+            f"({requirement}): {objective.reached(reported)}."
         )
 
 
@@ -273,8 +274,8 @@ def _resample(evaluation: Evaluation, objective: Objective) -> Spread:
 def _show_spread(spread: Spread) -> tuple[float, float] | None:
     if not len(spread.thresholds):
         st.caption(
-            f"In none of {spread.n_resamples} resamples of the pictures does a threshold meet the "
-            "constraint."
+            f"No threshold meets the constraint in any of {spread.n_resamples} resamples of the "
+            "pictures."
         )
         return None
     missed = (
@@ -284,8 +285,8 @@ def _show_spread(spread: Spread) -> tuple[float, float] | None:
     )
     low, middle, high = spread.quantiles(0.025, 0.5, 0.975)
     st.caption(
-        f"Over {spread.n_resamples} resamples of the pictures the chosen threshold lies between "
-        f"**{low:.4g}** and **{high:.4g}** in 95 %, in the middle at "
-        f"**{middle:.4g}**; the band below the slider.{missed}"
+        f"{spread.n_resamples} resamples of the pictures (bootstrap) choose thresholds with the "
+        f"median **{middle:.4g}**; 95 % of them lie between **{low:.4g}** and **{high:.4g}**, the "
+        f"band below the slider.{missed}"
     )
     return low, high

@@ -1,4 +1,4 @@
-"""The pictures that pay for the threshold, nearest to it first; a click opens one."""
+"""Mistakes at the threshold, nearest to it first; a click opens a picture."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from openmax_core.analysis.mistakes import find_mistakes, picture_at
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import pictures
-from pages._shared.format import plain
+from pages._shared.format import plain, sentence
 from pages._shared.guards import show_notice
+from pages._shared.widgets import choose
 
 ACCEPTED, REJECTED, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
 
 
 def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float) -> None:
-    """Draw what the threshold gets wrong, a page of thumbnails at a time."""
+    """Draw the pictures that are decided wrongly, a page of thumbnails at a time."""
     found = find_mistakes(evaluation, threshold)
     curve = evaluation.curve
     tables = {
@@ -29,16 +30,9 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
         CONFUSED: (found.confused, f"of {curve.n_test:,} knowns are accepted in a wrong class"),
     }
     row = st.container(horizontal=True, vertical_alignment="center")
-    kind = row.segmented_control(
-        "Which pictures",
-        list(tables),
-        default=ACCEPTED if curve.n_reject else REJECTED,
-        required=True,
-        key="mistakes",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    table, in_words = tables[kind or ACCEPTED]
+    default = ACCEPTED if curve.n_reject else REJECTED
+    kind = choose(row, "Which pictures", list(tables), "mistakes", default)
+    table, in_words = tables[kind]
     among = f" in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
     row.caption(f"**{len(table):,}** {in_words}{among}; nearest to the threshold first.")
     with row:
@@ -64,16 +58,16 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
 
 
 def _lines(picture: dict[Hashable, Any], is_rejected: bool) -> list[str]:
-    """Score and distance to the line, prediction, truth."""
-    gap = "'unknown' won" if pd.isna(picture["gap"]) else f"{picture['gap']:.4f} away"
+    """Score and its difference to the threshold, prediction, truth."""
+    gap = "'unknown' most probable" if pd.isna(picture["gap"]) else f"{picture['gap']:.4f} away"
     folder = str(picture["path"]).split("/")[0] if "/" in str(picture["path"]) else ""
     truth = picture["truth"]
     if picture["split"] == "reject" and folder:
         truth = folder
     return [
         f"{picture['score']:.4f} · {gap}",
-        f"{'nearest' if is_rejected else 'taken for'}: {picture['predicted']}",
-        f"truth: {truth}",
+        f"{'nearest class' if is_rejected else 'accepted as'}: {picture['predicted']}",
+        f"true: {truth}",
     ]
 
 
@@ -89,8 +83,8 @@ def _open(
         show_notice(workspace)
     with right:
         decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"
-        st.markdown(f"**{plain(decision)}** · it is **{plain(str(picture['truth']))}**")
-        st.caption(f"{plain(opened.reason[:1].upper() + opened.reason[1:])}.")
+        st.markdown(f"**{plain(decision)}** · true class: **{plain(str(picture['truth']))}**")
+        st.caption(sentence(opened.reason))
         own = None if evaluation.openmax.settings_.second_softmax else threshold
         st.plotly_chart(
             figures.probability_figure(evaluation.openmax.class_names_, opened.probabilities, own),

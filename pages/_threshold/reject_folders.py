@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
+from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
 from openmax_core.analysis.reject_folders import RejectFolders, folder_table, reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from pages._shared import state
-
-MOST_ROWS = 12
+from pages._shared.widgets import show_table
 
 
 def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str) -> None:
@@ -19,27 +21,23 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
         return
     among = f", in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
     table = folder_table(folders.at(threshold, interval))
-    st.subheader("Which unknowns slip through")
+    st.subheader("Reject accuracy by kind of unknown")
     st.caption(
-        f"Reject accuracy at threshold {threshold_text(threshold)} by folder of the reject set, "
-        f"the worst first{among}."
+        f"At threshold {threshold_text(threshold)}, by folder of the reject set, the worst "
+        f"first{among}."
     )
-    bound = st.column_config.NumberColumn(format="%.3f", help=f"95 % {interval} interval")
-    st.dataframe(
+    bound: dict[str, Any] = {"format": "%.3f", "help": f"95 % {interval} interval"}
+    show_table(
         table,
-        hide_index=True,
-        width="stretch",
-        height="content" if len(table) <= MOST_ROWS else 460,
-        column_order=["folder", "reject_accuracy", "low", "high", "accepted", "pictures"],
-        column_config={
-            "folder": st.column_config.TextColumn("Folder", pinned=True),
-            "reject_accuracy": st.column_config.ProgressColumn(
+        {
+            "folder": TextColumn("Folder", pinned=True),
+            "reject_accuracy": ProgressColumn(
                 "Reject accuracy", min_value=0.0, max_value=1.0, format="%.3f"
             ),
-            "low": bound | {"label": "95 % from"},
-            "high": bound | {"label": "to"},
-            "accepted": st.column_config.NumberColumn("Accepted", format="localized"),
-            "pictures": st.column_config.NumberColumn("of", format="localized"),
+            "low": NumberColumn("95 % from", **bound),
+            "high": NumberColumn("to", **bound),
+            "accepted": NumberColumn("Accepted", format="localized"),
+            "pictures": NumberColumn("of", format="localized"),
         },
     )
 

@@ -1,11 +1,12 @@
-"""Saved points: name and note, side by side, and one of them the workspace's default."""
+"""Saved points with name and note; one of them can become the workspace's default."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
+from streamlit.column_config import NumberColumn
 from streamlit.errors import StreamlitAPIException
 
 from openmax_core.errors import OpenMaxError
@@ -46,10 +47,15 @@ def show_saved_points(
         if row.form_submit_button(text, icon=":material/bookmark_add:", type="primary"):
             chosen = class_point if is_per_class and class_point is not None else point
             moment = datetime.now(UTC).isoformat(timespec="seconds")
-            _save(workspace, SavedPoint(name.strip(), note.strip(), moment, chosen))
+            saving = SavedPoint(name.strip(), note.strip(), moment, chosen)
+            _change(
+                lambda: workspace.saved_points.add(saving),
+                f"Saved as '{saving.name}'.",
+                ":material/bookmark_added:",
+            )
     if not saved:
         st.caption(
-            "No point is saved yet. Saved points are compared here and marked on the curves."
+            "No point is saved yet. Saved points appear in a table here and as marks on the curves."
         )
         return
     _show_table(workspace, saved)
@@ -59,18 +65,26 @@ def show_saved_points(
     if row.button(
         "Make it the default",
         icon=":material/flag:",
-        help="Upload, 'openmax predict' and new visits then decide with this method and threshold.",
+        help="Upload, 'openmax predict' and new visits then use this method and threshold.",
     ):
-        _make_default(workspace, item)
+        _change(
+            lambda: workspace.choose(item.point),
+            f"'{item.name}' is now the workspace's operating point.",
+            ":material/flag:",
+        )
     if row.button(
         "Show",
         icon=":material/my_location:",
-        help="Move to its threshold, and to its method.",
+        help="Go to its method and threshold.",
         on_click=lambda: state.show_point(workspace, item.point),
     ):
         st.rerun()  # its method is the sidebar's and the whole page's
     if row.button("Delete", icon=":material/delete:"):
-        _delete(workspace, item)
+        _change(
+            lambda: workspace.saved_points.remove(item.name),
+            f"'{item.name}' is deleted.",
+            ":material/delete:",
+        )
 
 
 def _show_table(workspace: Workspace, saved: Sequence[SavedPoint]) -> None:
@@ -81,13 +95,13 @@ def _show_table(workspace: Workspace, saved: Sequence[SavedPoint]) -> None:
         default = None
     table = comparison_table(saved)
     table.insert(0, "default", [item.point == default for item in saved])
-    share = st.column_config.NumberColumn(format="%.4f")
+    share = NumberColumn(format="%.4f")
     st.dataframe(
         table,
         hide_index=True,
         width="stretch",
         column_config={
-            "threshold": st.column_config.NumberColumn(format="%.15g"),
+            "threshold": NumberColumn(format="%.15g"),
             "test_accuracy": share | {"label": "Test accuracy"},
             "test_interval": "95 % interval",
             "reject_accuracy": share | {"label": "Reject accuracy"},
@@ -97,38 +111,14 @@ def _show_table(workspace: Workspace, saved: Sequence[SavedPoint]) -> None:
     )
 
 
-def _save(workspace: Workspace, saved: SavedPoint) -> None:
+def _change(work: Callable[[], object], said: str, icon: str) -> None:
+    """Change what is stored, say so, and draw the points as they are now."""
     try:
-        workspace.saved_points.add(saved)
+        work()
     except OpenMaxError as error:
         show_error(error)
         return
-    st.toast(f"Saved as '{saved.name}'.", icon=":material/bookmark_added:")
-    _draw_again()
-
-
-def _make_default(workspace: Workspace, saved: SavedPoint) -> None:
-    try:
-        workspace.choose(saved.point)
-    except OpenMaxError as error:
-        show_error(error)
-        return
-    st.toast(f"'{saved.name}' is now the workspace's operating point.", icon=":material/flag:")
-    _draw_again()
-
-
-def _delete(workspace: Workspace, saved: SavedPoint) -> None:
-    try:
-        workspace.saved_points.remove(saved.name)
-    except OpenMaxError as error:
-        show_error(error)
-        return
-    st.toast(f"'{saved.name}' is deleted.", icon=":material/delete:")
-    _draw_again()
-
-
-def _draw_again() -> None:
-    """Run again what drew the points as they were before the change."""
+    st.toast(said, icon=icon)
     try:
         st.rerun(scope="fragment")
     except StreamlitAPIException:  # the click came with a run of the whole page

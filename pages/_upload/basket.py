@@ -112,8 +112,8 @@ def _run(
 
     def on_wait(before: int) -> None:
         place.info(
-            f"The network is busy with {before} other{'s' * (before > 1)} before you; "
-            "your pictures get their turn between theirs.",
+            f"The network is busy with pictures of {before} other visitor{'s' * (before > 1)}. "
+            "Your pictures take turns with theirs.",
             icon=":material/hourglass_top:",
         )
 

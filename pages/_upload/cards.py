@@ -1,4 +1,4 @@
-"""The cards of decided pictures: one component that follows the threshold under the finger."""
+"""The cards of decided pictures: a component that follows the threshold in the browser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.column_config import NumberColumn, ProgressColumn
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.intake import Upload
@@ -23,12 +24,12 @@ from openmax_core.prediction.verdicts import (
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import cards, moved, take_threshold
-from pages._shared.format import plain
+from pages._shared.format import plain, sentence
 from pages._shared.pictures import show_nearest
+from pages._shared.widgets import csv_button, download, show_table
 from pages._upload import basket
 
 KEY, SENT = "cards", "cards_sent"
-MOST_ROWS = 12
 PICTURE_WIDTH = 200
 
 
@@ -38,7 +39,7 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
     threshold = state.threshold(workspace, evaluation)
     scored, board = _scored(workspace, evaluation, answered)
     by_class = _class_thresholds(workspace, evaluation)
-    # Above the cards, which may be many; filled once the threshold is known that decides them.
+    # They stand above the cards. They need the threshold, which the cards tell.
     downloads = st.container(horizontal=True, horizontal_alignment="right")
     result = _draw(workspace, evaluation, board, answered, threshold, by_class)
     used = None
@@ -87,7 +88,7 @@ def _draw(
     by_class: tuple[float, dict[str, float]] | None,
 ) -> Any:
     keys = [file.key for file in basket.files()]
-    # What the browser has is not sent again; where it has lost it, it says so.
+    # The browser keeps what was sent, and asks for what it has lost.
     # Another network may see another part of the same picture.
     seen_by = workspace.classifier.key
     sent: set[str] = st.session_state.get(SENT, set())
@@ -126,23 +127,14 @@ def _show_downloads(
 ) -> None:
     preset = evaluation.openmax.preset_
     limits = class_limits(evaluation.openmax.class_names_, threshold, by_class)
-    st.download_button(
-        "Results as CSV",
-        lambda: decision_table(scored, limits).to_csv(index=False),
-        file_name=f"decisions-{preset}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-    )
-    st.download_button(
+    csv_button("Results as CSV", lambda: decision_table(scored, limits), f"decisions-{preset}.csv")
+    download(
         "Results as JSON",
         lambda: results_json(evaluation, scored, threshold, by_class),
-        file_name=f"decisions-{preset}.json",
-        mime="application/json",
-        icon=":material/data_object:",
-        on_click="ignore",
-        help="Method, settings, threshold and fingerprint of the data, and of every picture "
-        "logits, probabilities before and after OpenMax, distances and CDFs.",
+        f"decisions-{preset}.json",
+        "application/json",
+        help="Method, settings, threshold and fingerprint of the data. For every picture: logits, "
+        "probabilities before and after OpenMax, distances and CDFs.",
     )
 
 
@@ -176,9 +168,8 @@ def _open(
     """Draw both pictures, the reason, the classes' figures and the nearest Weibull CDFs."""
     is_accepted = decision["verdict"] == ACCEPTED
     verdict = f"Accepted as {decision['decision']}" if is_accepted else "Rejected"
-    reason = str(decision["reason"])
     st.markdown(f"**{plain(verdict)}** · {plain(file.name)}")
-    st.caption(f"{plain(reason[:1].upper() + reason[1:])}.")
+    st.caption(sentence(str(decision["reason"])))
     pictures, numbers = st.columns([1, 3], gap="medium")
     view = large_view(file.content, workspace.settings.transform)
     if view is not None:
@@ -188,18 +179,18 @@ def _open(
         pictures.image(view.seen, width=PICTURE_WIDTH)
         pictures.caption("What the network sees, {} × {} pixels".format(*view.seen_size))
     table = class_values(scored, row)
-    share = st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.4f")
-    numbers.dataframe(
-        table,
-        hide_index=True,
-        placeholder="",
-        height="content" if len(table) <= MOST_ROWS else 460,
-        column_config={
-            "logit": st.column_config.NumberColumn(format="%.3f"),
-            "before": share | {"label": "before"},
-            "after": share | {"label": "after OpenMax"},
-            "distance": st.column_config.NumberColumn(format="%.4g"),
-            "cdf": share | {"label": "Weibull CDF"},
-        },
-    )
+    share = ProgressColumn(min_value=0.0, max_value=1.0, format="%.4f")
+    with numbers:
+        show_table(
+            table,
+            {
+                "class": "class",
+                "logit": NumberColumn(format="%.3f"),
+                "before": share | {"label": "before"},
+                "after": share | {"label": "after OpenMax"},
+                "distance": NumberColumn(format="%.4g"),
+                "cdf": share | {"label": "Weibull CDF"},
+            },
+            placeholder="",
+        )
     show_nearest(evaluation, scored.ranked(row), scored.distances[row], scored.cdf[row])

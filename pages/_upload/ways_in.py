@@ -1,4 +1,4 @@
-"""The ways in: files and archives dropped, the camera, and samples of the workspace."""
+"""Where pictures come from: dropped files and archives, the camera, samples of the workspace."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_LISTED = 5
 
 
 def show_ways_in(workspace: Workspace, evaluation: Evaluation) -> None:
-    """Draw all ways in; what comes through them is in the basket afterwards."""
+    """Draw all sources of pictures; the basket then has the new pictures."""
     known = ", ".join(workspace.classes[:8]) + (" …" if len(workspace.classes) > 8 else "")
     key = f"upload_{st.session_state.setdefault('upload_turn', 0)}"
     st.file_uploader(
@@ -39,19 +39,19 @@ def show_ways_in(workspace: Workspace, evaluation: Evaluation) -> None:
         key=key,
         on_change=lambda: _take(key),
         max_upload_size=MAX_ARCHIVE_BYTES // 1_000_000,
-        help="JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF, told by content and not by name.",
+        help="JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF. The content decides, not the name.",
     )
     st.caption(
         f"Up to {MAX_FILES} pictures of {megabytes(MAX_FILE_BYTES)} each, a ZIP of up to "
         f"{megabytes(MAX_ARCHIVE_BYTES)}. They stay in this session's memory: no other visitor "
-        "sees them, nothing is written to disk, and they are gone when you close the page."
+        "sees them, nothing is written to disk, and closing the page deletes them."
     )
     _show_samples(workspace, evaluation)
-    # Only on request: the browser asks for leave as soon as a camera is drawn.
+    # Only on request: the browser asks for permission as soon as a camera is drawn.
     if st.toggle("Use the camera", key="camera_open"):
         photo_key = f"camera_{st.session_state.setdefault('camera_turn', 0)}"
         st.camera_input(
-            "Take a photo: it is decided on like any other picture",
+            "Take a photo. It is treated like any other picture",
             key=photo_key,
             on_change=lambda: _photograph(photo_key),
             width=480,
@@ -59,17 +59,17 @@ def show_ways_in(workspace: Workspace, evaluation: Evaluation) -> None:
 
 
 def show_refused(refused: tuple[Refused, ...]) -> None:
-    """Name every file that was not taken, with the reason and the way out."""
+    """Name every file that was not accepted, with the reason and the way out."""
     if not refused:
         return
     one = len(refused) == 1
-    head = f"**{len(refused)} file{'' if one else 's'} {'was' if one else 'were'} not taken:**"
+    head = f"**{len(refused)} file{'' if one else 's'} {'was' if one else 'were'} not accepted:**"
     lines = [f"- {plain(item.name)}: {plain(item.reason)}" for item in refused[:MOST_LISTED]]
     if (more := len(refused) - MOST_LISTED) > 0:
         lines.append(f"- and {more} more, listed below")
     st.warning("\n".join([head, *lines]), icon=":material/warning:")
     if more > 0:
-        with st.expander(f"All {len(refused)} files that were not taken"):
+        with st.expander(f"All {len(refused)} files that were not accepted"):
             st.dataframe(
                 {
                     "file": [item.name for item in refused],
@@ -96,7 +96,7 @@ def _photograph(key: str) -> None:
 
 
 def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
-    """Draw pictures of the workspace that a click adds, and takes away."""
+    """Draw pictures of the workspace; a click adds one or removes it."""
     added = _added_samples(workspace)
     held = {file.key for file in basket.files()}
     items: list[dict[str, Any]] = []

@@ -46,10 +46,10 @@ def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: f
         column.markdown(f"**{name}**")
         column.plotly_chart(figure, key=f"class_{name}", config=PLOT)
     st.caption(
-        "Marks below the CDF: test pictures of this class, and reject pictures whose largest logit "
-        "is this class. Dashed: the distance that tells those rejected at threshold "
-        f"{threshold_text(threshold)} from those accepted best. "
-        "QQ plot: on the line where the tail is as its Weibull; 95 % of draws lie in the band."
+        "Marks below the CDF: test pictures of this class, and reject pictures with the largest "
+        "logit for this class. Dashed line: the distance that separates rejected and accepted "
+        f"pictures best, at threshold {threshold_text(threshold)}. QQ plot: points on the line "
+        "mean that the tail follows its Weibull; 95 % of random draws lie in the band."
     )
     facts = class_facts(evaluation, health, index, limit, boundary)
     st.table(facts.set_index("figure"), border="horizontal")

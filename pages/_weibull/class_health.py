@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
+from streamlit.column_config import LineChartColumn, NumberColumn, TextColumn
 
 from openmax_core.analysis.class_health import Health, health_table, matching
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.jobs import show_job
-from pages._shared.widgets import csv_button, show_error
+from pages._shared.widgets import csv_button, show_error, show_table
 from pages._weibull.class_multiples import MOST_PLOTS
 from pages._weibull.fits import FitJob
 
 N_FIRST = 6
-COLUMNS = (
-    *("class", "fit", "tail", "p_value", "anderson_darling", "warning"),
-    *("shape", "location", "scale", "tail_size", "correct", "training_pictures"),
-    *("beyond_tail", "n_test", "dominance"),
-)
 SEARCH_WIDTH = 320
 
 
@@ -40,57 +38,56 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
         order = [index for index in order if index in found]
         table = table[table["index"].isin(order)]
     if not order:
-        st.caption("No class has this in its name.")
+        st.caption("No class has this text in its name.")
         return []
     n_replicates = health.goodness.n_replicates
     has_p = bool(table["p_value"].notna().any())
-    share = st.column_config.NumberColumn(format="percent")
-    number = st.column_config.NumberColumn(format="%.4g")
-    event = st.dataframe(
+    share, number = NumberColumn(format="percent"), NumberColumn(format="%.4g")
+    columns: dict[str, Any] = {
+        "class": TextColumn(pinned=True),
+        "fit": LineChartColumn(
+            y_min=0,
+            y_max=1,
+            help="The fitted CDF at the tail's distances: a straight line from 0 to 1 if the "
+            "Weibull follows the tail.",
+        ),
+        "tail": LineChartColumn(help="The tail's distances, nearest first."),
+        "p_value": NumberColumn(
+            "p",
+            format="%.3f",
+            help="Goodness of fit: small if the tail does not follow the Weibull.",
+        ),
+        "anderson_darling": number | {"label": "A²", "help": "Anderson–Darling: large is bad."},
+        "warning": TextColumn(width="medium"),
+        "shape": number,
+        "location": number,
+        "scale": number,
+        "tail_size": "η used",
+        "correct": "correct",
+        "training_pictures": "training pictures",
+        "beyond_tail": share
+        | {
+            "label": "beyond the tail",
+            "help": "Test pictures of the class farther away than every training picture.",
+        },
+        "n_test": "test pictures",
+        "dominance": share
+        | {
+            "label": "influence of one picture",
+            "help": "How far the mean moves at most without one picture, as a share of the median "
+            "distance.",
+        },
+    }
+    if not has_p:
+        del columns["p_value"]
+    event = show_table(
         table,
-        hide_index=True,
-        width="stretch",
+        columns,
         height="content" if is_few else 390,
         on_select="rerun",
         selection_mode="multi-row",
         # Rows are selected by their place: in another order it is another table.
         key=f"health_{state.method_key(workspace)}_{evaluation.data}_{n_replicates}_{search}",
-        column_order=[name for name in COLUMNS if has_p or name != "p_value"],
-        column_config={
-            "class": st.column_config.TextColumn("class", pinned=True),
-            "fit": st.column_config.LineChartColumn(
-                "fit",
-                y_min=0,
-                y_max=1,
-                help="The fitted CDF at the tail's distances: a straight line from 0 to 1 where "
-                "the Weibull follows the tail.",
-            ),
-            "tail": st.column_config.LineChartColumn(
-                "tail", help="The tail's distances, nearest first."
-            ),
-            "p_value": st.column_config.NumberColumn(format="%.3f")
-            | {"label": "p", "help": "Goodness of fit: small where the tail is no such Weibull."},
-            "anderson_darling": number | {"label": "A²", "help": "Anderson–Darling: large is bad."},
-            "beyond_tail": share
-            | {
-                "label": "beyond the tail",
-                "help": "Test pictures of the class farther out than every training picture.",
-            },
-            "n_test": st.column_config.NumberColumn("test pictures"),
-            "dominance": share
-            | {
-                "label": "pull of one picture",
-                "help": "How far the mean moves without one picture, at most, as a share of the "
-                "median distance.",
-            },
-            "tail_size": st.column_config.NumberColumn("η used"),
-            "correct": st.column_config.NumberColumn("correct"),
-            "training_pictures": st.column_config.NumberColumn("training pictures"),
-            "shape": number,
-            "location": number,
-            "scale": number,
-            "warning": st.column_config.TextColumn("warning", width="medium"),
-        },
     )
     _explain(evaluation, health)
     csv_button(
@@ -116,7 +113,7 @@ def _to_plot(event: object, order: list[int], is_few: bool) -> list[int]:
     selected = [order[row] for row in rows if row < len(order)]
     if len(selected) > MOST_PLOTS:
         st.caption(
-            f":material/info: {len(selected)} classes are selected; the first {MOST_PLOTS} are "
+            f":material/info: {len(selected)} classes are selected. The first {MOST_PLOTS} are "
             "drawn."
         )
     if selected:
@@ -125,7 +122,7 @@ def _to_plot(event: object, order: list[int], is_few: bool) -> list[int]:
         return sorted(order)
     if len(order) > N_FIRST:
         st.caption(
-            f"Nothing is selected, so the {N_FIRST} worst fits are drawn. Tick up to {MOST_PLOTS} "
+            f"No row is selected, so the {N_FIRST} worst fits are drawn. Select up to {MOST_PLOTS} "
             "rows to see others."
         )
     return order[:N_FIRST]
@@ -136,11 +133,11 @@ def _explain(evaluation: Evaluation, health: Health) -> None:
     parts = ["Worst fit first."]
     if goodness.n_replicates:
         parts.append(
-            f"**p** comes from up to {goodness.n_replicates} tails a class, drawn from its "
-            "Weibull and fitted again: the share that fits no better. "
-            "A small p says that the Weibull does not follow the distances, which is usual with "
-            "libMR's form and many pictures; what it costs shows in the test pictures beyond the "
-            "tail."
+            f"**p** comes from a parametric bootstrap: up to {goodness.n_replicates} tails per "
+            "class are drawn from its Weibull and fitted again. p is the share of them that fits no "
+            "better. A small p means that the distances do not follow the Weibull. This is usual "
+            "with libMR's form and many pictures. The column 'beyond the tail' shows the effect on "
+            "test pictures."
         )
     parts += [
         f"{count:,} {'class has' if count == 1 else 'classes have'} no p: {reason}."
@@ -148,7 +145,7 @@ def _explain(evaluation: Evaluation, health: Health) -> None:
     ]
     if health.is_sampled(evaluation.openmax.n_correct_):
         parts.append(
-            f"The pull of one picture was examined on at most {health.n_examined.max():,} "
-            "training pictures a class, drawn at random; the farthest may not be among them."
+            f"The influence of one picture was examined on at most {health.n_examined.max():,} "
+            "random training pictures per class. The farthest may not be among them."
         )
     st.caption(" ".join(parts))

@@ -36,12 +36,12 @@ def show_multiples(
     ).opened
     distance = evaluation.openmax.settings_.distance_in_words
     st.caption(
-        f"Across: the distance to the class's mean ({distance}). "
-        f"Numbers left of a strip are pictures; of more than {MOST_RUGS} a histogram is drawn. "
-        "← and → count pictures outside of the panel. The words count what is rejected at "
-        f"threshold {threshold_text(threshold)}, which cuts scores, not distances: the dashed line "
-        "is the distance that tells the rejected from the accepted best. A click on a panel opens "
-        "the class."
+        f"Horizontal axis: distance to the class's mean ({distance}). "
+        f"Numbers left of a strip count its pictures; more than {MOST_RUGS} are drawn as a "
+        "histogram. ← and → count pictures outside of the panel. The text below counts rejected "
+        f"pictures at threshold {threshold_text(threshold)}. The threshold applies to scores; the "
+        "dashed line is the distance that separates rejected and accepted pictures best. Click a "
+        "panel to open the class."
     )
     # Only what is shown can be opened: the number comes back from the browser.
     return opened if type(opened) is int and opened in classes else None
@@ -50,10 +50,10 @@ def show_multiples(
 def _key(
     evaluation: Evaluation, items: Sequence[dict[str, Any]], threshold: float
 ) -> list[dict[str, str]]:
-    """What the signs mean that are drawn."""
-    entries = [("curve", "Weibull CDF"), ("steps", "the tail itself")]
+    """What the lines and marks mean."""
+    entries = [("curve", "Weibull CDF"), ("steps", "empirical CDF of the tail")]
     if any(item["boundary"] is not None for item in items):
-        text = f"most are rejected beyond, at threshold {threshold_text(threshold)}"
+        text = f"beyond this distance most are rejected, at threshold {threshold_text(threshold)}"
         entries.append(("boundary", text))
     entries.append(("test", "test pictures of this class"))
     if evaluation.reject is not None:

@@ -1,4 +1,4 @@
-"""How much η and α matter: a heat map of one figure, computed when somebody asks for it."""
+"""Sensitivity to η and α: a heat map of one figure, computed on request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.jobs import show_job
-from pages._shared.widgets import show_error
+from pages._shared.widgets import choose, show_error
 
 SensitivityJob = Job[tuple[int, int], Sensitivity]
 
@@ -27,16 +27,15 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
     """Draw the button, the progress or the heat map."""
     if evaluation.sampling is not None:
         st.info(
-            f"With {evaluation.train.n_readable:,} pictures to fit on, settings are not compared "
-            "here: each needs a pass over all of them. Change η or α in the sidebar; each setting "
-            "is counted once and kept.",
+            "Settings are not compared here: each needs a pass over all "
+            f"{evaluation.train.n_readable:,} pictures. Change η or α in the sidebar instead. Each "
+            "setting is counted once and kept.",
             icon=":material/info:",
         )
         return
     if not evaluation.curve.n_reject:
         st.info(
-            "Without a reject set there is nothing to compare: all three figures are counted on "
-            "it.",
+            "Nothing can be compared without a reject set: all three figures need it.",
             icon=":material/info:",
         )
         return
@@ -46,9 +45,10 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
         if job is not None:
             show_error(job.problem)
         st.markdown(
-            "Fits the method with other tail sizes η and alpha ranks α, scores the stored "
-            "activations again, and says what differs from the current setting by more than "
-            "chance. It takes seconds, with three-parameter fits or many classes up to minutes."
+            "Fits the method with other tail sizes η and alpha ranks α and scores the stored "
+            "activations again. The result shows which settings differ from the current one by "
+            "more than chance. It takes seconds; three-parameter fits or many classes take up to "
+            "minutes."
         )
         st.button(
             "Compare settings",
@@ -93,16 +93,7 @@ def _floor(workspace: Workspace) -> float:
 
 def _show_result(result: Sensitivity) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
-    metric = row.segmented_control(
-        "Figure",
-        list(METRICS),
-        default=METRICS[0],
-        required=True,
-        key="sensitivity_metric",
-        label_visibility="collapsed",
-        persist_state="session",
-    )
-    shown = metric or METRICS[0]
+    shown = choose(row, "Figure", list(METRICS), "sensitivity_metric", METRICS[0])
     row.markdown(f"**{result.verdict(shown)}**")
     st.plotly_chart(
         sensitivity_figure(result, shown), key="sensitivity", config={"displayModeBar": False}
@@ -112,16 +103,16 @@ def _show_result(result: Sensitivity) -> None:
 
 def _caption(result: Sensitivity, metric: str) -> str:
     parts = [
-        "The frame is the current setting. Blue is better than it, orange worse; ▲ and ▼ mark "
-        f"what is so beyond noise (95 %, all cells judged together, {result.n_resamples} resamples "
-        "of the same pictures). Intervals of a cell are shown on hover. The best of many cells, "
-        "chosen on these pictures, flatters itself."
+        "The frame marks the current setting. Blue is better, orange is worse. ▲ and ▼ mark "
+        "differences beyond noise (95 %, corrected for all cells together, "
+        f"{result.n_resamples} resamples of the same pictures). Point at a cell to see its "
+        "interval. The best of many cells looks better than it is, because it was chosen on these pictures."
     ]
     if metric == REJECT_AT_FLOOR:
         parts.append(
-            f"Each cell has its own best threshold that keeps Test accuracy ≥ {result.floor:g}; – "
-            "where none does. It is chosen and counted on the same pictures, so it flatters a "
-            "little."
+            f"Each cell uses its own best threshold that keeps Test accuracy ≥ {result.floor:g}; – "
+            "means that there is none. It is chosen and counted on the same pictures, so the "
+            "figure is a little too high."
         )
     parts.append(
         f"Scored: {result.n_test:,} test and {result.n_reject:,} reject pictures"
@@ -132,8 +123,8 @@ def _caption(result: Sensitivity, metric: str) -> str:
         )
     )
     if result.alpha_ranks == (None,):
-        parts.append("This method re-weights all classes alike and has no α.")
+        parts.append("This method re-weights all classes in the same way and has no α.")
     if result.left_out:
         sizes = ", ".join(map(str, result.left_out))
-        parts.append(f"η {sizes} gives a class no Weibull and is left out.")
+        parts.append(f"η {sizes} is left out: a class has no Weibull with it.")
     return " ".join(parts)
