@@ -28,7 +28,7 @@ from openmax_core.prediction.choice import choose_method, run_network
 from openmax_core.prediction.verdicts import PictureLogits, verdict_table
 from openmax_core.workspace.workspace import Workspace
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = REPOSITORY / "assets" / "serve" / "server.py"
 START_SECONDS = 90
 N_EACH = 20  # pictures of the test set, and of the reject set
