@@ -15,7 +15,7 @@ from tests.browser.pages import Dashboard
 TITLES = (
     "The problem",
     "The slider",
-    "The pictures that pay",
+    "Mistakes at this threshold",
     "The Weibull curves",
     "Your own picture",
 )
@@ -114,7 +114,7 @@ def test_whoever_left_it_is_not_asked_again(tour):
 def test_a_reload_in_its_middle_goes_on_there(tour):
     tour.button("Next: The slider").click()
     tour.expect_step(1)
-    tour.button("Next: The pictures that pay").click()
+    tour.button("Next: Mistakes at this threshold").click()
     tour.expect_step(2)
     tour.dashboard.wait_for_explorer()
     assert "threshold=" in tour.page.url
@@ -151,7 +151,7 @@ def test_it_can_be_taken_with_the_keyboard_alone(tour):
     tour.button("Next: The slider").focus()
     tour.page.keyboard.press("Enter")
     tour.expect_step(1)
-    expect(tour.button("Next: The pictures that pay")).to_be_focused()
+    expect(tour.button("Next: Mistakes at this threshold")).to_be_focused()
     tour.page.keyboard.press("Shift+Tab")
     expect(tour.button("Back")).to_be_focused()
     tour.page.keyboard.press("Escape")
@@ -208,7 +208,7 @@ def test_in_a_narrow_window_it_hides_nothing_that_it_speaks_of(
     tour.outlined("st-key-pictures")
     tour.button("Next: The slider").click()
     tour.outlined("control")
-    tour.button("Next: The pictures that pay").click()
+    tour.button("Next: Mistakes at this threshold").click()
     found = tour.outlined("pictures_that_pay")
     box = tour.bar.bounding_box()
     assert box is not None
