@@ -52,7 +52,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
             spread=decision.spread,
         )
     point = _point(evaluation, decision, threshold)
-    with st.container(key="mistakes"):
+    with st.container(key="mistake_pictures"):
         st.subheader("Mistakes at this threshold")
         show_mistakes(workspace, evaluation, threshold)
     show_reject_folders(evaluation, threshold, interval)

@@ -84,7 +84,7 @@ def _in_words(status: SplitStatus) -> str:
     if status.n_unfinished:
         return f"unfinished: {status.n_unfinished:,} pictures are done"
     if not status.is_compared:
-        return "stored; the folder has too many files to compare"
+        return "stored; not compared with the folder, which has too many files"
     return "stored" if status.is_current else "to be run"
 
 

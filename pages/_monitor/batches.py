@@ -64,19 +64,22 @@ def job(item: Workspace) -> MonitorJob | None:
     return jobs.find("monitor", item)
 
 
-def begin(item: Workspace, chosen: Choice, folder: Path, name: str) -> MonitorJob:
+def begin(item: Workspace, chosen: Choice, folder: Path, name: str, compare: str) -> MonitorJob:
     """Begin to monitor and record a batch, or return the one that is under way.
 
     Parameters
     ----------
     chosen : what decides, see :func:`choice`
+    compare : what pictures of the same path are compared with, see :func:`monitor`
     """
 
     def work(report: Callable[[tuple[int, int]], None]) -> RecordedBatch:
         def tell(progress: Progress) -> None:
             report((progress.done, progress.total))
 
-        return BatchRecords.of(item).add(monitor(item, folder, chosen, progress=tell), name)
+        return BatchRecords.of(item).add(
+            monitor(item, folder, chosen, compare=compare, progress=tell), name
+        )
 
     return jobs.begin("monitor", item, work)
 

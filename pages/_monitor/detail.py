@@ -189,8 +189,7 @@ def _open(record: RecordedBatch, picture: pd.Series) -> None:
             "nearest class": picture["nearest"],
             "score now": f"{picture['score']:.4f}",
             "score before": f"{picture['score_before']:.4f}" if picture["before"] else "–",
-            "farther from the mean than": f"{percent(picture['share'])} of the class's test "
-            "pictures",
+            "farther away than": f"{percent(picture['share'])} of the class's test pictures",
             "beyond their median": f"{picture['excess']:+.2f} IQR",
         }
         show_table(pd.DataFrame({"": list(rows), "value": list(rows.values())}))

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.monitor import COMPARE_NOTHING
 from openmax_core.monitor.records import LONGEST_NAME, RecordedBatch, default_name
 from openmax_core.prediction.choice import Choice
 from openmax_core.workspace.workspace import Workspace
@@ -57,13 +58,27 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
     ):
         folder = st.text_input("Folder of pictures, on this server", width=420)
         name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
+        compare = st.selectbox(
+            "Compare with",
+            _comparable(workspace),
+            format_func=lambda name: "nothing" if name == COMPARE_NOTHING else name,
+            help="Pictures with the same path in the test set, the reject set or a recorded batch.",
+            width=180,
+        )
         submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
     st.caption(
         f"Allowed are folders under {code(', '.join(map(str, start.roots().roots)))}."
         f"{_example(workspace)}"
     )
     if submitted and folder.strip():
-        _begin(workspace, choice, folder.strip(), name.strip())
+        _begin(workspace, choice, folder.strip(), name.strip(), compare)
+
+
+def _comparable(workspace: Workspace) -> list[str]:
+    """Names of what pictures can be compared with, the newest batch first."""
+    splits = [split for split in ("test", "reject") if split in workspace.pictures.splits]
+    names = dict.fromkeys(record.name for record in reversed(batches.records(workspace)[0]))
+    return [COMPARE_NOTHING, *splits, *(name for name in names if name not in splits)]
 
 
 def _example(workspace: Workspace) -> str:
@@ -75,13 +90,13 @@ def _example(workspace: Workspace) -> str:
     return f" To see drift, use this workspace's unknowns: {code(str(folder))}."
 
 
-def _begin(workspace: Workspace, choice: Choice, folder: str, name: str) -> None:
+def _begin(workspace: Workspace, choice: Choice, folder: str, name: str, compare: str) -> None:
     try:
         path: Path = start.roots().check(folder)
     except OpenMaxError as error:
         show_error(error)
         return
-    job = batches.begin(workspace, choice, path, name or default_name(path))
+    job = batches.begin(workspace, choice, path, name or default_name(path), compare)
     st.session_state[OWN_JOB] = st.session_state[TO_SELECT] = job
     st.rerun()
 

@@ -138,7 +138,7 @@ STEPS = (
     Step(
         "Mistakes at this threshold",
         "threshold",
-        (".st-key-mistakes", None),
+        (".st-key-mistake_pictures", None),
         "These pictures are decided wrongly, nearest to the threshold first. Click a picture to "
         "see why. A table below shows which kinds of unknowns are accepted most often.",
     ),

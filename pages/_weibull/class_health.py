@@ -134,11 +134,10 @@ def _explain(evaluation: Evaluation, health: Health) -> None:
     if goodness.n_replicates:
         parts.append(
             f"**p** comes from a parametric bootstrap: up to {goodness.n_replicates} tails per "
-            "class are drawn from its Weibull and fitted again. p is the share of them that "
-            "fits no "
-            "better. A small p means that the distances do not follow the Weibull. This is usual "
-            "with libMR's form and many pictures. The column 'beyond the tail' shows the effect on "
-            "test pictures."
+            "class are drawn from its Weibull and fitted again. p is the share of them that fits "
+            "no better. A small p means that the distances do not follow the Weibull. This is "
+            "usual with libMR's form and many pictures. The column 'beyond the tail' shows the "
+            "effect on test pictures."
         )
     parts += [
         f"{count:,} {'class has' if count == 1 else 'classes have'} no p: {reason}."

@@ -106,8 +106,8 @@ def _caption(result: Sensitivity, metric: str) -> str:
         "The frame marks the current setting. Blue is better, orange is worse. ▲ and ▼ mark "
         "differences beyond noise (95 %, corrected for all cells together, "
         f"{result.n_resamples} resamples of the same pictures). Point at a cell to see its "
-        "interval. The best of many cells looks better than it is, because it was chosen "
-        "on these pictures."
+        "interval. The best of many cells looks better than it is, because it was chosen on "
+        "these pictures."
     ]
     if metric == REJECT_AT_FLOOR:
         parts.append(

@@ -65,7 +65,7 @@ def test_the_threshold_page_works_on_counts_and_a_sample(open_app, many):
     assert explorer(app)["current"]["accepted"] == outcome.accepted_unknown
     assert len(gallery(app)) <= 25
     assert {item["path"] for item in gallery(app)} <= set(evaluation.reject.readable["path"])
-    assert "Which unknowns slip through" in texts(app.subheader)
+    assert "Reject accuracy by kind of unknown" in texts(app.subheader)
     assert texts(app.caption).count(evaluation.sample_in_words) >= 3
     (per_class,) = [item for item in app.toggle if item.label == "A threshold per class"]
     assert per_class.disabled
@@ -83,7 +83,7 @@ def test_the_overview_counts_all_pictures(open_app, many):
     app = open_app(many.folder)
     assert metric(app, "Test pictures") == "89"
     assert metric(app, "Reject pictures") == "60"
-    assert metric(app, "Known against unknown (AUROC)") == f"{evaluation.overall.auroc:.3f}"
+    assert metric(app, "Known or unknown (AUROC)") == f"{evaluation.overall.auroc:.3f}"
     assert "1 files could not be read" in [item.label for item in app.expander]
 
 
@@ -91,9 +91,9 @@ def test_the_weibull_page_says_what_is_of_a_sample(open_app, many):
     many.evaluate()
     app = open_app(many.folder, "weibull")
     said = texts(app.caption)
-    assert "How far one picture pulls a mean is of the farthest of all" in said
-    assert "drawn at random" not in said
-    assert "settings are not compared here" in texts(app.info)
+    assert "The influence of one picture on a mean is that of the farthest of all" in said
+    assert "random training pictures" not in said
+    assert "Settings are not compared here" in texts(app.info)
 
 
 @pytest.mark.parametrize("page", ["workspace", "upload", "monitor", "method"])
@@ -120,7 +120,7 @@ def test_the_monitor_page_counts_what_decides_in_the_background(open_app, many, 
 
     monkeypatch.setattr("openmax_core.workspace.evaluate.count", wait_and_count)
     app = open_app(many.folder, "monitor", method="bendale")
-    assert "New batches are decided with **robust**, whatever the sidebar" in texts(app.info)
+    assert "New batches use the method **robust**, not that of the sidebar" in texts(app.info)
     assert "No batch is recorded yet" not in texts(app.info)
     gate.set()
     until_counted(app)
@@ -147,7 +147,7 @@ def test_where_what_decides_cannot_be_counted_recorded_batches_are_shown(
     monkeypatch.setattr("openmax_core.workspace.evaluate.count", count)
     until_counted(app.run())
     assert not app.error
-    assert "decided with **robust**" in texts(app.caption)
+    assert "use the method **robust**" in texts(app.caption)
 
 
 def test_a_method_named_in_two_ways_is_counted_once(many):

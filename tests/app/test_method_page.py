@@ -62,4 +62,4 @@ def test_damaged_evidence_is_named_and_the_rest_stands(open_app, trees, tmp_path
     app = open_app(trees.folder, "method")
     assert f"the evidence {damaged} cannot be read" in texts(app.error)
     assert app.table
-    assert app.subheader[-1].value == "Where OpenMax misleads"
+    assert app.subheader[-1].value == "Known problems of OpenMax"

@@ -63,7 +63,7 @@ def test_without_a_batch_the_command_to_type_and_the_form_are_shown(open_app, tr
     assert "No batch is recorded yet" in texts(app.info)
     assert app.code[0].value == f'openmax monitor "{trees.folder}" FOLDER --record --fail-on-drift'
     assert button(app, "Score and record")
-    assert f"take this workspace's unknowns: `{trees.pictures.folder('reject')}`." in texts(
+    assert f"use this workspace's unknowns: `{trees.pictures.folder('reject')}`." in texts(
         app.caption
     )
     assert not app.get("plotly_chart")
@@ -145,7 +145,7 @@ def test_the_expected_share_is_said_to_flatter_where_the_threshold_was_chosen_on
     trees.choose(trees.evaluate().point_at(0.6))
     by_hand = record(trees, tmp_path, "by hand", 3)
     app = choose(open_app(trees.folder, "monitor"), by_hand)
-    assert "They are known ones only." in help_of(app, "Expected")
+    assert "All of them are known." in help_of(app, "Expected")
     assert told not in help_of(app, "Expected")
 
 
@@ -163,7 +163,7 @@ def test_batches_decided_otherwise_are_said_to_be(open_app, trees, recorded):
 
 def test_the_sidebar_s_method_does_not_change_what_decides(open_app, trees, recorded):
     app = open_app(trees.folder, "monitor", method="notebook")
-    assert "decided with **bendale**" in texts(app.caption)
+    assert "use the method **bendale**" in texts(app.caption)
 
 
 def test_damaged_records_are_named_and_the_others_are_shown(open_app, trees, recorded):
@@ -176,7 +176,7 @@ def test_damaged_records_are_named_and_the_others_are_shown(open_app, trees, rec
 
 def test_a_batch_is_forgotten(open_app, trees, recorded):
     app = choose(open_app(trees.folder, "monitor"), recorded[0])
-    button(app, "Forget this batch").click().run()
+    button(app, "Delete this record").click().run()
     assert [item.name for item in BatchRecords.of(trees).load()[0]] == ["storm"]
     assert app.dataframe[0].value["name"].tolist() == ["storm"]
 

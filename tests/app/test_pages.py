@@ -21,7 +21,7 @@ def test_overview_shows_the_counts_and_the_accuracy_before_rejection(open_app, t
     assert metric(app, "Test pictures") == "89"
     assert metric_note(app, "Test pictures") == "1 unreadable"
     assert metric(app, "Reject pictures") == "60"
-    assert metric(app, "Known against unknown (AUROC)") == f"{evaluation.curve.auroc:.3f}"
+    assert metric(app, "Known or unknown (AUROC)") == f"{evaluation.curve.auroc:.3f}"
     assert "damaged picture (made up)" in app.dataframe[1].value["error"].tolist()
 
 
@@ -300,7 +300,7 @@ def test_an_interrupted_extraction_tells_how_much_is_done(open_app, trees, monke
     (trees.pictures.folder("reject") / "oak" / "000.png").touch()
     with_job(monkeypatch, Stopped)
     app = open_app(trees.folder, "workspace")
-    assert "What was done is kept" in texts(app.warning)
+    assert "The finished part is kept" in texts(app.warning)
     states = dict(app.dataframe[0].value[["set", "state"]].to_numpy().tolist())
     assert states["reject"] == "unfinished: 2 pictures are done"
     assert states["train"] == "stored"

@@ -96,7 +96,7 @@ def test_a_link_with_a_wrong_threshold_shows_the_recommended_one(open_app, trees
 
 def test_a_link_to_a_workspace_that_is_not_here_says_so(open_app, trees):
     app = open_app(trees.folder, "threshold", workspace="Elsewhere", threshold="0.4321")
-    assert "The link asks for the workspace 'Elsewhere'" in texts(app.warning)
+    assert "The link names the workspace 'Elsewhere'" in texts(app.warning)
     assert explorer(app)["value"] != 0.4321
 
 
@@ -295,9 +295,9 @@ def test_honest_figures_stand_beside_the_flattering(open_app, trees):
             counted(outcome.rejected_unknown, outcome.n_reject),
         ]
     misses = kept.test_accuracy < 0.7
-    assert misses == ("On the other half it misses what was asked for" in texts(app.caption))
+    assert misses == ("On the other half it does not meet the constraint" in texts(app.caption))
     low, high = bootstrap_choices(curve, MostRejected(0.7)).quantiles(0.025, 0.975)
-    assert f"lies between **{low:.4g}** and **{high:.4g}** in 95 %" in texts(app.caption)
+    assert f"95 % of them lie between **{low:.4g}** and **{high:.4g}**" in texts(app.caption)
     assert explorer(app)["spread"] == [low, high]
 
 
@@ -312,7 +312,7 @@ def test_what_the_other_half_misses_is_said(open_app, trees):
     app.toggle(key="honest").set_value(True).run()
     kept = choose_on_half(curve, MostRejected(floor)).reported
     assert (
-        f"On the other half it misses what was asked for (Test accuracy ≥ {floor:g}): Test "
+        f"On the other half it does not meet the constraint (Test accuracy ≥ {floor:g}): Test "
         f"accuracy {kept.test_accuracy:.4f} ({kept.correct} of {kept.n_test})."
     ) in texts(app.caption)
 
@@ -320,10 +320,10 @@ def test_what_the_other_half_misses_is_said(open_app, trees):
 def test_where_no_resample_meets_the_constraint_that_is_said(open_app, trees):
     app = open_app(trees.folder, "threshold", floor="0.99")
     app.toggle(key="honest").set_value(True).run()
-    assert "On one half of the pictures no threshold reaches Test accuracy" in texts(app.warning)
-    assert (
-        "In none of 200 resamples of the pictures does a threshold meet the constraint."
-    ) in texts(app.caption)
+    assert "On one half of the pictures: no threshold reaches Test accuracy" in texts(app.warning)
+    assert ("No threshold meets the constraint in any of 200 resamples of the pictures.") in texts(
+        app.caption
+    )
     assert explorer(app)["spread"] is None
 
 
@@ -363,19 +363,19 @@ def test_thresholds_per_class_stand_beside_what_they_gain(open_app, trees, kind)
     elif kind == "least_cost":
         assert gains["expected cost saved"].startswith(f"{gain.value.value:+.4g} [")
     else:
-        kept = "Reject accuracy, at an unchanged constraint (Test accuracy ≥ 0.85)"
+        kept = "Reject accuracy, with the same constraint (Test accuracy ≥ 0.85)"
         assert gains[kept] == in_points(gain.net)
     said = texts(app.success) + texts(app.warning)
     verdict = "worse" if gain.net.interval.high < 0 else "within noise"
-    assert f"**{'pays' if gain.is_worth_it else verdict}**" in said
+    assert f"**{'better' if gain.is_worth_it else verdict}**" in said
 
 
 def test_thresholds_per_class_that_cannot_be_judged_say_why(open_app, trees):
     app = open_app(trees.folder, "threshold", floor="0.85")
     app.toggle(key="per_class").set_value(True).run()
     assert (
-        "Thresholds per class cannot be judged: on one half of the pictures no threshold reaches "
-        "Test accuracy ≥ 0.85"
+        "Thresholds per class cannot be compared. On one half of the pictures: no threshold "
+        "reaches Test accuracy ≥ 0.85"
     ) in texts(app.warning)
     assert not app.checkbox
 
@@ -392,7 +392,9 @@ def test_without_a_reject_set_the_page_works_and_says_what_is_missing(open_app, 
     assert shows(app, evaluation, evaluation.recommend(0.85).threshold)
     assert explorer(app)["current"]["reject"] is None
     won = evaluation.curve.n_test_unknown_won
-    assert f"'Unknown' is the most probable for {won} of 89 test pictures:" in texts(app.caption)
+    assert f"For {won} of 89 test pictures, 'unknown' is the most probable class." in texts(
+        app.caption
+    )
     # There is no unknown to be accepted: the first list is of rejected knowns.
     assert app.segmented_control(key="mistakes").value == "Rejected knowns"
     app.segmented_control(key="mistakes").set_value("Accepted unknowns").run()
@@ -428,8 +430,8 @@ def test_one_test_picture_is_enough_for_a_page_that_says_what_it_is_worth(open_a
     assert f"Test accuracy {counted(1, 1)} with Reject accuracy" in texts(app.markdown)
     bounds = share_interval(0, 1)
     assert (
-        "Only 1 test picture: each is worth 100.0 points of Test accuracy, and its 95 % interval "
-        f"may be as wide as {100 * (bounds.high - bounds.low):.0f} points."
+        "Only 1 test picture: each changes Test accuracy by 100.0 points, and the 95 % interval "
+        f"may be {100 * (bounds.high - bounds.low):.0f} points wide."
     ) in texts(app.warning)
     for key in ("honest", "per_class"):
         app.toggle(key=key).set_value(True)
@@ -444,9 +446,9 @@ def test_few_pictures_are_said_to_be_few(open_app, tmp_path):
     for name, count, half in (("test", 14, 7), ("reject", 9, 4)):
         bounds = share_interval(half, count)
         assert (
-            f"Only {count} {name} pictures: each is worth {100 / count:.1f} points of "
-            f"{name.capitalize()} accuracy, and its 95 % interval may be as wide as "
-            f"{100 * (bounds.high - bounds.low):.0f} points."
+            f"Only {count} {name} pictures: each changes {name.capitalize()} accuracy by "
+            f"{100 / count:.1f} points, and the 95 % interval may be "
+            f"{100 * (bounds.high - bounds.low):.0f} points wide."
         ) in shown
 
 
@@ -469,7 +471,7 @@ def test_damaged_logits_are_named_with_the_way_out(open_app, trees, split):
     assert not app.get("bidi_component")
 
 
-# --- the pictures that pay -----------------------------------------------------------------------
+# --- mistakes at the threshold -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -494,13 +496,13 @@ def test_the_gallery_shows_what_the_threshold_gets_wrong_nearest_first(
     table = pictures.table().head(12)
     assert [item["path"] for item in shown] == table["path"].tolist()
     for item, row in zip(shown, table.to_dict(orient="records"), strict=True):
-        gap = "'unknown' won" if np.isnan(row["gap"]) else f"{row['gap']:.4f} away"
+        gap = "'unknown' most probable" if np.isnan(row["gap"]) else f"{row['gap']:.4f} away"
         assert item["lines"][0] == f"{row['score']:.4f} · {gap}"
         assert item["lines"][1].split(": ") == [
-            "nearest" if kind == "Rejected knowns" else "taken for",
+            "nearest class" if kind == "Rejected knowns" else "accepted as",
             row["predicted"],
         ]
-        assert item["lines"][2] == f"truth: {row['path'].split('/')[0]}"
+        assert item["lines"][2] == f"true: {row['path'].split('/')[0]}"
         assert item["picture"].startswith("data:image/jpeg;base64,")
 
 
@@ -525,7 +527,7 @@ def test_a_click_opens_the_picture_with_the_reason_of_its_decision(open_app, tre
     open_picture(app, f"reject:{row['row']}")
     assert f"reject/{row['path']}" in texts(app.caption)
     assert f"Score {row['score']:.4f} reaches the threshold 0.3; its distance" in texts(app.caption)
-    assert f"**Accepted as {row['predicted']}** · it is **unknown**" in texts(app.markdown)
+    assert f"**Accepted as {row['predicted']}** · true class: **unknown**" in texts(app.markdown)
     logits = evaluation.reject.logits[[row["row"]]]
     distances = evaluation.openmax.distances(logits)
     cdf = evaluation.openmax.cdf(distances)[0]
@@ -598,17 +600,18 @@ def test_the_command_for_the_shell_can_be_copied_as_it_is(open_app, tmp_path, na
     workspace = make_workspace(tmp_path / name, n_train=3, n_test=2, n_reject=2)
     app = open_app(workspace.folder, "threshold")
     commands = [item.value for item in app.caption if "in the shell" in item.value]
-    assert commands == [f"The same in the shell: {code.format(folder=workspace.folder)}"]
+    assert commands == [f"The report in the shell: {code.format(folder=workspace.folder)}"]
 
 
 def test_the_way_into_production_is_a_command(open_app, tmp_path):
     workspace = make_workspace(tmp_path / "my_trees", n_train=3, n_test=2, n_reject=2)
     app = open_app(workspace.folder, "threshold")
     (line,) = [item.value for item in app.caption if "openmax export" in item.value]
-    assert line.endswith(f"as one ONNX file for production: `openmax export {workspace.folder}`")
+    assert line.startswith("One ONNX file for production")
+    assert line.endswith(f": `openmax export {workspace.folder}`")
 
 
-# --- which unknowns slip through ---------------------------------------------------------------
+# --- Reject accuracy by kind of unknown ----------------------------------------------------------
 
 
 def folder_rows(app: AppTest) -> list[pd.DataFrame]:
@@ -625,7 +628,7 @@ def test_the_folders_of_the_reject_set_follow_the_threshold(open_app, trees):
         (table,) = folder_rows(app)
         expected = folder_table(folders.at(threshold))
         assert table.to_dict(orient="list") == expected.to_dict(orient="list")
-        assert f"at threshold {threshold_text(threshold)} by folder" in texts(app.caption)
+        assert f"At threshold {threshold_text(threshold)}, by folder" in texts(app.caption)
 
 
 def test_folders_have_the_interval_that_was_chosen(open_app, trees):

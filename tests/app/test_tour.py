@@ -75,7 +75,7 @@ def test_every_step_is_on_its_page_and_a_move_of_its_own(visit):
 def test_the_step_about_the_curves_names_the_tail_that_they_are_fitted_to(visit):
     app = visit(method="notebook")
     send_event(app, "tour", "step", 3)
-    assert "that it was fitted to (η 100)." in given(app, "tour")["text"]
+    assert "that the curve was fitted to (η 100)." in given(app, "tour")["text"]
 
 
 def test_after_a_reload_it_goes_on_at_the_step_that_the_browser_remembers(visit):

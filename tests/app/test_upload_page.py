@@ -295,7 +295,7 @@ def test_every_file_that_is_not_taken_is_named_with_the_reason(visit):
     app = visit()
     drop(app, FILES[0], ("a.png", b"text"), ("walk.zip", zipped(("../b.png", FILES[1][1]))))
     warning = texts(app.warning)
-    assert "2 files were not taken" in warning
+    assert "2 files were not accepted" in warning
     assert "a.png: the content is not a picture of a known format" in warning
     assert "walk.zip/../b.png: its path leads out of the archive" in warning
     assert names(app) == ["leaf_0.png"]

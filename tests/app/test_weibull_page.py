@@ -71,7 +71,7 @@ def test_every_class_of_few_has_a_panel_at_the_session_s_threshold(open_app, tre
     assert panels(app) == multiples(evaluation, distances, health, range(3), 0.37)
     entries = {entry["name"]: entry["text"] for entry in given(app, "multiples")["key"]}
     has_line = any(panel["boundary"] is not None for panel in panels(app))
-    line = "most are rejected beyond, at threshold 0.37"
+    line = "beyond this distance most are rejected, at threshold 0.37"
     assert entries.get("boundary") == (line if has_line else None)
     assert entries["reject"] == "reject pictures whose largest logit is this class"
 
@@ -116,12 +116,12 @@ def test_without_a_reject_set_only_test_pictures_are_shown(open_app, tmp_path):
     app = open_app(workspace.folder, "weibull")
     assert [panel["reject"] for panel in panels(app)] == [None] * 3
     assert "reject" not in {entry["name"] for entry in given(app, "multiples")["key"]}
-    assert "Without a reject set there is nothing to compare" in texts(app.info)
+    assert "Nothing can be compared without a reject set" in texts(app.info)
 
 
 def test_fits_that_need_a_look_are_counted(open_app, trees):
     app = open_app(trees.folder, "weibull", method="notebook")
-    assert "3 of 3 fits need a look" in texts(app.warning)
+    assert "3 of 3 fits have a warning" in texts(app.warning)
     assert all("degenerate fit" in panel["warning"] for panel in panels(app))
     assert "3 classes have no p: no maximum likelihood exists" in texts(app.caption)
 
@@ -196,7 +196,7 @@ def test_the_table_has_every_class_worst_fit_first(open_app, trees):
     assert shown["class"].tolist() == expected["class"].tolist()
     assert shown["p_value"].tolist() == expected["p_value"].tolist()
     assert shown["shape"].tolist() == expected["shape"].tolist()
-    assert f"{health.goodness.n_replicates} tails a class" in texts(app.caption)
+    assert f"{health.goodness.n_replicates} tails per class" in texts(app.caption)
 
 
 def test_of_many_classes_the_worst_are_drawn_until_rows_are_selected(open_app, many):
@@ -214,7 +214,7 @@ def test_selected_rows_are_drawn_and_no_more_than_twelve(open_app, many):
     assert [panel["name"] for panel in panels(app)] == [order[8], order[13]]
     select(app, list(range(14)))
     assert [panel["name"] for panel in panels(app)] == order[:12]
-    assert "14 classes are selected; the first 12 are drawn" in texts(app.caption)
+    assert "14 classes are selected. The first 12 are drawn" in texts(app.caption)
 
 
 def test_of_few_classes_a_selection_draws_these_alone(open_app, trees):
@@ -231,7 +231,7 @@ def test_a_search_leaves_the_classes_that_match(open_app, many):
     assert sorted(app.dataframe[0].value["class"]) == ["class_02", "class_13"]
     assert sorted(panel["name"] for panel in panels(app)) == ["class_02", "class_13"]
     app.text_input(key="class_search").set_value("oak").run()
-    assert "No class has this in its name" in texts(app.caption)
+    assert "No class has this text in its name" in texts(app.caption)
     assert not panels(app)
 
 
@@ -260,7 +260,7 @@ def test_sound_fits_of_three_parameters_are_simulated_in_the_background(
     app = shown_after(open_app(workspace.folder, "weibull", method="notebook"))
     table = app.dataframe[0].value
     assert (table["p_value"].notna() == (table["shape"] > 1)).all()
-    assert "up to 19 tails a class" in texts(app.caption)
+    assert "up to 19 tails per class" in texts(app.caption)
 
 
 def on_shells(labels: NDArray[np.int64], seed: int) -> NDArray[np.float32]:

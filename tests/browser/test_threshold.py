@@ -273,9 +273,9 @@ def test_wider_intervals_are_shown_on_request(explorer, evaluation):
             FewestKnownRejected(0.1),
             {"% of the knowns rejected": "10"},
         ),
-        ("best balance: the largest mean of both accuracies", Balanced(), {}),
+        ("largest mean of both accuracies", Balanced(), {}),
         (
-            "least expected cost …",
+            "lowest expected cost …",
             LeastCost(2.0, 1.0, 3.0, 0.5),
             {
                 "Cost: wrong class": "2",
@@ -332,7 +332,7 @@ def test_honest_figures_stand_beside_the_flattering(explorer, evaluation):
         expect(table).to_contain_text(f"{outcome.correct:,} of {outcome.n_test:,}")
         expect(table).to_contain_text(f"{outcome.rejected_unknown:,} of {outcome.n_reject:,}")
     low, high = bootstrap_choices(evaluation.curve, MostRejected(0.85)).quantiles(0.025, 0.975)
-    expect(page.get_by_text(f"lies between {low:.4g} and {high:.4g} in 95 %")).to_be_visible()
+    expect(page.get_by_text(f"95 % of them lie between {low:.4g} and {high:.4g}")).to_be_visible()
     expect(page.locator(".marks .spread")).to_have_attribute("title", re.compile(f"{low}"))
 
 
@@ -341,7 +341,7 @@ def test_thresholds_per_class_show_their_gain_and_are_saved(explorer, evaluation
     page.get_by_text("A threshold per class", exact=True).click()
     gain = measure_gain(evaluation.curve, MostRejected(0.85))
     expect(page.get_by_test_id("stTable")).to_contain_text(f"{100 * gain.value.value:+.1f} points")
-    verdict = "pays" if gain.is_worth_it else "within noise"
+    verdict = "better" if gain.is_worth_it else "within noise"
     expect(page.get_by_text(verdict, exact=True)).to_be_visible()
     page.get_by_label("Name").fill("per class")
     page.get_by_text("With the thresholds per class").click()
@@ -360,7 +360,7 @@ def test_thresholds_per_class_show_their_gain_and_are_saved(explorer, evaluation
         ("Confused classes", "confused"),
     ],
 )
-def test_the_pictures_that_pay_come_nearest_first(explorer, evaluation, kind, name):
+def test_mistakes_come_nearest_first(explorer, evaluation, kind, name):
     page = explorer.page
     page.get_by_role("radio", name=kind).click()
     table = getattr(find_mistakes(evaluation, explorer.shown_threshold()), name).table()
@@ -441,7 +441,7 @@ def test_points_are_saved_compared_made_default_shown_and_deleted(
     expect(page.get_by_text("Method notebook")).to_be_visible()
 
 
-def test_everything_can_be_taken_away(explorer, evaluation, workspace, tmp_path, browser):
+def test_everything_can_be_exported(explorer, evaluation, workspace, tmp_path, browser):
     page = explorer.page
     threshold = explorer.shown_threshold()
     with page.expect_download() as download:

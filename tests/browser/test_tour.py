@@ -81,7 +81,7 @@ def tour(context: BrowserContext, server: str) -> Tour:
 
 
 def test_it_leads_through_its_pages_and_marks_what_it_speaks_of(tour):
-    parts = ("st-key-pictures", "control", "pictures_that_pay", "st-key-multiples", "stFileUpl")
+    parts = ("st-key-pictures", "control", "mistake_pictures", "st-key-multiples", "stFileUpl")
     for number, part in enumerate(parts):
         tour.expect_step(number)
         tour.outlined(part)
@@ -209,7 +209,7 @@ def test_in_a_narrow_window_it_hides_nothing_that_it_speaks_of(
     tour.button("Next: The slider").click()
     tour.outlined("control")
     tour.button("Next: Mistakes at this threshold").click()
-    found = tour.outlined("pictures_that_pay")
+    found = tour.outlined("mistake_pictures")
     box = tour.bar.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= 800

@@ -163,7 +163,7 @@ def test_pictures_and_an_archive_get_the_library_s_verdicts(uploads, files, eval
     assert uploads.dashboard.shown_threshold() == threshold
     uploads.expect_decisions(decided(expected, threshold))
     warning = uploads.page.get_by_test_id("stAlert")
-    expect(warning).to_contain_text("3 files were not taken")
+    expect(warning).to_contain_text("3 files were not accepted")
     expect(warning).to_contain_text("more.zip/../out.png: its path leads out of the archive")
     expect(warning).to_contain_text("more.zip/notes.txt: the content is not a picture")
     expect(warning).to_contain_text("text.png: the content is not a picture of a known format")
