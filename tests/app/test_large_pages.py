@@ -125,7 +125,7 @@ def test_the_monitor_page_counts_what_decides_in_the_background(open_app, many, 
     gate.set()
     until_counted(app)
     assert many.is_counted("robust")
-    assert "decided with **robust**, threshold **0.6**" in texts(app.caption)
+    assert "New batches use the method **robust** and threshold **0.6**" in texts(app.caption)
     assert "No batch is recorded yet" in texts(app.info)
 
 
