@@ -78,7 +78,8 @@ def _comparable(workspace: Workspace) -> list[str]:
     """Names of what pictures can be compared with, the newest batch first."""
     splits = [split for split in ("test", "reject") if split in workspace.pictures.splits]
     names = dict.fromkeys(record.name for record in reversed(batches.records(workspace)[0]))
-    return [COMPARE_NOTHING, *splits, *(name for name in names if name not in splits)]
+    taken = [COMPARE_NOTHING, *splits]
+    return [*taken, *(name for name in names if name not in taken)]
 
 
 def _example(workspace: Workspace) -> str:

@@ -51,7 +51,7 @@ def test_a_folder_is_scored_and_its_changed_pictures_open(dashboard: Dashboard, 
     expect(page.get_by_text("The newest batch, as before")).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     page.get_by_label("Folder of pictures, on this server").fill(str(noisy))
-    page.get_by_label("Compare with").click()
+    page.get_by_role("combobox", name="Compare with").click()
     page.get_by_role("option", name="as before", exact=True).click()
     page.get_by_role("button", name="Score and record").click()
     expect(page.get_by_text("The batch is recorded as noisy")).to_be_visible()
