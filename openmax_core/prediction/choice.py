@@ -1,4 +1,4 @@
-"""Open-set decisions on pictures that belong to no split: uploaded ones, or paths of a shell."""
+"""Method and threshold that decide on new pictures, and the run over paths of a shell."""
 
 from __future__ import annotations
 
