@@ -139,8 +139,8 @@ def class_facts(
         (
             "Pull of one picture on the mean",
             f"{100 * dominance:.1f} %",
-            "of the median distance is how far the mean moves without the picture that moves it "
-            f"most, of {n_examined:,} examined",
+            "of the median distance: so far the mean moves when the most influential of "
+            f"{n_examined:,} examined pictures is left out",
         ),
         (
             "At the current threshold",
@@ -150,7 +150,7 @@ def class_facts(
         (
             "By distance alone",
             limit_in_words(limit),
-            "were only the distance to this class larger, and all else as it is",
+            "if only the distance to this class were larger and all else stayed as it is",
         ),
     ]
     return pd.DataFrame(rows, columns=["figure", "value", "meaning"])

@@ -355,7 +355,7 @@ def _judgement(grid: MetricGrid, row: int, column: int) -> str:
 
 def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
     if result.tail_sizes[column] in result.left_out:
-        return "gives a class no Weibull"
+        return "a class has no Weibull fit at this η"
     if metric == REJECT_AT_FLOOR:
         return f"no threshold keeps Test accuracy ≥ {result.floor:g}"
     return "cannot be computed"

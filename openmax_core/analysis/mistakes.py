@@ -1,4 +1,4 @@
-"""The pictures that pay for a threshold: accepted unknowns, rejected knowns, confused classes."""
+"""Mistakes at a threshold: accepted unknowns, rejected knowns, confused classes."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def _curve(evaluation: Evaluation, index: int, low: float, high: float) -> list[
 
 
 def _steps(tail: Float, low: float, high: float) -> list[float]:
-    """Corners of the tail's empirical CDF; of a long tail every so manyth step."""
+    """Corners of the tail's empirical CDF; of a long tail every n-th step."""
     x, y = thinned(tail, MOST_STEPS), thinned(empirical_cdf(tail), MOST_STEPS)
     before = np.append(0.0, y[:-1])
     corners_x = np.concatenate([[low], np.repeat(x, 2), [high]])

@@ -6,10 +6,12 @@ import argparse
 import json
 import math
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.support.codec import plain
-from openmax_core.support.files import printable
+from openmax_core.support.decimals import threshold_text
+from openmax_core.support.files import printable, write_text_atomically
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
@@ -133,7 +135,6 @@ def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.analysis.reject_folders import reject_folders
     from openmax_core.cli.progress import counting
-    from openmax_core.support.decimals import threshold_text
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
@@ -244,23 +245,19 @@ def _share(row: dict[Any, Any], name: str) -> str:
 
 
 def _point_in_words(point: OperatingPoint | None, floor: float) -> str:
-    from openmax_core.support.decimals import threshold_text
-
     if point is None:
         return "none"
     reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.4f}"
     return (
         f"threshold {threshold_text(point.threshold)} gives Test accuracy "
         f"{point.test_accuracy:.4f} with Reject accuracy {reject}: the best Reject accuracy with "
-        f"Test accuracy ≥ {floor:g}. Chosen and "
-        "counted on the same pictures, so it flatters a little"
+        f"Test accuracy ≥ {floor:g}. Chosen and counted on the same pictures, so both are a little "
+        "too good"
     )
 
 
 def run_predict(options: argparse.Namespace) -> int:
     """Decide on pictures; a line each."""
-    from pathlib import Path
-
     from openmax_core.prediction.choice import expand_paths, run_network
     from openmax_core.prediction.results import results_json
     from openmax_core.prediction.verdicts import (
@@ -270,8 +267,6 @@ def run_predict(options: argparse.Namespace) -> int:
         decision_table,
         score_pictures,
     )
-    from openmax_core.support.decimals import threshold_text
-    from openmax_core.support.files import write_text_atomically
 
     workspace = _open(options)
     paths = expand_paths(options.paths)
@@ -300,11 +295,7 @@ def run_predict(options: argparse.Namespace) -> int:
 
 def run_report(options: argparse.Namespace) -> int:
     """Write report, table and operating point into a folder."""
-    from pathlib import Path
-
     from openmax_core.report.report import report_html
-    from openmax_core.support.decimals import threshold_text
-    from openmax_core.support.files import write_text_atomically
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
@@ -312,7 +303,7 @@ def run_report(options: argparse.Namespace) -> int:
     evaluation, point = choice.evaluation, choice.present_point
     thresholds = parse_thresholds(options.thresholds or default_thresholds(evaluation.openmax))
     table = sweep_table(evaluation.overall, thresholds)
-    folder = workspace.folder / "report" if options.output is None else Path(options.output)
+    folder = Path(options.output or workspace.folder / "report")
     files = {
         "report.html": report_html(workspace, evaluation, point, thresholds),
         "thresholds.csv": table.to_csv(index=False),
@@ -331,18 +322,15 @@ def run_report(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write and check the file; say what decides in it, and how well."""
-    from pathlib import Path
-
     from openmax_core.export.write import export_workspace
 
     workspace = _open(options)
     choice = choose(workspace, options)
-    default = workspace.folder / "export" / "openmax.onnx"
-    path = default if options.output is None else Path(options.output)
+    path = Path(options.output or workspace.folder / "export" / "openmax.onnx")
     description = export_workspace(workspace, choice, path)
     print(f"{description.in_words} ({choice.source})")
     if workspace.settings.classifier.precision != "float32":
-        print("precision   float32: 'half' is of extraction on a GPU, the file has no part of it")
+        print("precision   float32: 'half' is for extraction on a GPU, not for the file")
     height, width = description.transform.crop
     print(f"takes       uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped")
     print(f"wrote {path}, checked against the library")

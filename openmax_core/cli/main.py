@@ -1,8 +1,8 @@
 """The shell: ``openmax init | train | extract | evaluate | predict | report | export | monitor``.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong arguments; 3 done, but some
-pictures could not be read; 4 evaluated, but no threshold keeps the floor; 5 drift, where asked to
-fail on it.
+pictures could not be read; 4 evaluated, but no threshold keeps the floor; 5 drift, with
+``--fail-on-drift``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import io
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openmax_core.cli import commands
@@ -24,20 +24,23 @@ from openmax_core.network.devices import DEVICES
 
 EXIT_ERROR = 1
 PICTURES = "DIR|ADDRESS"
+WHICH_THRESHOLD = """
+Without --threshold and --preset the workspace's chosen operating point decides; if there
+is none, the recommended threshold of the default preset."""
 EXIT_CODES = """
 exit codes:
   0  done
-  1  an error; the one line on standard error says what and the way out
+  1  an error; one line on standard error says what is wrong and how to solve it
   2  wrong arguments
   3  done, but some pictures could not be read; they are listed
-  4  evaluated, but no threshold keeps the asked-for Test accuracy
+  4  evaluated, but no threshold keeps the requested Test accuracy
   5  monitored with --fail-on-drift, and the batch has drifted
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shell command; returns the exit code."""
-    _never_fail_on_a_sign()
+    _escape_unknown_characters()
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)
@@ -55,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _never_fail_on_a_sign() -> None:
-    """Write signs that a terminal's encoding lacks, and names that are no text, as escapes."""
+def _escape_unknown_characters() -> None:
+    """Write characters that a terminal's encoding lacks, and names that are no text, as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -65,7 +68,7 @@ def _never_fail_on_a_sign() -> None:
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is no finite number")
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
     return value
 
 
@@ -74,6 +77,25 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not positive")
     return value
+
+
+# Arguments that several commands have.
+SHARED: dict[str, dict[str, Any]] = {
+    "workspace": {"metavar": "WORKSPACE", "help": "folder with a workspace.toml"},
+    "--preset": {"choices": tuple(PRESETS), "help": "default: the workspace's"},
+    "--threshold": {"type": _finite, "metavar": "T", "help": "reject where the score < T"},
+    "--thresholds": {
+        "metavar": "START:STOP:STEP",
+        "help": "rows of the table, e.g. 0.30:0.40:0.01, or a list 0.3,0.35; default: the "
+        "method's own range",
+    },
+    "--device": {"choices": DEVICES, "default": "auto"},
+}
+
+
+def _add(parser: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        parser.add_argument(name, **SHARED[name])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,18 +115,21 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_init(subparsers)
-    _add_train(subparsers)
-    _add_extract(subparsers)
-    _add_evaluate(subparsers)
-    _add_predict(subparsers)
-    _add_report(subparsers)
-    _add_export(subparsers)
-    _add_monitor(subparsers)
+    for add in (
+        *(_add_init, _add_train, _add_extract, _add_evaluate),
+        *(_add_predict, _add_report, _add_export, _add_monitor),
+    ):
+        add(subparsers)
     return parser
 
 
-def _command(subparsers: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+def _command(
+    subparsers: Any,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    summary: str,
+    description: str,
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name,
         help=summary,
@@ -112,6 +137,7 @@ def _command(subparsers: Any, name: str, summary: str, description: str) -> argp
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(command=run)
     return parser
 
 
@@ -119,6 +145,7 @@ def _add_init(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "init",
+        commands.run_init,
         "make a workspace from folders and a weights file",
         "Make a workspace: a folder with a workspace.toml that names the classifier and the\n"
         "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
@@ -151,30 +178,35 @@ def _add_init(subparsers: Any) -> None:
         help="class names in the order of the network's outputs; default: the folders of --train "
         "in alphabetical order",
     )
-    parser.add_argument("--name", help="what the dashboard calls it; default: the folder's name")
-    parser.set_defaults(command=commands.run_init)
+    parser.add_argument("--name", help="name in the dashboard; default: the folder's name")
 
 
 def _add_train(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "train",
+        commands.run_train,
         "fine-tune the network on the training pictures",
         "Fine-tune the workspace's architecture on its train/ pictures: first the new last layer\n"
         "alone if backbone weights are given, then all layers, stopping early on a held-out part.\n"
         "Writes ARCHITECTURE-ACCURACY.safetensors into the workspace and sets it in\n"
         "workspace.toml.",
     )
-    _add_workspace(parser)
+    _add(parser, "workspace")
     parser.add_argument(
         "--backbone-weights",
         metavar="FILE|DEFAULT",
         help="weights to start from: a file of the architecture with any class count, or DEFAULT "
         "to download torchvision's; without, training starts from random weights",
     )
-    parser.add_argument("--epochs", type=int, default=10, help="at most, all layers (default 10)")
     parser.add_argument(
-        "--head-epochs", type=int, default=2, help="last layer alone, before (default 2)"
+        "--epochs", type=int, default=10, help="at most, of all layers (default 10)"
+    )
+    parser.add_argument(
+        "--head-epochs",
+        type=int,
+        default=2,
+        help="of the last layer alone, before (default 2)",
     )
     parser.add_argument("--batch-size", type=int, default=32, help="default 32")
     parser.add_argument(
@@ -182,65 +214,67 @@ def _add_train(subparsers: Any) -> None:
         type=float,
         help="default 1e-4 with backbone weights, 1e-3 without",
     )
-    parser.add_argument("--patience", type=int, default=4, help="epochs to wait (default 4)")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        default=4,
+        help="stop after so many epochs without a smaller held-out loss (default 4)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.set_defaults(command=commands.run_train)
+    _add(parser, "--device")
 
 
 def _add_extract(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "extract",
+        commands.run_extract,
         "run the network once over all pictures and store the activations",
         "Run the network once over train, calibration, test and reject, and store the logits in\n"
         "the workspace. Only pictures that are new or changed are run again. Results are stored\n"
-        "as they come: after a run that was stopped, the next one goes on where it ended.",
+        "as they come: a run after an interruption goes on where the last one stopped.",
     )
-    _add_workspace(parser)
-    parser.add_argument("--device", choices=DEVICES, default="auto")
+    _add(parser, "workspace", "--device")
     parser.add_argument("--batch-size", type=int, metavar="N", help="default: by device")
     parser.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help="ray: on the Ray cluster that this machine is a node of, an extra to install",
+        help="ray: use the Ray cluster that this machine belongs to; needs the extra 'cluster'",
     )
     parser.add_argument(
-        "--address", default="auto", help="of the Ray cluster, host:port (default: auto)"
+        "--address", default="auto", help="address of the Ray cluster, host:port (default: auto)"
     )
     parser.add_argument(
         "--workers",
         type=_positive,
         metavar="N",
-        help="at most, on a Ray cluster; default: one a CPU, or one a GPU",
+        help="most workers on a Ray cluster; default: one per CPU, or one per GPU",
     )
     parser.add_argument(
         "--patience",
         type=_positive,
         default=300,
         metavar="SECONDS",
-        help="without any result of a Ray cluster, after which to give up (default 300)",
+        help="give up when a Ray cluster gives no result for this long (default 300)",
     )
-    parser.set_defaults(command=commands.run_extract)
 
 
 def _add_evaluate(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "evaluate",
+        commands.run_evaluate,
         "Test and Reject accuracy over thresholds, and the recommended threshold",
         "Calibrate a method on the stored activations, print Test accuracy and Reject accuracy\n"
         "over thresholds with 95 % Wilson intervals, and recommend the threshold with the best\n"
-        "Reject accuracy among those that keep the asked-for Test accuracy.",
+        "Reject accuracy among those that keep the requested Test accuracy.\n\n"
+        "Test accuracy: share of the known test pictures that get their right class; a rejected\n"
+        "one counts as wrong. Also called correct classification rate (CCR).\n"
+        "Reject accuracy: share of the pictures of unknowns that are rejected, which is 1 - FPR\n"
+        "on unknowns (FPR: false positive rate).",
     )
-    _add_workspace(parser)
-    _add_preset(parser)
-    parser.add_argument(
-        "--thresholds",
-        metavar="START:STOP:STEP",
-        help="e.g. 0.30:0.40:0.01, or a list 0.3,0.35; default: the method's own range",
-    )
+    _add(parser, "workspace", "--preset", "--thresholds")
     parser.add_argument(
         "--min-test-accuracy",
         type=_finite,
@@ -248,95 +282,79 @@ def _add_evaluate(subparsers: Any) -> None:
         help="floor for the recommended threshold; default: the workspace's, 0.85",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.set_defaults(command=commands.run_evaluate)
 
 
 def _add_predict(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "predict",
+        commands.run_predict,
         "decide on pictures: a known class, or rejected",
-        "Decide on pictures. Without --threshold and --preset the workspace's chosen operating\n"
-        "point is used; if there is none, the recommended threshold of the default preset.",
+        "Decide on pictures.\n" + WHICH_THRESHOLD,
     )
-    _add_workspace(parser)
+    _add(parser, "workspace")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="picture files or folders")
-    _add_preset(parser)
-    parser.add_argument("--threshold", type=_finite, metavar="T", help="reject where the score < T")
+    _add(parser, "--preset", "--threshold")
     parser.add_argument("--csv", metavar="FILE", help="write all figures of every picture")
     parser.add_argument(
         "--json",
         metavar="FILE",
         help="write method, settings and threshold as well, and the probabilities before OpenMax",
     )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.set_defaults(command=commands.run_predict)
+    _add(parser, "--device")
 
 
 def _add_report(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "report",
+        commands.run_report,
         "write a report for people without the dashboard, the table and the operating point",
         "Write three files into a folder: report.html, one self-contained page with the threshold\n"
-        "to move, figures and curves; thresholds.csv; operating-point.json. Without --threshold\n"
-        "and --preset they are of the workspace's chosen operating point; if there is none, of\n"
-        "the recommended threshold of the default preset.",
+        "to move, figures and curves; thresholds.csv; operating-point.json.\n" + WHICH_THRESHOLD,
     )
-    _add_workspace(parser)
-    _add_preset(parser)
-    parser.add_argument("--threshold", type=_finite, metavar="T", help="another threshold")
-    parser.add_argument(
-        "--thresholds",
-        metavar="START:STOP:STEP",
-        help="rows of the table, or a list 0.3,0.35; default: the method's own range",
-    )
+    _add(parser, "workspace", "--preset", "--threshold", "--thresholds")
     parser.add_argument("--output", metavar="DIR", help="default: WORKSPACE/report")
-    parser.set_defaults(command=commands.run_report)
 
 
 def _add_export(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "export",
+        commands.run_export,
         "write classifier, OpenMax and threshold as one ONNX file for production",
         "Write one ONNX file that takes uint8 pictures of the network's size and gives logits,\n"
         "probabilities, decision (-1: rejected) and score; class names, transform and operating\n"
         "point are in its metadata. It is checked against the library before it takes its name.\n"
-        "Without --threshold and --preset it is of the workspace's chosen operating point; if\n"
-        "there is none, of the recommended threshold of the default preset. assets/serve has a\n"
-        "server for it.",
+        "assets/serve has a server for it.\n" + WHICH_THRESHOLD,
     )
-    _add_workspace(parser)
-    _add_preset(parser)
-    parser.add_argument("--threshold", type=_finite, metavar="T", help="another threshold")
+    _add(parser, "workspace", "--preset", "--threshold")
     parser.add_argument("--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx")
-    parser.set_defaults(command=commands.run_export)
 
 
 def _add_monitor(subparsers: Any) -> None:
     parser = _command(
         subparsers,
         "monitor",
-        "hold a batch of new pictures against the calibration: rejections, distances, changes",
-        "Score a batch of new pictures and hold it against the test set: the share that is\n"
+        cli_monitor.run_monitor,
+        "compare a batch of new pictures with the test set: rejections, distances, changes",
+        "Score a batch of new pictures and compare it with the test set: the share that is\n"
         "rejected (Fisher's exact test), per class the distances to its mean (Cramér–von Mises,\n"
-        "Holm's correction over the classes), and the pictures that changed most. Without\n"
-        "--threshold and --preset the workspace's chosen operating point decides. A batch is a\n"
+        "Holm's correction over the classes), and the pictures that changed most. A batch is a\n"
         "folder of pictures, stored activations, what 'openmax predict --json' writes, or a\n"
         "Parquet or CSV table with path and logit_<class>. The test set holds known pictures\n"
-        "only: unknowns in a batch raise its share of rejected pictures, and give alarm.",
+        "only: unknowns in a batch raise its share of rejected pictures, and raise an alarm.\n"
+        + WHICH_THRESHOLD,
     )
-    _add_workspace(parser)
+    _add(parser, "workspace")
     parser.add_argument("batch", metavar="BATCH", help="folder of pictures, or a file: see above")
-    _add_preset(parser)
-    parser.add_argument("--threshold", type=_finite, metavar="T", help="reject where the score < T")
+    _add(parser, "--preset", "--threshold")
     parser.add_argument(
         "--level",
         type=_finite,
         default=LEVEL,
         metavar="X",
-        help="largest probability of an alarm for a batch like the test set (default 0.01); "
+        help="largest probability of a false alarm, for a batch like the test set (default 0.01); "
         "half of it for the rejections, half for the distances of all classes together",
     )
     parser.add_argument(
@@ -351,23 +369,16 @@ def _add_monitor(subparsers: Any) -> None:
         action="store_true",
         help="keep the batch in WORKSPACE/batches, for the Monitor page and for comparisons",
     )
-    parser.add_argument("--name", help="what the batch is called; default: as its folder or file")
+    parser.add_argument("--name", help="name of the batch; default: the name of its folder or file")
     parser.add_argument(
         "--time",
         metavar="WHEN",
-        help="moment that the batch is of, as 2026-03-31 or 2026-03-31T06:00; default: now",
+        help="when the pictures were taken, as 2026-03-31 or 2026-03-31T06:00; default: now",
     )
     parser.add_argument(
-        "--fail-on-drift", action="store_true", help="exit code 5 where something gives alarm"
+        "--fail-on-drift",
+        action="store_true",
+        help="exit code 5 when the batch raises an alarm",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.set_defaults(command=cli_monitor.run_monitor)
-
-
-def _add_workspace(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("workspace", metavar="WORKSPACE", help="folder with a workspace.toml")
-
-
-def _add_preset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", choices=tuple(PRESETS), help="default: the workspace's")
+    _add(parser, "--device")

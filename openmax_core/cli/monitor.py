@@ -8,12 +8,14 @@ import math
 import sys
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.cli.commands import EXIT_UNREADABLE, choose
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.support.codec import plain
+from openmax_core.support.decimals import threshold_text
 
 if TYPE_CHECKING:
     from openmax_core.monitor.records import RecordedBatch
@@ -26,16 +28,14 @@ MOST_CLASSES, MOST_PICTURES, MOST_UNREADABLE = 12, 10, 20
 
 
 def run_monitor(options: argparse.Namespace) -> int:
-    """Hold a batch against the calibration, and record it where that is asked for."""
-    from pathlib import Path
-
+    """Compare a batch with the test set, and record it if asked to."""
     from openmax_core.cli.progress import ProgressBars
     from openmax_core.monitor.monitor import monitor
     from openmax_core.monitor.records import RecordedBatch, checked_name, default_name
     from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)
-    # Before the network runs: what cannot be recorded is told at once.
+    # Checked before the network runs, which may take long.
     name = checked_name(options.name or default_name(Path(options.batch)))
     moment = _moment(options.time)
     choice = choose(workspace, options)
@@ -65,7 +65,7 @@ def run_monitor(options: argparse.Namespace) -> int:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """A typed moment; without a time zone it is this machine's."""
+    """Read a moment; without a time zone it is in this machine's."""
     if text is None:
         return None
     try:
@@ -102,7 +102,6 @@ def _print(
 ) -> None:
     from openmax_core.monitor.report import p_text
     from openmax_core.monitor.shortlist import picture_in_words, pictures_to_look_at, what_is_listed
-    from openmax_core.support.decimals import threshold_text
 
     report = measured.report
     lost = f" ({report.n_unreadable:,} unreadable)" if report.n_unreadable else ""

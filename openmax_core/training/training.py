@@ -240,8 +240,8 @@ def _phase(
             run.on_batch(phase, done, len(rows))
         if not losses:
             raise ClassifierError(
-                "every batch holds a single picture, of which batch normalisation can learn "
-                "nothing; use a larger --batch-size"
+                "every batch holds a single picture, from which batch normalisation cannot "
+                "learn; use a larger --batch-size"
             )
         schedule.step()
         loss_held_out, accuracy = _evaluate(run, held_out_rows)
