@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import PLAIN, MethodSettings, read_settings
+from openmax_core.methods.settings import MethodSettings, read_settings
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.codec import entry, plain, without_header
 from openmax_core.weibull.fit import Weibull, model_from_dict
@@ -82,5 +82,5 @@ class Calibration:
             raise OpenMaxError("there must be two distance factors")
         if any(np.isnan(value).any() for value in (*means, factors, *parameters)):
             raise OpenMaxError("a mean, a distance factor or a parameter of a tail is null")
-        settings = read_settings(PLAIN | entry(dict[str, Any], values, "settings"), preset)
+        settings = read_settings(entry(dict[str, Any], values, "settings"), preset)
         return cls(preset, settings, names, np.array(means), factors, weibull, tails, *counts)

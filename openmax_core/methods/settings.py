@@ -7,6 +7,7 @@ notebook's.
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
@@ -45,11 +46,15 @@ class MethodSettings:
     fit_precision: Literal["float32", "float64"]
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, np.generic):
+                object.__setattr__(self, name, value.item())
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if not isinstance(value, str) or value not in choices:
+                shown = reprlib.repr(value)
                 raise OpenMaxError(
-                    f"{name} = {value!r} does not exist; use one of {', '.join(choices)}"
+                    f"{name} = {shown} does not exist; use one of {', '.join(choices)}"
                 )
         _check_count("tail_size", self.tail_size, 2)
         if self.alpha_rank is not None:
@@ -58,10 +63,10 @@ class MethodSettings:
             _check_share("tail_share", self.tail_share)
         _check_share("strength", self.strength)
         _check_number("translate", self.translate)
-        if not abs(self.translate) <= sys.float_info.max:
-            raise OpenMaxError(f"translate must be a finite number, not {self.translate}")
-        if not isinstance(self.second_softmax, bool):
-            raise OpenMaxError(f"second_softmax must be true or false, not {self.second_softmax!r}")
+        is_finite = abs(self.translate) <= sys.float_info.max
+        _require(is_finite, "translate", "be a finite number", self.translate)
+        is_bool = isinstance(self.second_softmax, bool)
+        _require(is_bool, "second_softmax", "be true or false", self.second_softmax)
 
     def to_dict(self) -> dict[str, Any]:
         """Values by the settings' names, for JSON and for the constructor of OpenMax."""
@@ -114,23 +119,23 @@ class MethodSettings:
 
 
 def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise OpenMaxError(f"{name} must be a whole number, not {value!r}")
-    if value < least:
-        raise OpenMaxError(f"{name} must be at least {least}, not {value}")
-    if value > LARGEST_COUNT:
-        raise OpenMaxError(f"{name} must be at most {LARGEST_COUNT:,}, not {value:,}")
+    _require(type(value) is int, name, "be a whole number", value)
+    _require(value >= least, name, f"be at least {least}", value)
+    _require(value <= LARGEST_COUNT, name, f"be at most {LARGEST_COUNT:,}", value)
 
 
 def _check_share(name: str, value: Any) -> None:
     _check_number(name, value)
-    if not 0 < value <= 1:
-        raise OpenMaxError(f"{name} must lie in (0, 1], not {value}")
+    _require(0 < value <= 1, name, "lie in (0, 1]", value)
 
 
 def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise OpenMaxError(f"{name} must be a number, not {value!r}")
+    _require(type(value) in (int, float), name, "be a number", value)
+
+
+def _require(is_so: bool, name: str, what: str, value: Any) -> None:
+    if not is_so:
+        raise OpenMaxError(f"{name} must {what}, not {reprlib.repr(value)}")
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -190,7 +195,7 @@ def preset_settings(preset: Any) -> MethodSettings:
         There is none of this name; the message lists those that there are.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
-        raise OpenMaxError(f"no preset '{preset}'; there are {', '.join(PRESETS)}")
+        raise OpenMaxError(f"no preset {reprlib.repr(preset)}; there are {', '.join(PRESETS)}")
     return PRESETS[preset]
 
 
@@ -203,22 +208,25 @@ def resolve_settings(preset: str, overrides: Mapping[str, Any]) -> MethodSetting
         A preset or value does not exist; the message lists those that do.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
-    given = {n: v.item() if isinstance(v, np.generic) else v for n, v in given.items()}
     return replace(preset_settings(preset), **given)
 
 
 def read_settings(values: Any, preset: Any) -> MethodSettings:
-    """Settings from :meth:`MethodSettings.to_dict`; those that are not there are the preset's.
+    """Settings that :meth:`MethodSettings.to_dict` wrote, in this version or an older one.
+
+    A setting that is not there is what every method had before there was one, else the preset's.
 
     Raises
     ------
     OpenMaxError
         It holds something else; the setting is named.
     """
-    standard = preset_settings(preset)
-    if not isinstance(values, dict) or not set(values) <= set(vars(standard)):
-        raise OpenMaxError(f"the method's settings are unknown: {values}")
+    known = vars(preset_settings(preset))
+    if not isinstance(values, dict):
+        raise OpenMaxError(f"the method's settings are unknown: {reprlib.repr(values)}")
+    if unknown := [name for name in values if name not in known]:
+        raise OpenMaxError(f"the method's settings are unknown: there is no {unknown[0]!r}")
     try:
-        return resolve_settings(preset, values)
+        return resolve_settings(preset, PLAIN | values)
     except OpenMaxError as error:
         raise OpenMaxError(f"in the method's settings, {error}") from error

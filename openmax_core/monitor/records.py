@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import PLAIN, read_settings
+from openmax_core.methods.settings import read_settings
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
 from openmax_core.support.arrays import Float, Int
@@ -267,7 +267,7 @@ def record_from_dict(given: Any, path: Path | None = None) -> RecordedBatch:
             raise OpenMaxError(f"{place}.rejected must lie between 0 and {found.n}")
         return found
 
-    settings = PLAIN | read(dict[str, Any], "basis.settings")
+    settings = read(dict[str, Any], "basis.settings")
     method = {"settings": read_settings(settings, read(str, "basis.preset"))}
     interval = Interval(read(MaybeNan, "difference.low"), read(MaybeNan, "difference.high"))
     report = BatchReport(

@@ -10,7 +10,6 @@ from typing import Any
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import (
     DEFAULT_PRESET,
-    PLAIN,
     MethodSettings,
     preset_settings,
     read_settings,
@@ -138,7 +137,7 @@ class OperatingPoint:
         values, version = without_header(given, FORMAT, FORMAT_VERSION)
         if version == 1 and (floor := values.pop("min_test_accuracy", None)) is not None:
             values["objective"] = MostRejected(floor).to_dict()
-        values["settings"] = _settings(values, version)
+        values["settings"] = _settings(values)
         point = rebuilt(cls, values)
         if set(point.counts) not in (set(), set(COUNTS)):
             raise OpenMaxError("the counts are unknown")
@@ -147,15 +146,13 @@ class OperatingPoint:
         return point
 
 
-def _settings(values: dict[str, Any], version: int) -> MethodSettings | None:
+def _settings(values: dict[str, Any]) -> MethodSettings | None:
     """Settings of a stored point; None where its method was not said."""
     given, preset = values.get("settings", {}), values.get("preset")
     if preset is not None:
         preset_settings(preset)
     if given == {}:
         return None
-    if version < FORMAT_VERSION and isinstance(given, dict):  # those that were unknown then
-        given = PLAIN | given
     return read_settings(given, DEFAULT_PRESET if preset is None else preset)
 
 

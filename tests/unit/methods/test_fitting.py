@@ -81,6 +81,11 @@ def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_
     assert json.dumps(longer.to_dict()) == before
 
 
+def test_a_shorter_tail_may_be_a_numpy_number():
+    shorter = fitted(4, tail_size=30).with_shorter_tail(np.int64(7), np.int32(2))
+    assert shorter.to_dict() == fitted(4, tail_size=7, alpha_rank=2).to_dict()
+
+
 def test_a_longer_tail_than_the_fitted_one_is_an_error():
     with pytest.raises(FitError, match="31 is more than the 30 fitted"):
         fitted(4, tail_size=30).with_shorter_tail(31)

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from openmax_core import OpenMax
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS
-from openmax_core.methods.settings import CHOICES, PRESETS, read_settings
+from openmax_core.methods.settings import CHOICES, PLAIN, PRESETS, read_settings
 from tests.support.methods import METHODS, activations, fitted, queries
 
 
@@ -50,10 +50,10 @@ def test_every_distance_is_a_choice_with_words():
     assert len(words) == len(CHOICES["distance"])
 
 
-def test_settings_of_a_file_come_back_and_what_is_missing_is_the_preset_s():
+def test_settings_of_a_file_come_back_and_what_is_missing_is_as_before_or_the_preset_s():
     for preset, settings in PRESETS.items():
         assert read_settings(settings.to_dict(), preset) == settings
-        assert read_settings({}, preset) == settings
+        assert read_settings({}, preset) == replace(settings, **PLAIN)
     assert read_settings({"tail_size": 7}, "bendale") == replace(PRESETS["bendale"], tail_size=7)
 
 

@@ -305,7 +305,7 @@ SETTINGS = PRESETS["notebook"].to_dict()
             for name, value, message in [
                 ("alpha_rank", 0, "alpha_rank must be at least 1, not 0"),
                 ("alpha_rank", [3], r"alpha_rank must be a whole number, not \[3\]"),
-                ("tail_size", 10**30, "tail_size must be at most 1,000,000,000, not 1,000"),
+                ("tail_size", 10**30, "tail_size must be at most 1,000,000,000, not 1000"),
                 ("tail_size", [[20]], r"tail_size must be a whole number, not \[\[20\]\]"),
                 ("tail_share", True, "tail_share must be a number, not True"),
                 ("strength", {}, "strength must be a number, not {}"),
