@@ -82,7 +82,8 @@ def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_
 
 
 def test_a_shorter_tail_may_be_a_numpy_number():
-    shorter = fitted(4, tail_size=30).with_shorter_tail(np.int64(7), np.int32(2))
+    tail_size, alpha_rank = np.array([7, 2])
+    shorter = fitted(4, tail_size=30).with_shorter_tail(tail_size, alpha_rank)
     assert shorter.to_dict() == fitted(4, tail_size=7, alpha_rank=2).to_dict()
 
 
