@@ -126,25 +126,24 @@ class Activations:
             pictures = pd.read_parquet(folder / PICTURES)
         # pyarrow has error classes of its own for damaged files, some of them OSError.
         except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ActivationsError(
-                f"the stored activations in {folder} are damaged ({error}); delete that folder and "
-                "run the extraction again"
-            ) from error
+            raise damaged(folder, str(error)) from error
         activations = cls(logits, pictures, key)
         absent = {"path", "size", "mtime", "label", "prediction", "status", "error"} - {
             *pictures.columns
         }
         if absent:
-            raise ActivationsError(
-                f"the stored activations in {folder} are damaged (no column {min(absent)}); delete "
-                "that folder and run the extraction again"
-            )
+            raise damaged(folder, f"no column {min(absent)}")
         if len(activations.readable) != len(logits):
-            raise ActivationsError(
-                f"the stored activations in {folder} do not fit together; delete that folder and "
-                "run the extraction again"
-            )
+            raise damaged(folder, "pictures and logits do not fit together")
         return activations
+
+
+def damaged(folder: Path, reason: str) -> ActivationsError:
+    """What to say of a stored folder that cannot be read."""
+    return ActivationsError(
+        f"the stored activations in {folder} are damaged ({reason}); delete that folder and run "
+        "the extraction again"
+    )
 
 
 def write_activations(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from openmax_core.activations.activations import KEY, LOGITS, OK, PICTURES, Activations, Extent
+from openmax_core.activations.activations import (
+    KEY,
+    LOGITS,
+    OK,
+    PICTURES,
+    Activations,
+    Extent,
+    damaged,
+)
 from openmax_core.errors import ActivationsError
 from openmax_core.support.arrays import Int
 from openmax_core.support.chunks import Chunk
@@ -56,7 +65,7 @@ class StoredSplit:
             self._group_sizes = [int(stored.row_group(group).num_rows) for group in groups]
             self.n_files = sum(self._group_sizes)
         except (OSError, ValueError, EOFError, AttributeError, pa.ArrowException) as error:
-            raise self._damaged(str(error)) from error
+            raise damaged(self.folder, str(error)) from error
 
     @property
     def extent(self) -> Extent:
@@ -89,7 +98,7 @@ class StoredSplit:
             yield Chunk(first, logits, labels, predictions)
             first += len(labels)
         if first != self.n_readable:
-            raise self._damaged("pictures and logits do not fit together")
+            raise damaged(self.folder, "pictures and logits do not fit together")
 
     def at(self, rows: Int) -> Activations:
         """Activations of some readable pictures alone, with what all are in ``whole``.
@@ -109,7 +118,8 @@ class StoredSplit:
                 if wanted[0] == wanted[1]:
                     first += n_files
                     continue
-            pictures = self._group(group)
+            with self._pictures() as stored:
+                pictures = stored.read_row_group(group)
             is_ok = pc.equal(pictures["status"], OK).to_numpy(zero_copy_only=False)
             ok = np.flatnonzero(is_ok)
             mine = rows[slice(*np.searchsorted(rows, [first, first + len(ok)]))] - first
@@ -124,25 +134,26 @@ class StoredSplit:
             for place, row in enumerate(rows.tolist()):
                 stream.seek(self._offset + row * width)
                 logits[place] = np.frombuffer(stream.read(width), dtype=np.float32)
-        pictures = pd.concat(taken, ignore_index=True) if taken else self._no_pictures()
+        if not taken:
+            with self._pictures() as stored:
+                taken = [stored.schema_arrow.empty_table().to_pandas()]
+        pictures = pd.concat(taken, ignore_index=True)
         return Activations(logits, pictures, self.key, self.extent)
 
     def _batches(self, n_rows: int, *columns: str) -> Iterator[pa.RecordBatch]:
         """All files' rows in order."""
-        try:
-            with pq.ParquetFile(self.folder / PICTURES) as stored:
-                names = [*columns, "status"]
-                yield from stored.iter_batches(n_rows, columns=names, use_threads=False)
-        except (OSError, ValueError, LookupError, pa.ArrowException) as error:
-            raise self._damaged(str(error)) from error
+        with self._pictures() as stored:
+            names = [*columns, "status"]
+            yield from stored.iter_batches(n_rows, columns=names, use_threads=False)
 
-    def _group(self, group: int) -> pa.Table:
-        """One group of the files' rows, all columns."""
+    @contextmanager
+    def _pictures(self) -> Iterator[pq.ParquetFile]:
+        """Table of all files; the folder is named where it cannot be read."""
         try:
             with pq.ParquetFile(self.folder / PICTURES) as stored:
-                return stored.read_row_group(group)
+                yield stored
         except (OSError, ValueError, LookupError, pa.ArrowException) as error:
-            raise self._damaged(str(error)) from error
+            raise damaged(self.folder, str(error)) from error
 
     def _logits(self, first: int, count: int) -> NDArray[np.float32]:
         offset = self._offset + 4 * first * self.n_classes
@@ -150,15 +161,5 @@ class StoredSplit:
             self.folder / LOGITS, np.float32, count * self.n_classes, offset=offset
         )
         if len(values) != count * self.n_classes:
-            raise self._damaged("logits are missing at its end")
+            raise damaged(self.folder, "logits are missing at its end")
         return values.reshape(count, self.n_classes)
-
-    def _no_pictures(self) -> pd.DataFrame:
-        with pq.ParquetFile(self.folder / PICTURES) as stored:
-            return stored.schema_arrow.empty_table().to_pandas()
-
-    def _damaged(self, reason: str) -> ActivationsError:
-        return ActivationsError(
-            f"the stored activations in {self.folder} are damaged ({reason}); delete that folder "
-            "and run the extraction again"
-        )

@@ -32,8 +32,9 @@ from openmax_core.extraction.connection import (
     n_places,
 )
 from openmax_core.extraction.spans import Spans
-from openmax_core.extraction.worker import PACKAGE, Reply, ShippedNetwork, Worker, sent, versions
+from openmax_core.extraction.worker import PACKAGE, Reply, Worker, sent, ship, versions
 from openmax_core.network.inference import Result, load_pixels
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import Location
 
@@ -75,9 +76,10 @@ class Cluster:
 
     Parameters
     ----------
-    ship : called with 'cpu' or 'cuda', returns the network for it
+    classifier : NamedClassifier
     address : 'auto', or host:port of the cluster that this machine is a node of
     device : 'auto', GPUs where the cluster has any; 'cpu' or 'cuda'
+    batch_size : pictures in one pass; by device without
     patience : seconds without any result after which a run ends with an error
     most_workers : at most so many; as many as the cluster has CPUs or GPUs without
 
@@ -89,9 +91,10 @@ class Cluster:
 
     def __init__(
         self,
-        ship: Callable[[str], ShippedNetwork],
+        classifier: NamedClassifier,
         address: str = "auto",
         device: str = "auto",
+        batch_size: int | None = None,
         *,
         patience: float = PATIENCE_SECONDS,
         most_workers: int | None = None,
@@ -106,7 +109,7 @@ class Cluster:
         try:
             import ray
 
-            self._network = ship(choose_kind(device))
+            self._network = ship(classifier, choose_kind(device), batch_size)
             self._content = ray.put(self._network)
         except BaseException:
             disconnect(self._connected)

@@ -11,7 +11,7 @@ import importlib.metadata
 import socket
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from openmax_core.errors import ClassifierError, WorkspaceError
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.network.inference import Result, run, run_batch
-from openmax_core.network.spec import NamedClassifier
+from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.images import Transform
 from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.support.files import fingerprint
@@ -43,26 +43,20 @@ class ShippedNetwork:
         Of an ONNX file, or of a weights file.
     suffix : str
         Of that file: '.onnx', '.safetensors', '.pth' or '.pt'.
-    architecture : str
-        torchvision's name.
-    classes : tuple of C str
+    settings : ClassifierSettings
     transform : Transform
     device : str
         'cpu' or 'cuda'.
     batch_size : int
         Pictures in one pass.
-    precision : str
-        'float32' or 'half'.
     """
 
     content: bytes
     suffix: str
-    architecture: str
-    classes: tuple[str, ...]
+    settings: ClassifierSettings
     transform: Transform
     device: str
     batch_size: int
-    precision: str
 
     def engine(self) -> Engine:
         """Make it ready to run; a GPU and a network without export import torch.
@@ -74,13 +68,12 @@ class ShippedNetwork:
         """
         if self.suffix == ONNX:
             return OnnxEngine(self.content, self.transform, self.batch_size)
-        from openmax_core.network.classifier import load_classifier
-
         with tempfile.TemporaryDirectory(prefix="openmax-") as folder:
             path = Path(folder) / f"weights{self.suffix}"
             path.write_bytes(self.content)
-            classifier = load_classifier(self.architecture, path, self.classes, self.transform)
-        return TorchEngine(classifier, self.device, self.batch_size, self.precision)
+            settings = replace(self.settings, weights=path.name)
+            classifier = NamedClassifier(Path(folder), settings, self.transform).load()
+        return TorchEngine(classifier, self.device, self.batch_size, settings.precision)
 
 
 def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None) -> ShippedNetwork:
@@ -111,12 +104,10 @@ def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None
     return ShippedNetwork(
         path.read_bytes() if content is None else content,
         suffix,
-        classifier.settings.architecture,
-        classifier.settings.classes,
+        classifier.settings,
         classifier.transform,
         device,
         batch_size or GPU_BATCH_SIZE,
-        classifier.settings.precision,
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.errors import ClassifierError
+from openmax_core.errors import ClassifierError, first_line
 from openmax_core.pictures.images import Transform
 
 if TYPE_CHECKING:
@@ -171,14 +171,12 @@ def load_state(
     own = network.state_dict()
     missing = [k for k in own if k not in state and not _is_optional(k)]
     surplus = [k for k in state if k not in own and not _is_optional(k)]
-    head = head_name(network)
-    different = [
+    misshapen = [
         k
         for k in own
-        if k in state
-        and own[k].shape != state[k].shape
-        and not k.startswith((head + ".", *AUXILIARY))
+        if k in state and own[k].shape != state[k].shape and not k.startswith(AUXILIARY)
     ]
+    different = [k for k in misshapen if not k.startswith(head_name(network) + ".")]
     if missing or surplus or different:
         example = (missing or surplus or different)[0]
         count = f" and {found} classes" if found is not None else ""
@@ -188,11 +186,6 @@ def load_state(
             f"{len(different)} have another shape ('{example}'). The file holds "
             f"{len(state)} tensors{count}; set the architecture that it was trained with"
         )
-    misshapen = [
-        k
-        for k in own
-        if k in state and own[k].shape != state[k].shape and not k.startswith(AUXILIARY)
-    ]
     if misshapen and found in {None, n_classes}:
         raise ClassifierError(
             f"the weights in {path} do not fit the last layer of {architecture}: "
@@ -282,6 +275,5 @@ def _read_torch(path: Path) -> Any:
     # A damaged archive shows in many kinds of errors.
     except Exception as error:
         raise ClassifierError(
-            f"{path} is no weights file that torch can read: "
-            f"{(str(error) or repr(error)).splitlines()[0]}"
+            f"{path} is no weights file that torch can read: {first_line(error)}"
         ) from error

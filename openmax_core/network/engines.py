@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.errors import ClassifierError
+from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.devices import PRECISIONS, turns_on
 from openmax_core.pictures.images import Pixels, Transform
 from openmax_core.support.chunks import n_cores
@@ -106,7 +106,7 @@ class OnnxEngine:
         except Exception as error:
             name = source if isinstance(source, Path) else "the export"
             raise ClassifierError(
-                f"{name} is no network that ONNX Runtime can read: {str(error).splitlines()[0]}"
+                f"{name} is no network that ONNX Runtime can read: {first_line(error)}"
             ) from error
         self._source = source
         self.transform = transform
@@ -323,7 +323,7 @@ def _refusal(name: str, pixels: Pixels, error: Exception) -> str:
     height, width = pixels.shape[1:3]
     return (
         f"{name} failed on {len(pixels)} pictures of {height} × {width}: "
-        f"{(str(error) or repr(error)).splitlines()[0]}. Check [transform] crop in "
+        f"{first_line(error)}. Check [transform] crop in "
         "workspace.toml, or use a smaller batch size"
     )
 
@@ -342,7 +342,7 @@ def _is_lost(error: Exception) -> bool:
 
 def _failure(device: str, error: Exception) -> str:
     return (
-        f"the {device} device failed: {(str(error) or repr(error)).splitlines()[0]}. What was done "
+        f"the {device} device failed: {first_line(error)}. What was done "
         "before is stored: start the dashboard or the command anew to go on, or use 'openmax "
         "extract' with --device cpu"
     )

@@ -152,7 +152,7 @@ class RemotePath:
         WorkspaceError
             The file system does not list it.
         """
-        return sorted(info.base_name for info in self._infos(recursive=False) if not _is_file(info))
+        return sorted(info.base_name for info in self._infos(recursive=False) if not info.is_file)
 
     def files(self) -> list[FoundFile]:
         """Files below, at any depth: per folder the files first, by name, then its folders.
@@ -170,7 +170,7 @@ class RemotePath:
         found = [
             FoundFile(info.path[start:], info.size, info.mtime_ns or 0)
             for info in infos
-            if _is_file(info)
+            if info.is_file
         ]
         return sorted(found, key=lambda file: _in_order(file.path))
 
@@ -226,10 +226,6 @@ def _file_system(root: str) -> tuple[Any, str]:
 
     system, path = fs.FileSystem.from_uri(root)
     return system, path
-
-
-def _is_file(info: Any) -> bool:
-    return bool(info.is_file)
 
 
 def _in_order(path: str) -> list[tuple[bool, str]]:

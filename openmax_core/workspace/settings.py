@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,12 @@ def read_settings(path: Path) -> WorkspaceSettings:
         The file is missing, is no TOML, or a setting is unknown, missing or of the wrong kind;
         the message names the setting, and for a misspelt one its likely name.
     """
+    return _Reader(path).settings(_parsed(path).unwrap())
+
+
+def _parsed(path: Path) -> tomlkit.TOMLDocument:
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8-sig")).unwrap()
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise WorkspaceError(
             f"{path.parent} is no workspace: it has no {FILE_NAME}; make one with 'openmax init'"
@@ -102,21 +106,13 @@ def read_settings(path: Path) -> WorkspaceSettings:
         raise WorkspaceError(f"cannot read {path}: {error}") from error
     except TOMLKitError as error:
         raise WorkspaceError(f"{path} is not valid TOML: {error}") from error
-    return _Reader(path).settings(document)
 
 
 def write_settings(path: Path, settings: WorkspaceSettings) -> None:
     """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
     values = _plain(settings)
     _Reader(path).settings(_plain(settings))
-    try:
-        document = (
-            tomlkit.parse(path.read_text(encoding="utf-8-sig"))
-            if path.exists()
-            else tomlkit.document()
-        )
-    except TOMLKitError as error:
-        raise WorkspaceError(f"{path} is not valid TOML: {error}") from error
+    document = _parsed(path) if path.exists() else tomlkit.document()
     _update(document, values)
     write_text_atomically(path, tomlkit.dumps(document))
 
@@ -190,14 +186,11 @@ class _Reader:
                 "classifier.classes",
                 f"must not hold '{min(taken)}', which means something else here; rename the class",
             )
-        precision = self.text(table, "classifier", "precision", PRECISIONS[0])
-        if precision not in PRECISIONS:
-            raise self.error("classifier.precision", f"must be one of {', '.join(PRECISIONS)}")
         return ClassifierSettings(
             self.text(table, "classifier", "architecture"),
             tuple(classes),
             self.text(table, "classifier", "weights", "") or None,
-            precision,
+            self.choice(table, "classifier", "precision", PRECISIONS, PRECISIONS[0]),
         )
 
     def folders(self, table: dict[str, Any]) -> dict[str, str]:
@@ -219,28 +212,18 @@ class _Reader:
 
     def transform(self, table: dict[str, Any]) -> Transform:
         default = Transform()
-        resize: int | tuple[int, int] = default.resize
-        if "resize" in table:
-            shorter = table["resize"]
-            resize = (
-                shorter
-                if isinstance(shorter, int)
-                and not isinstance(shorter, bool)
-                and 0 < shorter <= 4096
-                else self.height_width(table, "resize")
-            )
-        interpolation = self.text(table, "transform", "interpolation", default.interpolation)
-        if interpolation not in INTERPOLATIONS:
-            raise self.error(
-                "transform.interpolation", f"must be one of {', '.join(INTERPOLATIONS)}"
-            )
+        resize = table.get("resize", default.resize)
+        if "resize" in table and not _is_side(resize):
+            resize = self.height_width(resize, "resize")
         std = self.three(table, "std", default.std)
         if min(std) <= 0:
             raise self.error("transform.std", "must be larger than 0")
         return Transform(
             resize=resize,
-            crop=self.height_width(table, "crop") if "crop" in table else default.crop,
-            interpolation=interpolation,
+            crop=self.height_width(table["crop"], "crop") if "crop" in table else default.crop,
+            interpolation=self.choice(
+                table, "transform", "interpolation", INTERPOLATIONS, default.interpolation
+            ),
             mean=self.three(table, "mean", default.mean),
             std=std,
         )
@@ -256,10 +239,9 @@ class _Reader:
         )
 
     def defaults(self, table: dict[str, Any]) -> Defaults:
-        preset = self.text(table, "defaults", "preset", DEFAULT_PRESET)
-        if preset not in PRESETS:
-            raise self.error("defaults.preset", f"must be one of {', '.join(PRESETS)}")
-        return Defaults(preset, self.share(table, "defaults", "min_test_accuracy", 0.85))
+        preset = self.choice(table, "defaults", "preset", PRESETS, Defaults.preset)
+        least = self.share(table, "defaults", "min_test_accuracy", Defaults.min_test_accuracy)
+        return Defaults(preset, least)
 
     def text(self, table: dict[str, Any], name: str, key: str, default: str | None = None) -> str:
         value = table.get(key, default)
@@ -268,6 +250,14 @@ class _Reader:
             raise self.error(place, "is missing")
         if not isinstance(value, str):
             raise self.error(place, f"must be text in quotes, not {value!r}")
+        return value
+
+    def choice(
+        self, table: dict[str, Any], name: str, key: str, choices: Collection[str], default: str
+    ) -> str:
+        value = self.text(table, name, key, default)
+        if value not in choices:
+            raise self.error(f"{name}.{key}", f"must be one of {', '.join(choices)}")
         return value
 
     def share(self, table: dict[str, Any], name: str, key: str, default: float) -> float:
@@ -280,23 +270,14 @@ class _Reader:
         self, table: dict[str, Any], key: str, default: tuple[float, float, float]
     ) -> tuple[float, float, float]:
         values = table.get(key, list(default))
-        if (
-            not isinstance(values, list)
-            or len(values) != 3
-            or not all(type(value) in {int, float} and math.isfinite(value) for value in values)
-        ):
+        if not _is_list(values, 3, _is_number):
             raise self.error(f"transform.{key}", "must be three numbers, for red, green and blue")
         red, green, blue = map(float, values)
         return red, green, blue
 
-    def height_width(self, table: dict[str, Any], key: str) -> tuple[int, int]:
-        value = table[key]
+    def height_width(self, value: Any, key: str) -> tuple[int, int]:
         pair = [value, value] if isinstance(value, int) else value
-        if (
-            not isinstance(pair, list)
-            or len(pair) != 2
-            or not all(type(side) is int and 0 < side <= 4096 for side in pair)
-        ):
+        if not _is_list(pair, 2, _is_side):
             raise self.error(f"transform.{key}", "must be [height, width] in pixels, 1 to 4096")
         return pair[0], pair[1]
 
@@ -309,3 +290,15 @@ class _Reader:
 
     def error(self, place: str, problem: str) -> WorkspaceError:
         return WorkspaceError(f"{self.path}: {place} {problem}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in {int, float} and math.isfinite(value)
+
+
+def _is_side(value: Any) -> bool:
+    return type(value) is int and 0 < value <= 4096
+
+
+def _is_list(value: Any, length: int, of: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and len(value) == length and all(map(of, value))

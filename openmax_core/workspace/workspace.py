@@ -243,15 +243,18 @@ class Workspace:
             As for :meth:`extract`.
         """
         from openmax_core.extraction.cluster import Cluster
-        from openmax_core.extraction.worker import ShippedNetwork, ship
 
         stored = self.stored
 
-        def shipped(kind: str) -> ShippedNetwork:
-            return ship(stored.classifier, kind, batch_size)
-
         def load() -> Runner:
-            return Cluster(shipped, address, device, patience=patience, most_workers=most_workers)
+            return Cluster(
+                stored.classifier,
+                address,
+                device,
+                batch_size,
+                patience=patience,
+                most_workers=most_workers,
+            )
 
         return _extract(stored, load, progress)
 

@@ -19,7 +19,6 @@ from openmax_core.extraction import cluster as cluster_module
 from openmax_core.extraction.cluster import BATCHES_IN_PIECE
 from openmax_core.extraction.cluster import Cluster as Workers
 from openmax_core.extraction.spans import Spans
-from openmax_core.extraction.worker import ship
 from openmax_core.network.inference import Progress, Result
 from openmax_core.pictures.locations import Location
 from openmax_core.support.jobs import CancelledError
@@ -203,9 +202,7 @@ def test_a_run_on_addresses_that_is_stopped_goes_on_on_the_cluster(
 
 @pytest.fixture
 def workers(ray_cluster: Cluster, workspace: Workspace) -> Iterator[Workers]:
-    made = Workers(
-        lambda device: ship(workspace.classifier, device), ray_cluster.address, patience=SECONDS
-    )
+    made = Workers(workspace.classifier, ray_cluster.address, patience=SECONDS)
     try:
         yield made
     finally:

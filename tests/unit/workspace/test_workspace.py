@@ -858,7 +858,7 @@ def test_damaged_activations_are_named_with_the_way_out(
 def test_logits_that_do_not_belong_to_the_table_are_refused(extracted: Workspace) -> None:
     (folder,) = (extracted.folder / "activations").glob("test-*")
     np.save(folder / "logits.npy", np.zeros((TEST * 3 - 1, 3), dtype=np.float32))
-    with pytest.raises(ActivationsError, match="do not fit together; delete that folder"):
+    with pytest.raises(ActivationsError, match=r"do not fit together\); delete that folder"):
         extracted.evaluate("bendale")
 
 
