@@ -115,7 +115,7 @@ def test_a_killed_run_goes_on_after_the_last_whole_shard(
 ) -> None:
     folder = workspace.folder
     assert kill_when(folder, lambda: len(shards(folder)) >= n_shards)
-    n_kept = SHARD * len(shards(folder))
+    n_kept = min(SHARD * len(shards(folder)), 2 * N_TRAIN)  # the last shard is not full
     report = workspace.extract("cpu")
     assert report.n_resumed == n_kept
     assert report.n_run["train"] == 2 * N_TRAIN - n_kept
