@@ -96,8 +96,8 @@ class SortedScores:
 
     def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
         """For each kind the pictures at or above thresholds, by binary search."""
-        of = self._decided
-        return [len(of[kind]) - np.searchsorted(of[kind], thresholds) for kind in kinds]
+        of = [self._decided[kind] for kind in kinds]
+        return [len(scores) - scores.searchsorted(thresholds) for scores in of]
 
     def cells(self) -> tuple[Float, Float]:
         """(S,) different scores that a threshold decides on, and the next number above each."""
