@@ -37,7 +37,7 @@ def _show_classes(workspace: Workspace, evaluation: Evaluation) -> None:
     """Draw all classes above their table if they are few, else those selected in the table."""
     threshold = state.threshold(workspace, evaluation)
     health = fits.health(evaluation)
-    if evaluation.sampling is not None:
+    if evaluation.counted is not None:
         st.caption(
             "Fits and tails use all pictures. Figures of test and reject pictures use "
             f"{evaluation.sample_in_words}. The influence of one picture on a mean is that of the "

@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from openmax_core.evaluation.counting import TAIL_SET
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.single_class import own_distances
 from openmax_core.support.arrays import Float, Int
@@ -172,7 +173,7 @@ def mean_dominance(
     every class is examined. Where a sample stands for all pictures, the farthest of all is known
     from the fit, and the median distance is the sample's.
     """
-    train, openmax, sampling = evaluation.train, evaluation.openmax, evaluation.sampling
+    train, openmax, counted = evaluation.train, evaluation.openmax, evaluation.counted
     n_classes = openmax.n_classes
     most = max(2, most_values // (n_classes * n_classes))
     labels = train.labels
@@ -187,14 +188,14 @@ def mean_dominance(
         n = int(openmax.n_correct_[index])
         if len(rows) > most:
             rows = np.sort(generator.choice(rows, most, replace=False))
-        n_examined[index] = len(rows) if sampling is None else n
+        n_examined[index] = len(rows) if counted is None else n
         if not len(rows):  # none in the sample of a large training set
             dominance[index] = np.nan
             continue
         vectors = openmax.centred(np.asarray(train.logits[rows]))
         lengths = np.linalg.norm(vectors - openmax.means_[index].astype(vectors.dtype), axis=1)
         middle = float(np.median(lengths))
-        largest = float(lengths.max() if sampling is None else sampling.farthest[index])
+        largest = float(lengths.max() if counted is None else counted.farthest[index])
         dominance[index] = largest / (n - 1) / middle if middle > 0 else np.inf
     return dominance, n_examined
 
@@ -253,8 +254,8 @@ def tail_members(evaluation: Evaluation, index: int) -> pd.DataFrame:
     -------
     η rows, or as many as the class has correctly classified pictures.
     """
-    openmax, sampling = evaluation.openmax, evaluation.sampling
-    train = evaluation.train if sampling is None else sampling.tails
+    openmax, counted = evaluation.openmax, evaluation.counted
+    train = evaluation.train if counted is None else counted.samples[TAIL_SET]
     predictions = train.readable["prediction"].to_numpy(dtype=np.int64)
     rows = np.flatnonzero((train.labels == index) & (predictions == index))
     distances = own_distances(openmax, train.logits[rows], np.full(len(rows), index))

@@ -172,7 +172,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
             print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
         print(f"\nrecommended: {problem or _point_in_words(point, floor)}")
         if by_folder:
-            among = f" (of {evaluation.sample_in_words})" if evaluation.sampling else ""
+            among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
             print(f"\nReject accuracy there by folder of the reject set, the worst first{among}:")
         for item in by_folder:
             share = (
@@ -202,13 +202,13 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
 
 def _counted(evaluation: Evaluation) -> dict[str, Any] | None:
     """How exact the figures are, and what is of a sample; None where all is exact."""
-    if evaluation.sampling is None:
+    if evaluation.counted is None:
         return None
-    counts = evaluation.sampling.counts
+    curve = evaluation.counted.curve
     return {
-        "test_accuracy_error": counts.error_bound.test,
-        "reject_accuracy_error": counts.error_bound.reject,
-        "auroc_bounds": counts.auroc_bounds,
+        "test_accuracy_error": curve.error_bound.test,
+        "reject_accuracy_error": curve.error_bound.reject,
+        "auroc_bounds": curve.auroc_bounds,
         "reject_folders_of": evaluation.sample_in_words,
     }
 
@@ -228,7 +228,7 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     print(f"method      {facts['preset']}: {settings}")
     print(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
     print(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
-    if evaluation.sampling is not None:
+    if evaluation.counted is not None:
         print(f"counted     {evaluation.accuracy_in_words}")
     if evaluation.reject is None:
         print("reject set  none: Reject accuracy cannot be measured")

@@ -4,27 +4,50 @@ Above ``MOST_PICTURES`` pictures or ``MOST_LOGITS`` logits in the sets that are 
 are streamed (:mod:`openmax_core.methods.fitting`), scores are counted
 (:mod:`openmax_core.tradeoff.binned`), and of each set a seeded sample of pictures stands for
 the rest wherever single pictures are shown. Below, everything is exact and in memory.
+
+What was counted is kept: ``activations/counts/<key>/`` holds ``counts.npz``, ``calibration.json``,
+``key.json`` and a folder for each sample, in the form of stored activations. The key covers the
+activations' folders (and so weights, transform and pictures), preset and settings. A folder is
+written under a temporary name and renamed when whole; one that is damaged or of another version is
+made anew.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
-from openmax_core.activations.activations import Activations
+from openmax_core.activations.activations import KEY, WRITING, Activations, Extent
+from openmax_core.activations.shards import cannot_store
 from openmax_core.activations.stored_split import StoredSplit
+from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, in_parallel
-from openmax_core.tradeoff.binned import ScoreCounts, score_edges
+from openmax_core.support.files import fingerprint, modified, new_folder
+from openmax_core.tradeoff.binned import CountedCurve, ScoreCounts, score_edges
+from openmax_core.tradeoff.curve import KINDS
 
+LOG = logging.getLogger(__name__)
 MOST_PICTURES = 3_000_000
 MOST_LOGITS = 500_000_000
 N_SAMPLED = 10_000  # pictures of a set
 MOST_SAMPLED_VALUES = 20_000_000  # logits of a set's sample
-CALIBRATION, TAILS, TEST, REJECT = "calibration", "tails", "test", "reject"
+# What a method does with a set of pictures; a sample's folder is called so, too.
+FITTED_SET, TAIL_SET, TEST_SET, REJECT_SET = "calibration", "tails", "test", "reject"
+FOLDER, COUNTS, CALIBRATION, VERSION = "counts", "counts.npz", "calibration.json", 2
+DAMAGED = (BadZipFile, OpenMaxError)
+MOST_KEPT = 20  # methods of one workspace
+LONGEST_WRITING_SECONDS = 3600
 
 Report = Callable[[tuple[int, int]], None]
 
@@ -49,6 +72,12 @@ class Counted:
     samples: Mapping[str, Activations]
     n_right: int
     farthest: Float
+
+    @cached_property
+    def curve(self) -> CountedCurve:
+        """Curve of all pictures."""
+        first, second = self.halves
+        return CountedCurve(first + second, self.openmax.n_classes, self.halves)
 
 
 def is_large(splits: Iterable[StoredSplit]) -> bool:
@@ -78,39 +107,33 @@ def count(
     FitError, ActivationsError
         A class gives no Weibull, or stored logits are damaged; the class or file is named.
     """
-    training, test, reject = splits[CALIBRATION], splits[TEST], splits.get(REJECT)
-    total = 2 * training.n_readable + sum(s.n_readable for s in (test, reject) if s is not None)
+    training = splits[FITTED_SET]
+    scored = [splits[name] for name in (TEST_SET, REJECT_SET) if name in splits]
+    total = 2 * training.n_readable + sum(split.n_readable for split in scored)
     progress = _Progress(report, total)
     openmax.fit_chunks(lambda: progress.over(training.chunks()), class_names)
-    empty = ScoreCounts.empty(score_edges(openmax.score_range()))
-    halves, n_right = (empty, empty), 0
-    generator = np.random.default_rng(seed)
-    n_classes = openmax.n_classes
+    first = second = ScoreCounts.empty(score_edges(openmax.score_range()))
+    n_right, generator = 0, np.random.default_rng(seed)
 
-    def decided(split: StoredSplit) -> Iterable[tuple[Chunk, Decisions]]:
-        chunks = progress.over(split.chunks())
-        return in_parallel(lambda chunk: (chunk, openmax.decide(chunk.logits)), chunks)
+    def decided(chunk: Chunk) -> tuple[Chunk, Decisions]:
+        return chunk, openmax.decide(chunk.logits)
 
-    for chunk, found in decided(test):
-        n_right += int((chunk.predictions == chunk.labels).sum())
-        first = generator.random(len(chunk)) < 0.5
-        one, other = (
-            counts.with_test(
-                found.scores[part], found.predictions[part], chunk.labels[part], n_classes
+    for split in scored:
+        for chunk, found in in_parallel(decided, progress.over(split.chunks())):
+            n_right += int((chunk.predictions == chunk.labels).sum())
+            is_first = generator.random(len(chunk)) < 0.5
+            first, second = (
+                half.with_pictures(
+                    found.scores[part],
+                    found.predictions[part],
+                    chunk.labels[part],
+                    openmax.n_classes,
+                )
+                for half, part in ((first, is_first), (second, ~is_first))
             )
-            for counts, part in zip(halves, (first, ~first), strict=True)
-        )
-        halves = (one, other)
-    for chunk, found in decided(reject) if reject is not None else ():
-        first = generator.random(len(chunk)) < 0.5
-        one, other = (
-            counts.with_reject(found.scores[part], found.predictions[part], n_classes)
-            for counts, part in zip(halves, (first, ~first), strict=True)
-        )
-        halves = (one, other)
     samples = {name: split.at(_sampled(split, generator)) for name, split in splits.items()}
-    samples[TAILS] = training.at(np.sort(np.concatenate(openmax.tail_rows_)))
-    return Counted(openmax, halves, samples, n_right, openmax.farthest_)
+    samples[TAIL_SET] = training.at(np.sort(np.concatenate(openmax.tail_rows_)))
+    return Counted(openmax, (first, second), samples, n_right, openmax.farthest_)
 
 
 class _Progress:
@@ -130,3 +153,119 @@ def _sampled(split: StoredSplit, generator: np.random.Generator) -> Int:
     """Ascending rows of a split's sample."""
     most = min(split.n_readable, N_SAMPLED, max(100, MOST_SAMPLED_VALUES // split.n_classes))
     return np.sort(generator.choice(split.n_readable, most, replace=False, shuffle=False))
+
+
+@dataclass(frozen=True)
+class CountedStore:
+    """Counts of one workspace.
+
+    Attributes
+    ----------
+    folder : Path
+        Of the stored activations.
+    """
+
+    folder: Path
+
+    def folder_of(self, stores: Sequence[str], openmax: OpenMax) -> Path:
+        """Where counts of a method on stored activations lie or would lie."""
+        key = fingerprint(VERSION, list(stores), openmax.preset, openmax.settings().to_dict())
+        return self.folder / FOLDER / key
+
+    def load(self, stores: Sequence[str], openmax: OpenMax) -> Counted | None:
+        """Return what is stored for a method; None where it is not, or is damaged."""
+        folder = self.folder_of(stores, openmax)
+        if not folder.is_dir():
+            return None
+        try:
+            return _load(folder)
+        except (OSError, ValueError, EOFError, LookupError, TypeError, *DAMAGED) as error:
+            LOG.warning("the counts in %s are damaged (%s); they are made anew", folder, error)
+            return None
+
+    def holds(self, stores: Sequence[str], openmax: OpenMax) -> bool:
+        """Tell whether there is something to load, whole or not."""
+        return self.folder_of(stores, openmax).is_dir()
+
+    def save(self, stores: Sequence[str], counted: Counted) -> None:
+        """Store counts in place of what was there, and remove those that are of no use any more.
+
+        Raises
+        ------
+        ActivationsError
+            The disk is full or the folder cannot be written.
+        """
+        folder = self.folder_of(stores, counted.openmax)
+        try:
+            with new_folder(folder, WRITING) as temporary:
+                _save(temporary, stores, counted)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError as error:
+            raise cannot_store(folder, error) from error
+        self._remove_old()
+
+    def _remove_old(self) -> None:
+        """Remove counts of activations that are gone, and all but the newest of the others.
+
+        And what a killed process was writing: it takes seconds.
+        """
+        folders = [path for path in (self.folder / FOLDER).glob("[!.]*") if path.is_dir()]
+        # Another process may have removed one a moment ago.
+        newest_first = sorted(folders, key=lambda path: modified(path) or 0, reverse=True)
+        for place, path in enumerate(newest_first):
+            if place >= MOST_KEPT or not all((self.folder / s).is_dir() for s in _stores(path)):
+                shutil.rmtree(path, ignore_errors=True)
+        for path in (self.folder / FOLDER).glob(f"{WRITING}*"):
+            if time.time() - (modified(path) or 0) / 1e9 > LONGEST_WRITING_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _save(folder: Path, stores: Sequence[str], counted: Counted) -> None:
+    first, second = counted.halves
+    np.savez_compressed(
+        folder / COUNTS, first=first.counts, second=second.counts, farthest=counted.farthest
+    )
+    counted.openmax.save(folder / CALIBRATION)
+    for name, sample in counted.samples.items():
+        sample.save(folder / name)
+    key = {"version": VERSION, "stores": list(stores), "n_right": counted.n_right}
+    (folder / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
+
+
+def _load(folder: Path) -> Counted:
+    key = json.loads((folder / KEY).read_text(encoding="utf-8"))
+    openmax = OpenMax.load(folder / CALIBRATION)
+    edges = score_edges(openmax.score_range())
+    with np.load(folder / COUNTS, allow_pickle=False) as stored:
+        first, second = (_counts(edges, stored[name]) for name in ("first", "second"))
+        farthest = stored["farthest"]
+    samples = {
+        name: _sample(folder / name)
+        for name in (FITTED_SET, TAIL_SET, TEST_SET, REJECT_SET)
+        if name != REJECT_SET or (folder / name).is_dir()
+    }
+    if farthest.shape != (openmax.n_classes,) or farthest.dtype != np.float64:
+        raise ActivationsError("the farthest pictures are of other classes")
+    counted = Counted(openmax, (first, second), samples, int(key["n_right"]), farthest)
+    n_reject = samples[REJECT_SET].n_readable if REJECT_SET in samples else 0
+    if (counted.curve.n_test, counted.curve.n_reject) != (samples[TEST_SET].n_readable, n_reject):
+        raise ActivationsError("counts and pictures do not fit together")
+    return counted
+
+
+def _counts(edges: Float, counts: Int) -> ScoreCounts:
+    if counts.shape != (len(KINDS), len(edges) - 1) or counts.dtype != np.int64 or counts.min() < 0:
+        raise ActivationsError("the counts are in other bins")
+    return ScoreCounts(edges, counts)
+
+
+def _sample(folder: Path) -> Activations:
+    sample = Activations.load(folder)
+    return replace(sample, whole=Extent(*map(int, sample.key["whole"])))
+
+
+def _stores(folder: Path) -> list[str]:
+    try:
+        return [str(name) for name in json.loads((folder / KEY).read_text("utf-8"))["stores"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ["gone"]

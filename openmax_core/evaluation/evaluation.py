@@ -8,33 +8,13 @@ import numpy as np
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation.counting import CALIBRATION, REJECT, TAILS, TEST, Counted
+from openmax_core.evaluation.counting import FITTED_SET, REJECT_SET, TEST_SET, Counted
 from openmax_core.methods.openmax import Decisions, OpenMax
-from openmax_core.support.arrays import Float, Int
-from openmax_core.tradeoff.binned import CountedCurve
+from openmax_core.support.arrays import Int
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.objectives import MostRejected, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """What stands for a workspace whose pictures are too many to hold.
-
-    Attributes
-    ----------
-    counts : CountedCurve, of all pictures
-    tails : Activations, the pictures that the tails are made of
-    n_right : int, test pictures that the classifier alone gets right
-    farthest : (C,) float64, largest Euclidean distance of a correctly classified training picture
-        to its MAV
-    """
-
-    counts: CountedCurve
-    tails: Activations
-    n_right: int
-    farthest: Float
 
 
 @dataclass(frozen=True)
@@ -52,7 +32,7 @@ class Evaluation:
     reject : Activations or None
     calibrated_on : 'train' or 'calibration'
     data : str, fingerprint of all activations used
-    sampling : Sampling or None
+    counted : Counted or None
         What all pictures together gave, where the above are a sample.
     """
 
@@ -63,28 +43,28 @@ class Evaluation:
     reject: Activations | None
     calibrated_on: str
     data: str
-    sampling: Sampling | None = None
+    counted: Counted | None = None
 
     @property
     def overall(self) -> Curve:
         """Curve of all pictures: exact, or counts where they are too many to hold."""
-        return self.curve if self.sampling is None else self.sampling.counts
+        return self.curve if self.counted is None else self.counted.curve
 
     @property
     def accuracy_in_words(self) -> str:
         """How exact figures between the bins' edges are; '' where all are exact."""
-        if self.sampling is None:
+        if self.counted is None:
             return ""
         return (
-            f"Counted in {len(self.sampling.counts.counts.edges) - 1:,} bins: exact at their "
+            f"Counted in {len(self.counted.curve.counts.edges) - 1:,} bins: exact at their "
             "edges, which all places of the slider are, and between them "
-            f"{self.sampling.counts.error_bound.in_words}."
+            f"{self.counted.curve.error_bound.in_words}."
         )
 
     @property
     def sample_in_words(self) -> str:
         """Which pictures stand for all where single ones are shown; '' where all are there."""
-        if self.sampling is None:
+        if self.counted is None:
             return ""
         parts = [f"{len(self.test):,} of {self.test.n_readable:,} test"]
         if self.reject is not None:
@@ -94,8 +74,8 @@ class Evaluation:
     @property
     def n_right_before_rejection(self) -> int:
         """Test pictures that the classifier alone gets right."""
-        if self.sampling is not None:
-            return self.sampling.n_right
+        if self.counted is not None:
+            return self.counted.n_right
         return int((self.test.readable["prediction"] == self.test.labels).sum())
 
     @property
@@ -136,7 +116,7 @@ class Evaluation:
         """
         if point.class_thresholds is None:
             outcome = self.overall.outcome(point.threshold)
-        elif self.sampling is not None:
+        elif self.counted is not None:
             raise OpenMaxError(
                 f"thresholds per class cannot be counted on {self.overall.n_test:,} pictures; "
                 "choose a single threshold"
@@ -186,22 +166,16 @@ def curve_of(tested: Decisions, labels: Int, rejected: Decisions, n_classes: int
 def evaluation_of_counts(counted: Counted, calibrated_on: str, data: str) -> Evaluation:
     """Evaluation whose figures come from counts, and whose pictures are samples."""
     openmax, samples = counted.openmax, counted.samples
-    test, reject = samples[TEST], samples.get(REJECT)
+    test, reject = samples[TEST_SET], samples.get(REJECT_SET)
     n_classes = openmax.n_classes
     unknown = np.empty((0, n_classes)) if reject is None else reject.logits
-    first, second = counted.halves
     return Evaluation(
         openmax,
         curve_of(openmax.decide(test.logits), test.labels, openmax.decide(unknown), n_classes),
-        samples[CALIBRATION],
+        samples[FITTED_SET],
         test,
         reject,
         calibrated_on,
         data,
-        Sampling(
-            CountedCurve(first + second, n_classes, counted.halves),
-            samples[TAILS],
-            counted.n_right,
-            counted.farthest,
-        ),
+        counted,
     )

@@ -154,7 +154,7 @@ def _expected(
 def _sample_notes(
     evaluation: Evaluation, class_thresholds: Mapping[str, float] | None
 ) -> tuple[str, ...]:
-    if evaluation.sampling is None:
+    if evaluation.counted is None:
         return ()
     what = "" if class_thresholds is None else "the expected share, "
     return (

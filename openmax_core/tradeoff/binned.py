@@ -94,27 +94,26 @@ class ScoreCounts:
             raise OpenMaxError("counts in other bins cannot be added; count both in the same")
         return ScoreCounts(self.edges, self.counts + other.counts)
 
-    def with_test(
+    def with_pictures(
         self, scores: ArrayLike, predictions: ArrayLike, labels: ArrayLike, n_classes: int
     ) -> ScoreCounts:
-        """Counts with (N,) more test pictures; C as a prediction: 'unknown' won.
+        """Counts with (N,) more pictures.
+
+        Parameters
+        ----------
+        predictions : (N,) int; C: 'unknown' won
+        labels : (N,) int; −1: a reject picture
 
         Raises
         ------
         ActivationsError
             A score is not finite or outside the bins.
         """
-        predicted = np.asarray(predictions)
-        kinds = np.where(predicted == np.asarray(labels), CORRECT, WRONG)
-        kinds[predicted == n_classes] = TEST_WON
-        return self._with(scores, kinds)
-
-    def with_reject(self, scores: ArrayLike, predictions: ArrayLike, n_classes: int) -> ScoreCounts:
-        """Counts with (M,) more reject pictures; as :meth:`with_test`."""
-        kinds = np.where(np.asarray(predictions) == n_classes, REJECT_WON, ACCEPTED)
-        return self._with(scores, kinds)
-
-    def _with(self, scores: ArrayLike, kinds: Int) -> ScoreCounts:
+        predicted, known = np.asarray(predictions), np.asarray(labels)
+        of_test = np.where(predicted == known, CORRECT, WRONG)
+        of_test[predicted == n_classes] = TEST_WON
+        of_reject = np.where(predicted == n_classes, REJECT_WON, ACCEPTED)
+        kinds = np.where(known < 0, of_reject, of_test)
         values = np.asarray(scores, dtype=np.float64)
         finite = np.isfinite(values)
         if not finite.all():

@@ -11,8 +11,13 @@ from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.evaluation.counted_store import CountedStore
-from openmax_core.evaluation.counting import CALIBRATION, REJECT, TEST, is_large
+from openmax_core.evaluation.counting import (
+    FITTED_SET,
+    REJECT_SET,
+    TEST_SET,
+    CountedStore,
+    is_large,
+)
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.folders import (
     PictureFiles,
@@ -188,8 +193,8 @@ class StoredSets:
         WorkspaceError, ActivationsError
             There are no activations yet, or they are damaged.
         """
-        names = {CALIBRATION: self.pictures.calibration_split, TEST: "test"}
-        names |= {REJECT: "reject"} if "reject" in self.pictures.splits else {}
+        names = {FITTED_SET: self.pictures.calibration_split, TEST_SET: "test"}
+        names |= {REJECT_SET: "reject"} if "reject" in self.pictures.splits else {}
         found = {}
         for role, split in names.items():
             folder = self.store.newest(split)

@@ -74,7 +74,7 @@ def show_provenance(evaluation: Evaluation) -> None:
         f"pictures · {overall.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"
     )
-    if evaluation.sampling is not None:
+    if evaluation.counted is not None:
         st.caption(
             f":material/functions: {evaluation.accuracy_in_words} Single pictures and figures of "
             f"classes and folders come from {evaluation.sample_in_words}."

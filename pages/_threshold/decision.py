@@ -115,16 +115,16 @@ def show_decision(
             "A threshold per class",
             key="per_class",
             persist_state="session",
-            disabled=evaluation.sampling is not None,
+            disabled=evaluation.counted is not None,
             help="Not available for so many pictures: scores are counted for all classes together."
-            if evaluation.sampling is not None
+            if evaluation.counted is not None
             else "One threshold for each predicted class. The constraint holds for all pictures "
             "together.",
         )
         spread = class_point = None
         if is_honest and point:
             spread = _show_honest(evaluation, objective, kind)
-        if is_per_class and point and is_reached and evaluation.sampling is None:
+        if is_per_class and point and is_reached and evaluation.counted is None:
             class_point = show_class_thresholds(evaluation, objective)
         curve = evaluation.overall
         won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"

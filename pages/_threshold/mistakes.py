@@ -33,7 +33,7 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
     default = ACCEPTED if curve.n_reject else REJECTED
     kind = choose(row, "Which pictures", list(tables), "mistakes", default)
     table, in_words = tables[kind]
-    among = f" in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
+    among = f" in {evaluation.sample_in_words}" if evaluation.counted is not None else ""
     row.caption(f"**{len(table):,}** {in_words}{among}; nearest to the threshold first.")
     with row:
         show_notice(workspace)

@@ -19,7 +19,7 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
     folders = _divided(evaluation)
     if not folders.is_divided:
         return
-    among = f", in {evaluation.sample_in_words}" if evaluation.sampling is not None else ""
+    among = f", in {evaluation.sample_in_words}" if evaluation.counted is not None else ""
     table = folder_table(folders.at(threshold, interval))
     st.subheader("Reject accuracy by kind of unknown")
     st.caption(

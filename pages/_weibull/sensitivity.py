@@ -25,7 +25,7 @@ SensitivityJob = Job[tuple[int, int], Sensitivity]
 
 def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
     """Draw the button, the progress or the heat map."""
-    if evaluation.sampling is not None:
+    if evaluation.counted is not None:
         st.info(
             "Settings are not compared here: each needs a pass over all "
             f"{evaluation.train.n_readable:,} pictures. Change η or α in the sidebar instead. Each "

@@ -42,7 +42,7 @@ counting.MOST_PICTURES = 0
 started = time.perf_counter()
 evaluation = Workspace.open(sys.argv[1]).evaluate("robust")
 evaluation.recommend(0.85)
-assert evaluation.sampling is not None
+assert evaluation.counted is not None
 """
 FIT = """
 import sys, time
@@ -75,8 +75,8 @@ def _curve(n: int) -> list[Row]:
         known, unknown = 1 - generator.beta(0.4, 2, AT_ONCE), 1 - generator.beta(4, 2, AT_ONCE)
         predictions = (generator.random(AT_ONCE) < 0.05).astype(np.int64)
         started = time.perf_counter()
-        counts = counts.with_test(known, predictions, np.zeros(AT_ONCE), N_CLASSES)
-        counts = counts.with_reject(unknown, predictions, N_CLASSES)
+        counts = counts.with_pictures(known, predictions, np.zeros(AT_ONCE), N_CLASSES)
+        counts = counts.with_pictures(unknown, predictions, np.full(AT_ONCE, -1), N_CLASSES)
         seconds += time.perf_counter() - started
     opening = best_seconds(lambda: CountedCurve(counts, N_CLASSES).best(0.85), 3)
     part = slice(0, min(N_EXACT, AT_ONCE))

@@ -134,8 +134,8 @@ def test_counted_figures_are_the_exact_ones_within_their_bound(
     exact = extracted.evaluate()
     monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 1000)
     counted = extracted.evaluate()
-    assert counted.sampling is not None
-    bound = counted.sampling.counts.error_bound
+    assert counted.counted is not None
+    bound = counted.counted.curve.error_bound
     for t in np.linspace(0, 1, 2001):
         one, other = exact.overall.outcome(t), counted.overall.outcome(t)
         assert abs(one.test_accuracy - other.test_accuracy) <= bound.test + 1e-12

@@ -168,7 +168,7 @@ def test_a_class_without_correct_pictures_is_named(tmp_path):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, preset, request):
     exact = trees.evaluate(preset)
-    assert exact.sampling is None
+    assert exact.counted is None
     assert exact.overall is exact.curve
     request.getfixturevalue("is_many")
     counted = trees.evaluate(preset)
@@ -254,7 +254,7 @@ def test_counts_that_cannot_be_kept_are_used_all_the_same(trees, is_many, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("openmax_core.evaluation.counted_store._save", full)
+        patch.setattr("openmax_core.evaluation.counting._save", full)
         evaluation = trees.evaluate()
     assert "counts are not kept" in caplog.text
     assert not trees.is_counted()
@@ -297,7 +297,7 @@ def test_a_workspace_without_reject_set_is_counted(tmp_path, is_many):
     workspace = make_workspace(tmp_path / "known", n_reject=0)
     for _ in range(2):
         evaluation = workspace.evaluate()
-        assert evaluation.sampling is not None
+        assert evaluation.counted is not None
         assert evaluation.reject is None
         assert evaluation.overall.n_reject == 0
         assert evaluation.sample_in_words == "a sample of 25 of 89 test pictures"
@@ -338,7 +338,7 @@ def test_the_pull_of_one_picture_is_that_of_the_farthest_of_all(trees, preset, m
     pull, _ = mean_dominance(exact)
     monkeypatch.setattr("openmax_core.evaluation.counting.MOST_PICTURES", 100)
     whole = trees.evaluate(preset)
-    assert whole.sampling is not None
+    assert whole.counted is not None
     np.testing.assert_allclose(mean_dominance(whole)[0], pull, rtol=1e-4)
 
 

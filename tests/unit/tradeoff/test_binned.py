@@ -42,8 +42,8 @@ def both_curves(
     """Exact curve and the one from counts of the same pictures, all of the true class 0."""
     known, unknown = arrays(test), arrays(reject)
     labels = np.zeros(len(test), dtype=np.int64)
-    counts = ScoreCounts.empty(edges).with_test(*known, labels, N_CLASSES)
-    counts = counts.with_reject(*unknown, N_CLASSES)
+    counts = ScoreCounts.empty(edges).with_pictures(*known, labels, N_CLASSES)
+    counts = counts.with_pictures(*unknown, np.full(len(reject), -1), N_CLASSES)
     return TradeoffCurve(*known, labels, *unknown, N_CLASSES), CountedCurve(counts, N_CLASSES)
 
 
@@ -155,7 +155,7 @@ def test_scores_at_both_ends_are_counted_exactly(score):
 )
 def test_scores_that_are_none_are_refused(score, message):
     with pytest.raises(ActivationsError, match=message):
-        ScoreCounts.empty(EDGES).with_reject([0.5, score], [0, 0], N_CLASSES)
+        ScoreCounts.empty(EDGES).with_pictures([0.5, score], [0, 0], [-1, -1], N_CLASSES)
 
 
 @pytest.mark.parametrize(
