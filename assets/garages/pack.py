@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from openmax_core.demos.catalogue import ARCHIVE, GARAGES
-from openmax_core.demos.demo import ASSETS, export_network
+from openmax_core.demos.demo import ASSETS, exported_network, shipped
 from openmax_core.workspace.settings import FILE_NAME, write_settings
 from openmax_core.workspace.workspace import Workspace
 
@@ -37,7 +37,8 @@ def main() -> None:
     pack(folder, ASSETS / ARCHIVE)
     for old in ASSETS.glob("garages-*.onnx"):
         old.unlink()
-    print(export_network(GARAGES))
+    shipped(GARAGES).load_exported_network()
+    print(exported_network(GARAGES))
 
 
 def pack(folder: Path, archive: Path) -> None:

@@ -13,8 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from typing import Any
 import platformdirs
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.network.onnx_export import export_paths
+from openmax_core.network.onnx_export import keep
+from openmax_core.network.spec import NamedClassifier
 from openmax_core.support.files import (
     fingerprint,
-    sha256_of_file,
+    new_folder,
     write_bytes_atomically,
     write_text_atomically,
 )
@@ -39,6 +39,7 @@ from openmax_core.workspace.workspace import Workspace
 
 ASSETS = Path(__file__).parents[2] / "assets" / "demo"
 NOTE = ".demo.json"
+MAKING = ".making-demo-"
 
 
 @dataclass(frozen=True)
@@ -119,36 +120,24 @@ def open_demo(demo: Demo, assets: Path = ASSETS, folder: Path | None = None) -> 
     return Workspace.open(folder)
 
 
+def shipped(demo: Demo, assets: Path = ASSETS) -> NamedClassifier:
+    """A demo's classifier with the weights in ``assets/demo``, beside which it is exported."""
+    return NamedClassifier(assets, demo.settings.classifier, demo.settings.transform)
+
+
 def exported_network(demo: Demo, assets: Path = ASSETS) -> Path:
     """Where a demo's exported network lies or would lie: beside its weights."""
-    weights, classifier = assets / demo.weights_name, demo.settings.classifier
-    key, crop = sha256_of_file(weights), demo.settings.transform.crop
-    return export_paths(weights, key, classifier.architecture, len(classifier.classes), crop)[0]
-
-
-def export_network(demo: Demo, assets: Path = ASSETS) -> Path:
-    """Export a demo's network beside its weights, as it is shipped; imports torch."""
-    from openmax_core.network.classifier import load_classifier
-    from openmax_core.network.onnx_export import export, keep
-
-    weights, chosen = assets / demo.weights_name, demo.settings.classifier
-    classifier = load_classifier(
-        chosen.architecture, weights, chosen.classes, demo.settings.transform
-    )
-    path = exported_network(demo, assets)
-    keep(export(classifier), (path,), weights)
-    return path
+    classifier = shipped(demo, assets)
+    return classifier.export_paths(classifier.weights_key)[0]
 
 
 def _make(demo: Demo, assets: Path, folder: Path, made_of: dict[str, str]) -> None:
     try:
-        with _folder_beside(folder) as made:
+        with new_folder(folder, MAKING) as made:
             demo.write_pictures(assets, made)
             shutil.copyfile(assets / demo.weights_name, made / demo.weights_name)
             write_settings(made / FILE_NAME, demo.settings)
             _note(made, made_of)
-            made.chmod(0o755)
-            made.rename(folder)
     except OSError:
         if not (folder / FILE_NAME).exists():  # else another process was faster
             raise
@@ -159,8 +148,10 @@ def _update(
 ) -> None:
     """Put other pictures and settings in place; interrupted, the next opening does it again."""
     if noted.get("pictures") != made_of["pictures"]:
-        with _folder_beside(folder) as made:
-            demo.write_pictures(assets, made)
+        with tempfile.TemporaryDirectory(
+            prefix=MAKING, dir=folder.parent, ignore_cleanup_errors=True
+        ) as name:
+            demo.write_pictures(assets, made := Path(name))
             if _noted(folder) == made_of:  # another process was faster, and may extract by now
                 return
             written = sorted(made.iterdir())
@@ -198,10 +189,7 @@ def _bring_network(demo: Demo, assets: Path, folder: Path) -> None:
         write_bytes_atomically(own, weights.read_bytes())
     exported = exported_network(demo, assets)
     if exported.is_file() and not (copy := folder / exported.name).exists():
-        for other in folder.glob(f"{weights.stem}-*.onnx"):
-            with suppress(OSError):
-                other.unlink()
-        write_bytes_atomically(copy, exported.read_bytes())
+        keep(exported.read_bytes(), (copy,), own)
 
 
 def _noted(folder: Path) -> dict[str, Any]:
@@ -215,14 +203,3 @@ def _noted(folder: Path) -> dict[str, Any]:
 
 def _note(folder: Path, made_of: dict[str, str]) -> None:
     write_text_atomically(folder / NOTE, json.dumps(made_of, indent=2))
-
-
-@contextmanager
-def _folder_beside(folder: Path) -> Iterator[Path]:
-    """Make an empty folder on the same drive, gone afterwards with all that is left in it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-demo-"))
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

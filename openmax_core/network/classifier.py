@@ -127,18 +127,15 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     content = (
         _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
     )
-    for _ in range(len(WRAPPINGS)):
-        inner = next((content[key] for key in WRAPPINGS if _is_mapping(content, key)), None)
-        if inner is None:
-            break
-        content = inner
+    entries: Mapping[Any, Any] = content if isinstance(content, Mapping) else {}
+    for _ in WRAPPINGS:  # one may hold another
+        wrapped = (entries.get(key) for key in WRAPPINGS)
+        entries = next((item for item in wrapped if isinstance(item, Mapping)), entries)
     import torch
 
-    tensors = (
-        {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-        if isinstance(content, Mapping)
-        else {}
-    )
+    tensors = {
+        str(name): value for name, value in entries.items() if isinstance(value, torch.Tensor)
+    }
     if not tensors:
         raise ClassifierError(
             f"{path} holds a {type(content).__name__}, no state dict of tensors; save the weights "
@@ -239,10 +236,6 @@ def head_classes(network: nn.Module, state: Mapping[str, torch.Tensor]) -> int |
 def _is_optional(name: str) -> bool:
     # Old files lack the batch counters of batch normalisation, which evaluation does not use.
     return name.startswith(AUXILIARY) or name.endswith("num_batches_tracked")
-
-
-def _is_mapping(content: Any, key: str) -> bool:
-    return isinstance(content, Mapping) and isinstance(content.get(key), Mapping)
 
 
 def _read_safetensors(path: Path) -> Any:

@@ -73,36 +73,29 @@ class Turns:
         """
         ticket = object()
         with self._changed:
+            before = len(self._queue)
             self._queue.append(ticket)
         try:
-            self._wait_for(ticket, on_wait)
+            while before:
+                if on_wait:
+                    on_wait(before)
+                with self._changed:
+                    while self._queue.index(ticket) == before:
+                        self._changed.wait()
+                    before = self._queue.index(ticket)
             yield
         finally:
             with self._changed:
                 self._queue.remove(ticket)
                 self._changed.notify_all()
 
-    def _wait_for(self, ticket: object, on_wait: WaitCallback | None) -> None:
-        while True:
-            with self._changed:
-                before = self._queue.index(ticket)
-            if before == 0:
-                return
-            if on_wait:
-                on_wait(before)
-            with self._changed:
-                while self._queue.index(ticket) == before:
-                    self._changed.wait()
-
 
 _TURNS: dict[str, Turns] = {}
-_LOCK = threading.Lock()
 
 
 def turns_on(device: str) -> Turns:
     """Turns on a device of this process."""
-    with _LOCK:
-        return _TURNS.setdefault(device, Turns())
+    return _TURNS.setdefault(device, Turns())
 
 
 def _may_have_accelerator() -> bool:

@@ -165,7 +165,10 @@ class TorchEngine:
         self.device = device
         self.transform = classifier.transform
         self.n_parallel = n_cores() if device == "cpu" else 1
-        self._half = _half_type() if device == "cuda" and precision == "half" else None
+        self._half: torch.dtype | None = None
+        if device == "cuda" and precision == "half":
+            has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+            self._half = torch.bfloat16 if has_bfloat16 else torch.float16
         self._name = classifier.architecture
         self._network = classifier.network
         try:
@@ -310,13 +313,6 @@ def _checked(batch_size: int) -> int:
     if batch_size < 1:
         raise ClassifierError(f"the batch size must be at least 1, not {batch_size}")
     return batch_size
-
-
-def _half_type() -> torch.dtype:
-    import torch
-
-    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if has_bfloat16 else torch.float16
 
 
 def _refusal(name: str, pixels: Pixels, error: Exception) -> str:

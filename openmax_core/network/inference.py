@@ -55,28 +55,18 @@ class Progress:
     waiting_for: str = ""
 
     @property
-    def per_second(self) -> float:
-        """Pictures per second so far."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Time left at this rate; None before the first picture."""
-        return (self.total - self.done) / self.per_second if self.done else None
-
-    @property
     def in_words(self) -> str:
         """One line for a progress bar."""
         if self.waiting_for:
             return f"{self.done:,} of {self.total:,} pictures · waiting for {self.waiting_for}"
         if not self.done:
             return f"0 of {self.total:,} pictures · {LOADING}"
-        left = self.seconds_left or 0.0
-        clock = f"{int(left) // 60}:{int(left) % 60:02d}"
+        per_second = self.done / self.seconds if self.seconds > 0 else 0.0
+        minutes, seconds = divmod(int((self.total - self.done) * self.seconds / self.done), 60)
         unreadable = f" · {self.unreadable:,} unreadable" if self.unreadable else ""
         return (
-            f"{self.done:,} of {self.total:,} pictures · {self.per_second:,.0f} pictures/s · "
-            f"{clock} left{unreadable}"
+            f"{self.done:,} of {self.total:,} pictures · {per_second:,.0f} pictures/s · "
+            f"{minutes}:{seconds:02d} left{unreadable}"
         )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import platformdirs
 
 from openmax_core.errors import ClassifierError, OpenMaxError, first_line
+from openmax_core.network.engines import OnnxEngine
 from openmax_core.support.files import fingerprint, write_bytes_atomically
 
 if TYPE_CHECKING:
@@ -132,7 +133,6 @@ def _without_traces(path: Path) -> bytes:
 
 def _difference(classifier: Classifier, content: bytes) -> tuple[float, float]:
     """Largest difference from torch's logits over pictures of noise, and the largest of those."""
-    import onnxruntime
     import torch
 
     height, width = classifier.transform.crop
@@ -140,8 +140,8 @@ def _difference(classifier: Classifier, content: bytes) -> tuple[float, float]:
     batch = generator.normal(size=(N_CHECKED, 3, height, width)).astype(np.float32)
     with torch.inference_mode():
         expected = classifier.network(torch.from_numpy(batch)).numpy()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    parts = [session.run(None, {"pictures": part})[0] for part in (batch[:1], batch[1:])]
+    engine = OnnxEngine(content, classifier.transform)
+    parts = [engine.forward(part) for part in (batch[:1], batch[1:])]
     with np.errstate(invalid="ignore"):
         difference = np.abs(np.concatenate(parts) - expected)
     return float(difference.max(initial=0.0)), float(np.abs(expected).max())

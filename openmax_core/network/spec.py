@@ -133,6 +133,11 @@ class NamedClassifier:
                 f"the weights in {self.weights_path} were replaced in the meantime; run it again"
             )
 
+    def export_paths(self, key: str) -> tuple[Path, Path]:
+        """Where the export of weights with this key lies or would lie: the first, or the second."""
+        architecture, n_classes = self.settings.architecture, len(self.settings.classes)
+        return export_paths(self.weights_path, key, architecture, n_classes, self.transform.crop)
+
     def load(self) -> Classifier:
         """Build the network and load its weights. Imports torch.
 
@@ -213,22 +218,18 @@ class NamedClassifier:
 
     def _export(self, classifier: Classifier, key: str) -> bytes:
         content = export(classifier)
-        keep(content, self._export_paths(key), self.weights_path)
+        keep(content, self.export_paths(key), self.weights_path)
         return content
 
     def _stored_engine(self, key: str, batch_size: int | None = None) -> OnnxEngine | None:
         """Engine of the first export that is there and whole."""
-        for path in self._export_paths(key):
+        for path in self.export_paths(key):
             if path.is_file():
                 try:
                     return OnnxEngine(path, self.transform, batch_size)
                 except ClassifierError as error:
                     LOG.warning("%s; it is exported again", error)
         return None
-
-    def _export_paths(self, key: str) -> tuple[Path, Path]:
-        architecture, n_classes = self.settings.architecture, len(self.settings.classes)
-        return export_paths(self.weights_path, key, architecture, n_classes, self.transform.crop)
 
 
 @lru_cache(maxsize=32)

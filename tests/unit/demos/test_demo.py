@@ -438,7 +438,7 @@ def test_the_weights_fit_the_demo_s_architecture(made: Workspace, demo: Demo) ->
 
 def test_the_exported_network_is_that_of_the_weights(made: Workspace, demo: Demo) -> None:
     shipped = exported_network(demo)
-    assert shipped.is_file(), "make it with openmax_core.demos.demo.export_network, and commit it"
+    assert shipped.is_file(), "make it with openmax_core.demos.demo.shipped, and commit it"
     stem = Path(demo.weights_name).stem
     assert [path.name for path in ASSETS.glob(f"{stem}-*.onnx")] == [shipped.name]
     assert (made.folder / shipped.name).read_bytes() == shipped.read_bytes()
