@@ -8,7 +8,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
-from openmax_core.tradeoff.intervals import wilson_interval
+from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.samples import Sample, sample_pictures
 from openmax_core.workspace.workspace import Workspace
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _show_figures(evaluation: Evaluation) -> None:
-    right = wilson_interval(evaluation.n_right_before_rejection, evaluation.overall.n_test)
+    right = share_interval(evaluation.n_right_before_rejection, evaluation.overall.n_test)
     with st.container(horizontal=True):
         figure_card(
             "Accuracy before rejection",

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.codec import MaybeNan
-from openmax_core.tradeoff.intervals import Interval, wilson_interval
+from openmax_core.tradeoff.intervals import Interval, share_interval
 
 LEVEL = 0.01  # largest probability of an alarm where there is nothing
 MIN_PICTURES = 10
@@ -47,7 +47,7 @@ class Share:
     @property
     def interval(self) -> Interval:
         """95 % Wilson interval."""
-        return wilson_interval(self.rejected, self.n)
+        return share_interval(self.rejected, self.n)
 
 
 @dataclass(frozen=True)

@@ -235,10 +235,7 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
 def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
     openmax = evaluation.openmax
     curve = explorer_data(
-        evaluation.overall,
-        openmax.class_names_,
-        openmax.score_range(),
-        pictures=evaluation.curve,
+        evaluation.overall, evaluation.curve, openmax.class_names_, openmax.score_range()
     )
     return {
         "curve": curve,
@@ -248,10 +245,10 @@ def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
         "is_alone": True,
         "current": outcome_data(
             evaluation.overall,
+            evaluation.curve,
             point.threshold,
             curve["cells"],
             DEFAULT_INTERVAL,
-            evaluation.curve,
         ),
         "marks": [{"name": "chosen", "label": " chosen", "threshold": point.threshold}],
     }

@@ -129,51 +129,6 @@ class ScoreCounts:
         np.add.at(counts.reshape(-1), kinds * n_bins + bins, 1)
         return ScoreCounts(self.edges, counts)
 
-    def n(self, kind: int) -> int:
-        """Count the pictures of a kind."""
-        return int(self._from[kind, 0])
-
-    def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
-        """For each kind the pictures at or above thresholds, or the edges above them."""
-        at = np.searchsorted(self.edges[:-1], thresholds)
-        return [self._from[kind, at] for kind in kinds]
-
-    def cells(self) -> tuple[Float, Float]:
-        """Lower and upper edges of the bins in which pictures lie that a threshold decides on."""
-        filled = self.counts[list(DECIDED)].any(axis=0)
-        return self.edges[:-1][filled], self.edges[1:][filled]
-
-    def wins(self, kinds: Sequence[int]) -> tuple[float, float]:
-        """Pairs in which a picture of the kinds outscores an ACCEPTED one, at least and at most."""
-        known = self.counts[list(kinds)].sum(axis=0)
-        unknown = self.counts[ACCEPTED].astype(np.float64)
-        sure = known @ np.append(0.0, unknown.cumsum()[:-1])
-        together = known * unknown
-        open_, tied = together[self.has_inside].sum(), together[~self.has_inside].sum()
-        return float(sure + tied / 2), float(sure + tied / 2 + open_)
-
-    def histograms(self, edges: Float) -> tuple[Int, Int]:
-        """Test and reject pictures per bin, each fine bin by its middle."""
-        middles = (self.edges[:-1] + self.edges[1:]) / 2
-        bins = np.clip(np.searchsorted(edges, middles, side="right") - 1, 0, len(edges) - 2)
-        known, unknown = (
-            np.bincount(bins, kinds.sum(axis=0), len(edges) - 1).astype(np.int64)
-            for kinds in (self.counts[:ACCEPTED], self.counts[ACCEPTED:])
-        )
-        return known, unknown
-
-    @cached_property
-    def has_inside(self) -> NDArray[np.bool_]:
-        """(B,) bool: there are numbers between the bin's edges."""
-        return np.asarray(np.nextafter(self.edges[:-1], np.inf) < self.edges[1:])
-
-    @cached_property
-    def _from(self) -> Int:
-        """(5, B + 1) pictures at or above every edge; nothing is at the last one."""
-        table = np.zeros((len(KINDS), len(self.edges)), dtype=np.int64)
-        table[:, :-1] = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1]
-        return table
-
 
 @dataclass(frozen=True)
 class ErrorBound:
@@ -210,11 +165,11 @@ class CountedCurve(Curve):
         n_classes: int,
         halves: tuple[ScoreCounts, ScoreCounts] | None = None,
     ) -> None:
-        super().__init__(counts, n_classes)
+        super().__init__(counts.counts.sum(axis=1).tolist(), n_classes)
         self.counts = counts
         self._halves = halves
 
-    @property
+    @cached_property
     def halves(self) -> tuple[CountedCurve, CountedCurve] | None:
         """Curves of two random halves of the pictures, where they were counted apart."""
         if self._halves is None:
@@ -225,8 +180,49 @@ class CountedCurve(Curve):
     @cached_property
     def error_bound(self) -> ErrorBound:
         """Largest share of the pictures that one bin decides on."""
-        wide = self.counts.counts * self.counts.has_inside
+        wide = self.counts.counts * self._has_inside
         known, unknown = int((wide[CORRECT] + wide[WRONG]).max()), int(wide[ACCEPTED].max())
         return ErrorBound(
             known / self.n_test if known else 0.0, unknown / self.n_reject if unknown else 0.0
         )
+
+    def _at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
+        """For each kind the pictures at or above thresholds, or the edges above them."""
+        at = np.searchsorted(self.counts.edges[:-1], thresholds)
+        return [self._from[kind, at] for kind in kinds]
+
+    @cached_property
+    def _cells(self) -> tuple[Float, Float]:
+        """Lower and upper edges of the bins in which pictures lie that a threshold decides on."""
+        filled = self.counts.counts[list(DECIDED)].any(axis=0)
+        return self.counts.edges[:-1][filled], self.counts.edges[1:][filled]
+
+    def _wins(self, kinds: Sequence[int]) -> tuple[float, float]:
+        known = self.counts.counts[list(kinds)].sum(axis=0)
+        unknown = self.counts.counts[ACCEPTED].astype(np.float64)
+        sure = known @ np.append(0.0, unknown.cumsum()[:-1])
+        together = known * unknown
+        open_, tied = together[self._has_inside].sum(), together[~self._has_inside].sum()
+        return float(sure + tied / 2), float(sure + tied / 2 + open_)
+
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Test and reject pictures per bin, each fine bin by its middle."""
+        middles = (self.counts.edges[:-1] + self.counts.edges[1:]) / 2
+        bins = np.clip(np.searchsorted(edges, middles, side="right") - 1, 0, len(edges) - 2)
+        known, unknown = (
+            np.bincount(bins, kinds.sum(axis=0), len(edges) - 1).astype(np.int64)
+            for kinds in (self.counts.counts[:ACCEPTED], self.counts.counts[ACCEPTED:])
+        )
+        return known, unknown
+
+    @cached_property
+    def _has_inside(self) -> NDArray[np.bool_]:
+        """(B,) bool: there are numbers between the bin's edges."""
+        return np.asarray(np.nextafter(self.counts.edges[:-1], np.inf) < self.counts.edges[1:])
+
+    @cached_property
+    def _from(self) -> Int:
+        """(5, B + 1) pictures at or above every edge; nothing is at the last one."""
+        table = np.zeros((len(KINDS), len(self.counts.edges)), dtype=np.int64)
+        table[:, :-1] = self.counts.counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+        return table

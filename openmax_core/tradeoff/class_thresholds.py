@@ -13,16 +13,16 @@ constraint, new pictures miss it by a little, which the figure gains from: λ is
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import shortest_decimal
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.intervals import Interval, mean_interval
-from openmax_core.tradeoff.objectives import Objective, Weights
+from openmax_core.tradeoff.objectives import Objective, per_picture
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 from openmax_core.tradeoff.resampling import split_in_halves
@@ -57,11 +57,6 @@ class Difference:
 
     value: float
     interval: Interval
-
-    @property
-    def is_within_noise(self) -> bool:
-        """No difference at all is within the interval."""
-        return not (self.interval.low > 0 or self.interval.high < 0)
 
 
 @dataclass(frozen=True)
@@ -106,9 +101,9 @@ def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> Class
         rows, price = best
         thresholds[candidates.classes] = candidates.decimals(rows)
     outcome = curve.outcome_by_class(thresholds, single.threshold)
-    alone = curve.outcome(single.threshold)
-    if not _is_better(objective, outcome, alone):
-        return ClassThresholds(np.full(curve.n_classes, single.threshold), alone)
+    value, value_alone = objective.value(Outcomes.of(outcome, single.outcome))
+    if not (objective.is_met(outcome) and value > value_alone):
+        return ClassThresholds(np.full(curve.n_classes, single.threshold), single.outcome)
     return ClassThresholds(thresholds, outcome, price)
 
 
@@ -126,8 +121,7 @@ def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> G
     if problem := objective.problem(curve.n_test, curve.n_reject):
         raise NoFeasibleThresholdError(problem)
     first, second = split_in_halves(curve, seed)
-    value = _worth(curve, objective.value_weights(curve.n_test, curve.n_reject))
-    slack = _worth(curve, objective.slack_weights(curve.n_test, curve.n_reject))
+    value, slack = _worth(curve, objective.value), _worth(curve, objective.slack)
     changes, prices = [], []
     for chosen_on, counted_on in ((first, second), (second, first)):
         chosen = choose_class_thresholds(chosen_on, objective)
@@ -152,30 +146,25 @@ class _Candidates:
     """Every threshold that could matter, of all predicted classes one after another."""
 
     def __init__(self, curve: TradeoffCurve, objective: Objective) -> None:
-        parts, below = [], []
-        for index in range(curve.n_classes):
-            of_class = curve.subset(
-                curve.test_predictions == index, curve.reject_predictions == index
-            )
-            if of_class.n_test + of_class.n_reject:
-                drawn = of_class.drawn_thresholds(MOST_CANDIDATES)
-                parts.append((index, of_class.outcomes(drawn)))
-                below.append(_before(of_class.thresholds, drawn))
+        by_class = [
+            curve.subset(curve.test_predictions == index, curve.reject_predictions == index)
+            for index in range(curve.n_classes)
+        ]
+        self.classes = np.flatnonzero([item.n_test + item.n_reject for item in by_class])
+        self.curves = [by_class[index] for index in self.classes.tolist()]
         self.objective = objective
         self.n_test, self.n_reject = curve.n_test, curve.n_reject
-        self.classes = np.array([index for index, _ in parts], dtype=np.int64)
-        lengths = np.array([len(item.thresholds) for _, item in parts], dtype=np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-        self.lengths = lengths
-        if not parts:
+        if not self.curves:
             return
-        self.thresholds = np.concatenate([item.thresholds for _, item in parts])
-        self.below = np.concatenate(below)
-        self.correct = np.concatenate([item.correct for _, item in parts])
-        self.wrong = np.concatenate([item.wrong for _, item in parts])
-        self.accepted = np.concatenate([item.accepted_unknown for _, item in parts])
-        self.value = self._weighted(objective.value_weights(self.n_test, self.n_reject))
-        self.slack = self._weighted(objective.slack_weights(self.n_test, self.n_reject))
+        parts = [item.outcomes(item.drawn_thresholds(MOST_CANDIDATES)) for item in self.curves]
+        self.lengths = np.array([len(item.thresholds) for item in parts], dtype=np.int64)
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.thresholds = np.concatenate([item.thresholds for item in parts])
+        self.counts = np.concatenate(
+            [[item.correct, item.wrong, item.accepted_unknown] for item in parts], axis=1
+        )
+        self.value = self._summed(objective.value)
+        self.slack = self._summed(objective.slack)
 
     def best_rows(self) -> tuple[Int, float] | None:
         """Row of the chosen candidate per class, and λ; None where the constraint cannot be met."""
@@ -197,17 +186,13 @@ class _Candidates:
 
     def decimals(self, rows: Int) -> list[float]:
         """Shortest number for every chosen candidate."""
-        return [
-            shortest_decimal(float(self.below[row]), float(self.thresholds[row]))
-            for row in rows.tolist()
-        ]
+        at = self.thresholds[rows, None]
+        return [curve.decimals(one)[0] for curve, one in zip(self.curves, at, strict=True)]
 
-    def _weighted(self, weights: Weights) -> Float:
-        return (
-            weights.correct * self.correct
-            + weights.wrong * self.wrong
-            + weights.accepted_unknown * self.accepted
-        )
+    def _summed(self, figure: Callable[[Outcomes], Float]) -> Float:
+        """What the pictures of each candidate add to a figure."""
+        weights = per_picture(figure, self.n_test, self.n_reject)
+        return np.asarray((weights[:, None] * self.counts).sum(axis=0))
 
     def _rows_at(self, multiplier: float) -> Int:
         """Per class the first candidate with the largest value + multiplier · slack."""
@@ -218,17 +203,9 @@ class _Candidates:
         return rows[np.unique(segment, return_index=True)[1]]
 
     def _is_feasible(self, rows: Int) -> bool:
-        return bool(self.objective.feasible(self._outcomes(rows))[0])
-
-    def _outcomes(self, rows: Int) -> Outcomes:
-        return Outcomes(
-            np.zeros(1),
-            self.correct[rows].sum(keepdims=True),
-            self.wrong[rows].sum(keepdims=True),
-            self.accepted[rows].sum(keepdims=True),
-            self.n_test,
-            self.n_reject,
-        )
+        correct, wrong, accepted = self.counts[:, rows].sum(axis=1, keepdims=True)
+        outcomes = Outcomes(np.zeros(1), correct, wrong, accepted, self.n_test, self.n_reject)
+        return bool(self.objective.feasible(outcomes)[0])
 
     def _use_up(self, feasible: Int, infeasible: Int) -> Int:
         """Move classes from one solution to the other while the constraint holds, best first."""
@@ -246,24 +223,10 @@ class _Candidates:
         return rows
 
 
-def _before(thresholds: Float, drawn: Float) -> Float:
-    """Per drawn threshold the one before it among all: nothing changes between these two."""
-    return np.append(-np.inf, thresholds)[np.searchsorted(thresholds, drawn)]
-
-
-def _is_better(objective: Objective, outcome: Outcome, than: Outcome) -> bool:
-    """Meets the constraint, with a larger value."""
-    both = Outcomes.of(outcome, than)
-    value = objective.value(both)
-    return bool(objective.feasible(both)[0] and value[0] > value[1])
-
-
-def _worth(curve: TradeoffCurve, weights: Weights) -> tuple[Float, Float]:
+def _worth(curve: TradeoffCurve, figure: Callable[[Outcomes], Float]) -> tuple[Float, Float]:
     """What a picture of the test and of the reject set adds to a mean over its set, by state."""
-    return (
-        curve.n_test * np.array([weights.correct, weights.wrong, 0.0]),
-        curve.n_reject * np.array([0.0, weights.accepted_unknown]),
-    )
+    correct, wrong, accepted = per_picture(figure, curve.n_test, curve.n_reject)
+    return curve.n_test * np.array([correct, wrong, 0.0]), curve.n_reject * np.array([0, accepted])
 
 
 def _states(curve: TradeoffCurve, thresholds: Float) -> tuple[Int, Int]:

@@ -17,9 +17,9 @@ for more pictures than memory holds. Everything in :class:`Curve` holds for both
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,102 +39,19 @@ KINDS = (CORRECT, WRONG, TEST_WON, ACCEPTED, REJECT_WON)
 DECIDED = (CORRECT, WRONG, ACCEPTED)
 
 
-class ScoreTable(Protocol):
-    """How many pictures of each kind have which score."""
-
-    def n(self, kind: int) -> int:
-        """Count the pictures of a kind."""
-
-    def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
-        """For each kind the pictures whose score is at or above thresholds, of their shape."""
-
-    def cells(self) -> tuple[Float, Float]:
-        """(S,) ascending scores at which counts change, and where each cell ends (exclusive)."""
-
-    def wins(self, kinds: Sequence[int]) -> tuple[float, float]:
-        """Pairs in which a picture of the kinds outscores an ACCEPTED one, at least and at most.
-
-        Ties count half.
-        """
-
-    def histograms(self, edges: Float) -> tuple[Int, Int]:
-        """Test and reject pictures per bin; those beyond count to the outermost."""
-
-
-class SortedScores:
-    """Table of exact scores.
-
-    Parameters
-    ----------
-    correct, wrong, accepted : (n,) ascending float64
-        Scores of the kinds that a threshold decides on.
-    test_scores, reject_scores : (N,) and (M,) float64, of all pictures
-    """
-
-    def __init__(
-        self,
-        correct: Float,
-        wrong: Float,
-        accepted: Float,
-        test_scores: Float,
-        reject_scores: Float,
-    ) -> None:
-        self._decided = {CORRECT: correct, WRONG: wrong, ACCEPTED: accepted}
-        self._sets = test_scores, reject_scores
-
-    def n(self, kind: int) -> int:
-        """Count the pictures of a kind."""
-        n_correct, n_wrong, n_accepted = map(len, self._decided.values())
-        n_test, n_reject = map(len, self._sets)
-        return (
-            n_correct,
-            n_wrong,
-            n_test - n_correct - n_wrong,
-            n_accepted,
-            n_reject - n_accepted,
-        )[kind]
-
-    def at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
-        """For each kind the pictures at or above thresholds, by binary search."""
-        of = [self._decided[kind] for kind in kinds]
-        return [len(scores) - scores.searchsorted(thresholds) for scores in of]
-
-    def cells(self) -> tuple[Float, Float]:
-        """(S,) different scores that a threshold decides on, and the next number above each."""
-        scores = np.unique(np.concatenate(list(self._decided.values())))
-        return scores, np.nextafter(scores, np.inf)
-
-    def wins(self, kinds: Sequence[int]) -> tuple[float, float]:
-        """Pairs in which a picture of the kinds outscores an ACCEPTED one; exact, so both equal."""
-        unknown, twice = self._decided[ACCEPTED], 0
-        for kind in kinds:
-            known = self._decided[kind]
-            twice += int(np.searchsorted(unknown, known, "left").sum())
-            twice += int(np.searchsorted(unknown, known, "right").sum())
-        return twice / 2, twice / 2
-
-    def histograms(self, edges: Float) -> tuple[Int, Int]:
-        """Test and reject pictures per bin; those beyond count to the outermost."""
-        known, unknown = (
-            np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0] for scores in self._sets
-        )
-        return known, unknown
-
-
-class Curve:
+class Curve(ABC):
     """Test and Reject accuracy over the threshold, and the choice of one.
 
     Parameters
     ----------
-    table : ScoreTable of all pictures
+    counts : how many pictures there are of each of :data:`KINDS`
     n_classes : int
         C.
     """
 
-    def __init__(self, table: ScoreTable, n_classes: int) -> None:
-        self.table = table
+    def __init__(self, counts: Sequence[int], n_classes: int) -> None:
         self.n_classes = n_classes
-        counts = [table.n(kind) for kind in KINDS]
+        self._n_by_kind = counts
         self.n_test = sum(counts[:ACCEPTED])
         """N, pictures of the test set."""
         self.n_reject = sum(counts[ACCEPTED:])
@@ -144,20 +61,40 @@ class Curve:
         self.n_reject_unknown_won = counts[REJECT_WON]
         """Reject pictures that are rejected at every threshold, because 'unknown' won."""
 
+    @abstractmethod
+    def _at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
+        """For each kind the pictures whose score is at or above thresholds, of their shape."""
+
+    @property
+    @abstractmethod
+    def _cells(self) -> tuple[Float, Float]:
+        """(S,) ascending scores at which counts change, and where each cell ends (exclusive)."""
+
+    @abstractmethod
+    def _wins(self, kinds: Sequence[int]) -> tuple[float, float]:
+        """Pairs in which a picture of the kinds outscores an ACCEPTED one, at least and at most.
+
+        Ties count half.
+        """
+
+    @abstractmethod
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
+
     def test_accuracy(self, threshold: float | Float) -> float | Float:
         """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0."""
-        (correct,) = self.table.at_or_above((CORRECT,), threshold)
+        (correct,) = self._at_or_above((CORRECT,), threshold)
         return _shares(correct, self.n_test)
 
     def reject_accuracy(self, threshold: float | Float) -> float | Float:
         """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0."""
-        (accepted,) = self.table.at_or_above((ACCEPTED,), threshold)
+        (accepted,) = self._at_or_above((ACCEPTED,), threshold)
         return _shares(self.n_reject - accepted, self.n_reject)
 
     def outcomes(self, thresholds: ArrayLike) -> Outcomes:
         """Counts of everything that happens at (K,) thresholds."""
         at = np.asarray(thresholds, dtype=np.float64)
-        correct, wrong, accepted = self.table.at_or_above(DECIDED, at)
+        correct, wrong, accepted = self._at_or_above(DECIDED, at)
         return Outcomes(at, correct, wrong, accepted, self.n_test, self.n_reject)
 
     def outcome(self, threshold: float) -> Outcome:
@@ -221,10 +158,6 @@ class Curve:
         return thresholds[np.union1d(by_rank, by_value)]
 
     @cached_property
-    def _cells(self) -> tuple[Float, Float]:
-        return self.table.cells()
-
-    @cached_property
     def thresholds(self) -> Float:
         """Ascending thresholds at which anything changes; one for every state of the curve.
 
@@ -241,10 +174,6 @@ class Curve:
         first = np.append(-np.inf, self._cells[1])[np.searchsorted(self.thresholds, to)]
         below = np.nextafter(np.minimum(first, to), -np.inf)
         return list(map(shortest_decimal, below.tolist(), to.tolist()))
-
-    def histograms(self, edges: Float) -> tuple[Int, Int]:
-        """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
-        return self.table.histograms(edges)
 
     @property
     def auroc(self) -> float:
@@ -285,8 +214,8 @@ class Curve:
         n_pairs = self.n_test * self.n_reject
         if not n_pairs:
             return math.nan, math.nan
-        low, high = self.table.wins(kinds)
-        sure = sum(self.table.n(kind) for kind in kinds) * self.n_reject_unknown_won + ties
+        low, high = self._wins(kinds)
+        sure = sum(self._n_by_kind[kind] for kind in kinds) * self.n_reject_unknown_won + ties
         return (low + sure) / n_pairs, (high + sure) / n_pairs
 
 
@@ -328,14 +257,42 @@ class TradeoffCurve(Curve):
         self.reject_predictions = _indices(reject_predictions, m, n_classes, "reject_predictions")
         correct = self.test_predictions == self.test_labels
         accepted = self.test_predictions != n_classes
-        table = SortedScores(
-            np.sort(self.test_scores[correct]),
-            np.sort(self.test_scores[accepted & ~correct]),
-            np.sort(self.reject_scores[self.reject_predictions != n_classes]),
-            self.test_scores,
-            self.reject_scores,
+        # Ascending, of the kinds that a threshold decides on.
+        self._sorted = {
+            CORRECT: np.sort(self.test_scores[correct]),
+            WRONG: np.sort(self.test_scores[accepted & ~correct]),
+            ACCEPTED: np.sort(self.reject_scores[self.reject_predictions != n_classes]),
+        }
+        n_correct, n_wrong, n_accepted = map(len, self._sorted.values())
+        counts = n_correct, n_wrong, n - n_correct - n_wrong, n_accepted, m - n_accepted
+        super().__init__(counts, n_classes)
+
+    def _at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
+        of = [self._sorted[kind] for kind in kinds]
+        return [len(scores) - scores.searchsorted(thresholds) for scores in of]
+
+    @cached_property
+    def _cells(self) -> tuple[Float, Float]:
+        """(S,) different scores that a threshold decides on, and the next number above each."""
+        scores = np.unique(np.concatenate(list(self._sorted.values())))
+        return scores, np.nextafter(scores, np.inf)
+
+    def _wins(self, kinds: Sequence[int]) -> tuple[float, float]:
+        """Exact, so both equal."""
+        unknown, twice = self._sorted[ACCEPTED], 0
+        for kind in kinds:
+            known = self._sorted[kind]
+            twice += int(np.searchsorted(unknown, known, "left").sum())
+            twice += int(np.searchsorted(unknown, known, "right").sum())
+        return twice / 2, twice / 2
+
+    def histograms(self, edges: Float) -> tuple[Int, Int]:
+        """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
+        known, unknown = (
+            np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
+            for scores in (self.test_scores, self.reject_scores)
         )
-        super().__init__(table, n_classes)
+        return known, unknown
 
     def outcome_by_class(self, thresholds: Float, threshold: float) -> Outcome:
         """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for."""
@@ -364,16 +321,20 @@ class TradeoffCurve(Curve):
             self.n_classes,
         )
 
+    def decided(self, threshold: float) -> Int:
+        """(N + M,) truth · (C + 1) + decision of every picture, for unknown and rejected C."""
+        n = self.n_classes + 1
+        test = np.where(self.test_scores < threshold, self.n_classes, self.test_predictions)
+        reject = np.where(self.reject_scores < threshold, self.n_classes, self.reject_predictions)
+        return np.concatenate([self.test_labels * n + test, self.n_classes * n + reject])
+
     def confusion(self, threshold: float) -> Int:
         """(C + 1, C + 1) counts: rows the true class, then unknown; columns decided, then rejected.
 
         The last row is the reject set, the last column the rejected.
         """
         n = self.n_classes + 1
-        test = np.where(self.test_scores < threshold, self.n_classes, self.test_predictions)
-        reject = np.where(self.reject_scores < threshold, self.n_classes, self.reject_predictions)
-        cells = np.concatenate([self.test_labels * n + test, self.n_classes * n + reject])
-        return np.bincount(cells, minlength=n * n).reshape(n, n)
+        return np.bincount(self.decided(threshold), minlength=n * n).reshape(n, n)
 
 
 def _scores(values: ArrayLike, name: str) -> Float:

@@ -16,7 +16,6 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
@@ -68,18 +67,17 @@ def is_threshold(value: object) -> TypeGuard[float]:
 
 def explorer_data(
     curve: Curve,
+    pictures: TradeoffCurve,
     class_names: tuple[str, ...],
     score_range: tuple[float, float],
     interval: str = DEFAULT_INTERVAL,
-    pictures: TradeoffCurve | None = None,
 ) -> dict[str, Any]:
     """Everything that does not depend on where the threshold is; plain values for JSON.
 
     Parameters
     ----------
-    pictures : exact curve of a sample, for the confusion; where ``curve`` is of counts
+    pictures : exact curve, for the confusion: ``curve`` itself, or of a sample where that counts
     """
-    pictures = _pictures(curve, pictures)
     positions = slider_positions(score_range)
     corners = curve.drawn_thresholds(MOST_POINTS - len(positions))
     outcomes = curve.outcomes(np.union1d(positions, corners))
@@ -124,16 +122,16 @@ def explorer_data(
 
 def outcome_data(
     curve: Curve,
+    pictures: TradeoffCurve,
     threshold: float,
     cells: list[tuple[int, int]],
     interval: str,
-    pictures: TradeoffCurve | None = None,
 ) -> dict[str, Any]:
     """The exact counts at one threshold, for one that lies between those that were sent.
 
     ``pictures`` as in :func:`explorer_data`.
     """
-    outcome, counts = curve.outcome(threshold), _pictures(curve, pictures).confusion(threshold)
+    outcome, counts = curve.outcome(threshold), pictures.confusion(threshold)
     test_low, test_high = INTERVALS[interval](outcome.correct, outcome.n_test)
     reject_low, reject_high = INTERVALS[interval](outcome.rejected_unknown, outcome.n_reject)
     return {
@@ -162,19 +160,11 @@ def confusions_at(curve: TradeoffCurve, thresholds: Float) -> Confusions:
     sampled = np.linspace(0, len(thresholds) - 1, min(N_LIST_SAMPLES, len(thresholds)))
     found: set[int] = set()
     for index in sampled.round().astype(int).tolist():
-        mistakes = _decided(curve, thresholds[index])
+        mistakes = curve.decided(thresholds[index])
         codes, counts = np.unique(mistakes[mistakes // n != mistakes % n], return_counts=True)
         found.update(codes[np.argsort(-counts, kind="stable")[:N_LISTED]].tolist())
     cells = [divmod(code, n) for code in sorted(found)]
     return Confusions(cells, _counts_of(curve, cells, thresholds), is_whole=False)
-
-
-def _decided(curve: TradeoffCurve, threshold: float) -> Int:
-    """(N + M,) truth · (C + 1) + decision of every picture; unknown rejected is on the diagonal."""
-    last, n = curve.n_classes, curve.n_classes + 1
-    test = np.where(curve.test_scores < threshold, last, curve.test_predictions)
-    reject = np.where(curve.reject_scores < threshold, last, curve.reject_predictions)
-    return np.concatenate([curve.test_labels * n + test, last * n + reject])
 
 
 def _counts_of(curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: Float) -> Int:
@@ -192,14 +182,6 @@ def _counts_of(curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: F
         accepted = kept.sum() - np.searchsorted(np.sort(scores[kept]), thresholds)
         counts[index] = of_truth.sum() - accepted if decision == last else accepted
     return counts
-
-
-def _pictures(curve: Curve, pictures: TradeoffCurve | None) -> TradeoffCurve:
-    if pictures is not None:
-        return pictures
-    if isinstance(curve, TradeoffCurve):
-        return curve
-    raise OpenMaxError("counts know no single pictures; give a sample's exact curve as pictures")
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:

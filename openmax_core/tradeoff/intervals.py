@@ -78,12 +78,6 @@ def share_interval(successes: int, trials: int, kind: str = DEFAULT_INTERVAL) ->
     return Interval(float(low), float(high))
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Wilson interval of one share, see :func:`wilson_bounds`."""
-    low, high = wilson_bounds(successes, trials, confidence)
-    return Interval(float(low), float(high))
-
-
 def mean_interval(values: Float, largest: float, confidence: float = 0.95) -> Interval:
     """Interval of the mean of paired differences, (n,) float.
 

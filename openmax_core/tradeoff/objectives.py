@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -25,15 +26,6 @@ from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 # Relative. Figures that are sums of shares round differently where they are equal.
 ROUNDING = 1e-14
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Weights of the counts in a linear figure, up to a constant."""
-
-    correct: float = 0.0
-    wrong: float = 0.0
-    accepted_unknown: float = 0.0
 
 
 class Objective(ABC):
@@ -62,14 +54,6 @@ class Objective(ABC):
     def slack(self, outcomes: Outcomes) -> Float:
         """(…, K) by how much the constraint holds; negative where it does not."""
         return np.zeros(np.shape(outcomes.correct))
-
-    @abstractmethod
-    def value_weights(self, n_test: int, n_reject: int) -> Weights:
-        """:meth:`value` as weights of the counts."""
-
-    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
-        """:meth:`slack` as weights of the counts."""
-        return Weights()
 
     def tie_break(self, outcomes: Outcomes) -> Float:
         """(…, K) figure that decides between equal values."""
@@ -132,11 +116,6 @@ class _RejectAccuracy(Objective):
     def value(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy if outcomes.n_reject else outcomes.rejected_known_share
 
-    def value_weights(self, n_test: int, n_reject: int) -> Weights:
-        if n_reject:
-            return Weights(accepted_unknown=-1 / n_reject)
-        return Weights(correct=-1 / n_test, wrong=-1 / n_test)
-
 
 @dataclass(frozen=True)
 class MostRejected(_RejectAccuracy):
@@ -158,9 +137,6 @@ class MostRejected(_RejectAccuracy):
             f"Test accuracy {outcome.test_accuracy:.4f} ({outcome.correct:,} of {outcome.n_test:,})"
         )
 
-    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
-        return Weights(correct=1 / n_test)
-
 
 @dataclass(frozen=True)
 class FewestKnownRejected(_RejectAccuracy):
@@ -179,9 +155,6 @@ class FewestKnownRejected(_RejectAccuracy):
 
     def reached(self, outcome: Outcome) -> str:
         return f"{outcome.rejected_known:,} of {outcome.n_test:,} knowns rejected"
-
-    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
-        return Weights(correct=1 / n_test, wrong=1 / n_test)
 
 
 @dataclass(frozen=True)
@@ -216,12 +189,6 @@ class MostRight(Objective):
     def tie_break(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy
 
-    def value_weights(self, n_test: int, n_reject: int) -> Weights:
-        return Weights(correct=1 / n_test)
-
-    def slack_weights(self, n_test: int, n_reject: int) -> Weights:
-        return Weights(accepted_unknown=-1 / n_reject)
-
 
 @dataclass(frozen=True)
 class Balanced(Objective):
@@ -236,9 +203,6 @@ class Balanced(Objective):
 
     def value(self, outcomes: Outcomes) -> Float:
         return (outcomes.test_accuracy + outcomes.reject_accuracy) / 2
-
-    def value_weights(self, n_test: int, n_reject: int) -> Weights:
-        return Weights(correct=0.5 / n_test, accepted_unknown=-0.5 / n_reject)
 
 
 @dataclass(frozen=True)
@@ -288,13 +252,19 @@ class LeastCost(Objective):
     def value(self, outcomes: Outcomes) -> Float:
         return -self.cost(outcomes)
 
-    def value_weights(self, n_test: int, n_reject: int) -> Weights:
-        known = (1 - self.unknown_share) / n_test
-        return Weights(
-            correct=known * self.rejected_known,
-            wrong=known * (self.rejected_known - self.wrong_known),
-            accepted_unknown=-self.unknown_share * self.accepted_unknown / n_reject,
-        )
+
+def per_picture(figure: Callable[[Outcomes], Float], n_test: int, n_reject: int) -> Float:
+    """(3,) what a right, a wrong and an accepted unknown picture each add to a linear figure.
+
+    Parameters
+    ----------
+    figure : :meth:`Objective.value` or :meth:`Objective.slack`
+    """
+    sizes = np.array([n_test, n_test, n_reject])
+    # No picture, then all pictures in one of the states.
+    correct, wrong, accepted = np.vstack([np.zeros(3, dtype=np.int64), np.diag(sizes)]).T
+    figures = figure(Outcomes(np.zeros(4), correct, wrong, accepted, n_test, n_reject))
+    return (figures[1:] - figures[0]) / np.maximum(sizes, 1)
 
 
 OBJECTIVES: dict[str, type[Objective]] = {

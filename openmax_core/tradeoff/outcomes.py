@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmax_core.support.arrays import Float, Int
-from openmax_core.tradeoff.intervals import Interval, wilson_interval
+from openmax_core.tradeoff.intervals import Interval, share_interval
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Outcome:
     @property
     def test_interval(self) -> Interval:
         """95 % Wilson interval of the Test accuracy."""
-        return wilson_interval(self.correct, self.n_test)
+        return share_interval(self.correct, self.n_test)
 
     @property
     def reject_interval(self) -> Interval:
         """95 % Wilson interval of the Reject accuracy."""
-        return wilson_interval(self.rejected_unknown, self.n_reject)
+        return share_interval(self.rejected_unknown, self.n_reject)
 
 
 @dataclass(frozen=True)

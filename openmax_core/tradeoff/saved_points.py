@@ -19,7 +19,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PRESETS
 from openmax_core.support.codec import entry, read_json, without_header
 from openmax_core.support.files import write_text_atomically
-from openmax_core.tradeoff.intervals import wilson_interval
+from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import OperatingPoint
 
 FORMAT = "openmax-operating-points"
@@ -161,7 +161,7 @@ def _interval(share: float | None, total: int) -> str:
     """95 % Wilson interval of a share of a count, in words."""
     if share is None:
         return ""
-    bounds = wilson_interval(round(share * total), total)
+    bounds = share_interval(round(share * total), total)
     return f"{bounds.low:.3f} to {bounds.high:.3f}"
 
 

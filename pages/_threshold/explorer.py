@@ -48,7 +48,7 @@ def show_explorer(
             "value": threshold,
             "echo": told.get("count", 0),
             "current": outcome_data(
-                evaluation.overall, threshold, curve["cells"], interval, evaluation.curve
+                evaluation.overall, evaluation.curve, threshold, curve["cells"], interval
             ),
             "marks": list(marks),
             "floors": list(floors),
@@ -73,8 +73,8 @@ def _curve(evaluation: Evaluation, interval: str) -> dict[str, Any]:
     openmax = evaluation.openmax
     return explorer_data(
         evaluation.overall,
+        evaluation.curve,
         openmax.class_names_,
         openmax.score_range(),
         interval,
-        evaluation.curve,
     )

@@ -47,7 +47,7 @@ def test_the_first_visit_counts_and_shows_that(open_app, many, monkeypatch):
     evaluation = many.evaluate()
     openmax = evaluation.openmax
     assert explorer(app)["curve"] == explorer_data(
-        evaluation.overall, openmax.class_names_, openmax.score_range(), pictures=evaluation.curve
+        evaluation.overall, evaluation.curve, openmax.class_names_, openmax.score_range()
     )
     said = texts(app.caption)
     assert evaluation.overall.error_bound.in_words in said

@@ -59,7 +59,11 @@ def shows(app, evaluation, threshold: float) -> bool:
     data = explorer(app)
     assert data["value"] == threshold
     assert data["current"] == outcome_data(
-        evaluation.curve, threshold, explorer_data_of(evaluation)["cells"], "Wilson"
+        evaluation.curve,
+        evaluation.curve,
+        threshold,
+        explorer_data_of(evaluation)["cells"],
+        "Wilson",
     )
     assert app.query_params["threshold"] == threshold_text(threshold)
     return button(app, "Save threshold").label == f"Save threshold {threshold_text(threshold)}"
@@ -67,7 +71,9 @@ def shows(app, evaluation, threshold: float) -> bool:
 
 def explorer_data_of(evaluation, kind: str = "Wilson"):
     openmax = evaluation.openmax
-    return explorer_data(evaluation.curve, openmax.class_names_, openmax.score_range(), kind)
+    return explorer_data(
+        evaluation.curve, evaluation.curve, openmax.class_names_, openmax.score_range(), kind
+    )
 
 
 # --- where the threshold comes from --------------------------------------------------------------
@@ -162,7 +168,9 @@ def test_all_intervals_are_of_the_chosen_kind(open_app, trees, kind):
     evaluation = trees.evaluate("bendale")
     data, expected = explorer(app), explorer_data_of(evaluation, kind)
     assert data["curve"] == expected
-    assert data["current"] == outcome_data(evaluation.curve, 0.6, expected["cells"], kind)
+    assert data["current"] == outcome_data(
+        evaluation.curve, evaluation.curve, 0.6, expected["cells"], kind
+    )
     point = evaluation.recommend(0.85)
     assert counted(point.counts["correct"], 89, kind) in texts(app.markdown)
     (sweep,) = [item.value for item in app.dataframe]

@@ -249,13 +249,15 @@ def test_the_explorer_is_the_dashboard_s_with_the_core_s_data(
         (ASSETS / "vendor" / "uplot" / "uPlot.iife.min.js").read_text(encoding="utf-8").strip()
     )
     openmax = evaluation.openmax
-    curve = explorer_data(evaluation.curve, openmax.class_names_, openmax.score_range())
+    curve = explorer_data(
+        evaluation.curve, evaluation.curve, openmax.class_names_, openmax.score_range()
+    )
     data = page.data
     assert data["curve"] == curve
     assert data["curve_id"] == curve["id"]
     assert data["value"] == recommended.threshold
     assert data["current"] == outcome_data(
-        evaluation.curve, recommended.threshold, curve["cells"], DEFAULT_INTERVAL
+        evaluation.curve, evaluation.curve, recommended.threshold, curve["cells"], DEFAULT_INTERVAL
     )
     assert [mark["threshold"] for mark in data["marks"]] == [recommended.threshold]
 

@@ -404,7 +404,6 @@ def test_thresholds_per_class_are_worth_it_where_classes_differ(objective):
     curve = apart_in_every_class()
     gain = measure_gain(curve, objective)
     assert gain.is_worth_it
-    assert not gain.value.is_within_noise
     assert gain.value.value > 0.05
     assert gain.net.value > 0.05
     assert choose_class_thresholds(curve, Balanced()).outcome == Outcome(
@@ -438,7 +437,6 @@ def test_without_a_reject_set_the_gain_is_counted_on_the_known_pictures(objectiv
     gain = measure_gain(noisy(3, 120, seed=0, apart=0.1, n_reject=0), objective)
     assert math.isnan(gain.reject_accuracy.value)
     assert math.isnan(gain.reject_accuracy.interval.low)
-    assert gain.reject_accuracy.is_within_noise
     assert gain.value.interval.low <= gain.value.value <= gain.value.interval.high
 
 
@@ -469,19 +467,11 @@ def test_a_half_on_which_the_constraint_cannot_be_met_is_an_error():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "is_within_noise"),
-    [
-        (-0.1, 0.2, True),
-        (0.0, 0.2, True),
-        (-0.2, 0.0, True),
-        (0.01, 0.2, False),
-        (-0.2, -0.01, False),
-        (math.nan, math.nan, True),
-    ],
+    ("low", "high"),
+    [(-0.1, 0.2), (0.0, 0.2), (-0.2, 0.0), (0.01, 0.2), (-0.2, -0.01), (math.nan, math.nan)],
 )
-def test_a_difference_is_within_noise_where_none_is_within_its_interval(low, high, is_within_noise):
+def test_thresholds_are_worth_it_where_both_intervals_lie_above_nothing(low, high):
     difference = Difference(0.1, Interval(low, high))
-    assert difference.is_within_noise == is_within_noise
     even = Difference(0.0, Interval(-1.0, 1.0))
     better = Difference(0.1, Interval(0.05, 0.2))
     assert Gain(difference, better, even, even).is_worth_it == (low > 0)

@@ -75,7 +75,7 @@ def sent(
 ) -> Sent:
     """Send a curve through JSON, as it travels."""
     names = class_names or names_of(curve.n_classes)
-    data = explorer_data(curve, names, score_range, interval)
+    data = explorer_data(curve, curve, names, score_range, interval)
     return Sent(json.loads(json.dumps(data, allow_nan=False)))
 
 
@@ -231,7 +231,7 @@ def test_what_is_sent_is_what_was_worked_by_hand():
 
 
 def test_arrays_are_little_endian_and_as_long_as_they_say():
-    data = explorer_data(WORKED, ("ash", "birch"), UNIT)
+    data = explorer_data(WORKED, WORKED, ("ash", "birch"), UNIT)
     assert base64.b64decode(data["positions"])[:16] == struct.pack("<2d", 0.0, 0.001)
     assert base64.b64decode(data["correct"])[:8] == b"\x02\0\0\0\x02\0\0\0"
     assert len(base64.b64decode(data["positions"])) == 8 * 1001
@@ -265,7 +265,7 @@ def test_every_interval_is_that_of_its_kind_and_share(name, interval):
 
 def test_an_interval_that_does_not_exist_is_refused():
     with pytest.raises(KeyError, match="Wald"):
-        explorer_data(WORKED, ("ash", "birch"), UNIT, "Wald")
+        explorer_data(WORKED, WORKED, ("ash", "birch"), UNIT, "Wald")
 
 
 @curves
@@ -345,7 +345,7 @@ def test_totals_are_the_pictures_of_every_class_and_the_unknowns(curve):
 )
 def test_what_is_sent_stays_small_however_many_pictures(n_classes, most_bytes):
     curve = random_curve(n_classes, 100_000, 100_000)
-    data = explorer_data(curve, names_of(n_classes), (1 / (n_classes + 1), 1.0))
+    data = explorer_data(curve, curve, names_of(n_classes), (1 / (n_classes + 1), 1.0))
     decoded = Sent(data)
     assert len(decoded["thresholds"]) <= 4000
     assert 500 <= len(decoded["positions"]) <= 1002
@@ -497,7 +497,9 @@ def test_few_thresholds_are_all_looked_at_for_mistakes(count):
 @given(st.sampled_from(list(CURVES)), thresholds_, st.sampled_from(list(INTERVALS)))
 def test_the_outcome_at_any_threshold_is_exact(name, threshold, interval):
     curve, cells = CURVES[name], DECODED[name].values["cells"]
-    data = json.loads(json.dumps(outcome_data(curve, threshold, cells, interval), allow_nan=False))
+    data = json.loads(
+        json.dumps(outcome_data(curve, curve, threshold, cells, interval), allow_nan=False)
+    )
     outcome, confusion = curve.outcome(threshold), curve.confusion(threshold)
     shares = {
         "test": share_interval(outcome.correct, curve.n_test, interval),
@@ -516,7 +518,7 @@ def test_the_outcome_at_any_threshold_is_exact(name, threshold, interval):
 
 @pytest.mark.parametrize("threshold", [0.5, np.float64(0.5), np.float32(0.5), 1])
 def test_the_outcome_is_made_of_plain_numbers(threshold):
-    data = outcome_data(WORKED, threshold, [(0, 0), (2, 2)], "Wilson")
+    data = outcome_data(WORKED, WORKED, threshold, [(0, 0), (2, 2)], "Wilson")
     assert type(data["threshold"]) is float
     assert {type(data[name]) for name in ("correct", "wrong", "accepted")} == {int}
     assert {type(count) for count in data["cells"]} == {int}
@@ -526,7 +528,7 @@ def test_the_outcome_is_made_of_plain_numbers(threshold):
 def test_the_outcome_agrees_with_what_was_sent_at_every_threshold_sent():
     curve, data = CURVES["few pictures"], DECODED["few pictures"]
     for at, threshold in enumerate(data["thresholds"].tolist()):
-        outcome = outcome_data(curve, threshold, [], "Wilson")
+        outcome = outcome_data(curve, curve, threshold, [], "Wilson")
         assert outcome["correct"] == data["correct"][at]
         assert outcome["test"] == [data["test_low"][at], data["test_high"][at]]
         assert outcome["reject"] == [data["reject_low"][at], data["reject_high"][at]]
@@ -566,7 +568,7 @@ def id_of(
     **changed: Any,
 ) -> str:
     curve = TradeoffCurve(**{**PICTURES, **changed}, n_classes=len(names))
-    name = explorer_data(curve, names, score_range, interval)["id"]
+    name = explorer_data(curve, curve, names, score_range, interval)["id"]
     assert isinstance(name, str)
     return name
 
@@ -574,7 +576,7 @@ def id_of(
 def test_the_id_is_the_same_for_the_same_data_whatever_the_order_of_the_pictures():
     turned = {name: values[::-1] for name, values in PICTURES.items()}
     assert id_of() == id_of() == id_of(**turned)
-    assert id_of() == explorer_data(WORKED, ("ash", "birch"), UNIT)["id"]
+    assert id_of() == explorer_data(WORKED, WORKED, ("ash", "birch"), UNIT)["id"]
 
 
 @pytest.mark.parametrize(
@@ -606,7 +608,7 @@ def test_the_id_changes_with_anything_that_is_shown(change):
 @curves
 @pytest.mark.parametrize("interval", list(INTERVALS))
 def test_all_of_it_is_plain_json_without_numbers_that_are_none(curve, interval):
-    data = explorer_data(curve, names_of(curve.n_classes), UNIT, interval)
+    data = explorer_data(curve, curve, names_of(curve.n_classes), UNIT, interval)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 

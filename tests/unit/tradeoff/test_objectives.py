@@ -21,6 +21,7 @@ from openmax_core.tradeoff.objectives import (
     MostRejected,
     MostRight,
     objective_from_dict,
+    per_picture,
 )
 from openmax_core.tradeoff.outcomes import Outcomes
 from tests.support.choices import (
@@ -194,17 +195,14 @@ def test_resamples_are_chosen_on_as_one_by_one(data, want, length):
 def check_weights(want: Wanted, states: States) -> None:
     """Value and slack are weighted counts, and a constant; both as fractions say."""
     outcomes, objective = states.outcomes, want.objective
-    for figure, weights, reference in (
-        (objective.value, objective.value_weights, want.value),
-        (objective.slack, objective.slack_weights, want.slack),
-    ):
+    for figure, reference in ((objective.value, want.value), (objective.slack, want.slack)):
         exact = [float(reference(counts)) for counts in states.counts]
         assert_allclose(figure(outcomes), exact, rtol=1e-12, atol=1e-12)
-        by = weights(states.n_test, states.n_reject)
+        correct, wrong, accepted = per_picture(figure, states.n_test, states.n_reject)
         weighted = (
-            by.correct * outcomes.correct
-            + by.wrong * outcomes.wrong
-            + by.accepted_unknown * outcomes.accepted_unknown
+            correct * outcomes.correct
+            + wrong * outcomes.wrong
+            + accepted * outcomes.accepted_unknown
         )
         assert_allclose(np.ptp(figure(outcomes) - weighted), 0, atol=1e-12)
 
