@@ -54,7 +54,13 @@ from openmax_core.pictures.locations import RemotePath, is_address
 from openmax_core.support.files import write_text_atomically
 
 FILE_NAME = "workspace.toml"
-FOLDER_NAMES = ("train", "test", "reject", "calibration")
+TABLES = {
+    "classifier": ("architecture", "weights", "classes", "precision"),
+    "transform": ("resize", "crop", "interpolation", "mean", "std"),
+    "train_transform": ("random_crop", "horizontal_flip", "brightness"),
+    "folders": ("train", "test", "reject", "calibration"),
+    "defaults": ("preset", "min_test_accuracy"),
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def read_settings(path: Path) -> WorkspaceSettings:
         The file is missing, is no TOML, or a setting is unknown, missing or of the wrong kind;
         the message names the setting, and for a misspelt one its likely name.
     """
-    return _Reader(path).settings(_parsed(path).unwrap())
+    return _Reader(path, _parsed(path).unwrap()).settings()
 
 
 def _parsed(path: Path) -> tomlkit.TOMLDocument:
@@ -110,8 +116,8 @@ def _parsed(path: Path) -> tomlkit.TOMLDocument:
 
 def write_settings(path: Path, settings: WorkspaceSettings) -> None:
     """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
-    values = _plain(settings)
-    _Reader(path).settings(_plain(settings))
+    values = _plain(asdict(settings))
+    _Reader(path, values).settings()
     document = _parsed(path) if path.exists() else tomlkit.document()
     _update(document, values)
     write_text_atomically(path, tomlkit.dumps(document))
@@ -129,164 +135,149 @@ def _update(table: Any, values: Mapping[str, Any]) -> None:
             table[key] = value
 
 
-def _plain(settings: WorkspaceSettings) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
     """Nested dicts with lists for tuples and without what is None."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items() if item is not None}
-        return [plain(item) for item in value] if isinstance(value, (tuple, list)) else value
-
-    result: dict[str, Any] = plain(asdict(settings))
-    return result
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not None}
+    return list(value) if isinstance(value, tuple) else value
 
 
 class _Reader:
-    """Reads values out of a document; each error names the file, the table and the setting."""
+    """Settings of a document by place, as 'transform.crop'; each error names file and place."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, document: Mapping[str, Any]) -> None:
         self.path = path
-
-    def settings(self, document: dict[str, Any]) -> WorkspaceSettings:
-        tables = {
-            "classifier": ("architecture", "weights", "classes", "precision"),
-            "transform": ("resize", "crop", "interpolation", "mean", "std"),
-            "train_transform": ("random_crop", "horizontal_flip", "brightness"),
-            "folders": FOLDER_NAMES,
-            "defaults": ("preset", "min_test_accuracy"),
-        }
-        self.known(document, "", ("name", "description", "notice", *tables))
-        for name, keys in tables.items():
-            table = document.setdefault(name, {})
+        self.values: dict[str, Any] = {}
+        self._add("", document, ("name", "description", "notice", *TABLES))
+        for name, keys in TABLES.items():
+            table = self.values.get(name, {})
             if not isinstance(table, dict):
-                raise self.error(name, "must be a table: write it as [" + name + "]")
-            self.known(table, name, keys)
+                raise self.error(name, f"must be a table: write it as [{name}]")
+            self._add(f"{name}.", table, keys)
+
+    def _add(self, prefix: str, table: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+        for key, value in table.items():
+            if key not in keys:
+                close = difflib.get_close_matches(key, keys, n=1)
+                hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(keys)}"
+                raise self.error(prefix + key, f"is no setting; {hint}")
+            self.values[prefix + key] = value
+
+    def settings(self) -> WorkspaceSettings:
         return WorkspaceSettings(
-            name=self.text(document, "", "name", self.path.parent.name),
-            classifier=self.classifier(document["classifier"]),
-            folders=self.folders(document["folders"]),
-            transform=self.transform(document["transform"]),
-            train_transform=self.train_transform(document["train_transform"]),
-            defaults=self.defaults(document["defaults"]),
-            description=self.text(document, "", "description", "").strip() or None,
-            notice=self.text(document, "", "notice", "").strip() or None,
+            name=self.text("name", self.path.parent.name),
+            classifier=self.classifier(),
+            folders=self.folders(),
+            transform=self.transform(),
+            train_transform=self.train_transform(),
+            defaults=Defaults(
+                self.choice("defaults.preset", PRESETS, Defaults.preset),
+                self.share("defaults.min_test_accuracy", Defaults.min_test_accuracy),
+            ),
+            description=self.text("description", "").strip() or None,
+            notice=self.text("notice", "").strip() or None,
         )
 
-    def classifier(self, table: dict[str, Any]) -> ClassifierSettings:
-        classes = table.get("classes")
+    def classifier(self) -> ClassifierSettings:
+        place = "classifier.classes"
+        classes = self.values.get(place)
         if (
             not isinstance(classes, list)
             or len(classes) < 2
             or not all(isinstance(name, str) and name for name in classes)
             or len(set(classes)) < len(classes)
         ):
-            raise self.error("classifier.classes", "must be a list of two or more different names")
+            raise self.error(place, "must be a list of two or more different names")
         if taken := {"unknown", "rejected"}.intersection(classes):
             raise self.error(
-                "classifier.classes",
+                place,
                 f"must not hold '{min(taken)}', which means something else here; rename the class",
             )
         return ClassifierSettings(
-            self.text(table, "classifier", "architecture"),
+            self.text("classifier.architecture"),
             tuple(classes),
-            self.text(table, "classifier", "weights", "") or None,
-            self.choice(table, "classifier", "precision", PRECISIONS, PRECISIONS[0]),
+            self.text("classifier.weights", "") or None,
+            self.choice("classifier.precision", PRECISIONS, PRECISIONS[0]),
         )
 
-    def folders(self, table: dict[str, Any]) -> dict[str, str]:
-        folders = {
-            name: self.text(table, "folders", name) for name in FOLDER_NAMES if name in table
-        }
-        for name, folder in folders.items():
+    def folders(self) -> dict[str, str]:
+        folders = {}
+        for name in TABLES["folders"]:
+            place = f"folders.{name}"
+            if place not in self.values:
+                continue
+            folder = folders[name] = self.text(place)
             if not folder:
-                raise self.error(f"folders.{name}", "is empty; name a folder or take the line out")
+                raise self.error(place, "is empty; name a folder or take the line out")
             if is_address(folder):
                 try:
                     RemotePath.parse(folder)
                 except WorkspaceError as error:
-                    raise self.error(f"folders.{name}", f"is no address: {error}") from error
+                    raise self.error(place, f"is no address: {error}") from error
         # Held-out pictures to calibrate on stand in for training pictures.
         for name in ("test",) if "calibration" in folders else ("train", "test"):
             folders.setdefault(name, name)
         return folders
 
-    def transform(self, table: dict[str, Any]) -> Transform:
-        default = Transform()
-        resize = table.get("resize", default.resize)
-        if "resize" in table and not _is_side(resize):
-            resize = self.height_width(resize, "resize")
-        std = self.three(table, "std", default.std)
+    def transform(self) -> Transform:
+        resize = self.values.get("transform.resize", Transform.resize)
+        if not _is_side(resize):
+            resize = self.height_width("transform.resize", Transform.resize)
+        std = self.three("transform.std", Transform.std)
         if min(std) <= 0:
             raise self.error("transform.std", "must be larger than 0")
         return Transform(
-            resize=resize,
-            crop=self.height_width(table["crop"], "crop") if "crop" in table else default.crop,
-            interpolation=self.choice(
-                table, "transform", "interpolation", INTERPOLATIONS, default.interpolation
-            ),
-            mean=self.three(table, "mean", default.mean),
-            std=std,
+            resize,
+            self.height_width("transform.crop", Transform.crop),
+            self.choice("transform.interpolation", INTERPOLATIONS, Transform.interpolation),
+            self.three("transform.mean", Transform.mean),
+            std,
         )
 
-    def train_transform(self, table: dict[str, Any]) -> TrainTransform:
-        random_crop = table.get("random_crop", True)
+    def train_transform(self) -> TrainTransform:
+        place, default = "train_transform.random_crop", TrainTransform()
+        random_crop = self.values.get(place, default.random_crop)
         if not isinstance(random_crop, bool):
-            raise self.error("train_transform.random_crop", "must be true or false")
+            raise self.error(place, "must be true or false")
         return TrainTransform(
-            random_crop=random_crop,
-            horizontal_flip=self.share(table, "train_transform", "horizontal_flip", 0.5),
-            brightness=self.share(table, "train_transform", "brightness", 0.0),
+            random_crop,
+            self.share("train_transform.horizontal_flip", default.horizontal_flip),
+            self.share("train_transform.brightness", default.brightness),
         )
 
-    def defaults(self, table: dict[str, Any]) -> Defaults:
-        preset = self.choice(table, "defaults", "preset", PRESETS, Defaults.preset)
-        least = self.share(table, "defaults", "min_test_accuracy", Defaults.min_test_accuracy)
-        return Defaults(preset, least)
-
-    def text(self, table: dict[str, Any], name: str, key: str, default: str | None = None) -> str:
-        value = table.get(key, default)
-        place = f"{name}.{key}" if name else key
+    def text(self, place: str, default: str | None = None) -> str:
+        value = self.values.get(place, default)
         if value is None:
             raise self.error(place, "is missing")
         if not isinstance(value, str):
             raise self.error(place, f"must be text in quotes, not {value!r}")
         return value
 
-    def choice(
-        self, table: dict[str, Any], name: str, key: str, choices: Collection[str], default: str
-    ) -> str:
-        value = self.text(table, name, key, default)
+    def choice(self, place: str, choices: Collection[str], default: str) -> str:
+        value = self.text(place, default)
         if value not in choices:
-            raise self.error(f"{name}.{key}", f"must be one of {', '.join(choices)}")
+            raise self.error(place, f"must be one of {', '.join(choices)}")
         return value
 
-    def share(self, table: dict[str, Any], name: str, key: str, default: float) -> float:
-        value = table.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise self.error(f"{name}.{key}", f"must be a number from 0 to 1, not {value!r}")
+    def share(self, place: str, default: float) -> float:
+        value = self.values.get(place, default)
+        if not _is_number(value) or not 0 <= value <= 1:
+            raise self.error(place, f"must be a number from 0 to 1, not {value!r}")
         return float(value)
 
-    def three(
-        self, table: dict[str, Any], key: str, default: tuple[float, float, float]
-    ) -> tuple[float, float, float]:
-        values = table.get(key, list(default))
+    def three(self, place: str, default: tuple[float, ...]) -> tuple[float, float, float]:
+        values = self.values.get(place, default)
         if not _is_list(values, 3, _is_number):
-            raise self.error(f"transform.{key}", "must be three numbers, for red, green and blue")
+            raise self.error(place, "must be three numbers, for red, green and blue")
         red, green, blue = map(float, values)
         return red, green, blue
 
-    def height_width(self, value: Any, key: str) -> tuple[int, int]:
+    def height_width(self, place: str, default: int | tuple[int, int]) -> tuple[int, int]:
+        value = self.values.get(place, default)
         pair = [value, value] if isinstance(value, int) else value
         if not _is_list(pair, 2, _is_side):
-            raise self.error(f"transform.{key}", "must be [height, width] in pixels, 1 to 4096")
+            raise self.error(place, "must be [height, width] in pixels, 1 to 4096")
         return pair[0], pair[1]
-
-    def known(self, table: dict[str, Any], name: str, keys: tuple[str, ...]) -> None:
-        for key in table:
-            if key not in keys:
-                close = difflib.get_close_matches(key, keys, n=1)
-                hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(keys)}"
-                raise self.error(f"{name}.{key}" if name else key, f"is no setting; {hint}")
 
     def error(self, place: str, problem: str) -> WorkspaceError:
         return WorkspaceError(f"{self.path}: {place} {problem}")
@@ -301,4 +292,4 @@ def _is_side(value: Any) -> bool:
 
 
 def _is_list(value: Any, length: int, of: Callable[[Any], bool]) -> bool:
-    return isinstance(value, list) and len(value) == length and all(map(of, value))
+    return isinstance(value, (list, tuple)) and len(value) == length and all(map(of, value))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.evaluation.counting import Report
+from openmax_core.evaluation.counting import Report, is_large
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.extraction.extraction import (
     ExtractionReport,
@@ -36,7 +36,7 @@ from openmax_core.pictures.locations import Location, RemotePath, is_address, re
 from openmax_core.support.files import fingerprint, modified
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
-from openmax_core.workspace.evaluate import evaluate, is_counted
+from openmax_core.workspace.evaluate import by_activations, by_counts
 from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
 from openmax_core.workspace.settings import (
     FILE_NAME,
@@ -208,12 +208,9 @@ class Workspace:
         WorkspaceError, ClassifierError, ActivationsError
             The folders, the weights or the disk are not as they should be.
         """
-        stored = self.stored  # as it is named now, whoever saves other settings meanwhile
-
-        def load() -> Runner:
-            return LocalRunner(stored.classifier.load_engine(device, batch_size))
-
-        return _extract(stored, load, progress)
+        return self._extract(
+            lambda classifier: LocalRunner(classifier.load_engine(device, batch_size)), progress
+        )
 
     def extract_on_cluster(
         self,
@@ -244,23 +241,48 @@ class Workspace:
         """
         from openmax_core.extraction.cluster import Cluster
 
-        stored = self.stored
-
-        def load() -> Runner:
-            return Cluster(
-                stored.classifier,
+        return self._extract(
+            lambda classifier: Cluster(
+                classifier,
                 address,
                 device,
                 batch_size,
                 patience=patience,
                 most_workers=most_workers,
-            )
+            ),
+            progress,
+        )
 
-        return _extract(stored, load, progress)
+    def _extract(
+        self,
+        load_runner: Callable[[NamedClassifier], Runner],
+        progress: ProgressCallback | None,
+    ) -> ExtractionReport:
+        stored = self.stored  # as it is named now, whoever saves other settings meanwhile
+        pictures, store, classifier = stored.pictures, stored.store, stored.classifier
+
+        def load() -> Runner:
+            runner = load_runner(classifier)
+            try:
+                classifier.require_weights(store.made_with["weights"])
+            except WorkspaceError:
+                runner.close()
+                raise
+            return runner
+
+        return extract(
+            lambda: {split: pictures.find(split) for split in pictures.splits},
+            store,
+            load,
+            len(classifier.settings.classes),
+            progress,
+        )
 
     def is_counted(self, preset: str | None = None, **settings: Any) -> bool:
         """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick."""
-        return is_counted(self.stored, self._method(preset, settings))
+        openmax = self._method(preset, settings)
+        stores = [split.folder.name for split in self.stored.opened().values()]
+        return self.stored.counts.holds(stores, openmax)
 
     def evaluate(
         self, preset: str | None = None, *, report: Report | None = None, **settings: Any
@@ -283,7 +305,11 @@ class Workspace:
         FitError, OpenMaxError
             The method cannot be fitted to them; the class or setting is named.
         """
-        return evaluate(self.stored, self._method(preset, settings), report)
+        sets, openmax = self.stored, self._method(preset, settings)
+        stored = sets.opened()
+        if is_large(stored.values()):
+            return by_counts(sets, stored, openmax, report or (lambda progress: None))
+        return by_activations(sets, openmax)
 
     @property
     def operating_point_path(self) -> Path:
@@ -306,30 +332,6 @@ class Workspace:
 
     def _method(self, preset: str | None, settings: dict[str, Any]) -> OpenMax:
         return OpenMax(preset or self.settings.defaults.preset, **settings)
-
-
-def _extract(
-    sets: StoredSets, load_runner: Callable[[], Runner], progress: ProgressCallback | None
-) -> ExtractionReport:
-    """Extract what is new or changed into the store of a workspace."""
-    pictures, store = sets.pictures, sets.store
-
-    def load() -> Runner:
-        runner = load_runner()
-        try:
-            sets.classifier.require_weights(store.made_with["weights"])
-        except WorkspaceError:
-            runner.close()
-            raise
-        return runner
-
-    return extract(
-        lambda: {split: pictures.find(split) for split in pictures.splits},
-        store,
-        load,
-        len(sets.classifier.settings.classes),
-        progress,
-    )
 
 
 def _absolute(path: str | Location, folder: Path) -> Location:
