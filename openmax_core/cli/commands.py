@@ -28,8 +28,7 @@ def run_init(options: argparse.Namespace) -> int:
     """Make a workspace and say what it holds."""
     from openmax_core.workspace.workspace import Workspace
 
-    names = options.classes.split(",") if options.classes else None
-    classes = None if names is None else [name.strip() for name in names]
+    names = options.classes.split(",") if options.classes else ()
     workspace = Workspace.create(
         options.folder,
         options.architecture,
@@ -38,7 +37,7 @@ def run_init(options: argparse.Namespace) -> int:
         test=options.test,
         reject=options.reject,
         calibration=options.calibration,
-        classes=classes,
+        classes=[name.strip() for name in names],
         name=options.name,
     )
     print(f"made {workspace.folder}/workspace.toml")
@@ -111,24 +110,19 @@ def run_extract(options: argparse.Namespace) -> int:
             )
         else:
             report = workspace.extract(options.device, options.batch_size, on_progress)
-    n_unreadable = 0
     for split, n_run in report.n_run.items():
-        print(f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored", end="")
-        print(f"   {report.n_unreadable[split]:,} unreadable")
-        n_unreadable += report.n_unreadable[split]
+        print(
+            f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored   "
+            f"{report.n_unreadable[split]:,} unreadable"
+        )
     print(report.in_words)
-    if n_unreadable:
-        _print_unreadable(workspace)
-    return EXIT_UNREADABLE if n_unreadable else 0
-
-
-def _print_unreadable(workspace: Workspace) -> None:
-    for split in workspace.pictures.splits:
-        activations = workspace.stored.activations(split)
-        if activations is None:
-            continue
-        for path, error in activations.unreadable[["path", "error"]].itertuples(index=False):
+    if not any(report.n_unreadable.values()):
+        return 0
+    for split in report.n_unreadable:
+        lost = workspace.stored.required(split).unreadable
+        for path, error in lost[["path", "error"]].itertuples(index=False):
             print(f"unreadable: {split}/{path}: {error}", file=sys.stderr)
+    return EXIT_UNREADABLE
 
 
 def run_evaluate(options: argparse.Namespace) -> int:
@@ -145,7 +139,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     thresholds = options.thresholds or default_thresholds(evaluation.openmax)
     table = sweep_table(evaluation.overall, parse_thresholds(thresholds))
     rows = table.to_dict(orient="records")
-    point, problem = None, ""
+    point = problem = None
     try:
         point = evaluation.recommend(floor)
     except NoFeasibleThresholdError as error:
@@ -160,26 +154,26 @@ def run_evaluate(options: argparse.Namespace) -> int:
             "min_test_accuracy": floor,
             "recommended": None if point is None else json.loads(point.to_json()),
             "reject_folders": [item.to_dict() for item in by_folder],
-            "problem": problem or None,
+            "problem": problem,
         }
         print(json.dumps(plain(values), indent=2))
     else:
         _print_evaluation(workspace, evaluation)
         print(f"\n{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
         for row in rows:
-            test = _share(row, "test")
-            reject = _share(row, "reject")
+            test, reject = (
+                _share(*(row[f"{name}_{part}"] for part in ("accuracy", "low", "high")))
+                for name in ("test", "reject")
+            )
             print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
-        print(f"\nrecommended: {problem or _point_in_words(point, floor)}")
+        print(f"\nrecommended: {problem if point is None else _point_in_words(point, floor)}")
         if by_folder:
             among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
             print(f"\nReject accuracy there by folder of the reject set, the worst first{among}:")
         for item in by_folder:
-            share = (
-                f"{item.reject_accuracy:.4f} [{item.interval.low:.3f}, {item.interval.high:.3f}]"
-            )
+            share = _share(item.reject_accuracy, item.interval.low, item.interval.high)
             print(f"{share:>23}  {item.rejected:6,} of {item.n:6,}  {item.folder}")
-    return EXIT_INFEASIBLE if problem else 0
+    return EXIT_INFEASIBLE if point is None else 0
 
 
 def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
@@ -239,14 +233,11 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
             print(f"warning     class {name}: {text}")
 
 
-def _share(row: dict[Any, Any], name: str) -> str:
-    value, low, high = (row[f"{name}_{part}"] for part in ("accuracy", "low", "high"))
+def _share(value: float, low: float, high: float) -> str:
     return "not measured" if math.isnan(value) else f"{value:.4f} [{low:.3f}, {high:.3f}]"
 
 
-def _point_in_words(point: OperatingPoint | None, floor: float) -> str:
-    if point is None:
-        return "none"
+def _point_in_words(point: OperatingPoint, floor: float) -> str:
     reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.4f}"
     return (
         f"threshold {threshold_text(point.threshold)} gives Test accuracy "
@@ -278,9 +269,7 @@ def run_predict(options: argparse.Namespace) -> int:
     scored = score_pictures(openmax, pictures)
     by_class = choice.class_thresholds
     table = decision_table(scored, class_limits(openmax.class_names_, choice.threshold, by_class))
-    print(
-        f"method {openmax.preset_}, threshold {threshold_text(choice.threshold)} ({choice.source})"
-    )
+    print(_method_in_words(choice))
     for row in table.to_dict(orient="records"):
         print(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
     if options.csv:
@@ -311,10 +300,7 @@ def run_report(options: argparse.Namespace) -> int:
     }
     for name, content in files.items():
         write_text_atomically(folder / name, content)
-    print(
-        f"method {evaluation.openmax.preset_}, threshold {threshold_text(point.threshold)} "
-        f"({choice.source})"
-    )
+    print(_method_in_words(choice))
     for name in files:
         print(f"wrote {folder / name}")
     return 0
@@ -344,6 +330,11 @@ def choose(workspace: Workspace, options: argparse.Namespace) -> Choice:
 
     with counting() as report:
         return choose_method(workspace, options.preset, options.threshold, report)
+
+
+def _method_in_words(choice: Choice) -> str:
+    method = choice.evaluation.openmax.preset_
+    return f"method {method}, threshold {threshold_text(choice.threshold)} ({choice.source})"
 
 
 def _open(options: argparse.Namespace) -> Workspace:

@@ -90,6 +90,7 @@ SHARED: dict[str, dict[str, Any]] = {
         "method's own range",
     },
     "--device": {"choices": DEVICES, "default": "auto"},
+    "--json": {"action": "store_true", "help": "print JSON instead of text"},
 }
 
 
@@ -281,7 +282,7 @@ def _add_evaluate(subparsers: Any) -> None:
         metavar="X",
         help="floor for the recommended threshold; default: the workspace's, 0.85",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    _add(parser, "--json")
 
 
 def _add_predict(subparsers: Any) -> None:
@@ -380,5 +381,4 @@ def _add_monitor(subparsers: Any) -> None:
         action="store_true",
         help="exit code 5 when the batch raises an alarm",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    _add(parser, "--device")
+    _add(parser, "--json", "--device")
