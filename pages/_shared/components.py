@@ -6,6 +6,7 @@ what comes back is trusted to be as we sent it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -20,52 +21,39 @@ def _read(*names: str) -> str:
     return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
-def _scripts(*names: str) -> list[str]:
-    """Files of one script: what all components share comes first."""
-    return [f"components/{name}.js" for name in ("dom", *names)]
+def _component(
+    name: str, html: str = "", styles: Sequence[str] = (), scripts: Sequence[str] = ()
+) -> Any:
+    """Register ``components/<name>.*`` after the named files that it shares with others.
+
+    The script that all components share comes first.
+    """
+    return st.components.v2.component(
+        f"openmax_{name}",
+        html=html or _read(f"components/{name}.html"),
+        css=_read(*styles, f"components/{name}.css"),
+        js=_read("components/dom.js", *scripts, f"components/{name}.js"),
+    )
 
 
-threshold_explorer = st.components.v2.component(
-    "openmax_threshold_explorer",
-    html=_read("components/explorer.html"),
-    css=_read("vendor/uplot/uPlot.min.css", "components/control.css", "components/explorer.css"),
-    js=_read("vendor/uplot/uPlot.iife.min.js", *_scripts("control", "explorer")),
+threshold_explorer = _component(
+    "explorer",
+    styles=("vendor/uplot/uPlot.min.css", "components/control.css"),
+    scripts=("vendor/uplot/uPlot.iife.min.js", "components/control.js"),
 )
-
-gallery = st.components.v2.component(
-    "openmax_gallery",
-    html='<div class="gallery"><ol></ol></div>',
-    css=_read("components/gallery.css"),
-    js=_read(*_scripts("gallery")),
+gallery = _component("gallery", '<div class="gallery"><ol></ol></div>')
+multiples = _component(
+    "multiples",
+    '<div class="multiples"><p class="key"></p><ol></ol></div>',
+    scripts=("components/svg.js",),
 )
-
-multiples = st.components.v2.component(
-    "openmax_multiples",
-    html='<div class="multiples"><p class="key"></p><ol></ol></div>',
-    css=_read("components/multiples.css"),
-    js=_read(*_scripts("svg", "multiples")),
+samples = _component("samples", '<div class="samples"><p></p><ol></ol></div>')
+cards = _component(
+    "cards",
+    styles=("components/control.css",),
+    scripts=("components/svg.js", "components/control.js"),
 )
-
-samples = st.components.v2.component(
-    "openmax_samples",
-    html='<div class="samples"><p></p><ol></ol></div>',
-    css=_read("components/samples.css"),
-    js=_read(*_scripts("samples")),
-)
-
-cards = st.components.v2.component(
-    "openmax_cards",
-    html=_read("components/cards.html"),
-    css=_read("components/control.css", "components/cards.css"),
-    js=_read(*_scripts("svg", "control", "cards")),
-)
-
-tour = st.components.v2.component(
-    "openmax_tour",
-    html=_read("components/tour.html"),
-    css=_read("components/tour.css"),
-    js=_read(*_scripts("tour")),
-)
+tour = _component("tour")
 
 
 def moved(key: str) -> dict[str, Any]:
