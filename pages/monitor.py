@@ -6,15 +6,17 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.monitor import figures as monitor_figures
 from openmax_core.monitor.records import BatchRecords, RecordedBatch, batch_table
 from openmax_core.monitor.report import Basis
-from openmax_core.prediction.choice import Choice, chosen_settings
+from openmax_core.prediction.choice import Choice, choose_method, chosen_settings
 from openmax_core.support.decimals import threshold_text
+from openmax_core.support.files import modified
 from openmax_core.workspace.workspace import Workspace
-from pages._monitor import batches
 from pages._monitor.detail import show_batch, show_verdict
 from pages._monitor.form import date_of, select_own, show_form
+from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_notice, wait_for_counting
 from pages._shared.registry import ensure_routed, link_to
@@ -37,7 +39,7 @@ def main() -> None:
     if choice is not None:
         _show_choice(choice)
     select_own(workspace)  # before the records are read, so that it is one of them
-    records, problems = batches.records(workspace)
+    records, problems = BatchRecords.of(workspace).load()
     for problem in problems:
         show_warning(problem)
     if not records:
@@ -45,7 +47,9 @@ def main() -> None:
         show_form(workspace, choice)
         return
     show_verdict(records[-1], "The newest batch")
-    basis = _basis(choice) if choice is not None else records[-1].report.basis
+    basis = records[-1].report.basis
+    if choice is not None:
+        basis = Basis.of(choice.evaluation, choice.threshold, choice.class_thresholds)
     _show_over_time(records, basis)
     st.subheader("One batch")
     st.fragment(_show_one)(workspace, records)
@@ -53,25 +57,24 @@ def main() -> None:
 
 
 def _choice(workspace: Workspace) -> Choice | None:
-    """Return what decides, or say why nothing does; stop the page while pictures are counted."""
+    """Return what decides in production, or say why nothing does; wait for what is counted."""
     try:
-        job = batches.counting(workspace)
-        if job is not None and job.problem:
-            show_error(job.problem)
-            return None
-        if job is not None and not job.has_result:
-            preset, _ = chosen_settings(workspace)
+        preset, settings = chosen_settings(workspace)
+        job = state.counting(workspace, preset, settings.to_dict())
+        if job is not None and job.is_running:
             wait_for_counting(
                 job, f"New batches use the method **{preset}**, not that of the sidebar. "
             )
-        return batches.choice(workspace)
+        counted = None if job is None else job.result()
+        return _chosen(workspace, modified(workspace.operating_point_path), counted)
     except OpenMaxError as error:
         show_error(error)
         return None
 
 
-def _basis(choice: Choice) -> Basis:
-    return Basis.of(choice.evaluation, choice.threshold, choice.class_thresholds)
+@st.cache_resource(show_spinner="Calibrating …", max_entries=10, hash_funcs=state.KEYS)
+def _chosen(item: Workspace, moment: int | None, _counted: Evaluation | None) -> Choice:
+    return choose_method(Workspace.open(item.folder), evaluation=_counted)
 
 
 def _show_choice(choice: Choice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,16 +14,16 @@ from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.monitor.records import RecordedBatch
 from openmax_core.monitor.report import class_table, p_text
 from openmax_core.monitor.shortlist import (
+    picture_file,
     picture_in_words,
     picture_lines,
     pictures_to_look_at,
     what_is_listed,
 )
-from openmax_core.workspace.samples import picture_bytes
 from openmax_core.workspace.workspace import Workspace
-from pages._monitor import batches
+from pages._shared import start
 from pages._shared.format import interval, percent, plain, sentence
-from pages._shared.pictures import show_gallery, show_picture, thumbnail_of
+from pages._shared.pictures import show_gallery, show_picture, thumbnail
 from pages._shared.widgets import csv_button, figure_card, show_error, show_table, show_unreadable
 
 NO_PICTURE = "It is no picture"
@@ -38,7 +39,9 @@ def show_batch(workspace: Workspace, record: RecordedBatch) -> None:
     except OpenMaxError as error:
         show_error(error)
         return
-    _show_unreadable(pictures)
+    lost = pictures[pictures["error"] != ""]
+    if len(lost):
+        show_unreadable(f"{len(lost):,} files could not be read", lost[["path", "error"]])
     _show_classes(record)
     _show_pictures(workspace, record, pictures)
 
@@ -95,12 +98,6 @@ def _show_figures(record: RecordedBatch) -> None:
         f"{plain(p_text(mix.p_value))}). This gives no alarm: the mix of a test set is often "
         "artificial."
     )
-
-
-def _show_unreadable(pictures: pd.DataFrame) -> None:
-    lost = pictures[pictures["error"] != ""]
-    if len(lost):
-        show_unreadable(f"{len(lost):,} files could not be read", lost[["path", "error"]])
 
 
 def _show_classes(record: RecordedBatch) -> None:
@@ -160,7 +157,7 @@ def _item(record: RecordedBatch, row: Hashable, picture: pd.Series) -> dict[str,
     """One picture of the gallery, or why it cannot be shown."""
     url, gone = None, NO_PICTURE
     try:
-        url = thumbnail_of(batches.file_of(record, picture))
+        url = thumbnail(_file_of(record, picture))
     except WorkspaceError as error:
         gone = str(error)
     return {
@@ -172,14 +169,31 @@ def _item(record: RecordedBatch, row: Hashable, picture: pd.Series) -> dict[str,
     }
 
 
+def _file_of(record: RecordedBatch, picture: pd.Series) -> Path:
+    """Find the file of a row of the record's pictures.
+
+    Raises
+    ------
+    WorkspaceError
+        None can be shown: it is gone, or another than then, or not under an allowed folder.
+    """
+    file = picture_file(
+        record.report.folder, str(picture["path"]), int(picture["size"]), int(picture["mtime"])
+    )
+    if isinstance(file, str):
+        raise WorkspaceError(file)
+    try:
+        return start.roots().check(file)
+    except WorkspaceError as error:
+        raise WorkspaceError("Its folder is not under an allowed one") from error
+
+
 @st.dialog("Picture", width="large")
 def _open(record: RecordedBatch, picture: pd.Series) -> None:
     left, right = st.columns([2, 3], gap="medium")
     with left:
         show_picture(
-            lambda: picture_bytes(batches.file_of(record, picture)),
-            caption=str(picture["path"]),
-            gone=NO_PICTURE,
+            lambda: _file_of(record, picture), caption=str(picture["path"]), gone=NO_PICTURE
         )
     with right:
         st.markdown(f"**{plain(picture_in_words(picture))}**")

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.monitor.monitor import COMPARE_NOTHING
-from openmax_core.monitor.records import LONGEST_NAME, RecordedBatch, default_name
+from openmax_core.monitor.monitor import COMPARE_NOTHING, monitor
+from openmax_core.monitor.records import LONGEST_NAME, BatchRecords, RecordedBatch, default_name
 from openmax_core.prediction.choice import Choice
+from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._monitor import batches
-from pages._shared import start
+from pages._shared import jobs, start
 from pages._shared.format import code, plain
 from pages._shared.jobs import show_job
 from pages._shared.widgets import show_error
 
+MonitorJob = Job[tuple[int, int], RecordedBatch]
 OWN_JOB, TO_SELECT = "own_monitor_job", "monitor_job_to_select"
 
 
@@ -34,7 +36,7 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the batch "
         "has drifted. The command also reads files with logits: `openmax monitor --help`."
     )
-    job = batches.job(workspace)
+    job = _job(workspace)
     if job is not None and job.is_running:
         show_job(job, "Scoring the batch", "pictures")
         return
@@ -77,7 +79,7 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
 def _comparable(workspace: Workspace) -> list[str]:
     """Names of what pictures can be compared with, the newest batch first."""
     splits = [split for split in ("test", "reject") if split in workspace.pictures.splits]
-    names = dict.fromkeys(record.name for record in reversed(batches.records(workspace)[0]))
+    names = dict.fromkeys(record.name for record in reversed(BatchRecords.of(workspace).load()[0]))
     taken = [COMPARE_NOTHING, *splits]
     return [*taken, *(name for name in names if name not in taken)]
 
@@ -97,18 +99,34 @@ def _begin(workspace: Workspace, choice: Choice, folder: str, name: str, compare
     except OpenMaxError as error:
         show_error(error)
         return
-    job = batches.begin(workspace, choice, path, name or default_name(path), compare)
+
+    def work(report: Callable[[tuple[int, int]], None]) -> RecordedBatch:
+        measured = monitor(
+            workspace,
+            path,
+            choice,
+            compare=compare,
+            progress=lambda now: report((now.done, now.total)),
+        )
+        return BatchRecords.of(workspace).add(measured, name or default_name(path))
+
+    job = jobs.begin("monitor", workspace, work)
     st.session_state[OWN_JOB] = st.session_state[TO_SELECT] = job
     st.rerun()
 
 
-def _is_noted(job: batches.MonitorJob, name: str) -> bool:
+def _job(workspace: Workspace) -> MonitorJob | None:
+    """Return the batch that is under way or was the last, whoever started it."""
+    return jobs.find("monitor", workspace)
+
+
+def _is_noted(job: MonitorJob, name: str) -> bool:
     return st.session_state.get(name) is job
 
 
 def select_own(workspace: Workspace) -> None:
     """Show the batch that this visitor had scored, once it is recorded."""
-    job = batches.job(workspace)
+    job = _job(workspace)
     if job is not None and _is_noted(job, TO_SELECT) and not job.is_running:
         del st.session_state[TO_SELECT]
         if job.has_result:

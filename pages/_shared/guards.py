@@ -11,7 +11,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
 from pages._shared.format import plain
-from pages._shared.jobs import show_extraction, show_extraction_beside, show_job
+from pages._shared.jobs import show_extraction, show_job
 from pages._shared.registry import link_to
 from pages._shared.widgets import show_error, show_warning
 
@@ -29,15 +29,10 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
     workspace = require_workspace()
     _require_activations(workspace)
     try:
-        job = state.counting(workspace)
-    except OpenMaxError:
-        job = None  # evaluating says what is wrong
-    if job is not None and not job.has_result:
-        if job.problem:
-            _stop(job.problem)
-        wait_for_counting(job)
-    try:
-        evaluation = state.evaluation(workspace)
+        job = state.counting(workspace, *state.method())
+        if job is not None and job.is_running:
+            wait_for_counting(job)
+        evaluation = state.evaluation(workspace) if job is None else job.result()
     except OpenMaxError as error:
         _stop(error)
     _warn_if_stale(workspace)
@@ -88,11 +83,9 @@ def _require_activations(workspace: Workspace) -> None:
         _stop(error)
     job = jobs.extraction(workspace)
     if job is not None and job.is_running:
-        if not missing:
-            show_extraction_beside(job)
-            return
-        show_extraction(job)
-        st.stop()
+        show_extraction(job, has_figures=not missing)
+        if missing:
+            st.stop()
     if not missing:
         return
     if job is not None and job.problem:

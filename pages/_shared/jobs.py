@@ -58,13 +58,13 @@ def extraction(item: Workspace) -> ExtractionJob | None:
     return find("extraction", item)
 
 
-def start_extraction(item: Workspace) -> ExtractionJob:
-    """Start an extraction, or return the one that runs."""
+def start_extraction(item: Workspace) -> None:
+    """Start an extraction, unless one runs."""
 
     def work(report: Callable[[tuple[str, NetworkProgress]], None]) -> ExtractionReport:
         return item.extract(progress=lambda *where: report(where))
 
-    return begin("extraction", item, work)
+    begin("extraction", item, work)
 
 
 @st.cache_resource(show_spinner=False)
@@ -72,27 +72,22 @@ def _jobs() -> dict[tuple[str, str], Job[Any, Any]]:
     return {}
 
 
-def show_extraction(job: ExtractionJob, can_stop: bool = False) -> None:
-    """Draw a running extraction's progress until it ends, then run the page again."""
-    st.info(
-        "The pictures are going through the network, once. This goes on when you leave or close "
-        "this page. If you stop it, the finished part is kept.",
-        icon=":material/memory:",
-    )
-    _show_progress(job, can_stop)
+def show_extraction(job: ExtractionJob, can_stop: bool = False, has_figures: bool = False) -> None:
+    """Draw a running extraction's progress until it ends, then run the page again.
 
-
-def show_extraction_beside(job: ExtractionJob) -> None:
-    """Draw a running extraction's progress on a page that shows figures of an earlier one."""
+    Parameters
+    ----------
+    has_figures : the page shows figures of an earlier extraction
+    """
     st.info(
         "New or changed pictures are going through the network. Until it ends, "
-        "the figures are those from before.",
+        "the figures are those from before."
+        if has_figures
+        else "The pictures are going through the network, once. This goes on when you leave or "
+        "close this page. If you stop it, the finished part is kept.",
         icon=":material/memory:",
     )
-    _show_progress(job, can_stop=False)
 
-
-def _show_progress(job: ExtractionJob, can_stop: bool) -> None:
     def poll() -> None:
         if not job.is_running:
             state.status.clear()

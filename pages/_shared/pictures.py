@@ -11,11 +11,10 @@ import streamlit as st
 from openmax_core.analysis import figures
 from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.pictures.locations import RemotePath
+from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.prediction.cards import N_NEAREST
 from openmax_core.support.files import modified
 from openmax_core.workspace.samples import picture_bytes, thumbnail_url
-from openmax_core.workspace.workspace import Workspace
 from pages._shared.components import gallery
 from pages._shared.format import plain
 from pages._shared.widgets import show_warning
@@ -53,15 +52,15 @@ def show_gallery(
     return first + keys.index(opened) if opened in keys else None
 
 
-def show_picture(load: Callable[[], bytes | None], caption: str, gone: str = GONE) -> None:
-    """Draw an opened picture, or say why it is not to be had.
+def show_picture(find: Callable[[], Location], caption: str, gone: str = GONE) -> None:
+    """Draw an opened picture so that it fits the screen, or say why it is not to be had.
 
     Parameters
     ----------
-    load : returns a JPEG, None where the picture is gone; may raise a WorkspaceError
+    find : returns its file; may raise a WorkspaceError
     """
     try:
-        content = load()
+        content = picture_bytes(find())
     except WorkspaceError as error:
         content, gone = None, str(error)
     if content is None:
@@ -93,43 +92,23 @@ def show_nearest(evaluation: Evaluation, classes: Sequence[int], distances: Any,
         )
 
 
-def picture(item: Workspace, split: str, path: str) -> bytes | None:
-    """A picture as a JPEG that fits a screen; None if it is no longer there.
+def thumbnail(file: Location) -> str | None:
+    """Data URL of a picture's thumbnail; None if it is no longer there.
 
-    Raises
-    ------
-    WorkspaceError
-        Its address does not answer.
+    Whether it may be shown is the caller's to check. A picture at an address is looked at anew
+    every ten minutes, and not at all while the address is silent.
     """
-    return picture_bytes(item.pictures.location(split) / path)
-
-
-def thumbnail(item: Workspace, split: str, path: str) -> str | None:
-    """Data URL of a picture's thumbnail; None if it is no longer there."""
-    folder = item.pictures.location(split)
-    if isinstance(folder, RemotePath):
-        return _remote_thumbnail(folder / path)
-    return thumbnail_of(folder / path)
-
-
-def thumbnail_of(file: Path) -> str | None:
-    """Data URL of any picture's thumbnail; whether it may be shown is the caller's to check."""
-    return _thumbnail(str(file), modified(file))
+    if not isinstance(file, RemotePath):
+        return _thumbnail(str(file), modified(file))
+    try:
+        return _remote_thumbnail(file.root, file.relative) if _answers(file.root) else None
+    except WorkspaceError:
+        return None
 
 
 @st.cache_data(show_spinner=False, max_entries=2000)
 def _thumbnail(file: str, moment: int | None) -> str | None:
     return thumbnail_url(Path(file))
-
-
-def _remote_thumbnail(file: RemotePath) -> str | None:
-    """The same of an address: looked at anew every ten minutes, not at all while it is silent."""
-    if not _answers(file.root):
-        return None
-    try:
-        return _thumbnail_at(file.root, file.relative)
-    except WorkspaceError:
-        return None
 
 
 @st.cache_data(show_spinner=False, ttl=30, max_entries=100)
@@ -141,5 +120,5 @@ def _answers(root: str) -> bool:
 
 
 @st.cache_data(show_spinner=False, ttl=600, max_entries=2000)
-def _thumbnail_at(root: str, relative: str) -> str | None:
+def _remote_thumbnail(root: str, relative: str) -> str | None:
     return thumbnail_url(RemotePath(root, relative))

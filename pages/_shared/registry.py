@@ -31,17 +31,19 @@ PAGES = (
 )
 
 
-def find_page(name: str) -> StreamlitPage:
-    """Streamlit's page of an entry."""
-    entry = next(item for item in PAGES if item.name == name)
-    return st.Page(
-        f"pages/{name}.py", title=entry.title, icon=entry.icon, default=entry is PAGES[0]
-    )
-
-
 def navigate() -> StreamlitPage:
     """Register all pages; returns the one that the address asks for."""
-    return st.navigation([find_page(item.name) for item in PAGES])
+    return st.navigation(
+        [
+            st.Page(
+                f"pages/{item.name}.py",
+                title=item.title,
+                icon=item.icon,
+                default=item is PAGES[0],
+            )
+            for item in PAGES
+        ]
+    )
 
 
 def name_of(page: StreamlitPage) -> str:

@@ -33,6 +33,7 @@ def demos() -> dict[Path, Demo]:
     return found
 
 
+@st.cache_resource(show_spinner="Writing the demo's pictures …")
 def prepare(folder: Path) -> None:
     """Make a workspace that is chosen, where it is a demo that is not made yet or out of date.
 
@@ -42,12 +43,7 @@ def prepare(folder: Path) -> None:
         It cannot be made.
     """
     if folder in demos():
-        _prepare_demo(folder)
-
-
-@st.cache_resource(show_spinner="Writing the demo's pictures …")
-def _prepare_demo(folder: Path) -> None:
-    open_demo(demos()[folder])
+        open_demo(demos()[folder])
 
 
 @st.cache_resource(show_spinner=False)

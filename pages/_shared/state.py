@@ -96,11 +96,7 @@ def evaluation(item: Workspace) -> Evaluation:
     OpenMaxError
         There are no activations yet, or the method cannot be fitted to them.
     """
-    preset, overrides = method()
-    job = counting(item)
-    if job is not None and job.has_result:  # its counts could not be kept
-        return job.result()
-    return _evaluation(item, preset, overrides)
+    return _evaluation(item, *method())
 
 
 @st.cache_resource(show_spinner="Calibrating …", max_entries=20, hash_funcs=KEYS)
@@ -108,27 +104,20 @@ def _evaluation(item: Workspace, preset: str, overrides: dict[str, Any]) -> Eval
     return Workspace.open(item.folder).evaluate(preset, **overrides)
 
 
-def counting(item: Workspace) -> CountingJob | None:
-    """Counting of the session's method, where it is still to be done; once for everybody.
+def counting(item: Workspace, preset: str, overrides: dict[str, Any]) -> CountingJob | None:
+    """Counting of a method, where it is still to be done; once for everybody.
 
-    None where the pictures are few, or counted.
+    None where the pictures are few, or counted. Where counts could not be kept, its result has
+    them.
+
+    Parameters
+    ----------
+    overrides : settings, of which some may differ from the preset
 
     Raises
     ------
     OpenMaxError
         There are no activations yet, they are damaged, or a setting does not exist.
-    """
-    preset, overrides = method()
-    return counting_of(item, preset, overrides)
-
-
-def counting_of(item: Workspace, preset: str, overrides: dict[str, Any]) -> CountingJob | None:
-    """Do the same of any method, given as a preset and settings of which some may differ from it.
-
-    Raises
-    ------
-    OpenMaxError
-        As for :func:`counting`.
     """
     if not is_large(item) or item.is_counted(preset, **overrides):
         return None

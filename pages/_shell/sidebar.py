@@ -42,9 +42,9 @@ def _choose_workspace() -> None:
         return
     named = workspace_names(dict.fromkeys(folders), demos)
     if (wanted := st.session_state.pop("show_folder", None)) is not None:
-        name = next((name for name, folder in named.items() if folder == wanted), None)
-        if name is not None:
-            st.session_state["workspace"] = name
+        st.session_state["workspace"] = next(
+            name for name, folder in named.items() if folder == wanted
+        )
     _warn_of_unknown_name(list(named))
     name = st.selectbox("Workspace", list(named), key="workspace", bind="query-params")
     try:

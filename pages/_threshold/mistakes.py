@@ -46,7 +46,9 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
             {
                 "key": f"{picture['split']}:{picture['row']}",
                 "path": picture["path"],
-                "picture": pictures.thumbnail(workspace, picture["split"], picture["path"]),
+                "picture": pictures.thumbnail(
+                    workspace.pictures.location(picture["split"]) / picture["path"]
+                ),
                 "lines": _lines(picture, is_rejected=kind == REJECTED),
             }
             for picture in table.table(first, most).to_dict(orient="records")
@@ -79,7 +81,7 @@ def _open(
     opened = picture_at(evaluation, split, int(picture["row"]), threshold)
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        pictures.show_picture(lambda: pictures.picture(workspace, split, path), f"{split}/{path}")
+        pictures.show_picture(lambda: workspace.pictures.location(split) / path, f"{split}/{path}")
         show_notice(workspace)
     with right:
         decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"

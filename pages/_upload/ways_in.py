@@ -104,7 +104,7 @@ def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
         if activations is None:
             continue
         for path, caption in sample_paths(workspace, activations, N_SAMPLES):
-            url = thumbnail(workspace, split, path)
+            url = thumbnail(workspace.pictures.location(split) / path)
             if url is not None:
                 items.append(
                     {

@@ -59,6 +59,7 @@ def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: f
 def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> None:
     members = tail_members(evaluation, index)
     split = evaluation.calibrated_on
+    folder = workspace.pictures.location(split)
     st.markdown(f"**The {len(members)} *{split}* pictures of the tail**, farthest first")
     show_notice(workspace)
 
@@ -67,7 +68,7 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
             {
                 "key": str(member["path"]),
                 "path": member["path"],
-                "picture": pictures.thumbnail(workspace, split, str(member["path"])),
+                "picture": pictures.thumbnail(folder / str(member["path"])),
                 "lines": [f"distance {member['distance']:.4g}", f"CDF {member['cdf']:.4f}"],
             }
             for member in members.iloc[first : first + most].to_dict(orient="records")
@@ -76,4 +77,4 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
     opened = pictures.show_gallery(len(members), "tail", f"tail_page_{index}", items)
     if opened is not None:
         path = str(members.iloc[opened]["path"])
-        pictures.show_picture(lambda: pictures.picture(workspace, split, path), f"{split}/{path}")
+        pictures.show_picture(lambda: folder / path, f"{split}/{path}")

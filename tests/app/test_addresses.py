@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from openmax_core.workspace.samples import picture_bytes
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import pictures
+from pages._shared.pictures import thumbnail
 from tests.app.visitor import texts
 from tests.support.workspaces import make_workspace
 
@@ -36,11 +37,12 @@ def test_the_folders_are_listed_and_compared(open_app, trees, remote):
 
 def test_pictures_are_drawn_from_an_address(trees, remote):
     path = trees.pictures.find("test").paths[0]
-    drawn = pictures.thumbnail(remote, "test", path)
+    at, here = (item.pictures.location("test") for item in (remote, trees))
+    drawn = thumbnail(at / path)
     assert drawn is not None
-    assert drawn == pictures.thumbnail(trees, "test", path)
-    assert pictures.picture(remote, "test", path) == pictures.picture(trees, "test", path)
-    assert pictures.thumbnail(remote, "test", "ash/gone.png") is None
+    assert drawn == thumbnail(here / path)
+    assert picture_bytes(at / path) == picture_bytes(here / path)
+    assert thumbnail(at / "ash/gone.png") is None
 
 
 def test_a_visitor_cannot_open_a_workspace_that_names_an_address(

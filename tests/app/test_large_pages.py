@@ -152,8 +152,8 @@ def test_where_what_decides_cannot_be_counted_recorded_batches_are_shown(
 
 def test_a_method_named_in_two_ways_is_counted_once(many):
     settings = OpenMax("robust", tail_size=12).settings().to_dict()
-    one = state.counting_of(many, "robust", {"tail_size": 12})
-    other = state.counting_of(many, "robust", settings)
+    one = state.counting(many, "robust", {"tail_size": 12})
+    other = state.counting(many, "robust", settings)
     assert one is not None
     assert one is other
     one.result(SECONDS)
