@@ -61,8 +61,7 @@ def read_batch(
     OpenMaxError
         There is nothing, or it is of another classifier; what differs is named.
     """
-    require_path(str(source), "a batch")
-    path = Path(source).expanduser()
+    path = require_path(str(source), "a batch").expanduser()
     if not path.exists():
         raise OpenMaxError(f"there is no file or folder {path}")
     path = path.resolve()

@@ -205,8 +205,8 @@ def is_address(text: str) -> bool:
     return MARK in text
 
 
-def require_path(text: str, what: str) -> None:
-    """Raise an error where an address is given and only paths can be used.
+def require_path(text: str, what: str) -> Path:
+    """Return the path of a text where only paths can be used.
 
     Raises
     ------
@@ -218,6 +218,7 @@ def require_path(text: str, what: str) -> None:
             f"{what} must lie in a folder of this machine, not at {text}: copy it here, or mount "
             "it; only the picture folders of a workspace may be addresses"
         )
+    return Path(text)
 
 
 @lru_cache(maxsize=64)

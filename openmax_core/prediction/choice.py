@@ -150,8 +150,7 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for text in paths:
-        require_path(text, "pictures to decide on")
-        path = Path(text)
+        path = require_path(text, "pictures to decide on")
         if path.is_dir():
             found += sorted(
                 item

@@ -31,24 +31,20 @@ def write_bytes_atomically(
     OpenMaxError
         The disk is full or the folder cannot be written; what was there before stays.
     """
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        if check is not None:
-            check(Path(temporary))
-        os.replace(temporary, path)
-    except BaseException as error:  # an interrupted write leaves no temporary file either
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OpenMaxError(f"cannot write {path}: {error.strerror or error}") from error
-        raise
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            temporary = Path(folder) / path.name
+            with temporary.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o644)
+            if check is not None:
+                check(temporary)
+            os.replace(temporary, path)
+    except OSError as error:
+        raise OpenMaxError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_text_atomically(path: Path, content: str) -> None:

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
@@ -122,16 +123,16 @@ class AllowedRoots:
 
     def find(self) -> list[Path]:
         """Workspace folders up to two levels below the searched roots, at most 200."""
+        patterns = ["*/" * depth + FILE_NAME for depth in range(MAX_DEPTH + 1)]
         found: dict[Path, None] = {}
         for root in self.searched:
-            for folder in _folders(root, MAX_DEPTH):
+            names = [name for pattern in patterns for name in glob(pattern, root_dir=root)]
+            for folder in sorted((root / name).parent for name in names):
                 resolved = folder.resolve()
                 inside = any(resolved.is_relative_to(item) for item in self.roots)
                 if inside and (folder / FILE_NAME).is_file():
                     found[resolved] = None
-                if len(found) >= MAX_FOUND:
-                    return list(found)
-        return list(found)
+        return list(found)[:MAX_FOUND]
 
 
 def workspace_names(
@@ -157,16 +158,3 @@ def _addresses(named: Iterable[str]) -> Iterable[RemotePath]:
             yield RemotePath.parse(item)
         except WorkspaceError as error:
             LOG.warning("%s: %s", VARIABLE, error)
-
-
-def _folders(root: Path, depth: int) -> Iterable[Path]:
-    yield root
-    if depth == 0 or not root.is_dir():
-        return
-    try:
-        inner = sorted(entry.path for entry in os.scandir(root) if entry.is_dir())
-    except OSError:
-        return
-    for path in inner:
-        if not Path(path).name.startswith("."):
-            yield from _folders(Path(path), depth - 1)

@@ -81,11 +81,7 @@ class PictureSets:
         WorkspaceError
             The workspace names none, or an address, see :meth:`location`.
         """
-        location = self.location(split)
-        if isinstance(location, Path):
-            return location
-        require_path(str(location), f"the pictures of {split}")
-        raise AssertionError(location)
+        return require_path(str(self.location(split)), f"the pictures of {split}")
 
     def find(self, split: str) -> PictureFiles:
         """Picture files of a split, as they lie there now.
@@ -220,9 +216,10 @@ class StoredSets:
         """
         try:
             names = {split, self.pictures.calibration_split, "test", "reject"}
-            stored = {n: self.store.newest(n) for n in names.intersection(self.pictures.splits)}
             found = {
-                name: StoredSplit(folder) for name, folder in stored.items() if folder is not None
+                name: StoredSplit(folder)
+                for name in names.intersection(self.pictures.splits)
+                if (folder := self.store.newest(name)) is not None
             }
         except OpenMaxError:  # said where the split is looked at in full
             return None
