@@ -145,7 +145,9 @@ def run_evaluate(options: argparse.Namespace) -> int:
     except NoFeasibleThresholdError as error:
         problem = str(error)
     folders = reject_folders(evaluation)
-    by_folder = folders.at(point.threshold) if point and folders.is_divided else ()
+    by_folder = []
+    if point and folders.is_divided:
+        by_folder = folders.at(point.threshold).to_dict(orient="records")
     if options.json:
         values = {
             **_facts(workspace, evaluation),
@@ -153,7 +155,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
             "table": rows,
             "min_test_accuracy": floor,
             "recommended": None if point is None else json.loads(point.to_json()),
-            "reject_folders": [item.to_dict() for item in by_folder],
+            "reject_folders": by_folder,
             "problem": problem,
         }
         print(json.dumps(plain(values), indent=2))
@@ -170,9 +172,9 @@ def run_evaluate(options: argparse.Namespace) -> int:
         if by_folder:
             among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
             print(f"\nReject accuracy there by folder of the reject set, the worst first{among}:")
-        for item in by_folder:
-            share = _share(item.reject_accuracy, item.interval.low, item.interval.high)
-            print(f"{share:>23}  {item.rejected:6,} of {item.n:6,}  {item.folder}")
+        for row in by_folder:
+            share = _share(row["reject_accuracy"], row["low"], row["high"])
+            print(f"{share:>23}  {row['rejected']:6,} of {row['pictures']:6,}  {row['folder']}")
     return EXIT_INFEASIBLE if point is None else 0
 
 

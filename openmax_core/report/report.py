@@ -159,8 +159,9 @@ def _folders(evaluation: Evaluation, point: OperatingPoint) -> list[tuple[str, _
     if not divided.is_divided:
         return []
     names = evaluation.openmax.class_names_
-    outcomes = divided.at(class_limits(names, point.threshold, point.class_thresholds))
-    return [(item.folder, _Share.of(item.rejected, item.n)) for item in outcomes]
+    table = divided.at(class_limits(names, point.threshold, point.class_thresholds))
+    rows = table[["folder", "rejected", "pictures"]].itertuples(index=False)
+    return [(folder, _Share.of(rejected, n)) for folder, rejected, n in rows]
 
 
 def _expectation(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any] | None:

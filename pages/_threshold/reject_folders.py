@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
-from openmax_core.analysis.reject_folders import RejectFolders, folder_table, reject_folders
+from openmax_core.analysis.reject_folders import RejectFolders, reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from pages._shared import state
@@ -20,7 +20,6 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
     if not folders.is_divided:
         return
     among = f", in {evaluation.sample_in_words}" if evaluation.counted is not None else ""
-    table = folder_table(folders.at(threshold, interval))
     st.subheader("Reject accuracy by kind of unknown")
     st.caption(
         f"At threshold {threshold_text(threshold)}, by folder of the reject set, the worst "
@@ -28,7 +27,7 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
     )
     bound: dict[str, Any] = {"format": "%.3f", "help": f"95 % {interval} interval"}
     show_table(
-        table,
+        folders.at(threshold, interval),
         {
             "folder": TextColumn("Folder", pinned=True),
             "reject_accuracy": ProgressColumn(

@@ -52,17 +52,17 @@ def test_json_agrees_with_the_curve(story: Story) -> None:
     assert values["reject_folders"] == []
 
 
-def test_evaluate_says_which_kind_of_unknown_slips_through(tmp_path: Path) -> None:
+def test_evaluate_says_the_reject_accuracy_by_kind_of_unknown(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "trees")
     divide_reject_set(workspace, {"elm": 20})
     evaluation = workspace.evaluate()
-    outcomes = reject_folders(evaluation).at(evaluation.recommend(0.85).threshold)
-    assert {item.folder: item.n for item in outcomes} == {"elm": 20, "oak": 40}
+    table = reject_folders(evaluation).at(evaluation.recommend(0.85).threshold)
+    assert dict(zip(table["folder"], table["pictures"], strict=True)) == {"elm": 20, "oak": 40}
     values = json.loads(shell("evaluate", workspace.folder, "--json").out)
-    assert values["reject_folders"] == [item.to_dict() for item in outcomes]
+    assert values["reject_folders"] == table.to_dict(orient="records")
     text = shell("evaluate", workspace.folder).out
-    for item in outcomes:
-        assert f"{item.rejected:6} of {item.n:6}  {item.folder}" in text
+    for row in table.itertuples():
+        assert f"{row.rejected:6} of {row.pictures:6}  {row.folder}" in text
 
 
 def test_text_has_a_row_a_threshold_with_the_curve_s_values(story: Story) -> None:

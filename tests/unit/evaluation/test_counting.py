@@ -314,7 +314,7 @@ def test_pictures_to_look_at_are_those_of_the_sample(trees, is_many):
     distances = class_distances(evaluation)
     health = class_health(evaluation, distances)
     assert health.n_test.sum() == 25
-    assert sum(item.n for item in reject_folders(evaluation).at(0.5)) == 25
+    assert reject_folders(evaluation).at(0.5)["pictures"].sum() == 25
 
 
 def test_the_pictures_of_a_tail_are_all_there(trees, monkeypatch):

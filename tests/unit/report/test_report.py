@@ -322,10 +322,10 @@ def test_the_folders_of_the_reject_set_are_listed_the_worst_first(tmp_path: Path
     point = evaluation.recommend(0.8)
     page = Page(report_html(workspace, evaluation, point))
     expected = [
-        [item.folder, share(item.rejected, item.n).replace("95 % ", "")]
-        for item in reject_folders(evaluation).at(point.threshold)
+        [row.folder, share(row.rejected, row.pictures).replace("95 % ", "")]
+        for row in reject_folders(evaluation).at(point.threshold).itertuples()
     ]
-    assert page.tables["Which unknowns slip through"][1:] == expected
+    assert page.tables["Reject accuracy by kind of unknown"][1:] == expected
 
 
 def test_the_other_half_of_the_pictures_says_what_to_expect(
