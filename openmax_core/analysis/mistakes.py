@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction.verdicts import REJECTED, PictureLogits, verdict_table
+from openmax_core.prediction.verdicts import PictureLogits, ScoredPictures, score_pictures
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation
@@ -97,47 +97,13 @@ def find_mistakes(evaluation: Evaluation, threshold: float) -> Mistakes:
     )
 
 
-@dataclass(frozen=True)
-class OpenedPicture:
-    """Everything that decided about one picture of a split.
-
-    Attributes
-    ----------
-    decision : name of the class, or 'rejected'
-    is_rejected : bool
-    reason : in words
-    probabilities : (C + 1,) float64
-    distances, cdf : (C,) float64, to every MAV and in every tail
-    nearest_classes : C class indices, the largest logit first
-    """
-
-    decision: str
-    is_rejected: bool
-    reason: str
-    probabilities: NDArray[np.float64]
-    distances: NDArray[np.float64]
-    cdf: NDArray[np.float64]
-    nearest_classes: list[int]
-
-
-def picture_at(evaluation: Evaluation, split: str, row: int, threshold: float) -> OpenedPicture:
-    """Decide on one stored picture, by its row among the split's readable ones."""
+def picture_at(evaluation: Evaluation, split: str, row: int) -> ScoredPictures:
+    """Score one stored picture, by its row among the split's readable ones."""
     activations = evaluation.reject if split == "reject" else evaluation.test
     if activations is None:
         raise OpenMaxError(f"there are no pictures of {split}")
-    openmax = evaluation.openmax
-    logits = np.asarray(activations.logits[row : row + 1])
-    verdict = verdict_table(openmax, PictureLogits(("",), (logits[0],)), threshold).iloc[0]
-    distances = openmax.distances(logits)
-    return OpenedPicture(
-        decision=str(verdict["decision"]),
-        is_rejected=verdict["verdict"] == REJECTED,
-        reason=str(verdict["reason"]),
-        probabilities=openmax.predict_proba(logits)[0],
-        distances=distances[0],
-        cdf=openmax.cdf(distances)[0],
-        nearest_classes=np.argsort(-logits[0], kind="stable").tolist(),
-    )
+    logits = np.asarray(activations.logits[row])
+    return score_pictures(evaluation.openmax, PictureLogits(("",), (logits,)))
 
 
 def _nearest_first(

@@ -42,7 +42,7 @@ def cards_data(openmax: OpenMax, scored: ScoredPictures, keys: Sequence[str]) ->
         "positions": slider_positions(openmax.score_range()).tolist(),
         # Where softmax is applied once more, the score is none of the probabilities.
         "is_probability": not openmax.settings_.second_softmax,
-        "curves": {str(index): curve for index, curve in _curves(openmax, used).items()},
+        "curves": _curves(openmax, used),
         "cards": [_card(scored, row, keys[row], nearest[row].tolist()) for row in shown],
     }
     return {"id": fingerprint(data), **data}
@@ -73,11 +73,11 @@ def _card(scored: ScoredPictures, row: int, key: str, nearest: list[int]) -> dic
         "key": key,
         "name": scored.pictures.names[row],
         "score": float(scored.scores[row]),
-        "class": int(scored.best[row]),
+        "class": int(after[:-1].argmax()),
         "is_unknown": bool(scored.is_unknown[row]),
-        "margin": float(scored.margins[row]),
-        "accepted": [reason.accepted.before, reason.accepted.after],
-        "rejected": [reason.rejected.before, reason.rejected.after],
+        "margin": float(after[-1] - after[:-1].max()),
+        "accepted": [reason.accepted, reason.after],
+        "rejected": [reason.rejected, reason.after],
         "bars": [
             [
                 index,
@@ -98,8 +98,8 @@ def _card(scored: ScoredPictures, row: int, key: str, nearest: list[int]) -> dic
     }
 
 
-def _curves(openmax: OpenMax, classes: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Points of the CDFs from distance 0 to the end of the tail, and the tail's distances."""
+def _curves(openmax: OpenMax, classes: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """Of each class the CDF from distance 0 to the end of the tail, and the tail's distances."""
     model = openmax.weibull_
     quantiles = np.array([model.quantile(q) for q in QUANTILES])  # (Q, C)
     curves = {}
@@ -110,7 +110,7 @@ def _curves(openmax: OpenMax, classes: Sequence[int]) -> dict[int, dict[str, Any
         # Dense where the curve rises, so that a step is drawn as one.
         through = np.append(own[own > 0], tail[[0, -1]])
         x, y = cdf_curve(model, index, 0.0, end, N_CURVE_POINTS, through)
-        curves[index] = {
+        curves[str(index)] = {
             "x": [_rounded(value) for value in x],
             "y": [_rounded(value) for value in y],
             "tail": [_rounded(value) for value in thinned(tail, MOST_TAIL)],

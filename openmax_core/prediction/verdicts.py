@@ -24,28 +24,23 @@ SHOWN_AS_NONE, SHOWN_AS_ALL = 0.0005, 0.9995
 
 
 @dataclass(frozen=True)
-class Wording:
-    """A sentence around a threshold; one without a threshold has all of it before."""
+class Reason:
+    """Why a picture is accepted or rejected, in words around the threshold.
 
-    before: str
+    Attributes
+    ----------
+    accepted, rejected : what is said before the threshold
+    after : what is said after it; None of a reason that no threshold changes
+    """
+
+    accepted: str
+    rejected: str
     after: str | None = None
 
-    def at(self, threshold: str) -> str:
+    def at(self, threshold: str, is_accepted: bool) -> str:
         """Return the sentence with a threshold in it."""
-        return self.before if self.after is None else f"{self.before}{threshold}{self.after}"
-
-
-@dataclass(frozen=True)
-class Reason:
-    """What is said of a picture where it is accepted, and where it is rejected."""
-
-    accepted: Wording
-    rejected: Wording
-
-    @classmethod
-    def whatever(cls, text: str) -> Reason:
-        """Return a reason that no threshold changes."""
-        return cls(Wording(text), Wording(text))
+        before = self.accepted if is_accepted else self.rejected
+        return before if self.after is None else f"{before}{threshold}{self.after}"
 
 
 def tail_statement(nearest: str, cdf: float, is_apart: bool) -> str:
@@ -71,19 +66,19 @@ def tail_statement(nearest: str, cdf: float, is_apart: bool) -> str:
 
 def unknown_reason(probability: float, nearest: str, cdf: float, is_apart: bool) -> Reason:
     """Of a picture for which 'unknown' is the most probable."""
+    is_other_tail = cdf < SHOWN_AS_NONE
+    by = ", by the tails of other classes;" if is_other_tail else ":"
     statement = tail_statement(nearest, cdf, is_apart)
-    won = f"'unknown' is the most probable ({probability:.3f})"
-    if cdf < SHOWN_AS_NONE:  # then it was not this tail
-        return Reason.whatever(f"{won}, by the tails of other classes; {statement}")
-    return Reason.whatever(f"{won}: {statement}")
+    text = f"'unknown' is the most probable ({probability:.3f}){by} {statement}"
+    return Reason(text, text)
 
 
 def score_reason(score: float, nearest: str, cdf: float, is_apart: bool) -> Reason:
     """Of a picture whose score is compared with a threshold."""
-    statement = f"; {tail_statement(nearest, cdf, is_apart)}"
     return Reason(
-        Wording(f"score {score:.4f} reaches the threshold ", statement),
-        Wording(f"score {score:.4f} is under the threshold ", statement),
+        f"score {score:.4f} reaches the threshold ",
+        f"score {score:.4f} is under the threshold ",
+        f"; {tail_statement(nearest, cdf, is_apart)}",
     )
 
 
@@ -150,16 +145,6 @@ class ScoredPictures:
         """(N,) bool, 'unknown' won: rejected at every threshold."""
         return self.predictions == len(self.class_names)
 
-    @property
-    def best(self) -> Int:
-        """(N,) the most probable of the C classes, whether 'unknown' is more probable or not."""
-        return np.where(self.is_readable, _largest(self.after[:, :-1]), -1)
-
-    @property
-    def margins(self) -> Float:
-        """(N,) probability of 'unknown' less the largest of the classes."""
-        return self.after[:, -1] - self.after[:, :-1].max(axis=1)
-
     def ranked(self, row: int) -> list[int]:
         """Classes of a picture, the largest logit first."""
         return np.argsort(-self.logits[row], kind="stable").tolist()
@@ -172,7 +157,7 @@ class ScoredPictures:
     def _reason(self, row: int) -> Reason:
         result = self.pictures.results[row]
         if isinstance(result, str):
-            return Reason.whatever(result)
+            return Reason(result, result)
         names = self.class_names
         own = int(self.own[row])
         nearest = int(self.distances[row].argmin())
@@ -234,21 +219,8 @@ def decide(scored: ScoredPictures, limits: Float) -> tuple[NDArray[np.bool_], Fl
 
     Where 'unknown' won, and for unreadable pictures, that threshold is NaN.
     """
-    held = scored.is_readable & ~scored.is_unknown
-    own = np.full(len(scored), np.nan)
-    own[held] = limits[scored.predictions[held]]
-    return held & (scored.scores >= own), own
-
-
-def verdict_table(
-    openmax: OpenMax,
-    pictures: PictureLogits,
-    threshold: float,
-    class_thresholds: Mapping[str, float] | None = None,
-) -> pd.DataFrame:
-    """Decide on every picture, see :func:`decision_table`."""
-    limits = class_limits(openmax.class_names_, threshold, class_thresholds)
-    return decision_table(score_pictures(openmax, pictures), limits)
+    own = np.append(limits, np.nan)[scored.predictions]  # the last one at C, and at −1
+    return scored.scores >= own, own
 
 
 def decision_table(scored: ScoredPictures, limits: Float) -> pd.DataFrame:
@@ -264,22 +236,17 @@ def decision_table(scored: ScoredPictures, limits: Float) -> pd.DataFrame:
     is_accepted, own_limits = decide(scored, limits)
     rows = []
     for row, name in enumerate(scored.pictures.names):
-        reason, limit = scored.reasons[row], threshold_text(own_limits[row])
+        reason = scored.reasons[row].at(threshold_text(own_limits[row]), bool(is_accepted[row]))
         if not scored.is_readable[row]:
-            rows.append((name, UNREADABLE, "", np.nan, "", reason.rejected.at(limit)))
+            rows.append((name, UNREADABLE, "", np.nan, "", reason))
             continue
-        score, nearest = scored.scores[row], names[scored.own[row]]
+        verdict = decision = REJECTED
         if is_accepted[row]:
-            decision = names[scored.predictions[row]]
-            rows.append((name, ACCEPTED, decision, score, nearest, reason.accepted.at(limit)))
-        else:
-            rows.append((name, REJECTED, REJECTED, score, nearest, reason.rejected.at(limit)))
+            verdict, decision = ACCEPTED, names[scored.predictions[row]]
+        score, nearest = scored.scores[row], names[scored.own[row]]
+        rows.append((name, verdict, decision, score, nearest, reason))
     columns = ["file", "verdict", "decision", "score", "nearest_class", "reason"]
     numbers = {f"p_{name}": scored.after[:, j] for j, name in enumerate((*names, "unknown"))}
     numbers |= {f"distance_{name}": scored.distances[:, j] for j, name in enumerate(names)}
     numbers |= {f"cdf_{name}": scored.cdf[:, j] for j, name in enumerate(names)}
     return pd.concat([pd.DataFrame(rows, columns=columns), pd.DataFrame(numbers)], axis=1)
-
-
-def _largest(values: Float) -> Int:
-    return np.where(np.isnan(values), -np.inf, values).argmax(axis=1)

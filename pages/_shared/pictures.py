@@ -13,6 +13,7 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.prediction.cards import N_NEAREST
+from openmax_core.prediction.verdicts import ScoredPictures
 from openmax_core.support.files import modified
 from openmax_core.workspace.samples import picture_bytes, thumbnail_url
 from pages._shared.components import gallery
@@ -70,17 +71,12 @@ def show_picture(find: Callable[[], Location], caption: str, gone: str = GONE) -
     st.caption(plain(caption))
 
 
-def show_nearest(evaluation: Evaluation, classes: Sequence[int], distances: Any, cdf: Any) -> None:
-    """Draw where a picture lies in the tails of its nearest classes.
-
-    Parameters
-    ----------
-    classes : indices, the nearest first
-    distances, cdf : (C,) of the picture, to each class's mean and in its tail
-    """
+def show_nearest(evaluation: Evaluation, scored: ScoredPictures, row: int) -> None:
+    """Draw where one of the scored pictures lies in the tails of its nearest classes."""
+    distances, cdf = scored.distances[row], scored.cdf[row]
     st.markdown("**Distance to the nearest classes**, and where it lies in their Weibull CDFs")
     columns = st.columns(N_NEAREST, gap="medium")
-    for column, index in zip(columns, classes[:N_NEAREST], strict=False):
+    for column, index in zip(columns, scored.ranked(row), strict=False):
         column.markdown(
             f"Class {plain(evaluation.openmax.class_names_[index])}: CDF **{cdf[index]:.4f}** at "
             f"distance {distances[index]:.4g}"

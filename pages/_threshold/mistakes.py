@@ -11,13 +11,14 @@ import streamlit as st
 from openmax_core.analysis import figures
 from openmax_core.analysis.mistakes import find_mistakes, picture_at
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.prediction.verdicts import ACCEPTED, class_limits, decision_table
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import pictures
 from pages._shared.format import plain, sentence
 from pages._shared.guards import show_notice
 from pages._shared.widgets import choose
 
-ACCEPTED, REJECTED, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
+UNKNOWNS_IN, KNOWNS_OUT, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
 
 
 def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float) -> None:
@@ -25,12 +26,12 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
     found = find_mistakes(evaluation, threshold)
     curve = evaluation.curve
     tables = {
-        ACCEPTED: (found.accepted_unknowns, f"of {curve.n_reject:,} unknowns are accepted"),
-        REJECTED: (found.rejected_knowns, f"of {curve.n_test:,} knowns are rejected"),
+        UNKNOWNS_IN: (found.accepted_unknowns, f"of {curve.n_reject:,} unknowns are accepted"),
+        KNOWNS_OUT: (found.rejected_knowns, f"of {curve.n_test:,} knowns are rejected"),
         CONFUSED: (found.confused, f"of {curve.n_test:,} knowns are accepted in a wrong class"),
     }
     row = st.container(horizontal=True, vertical_alignment="center")
-    default = ACCEPTED if curve.n_reject else REJECTED
+    default = UNKNOWNS_IN if curve.n_reject else KNOWNS_OUT
     kind = choose(row, "Which pictures", list(tables), "mistakes", default)
     table, in_words = tables[kind]
     among = f" in {evaluation.sample_in_words}" if evaluation.counted is not None else ""
@@ -49,7 +50,7 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
                 "picture": pictures.thumbnail(
                     workspace.pictures.location(picture["split"]) / picture["path"]
                 ),
-                "lines": _lines(picture, is_rejected=kind == REJECTED),
+                "lines": _lines(picture, is_rejected=kind == KNOWNS_OUT),
             }
             for picture in table.table(first, most).to_dict(orient="records")
         ]
@@ -78,19 +79,22 @@ def _open(
     workspace: Workspace, evaluation: Evaluation, picture: pd.Series, threshold: float
 ) -> None:
     split, path = str(picture["split"]), str(picture["path"])
-    opened = picture_at(evaluation, split, int(picture["row"]), threshold)
+    openmax = evaluation.openmax
+    scored = picture_at(evaluation, split, int(picture["row"]))
+    decided = decision_table(scored, class_limits(openmax.class_names_, threshold)).iloc[0]
     left, right = st.columns([2, 3], gap="medium")
     with left:
         pictures.show_picture(lambda: workspace.pictures.location(split) / path, f"{split}/{path}")
         show_notice(workspace)
     with right:
-        decision = "Rejected" if opened.is_rejected else f"Accepted as {opened.decision}"
-        st.markdown(f"**{plain(decision)}** · true class: **{plain(str(picture['truth']))}**")
-        st.caption(sentence(opened.reason))
-        own = None if evaluation.openmax.settings_.second_softmax else threshold
+        is_accepted = decided["verdict"] == ACCEPTED
+        verdict = f"Accepted as {decided['decision']}" if is_accepted else "Rejected"
+        st.markdown(f"**{plain(verdict)}** · true class: **{plain(str(picture['truth']))}**")
+        st.caption(sentence(str(decided["reason"])))
+        own = None if openmax.settings_.second_softmax else threshold
         st.plotly_chart(
-            figures.probability_figure(evaluation.openmax.class_names_, opened.probabilities, own),
+            figures.probability_figure(openmax.class_names_, scored.after[0], own),
             key="opened_probabilities",
             config=pictures.STILL,
         )
-    pictures.show_nearest(evaluation, opened.nearest_classes, opened.distances, opened.cdf)
+    pictures.show_nearest(evaluation, scored, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -102,7 +103,7 @@ def _draw(
             "board": None if board["id"] in sent else board,
             "board_id": board["id"],
             "pictures": {
-                key: answer.view.to_dict()
+                key: asdict(answer.view)
                 for key, answer in zip(keys, answered, strict=True)
                 if answer.view is not None and f"{seen_by}/{key}" not in sent
             },
@@ -193,4 +194,4 @@ def _open(
             },
             placeholder="",
         )
-    show_nearest(evaluation, scored.ranked(row), scored.distances[row], scored.cdf[row])
+    show_nearest(evaluation, scored, row)

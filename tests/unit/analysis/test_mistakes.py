@@ -15,6 +15,7 @@ from openmax_core.activations.activations import Activations
 from openmax_core.analysis.mistakes import Mistakes, find_mistakes, picture_at
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.prediction.verdicts import class_limits, decision_table
 from openmax_core.workspace.workspace import Workspace
 from tests.support.workspaces import CLASSES, make_workspace
 
@@ -301,6 +302,11 @@ def test_a_workspace_without_a_reject_set_has_no_accepted_unknowns(tmp_path):
 # --- one picture, opened -------------------------------------------------------------------------
 
 
+def decided(evaluated: Evaluation, split: str, row: int, threshold: float) -> pd.Series:
+    limits = class_limits(evaluated.openmax.class_names_, threshold)
+    return decision_table(picture_at(evaluated, split, row), limits).iloc[0]
+
+
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
 @pytest.mark.parametrize("split", ["test", "reject"])
 def test_an_opened_picture_is_decided_as_the_curve_decides_it_to_the_last_bit(trees, preset, split):
@@ -309,11 +315,12 @@ def test_an_opened_picture_is_decided_as_the_curve_decides_it_to_the_last_bit(tr
     scores = curve.test_scores if split == "test" else curve.reject_scores
     predictions = curve.test_predictions if split == "test" else curve.reject_predictions
     for row in range(0, len(scores), 8):
-        kept = picture_at(evaluated, split, row, scores[row])
-        lost = picture_at(evaluated, split, row, float(np.nextafter(scores[row], np.inf)))
+        kept = decided(evaluated, split, row, scores[row])
+        lost = decided(evaluated, split, row, float(np.nextafter(scores[row], np.inf)))
         decision = "rejected" if predictions[row] == C else CLASSES[predictions[row]]
-        assert (kept.decision, kept.is_rejected) == (decision, predictions[row] == C)
-        assert (lost.decision, lost.is_rejected) == ("rejected", True)
+        verdict = "rejected" if predictions[row] == C else "accepted"
+        assert (kept["decision"], kept["verdict"]) == (decision, verdict)
+        assert (lost["decision"], lost["verdict"]) == ("rejected", "rejected")
 
 
 def test_every_mistake_opens_as_the_mistake_it_is_listed_as(trees):
@@ -322,11 +329,11 @@ def test_every_mistake_opens_as_the_mistake_it_is_listed_as(trees):
     found = find_mistakes(evaluated, threshold)
     assert min(len(found.accepted_unknowns), len(found.rejected_knowns)) > 0
     for split, row, _, _, _, predicted, _ in rows_of(found.accepted_unknowns.table())[:10]:
-        assert picture_at(evaluated, split, row, threshold).decision == predicted
+        assert decided(evaluated, split, row, threshold)["decision"] == predicted
     for split, row, _, _, gap, _, _ in rows_of(found.rejected_knowns.table())[:10]:
-        opened = picture_at(evaluated, split, row, threshold)
-        assert opened.is_rejected
-        assert ("'unknown' is the most probable" in opened.reason) == (gap is None)
+        opened = decided(evaluated, split, row, threshold)
+        assert opened["verdict"] == "rejected"
+        assert ("'unknown' is the most probable" in opened["reason"]) == (gap is None)
 
 
 def test_an_opened_picture_shows_the_numbers_that_decided(trees):
@@ -335,17 +342,17 @@ def test_an_opened_picture_shows_the_numbers_that_decided(trees):
     probabilities = evaluated.openmax.predict_proba(logits)
     distances = evaluated.openmax.distances(logits)
     for row in (0, 7, len(logits) - 1):
-        opened = picture_at(evaluated, "reject", row, 0.5)
-        np.testing.assert_array_equal(opened.probabilities, probabilities[row])
-        np.testing.assert_array_equal(opened.distances, distances[row])
-        np.testing.assert_array_equal(opened.cdf, evaluated.openmax.cdf(distances)[row])
+        opened = picture_at(evaluated, "reject", row)
+        np.testing.assert_array_equal(opened.after[0], probabilities[row])
+        np.testing.assert_array_equal(opened.distances[0], distances[row])
+        np.testing.assert_array_equal(opened.cdf[0], evaluated.openmax.cdf(distances)[row])
         by_logit = sorted(range(C), key=lambda index: -logits[row][index])
-        assert opened.nearest_classes == by_logit
+        assert opened.ranked(0) == by_logit
 
 
 def test_without_a_reject_set_none_of_its_pictures_can_be_opened():
     with pytest.raises(OpenMaxError, match=r"^there are no pictures of reject$"):
-        picture_at(evaluation(TEST, None), "reject", 0, 0.5)
+        picture_at(evaluation(TEST, None), "reject", 0)
 
 
 def test_a_page_of_the_table_is_a_part_of_the_whole():

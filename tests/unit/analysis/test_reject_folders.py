@@ -18,7 +18,7 @@ from openmax_core.analysis.reject_folders import (
     reject_folders,
 )
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.tradeoff.intervals import Interval, share_interval
+from openmax_core.tradeoff.intervals import share_interval
 from tests.support.evaluations import made_up_evaluation
 
 REASONS = ("no car", "too close", "outdoor lot")
@@ -43,17 +43,18 @@ def evaluation() -> Evaluation:
 def test_every_folder_is_counted_as_a_loop_over_its_pictures_counts(threshold: float) -> None:
     evaluation = divided(preset="bendale", signal=2.0, n_train=20, n_test=5, n_reject=31)
     curve = evaluation.curve
-    found = reject_folders(evaluation).at(threshold).set_index("folder")
-    assert sorted(found.index) == sorted(REASONS)
+    table = reject_folders(evaluation).at(threshold)
+    found = {row["folder"]: row for row in table.to_dict(orient="records")}
+    assert sorted(found) == sorted(REASONS)
     for number, name in enumerate(REASONS):
         rows = range(number, curve.n_reject, len(REASONS))
         rejected = sum(
             curve.reject_predictions[row] == curve.n_classes or curve.reject_scores[row] < threshold
             for row in rows
         )
-        row = found.loc[name]
+        row, bounds = found[name], share_interval(rejected, len(rows))
         assert (row["pictures"], row["rejected"]) == (len(rows), rejected)
-        assert Interval(row["low"], row["high"]) == share_interval(rejected, len(rows))
+        assert (row["low"], row["high"]) == (bounds.low, bounds.high)
 
 
 def test_the_folders_add_up_to_the_curve_s_own_counts(evaluation: Evaluation) -> None:
@@ -99,9 +100,9 @@ def test_a_picture_that_unknown_won_is_rejected_at_every_threshold() -> None:
 
 @pytest.mark.parametrize("kind", ["Wilson", "Clopper–Pearson"])
 def test_intervals_are_of_the_kind_that_was_asked_for(evaluation: Evaluation, kind: str) -> None:
-    for row in reject_folders(evaluation).at(0.5, kind).itertuples():
-        expected = share_interval(row.rejected, row.pictures, kind)
-        assert Interval(row.low, row.high) == expected
+    for row in reject_folders(evaluation).at(0.5, kind).to_dict(orient="records"):
+        bounds = share_interval(row["rejected"], row["pictures"], kind)
+        assert (row["low"], row["high"]) == (bounds.low, bounds.high)
 
 
 @pytest.mark.parametrize(

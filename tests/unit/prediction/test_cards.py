@@ -13,8 +13,8 @@ from openmax_core.prediction.verdicts import (
     PictureLogits,
     ScoredPictures,
     score_pictures,
-    verdict_table,
 )
+from tests.support.verdicts import verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits
 
 
@@ -71,6 +71,7 @@ def test_bars_are_both_kinds_of_probabilities(preset):
         np.testing.assert_allclose(before[:-1], scored.before[row], rtol=1e-5)
         np.testing.assert_allclose(after, scored.after[row], rtol=1e-5)
         assert card["others"]["count"] == 0
+        assert card["class"] == scored.after[row, :3].argmax()
         assert card["margin"] == scored.after[row, 3] - scored.after[row, :3].max()
 
 

@@ -15,8 +15,8 @@ from openmax_core.prediction.verdicts import (
     PictureLogits,
     ScoredPictures,
     score_pictures,
-    verdict_table,
 )
+from tests.support.verdicts import verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits, make_workspace
 
 LOGITS = made_up_logits(np.array([0, 1, 2, -1, -1, 0]), 3, seed=5, signal=6.0)

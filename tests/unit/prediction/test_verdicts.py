@@ -16,8 +16,8 @@ from openmax_core.prediction.verdicts import (
     score_reason,
     tail_statement,
     unknown_reason,
-    verdict_table,
 )
+from tests.support.verdicts import verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits
 
 # Hand-made: clearly ash, clearly cedar, between two classes, and far from all.
@@ -198,7 +198,7 @@ def test_scores_hold_what_the_library_says_of_each_picture_alone(preset: str) ->
     for row, result in enumerate(given.results):
         if isinstance(result, str):
             assert not scored.is_readable[row]
-            assert (scored.own[row], scored.predictions[row], scored.best[row]) == (-1, -1, -1)
+            assert (scored.own[row], scored.predictions[row]) == (-1, -1)
             assert np.isnan([scored.scores[row], *scored.after[row], *scored.before[row]]).all()
             continue
         one = result[None].astype(np.float64)
@@ -213,8 +213,6 @@ def test_scores_hold_what_the_library_says_of_each_picture_alone(preset: str) ->
         assert scored.scores[row] == decided.scores[0]
         assert scored.predictions[row] == decided.predictions[0]
         assert scored.is_unknown[row] == (after.argmax() == 3)
-        assert scored.best[row] == after[:3].argmax()
-        assert scored.margins[row] == after[3] - max(after[:3])
         assert scored.ranked(row) == sorted(range(3), key=lambda index: -one[0, index])
 
 
@@ -259,19 +257,19 @@ def test_the_tail_in_words(cdf: float, words: str) -> None:
 
 def test_where_unknown_won_by_other_tails_the_reason_does_not_blame_the_nearest() -> None:
     reason = unknown_reason(0.7, "roses", 0.0, False)
-    assert reason.rejected.at("0.5") == (
+    assert reason.at("0.5", is_accepted=False) == (
         "'unknown' is the most probable (0.700), by the tails of other classes; its distance to "
         "the nearest class, roses, lies below that class's tail"
     )
-    assert reason.accepted == reason.rejected
+    assert reason.at("0.5", is_accepted=True) == reason.at("0.5", is_accepted=False)
 
 
 def test_a_threshold_stands_in_the_middle_of_its_reason() -> None:
     reason = score_reason(0.61237, "roses", 0.25, False)
     tail = "its distance to the nearest class, roses, lies beyond 25.0 % of that class's tail"
-    assert reason.accepted.at("0.5") == f"score 0.6124 reaches the threshold 0.5; {tail}"
-    assert reason.rejected.at("0.7") == f"score 0.6124 is under the threshold 0.7; {tail}"
-    assert Reason.whatever("empty").rejected.at("0.7") == "empty"
+    assert reason.at("0.5", is_accepted=True) == f"score 0.6124 reaches the threshold 0.5; {tail}"
+    assert reason.at("0.7", is_accepted=False) == f"score 0.6124 is under the threshold 0.7; {tail}"
+    assert Reason("empty", "empty").at("0.7", is_accepted=False) == "empty"
 
 
 def test_the_nearest_class_is_called_so_only_where_it_is(openmax: OpenMax) -> None:

@@ -322,8 +322,8 @@ def test_the_folders_of_the_reject_set_are_listed_the_worst_first(tmp_path: Path
     point = evaluation.recommend(0.8)
     page = Page(report_html(workspace, evaluation, point))
     expected = [
-        [row.folder, share(row.rejected, row.pictures).replace("95 % ", "")]
-        for row in reject_folders(evaluation).at(point.threshold).itertuples()
+        [row["folder"], share(row["rejected"], row["pictures"]).replace("95 % ", "")]
+        for row in reject_folders(evaluation).at(point.threshold).to_dict(orient="records")
     ]
     assert page.tables["Reject accuracy by kind of unknown"][1:] == expected
 

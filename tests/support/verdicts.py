@@ -1,0 +1,26 @@
+"""Decisions on pictures at thresholds, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from openmax_core import OpenMax
+from openmax_core.prediction.verdicts import (
+    PictureLogits,
+    class_limits,
+    decision_table,
+    score_pictures,
+)
+
+
+def verdict_table(
+    openmax: OpenMax,
+    pictures: PictureLogits,
+    threshold: float,
+    class_thresholds: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """Decide on every picture, see :func:`openmax_core.prediction.verdicts.decision_table`."""
+    limits = class_limits(openmax.class_names_, threshold, class_thresholds)
+    return decision_table(score_pictures(openmax, pictures), limits)
