@@ -24,7 +24,6 @@ from openmax_core.methods.calibration import Calibration
 from openmax_core.methods.distances import (
     DISTANCES,
     SCALED_EUCOS,
-    DistanceFunction,
     euclidean,
     euclidean_and_cosine,
     learn_factors,
@@ -57,16 +56,9 @@ def fit_arrays(
     names = tuple(map(str, range(n_classes) if class_names is None else class_names))
     if len(names) != n_classes:
         raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
-    is_scaled = settings.distance == SCALED_EUCOS
-    means, distances, n_correct, n_training = _means_and_distances(
-        logits,
-        labels,
-        euclidean_and_cosine if is_scaled else DISTANCES[settings.distance],
-        np.dtype(settings.fit_precision),
-        settings.centring,
-    )
+    means, distances, n_correct, n_training = _means_and_distances(logits, labels, settings)
     factors = np.zeros(2)
-    if is_scaled:
+    if settings.distance == SCALED_EUCOS:
         factors = learn_factors(np.concatenate(distances))
         distances = [parts @ factors for parts in distances]
     tails, weibull = fit_weibull(distances, n_correct, settings, names)
@@ -101,16 +93,14 @@ def fit_chunks(
             "once, and there are too many; choose another distance"
         )
     names = tuple(map(str, class_names))
-    precision, centring = np.dtype(settings.fit_precision), settings.centring
-    means, n_correct, n_training = _streamed_means(read, len(names), precision, centring)
-    distance, sizes = DISTANCES[settings.distance], _tail_sizes(n_correct, settings)
-    kept, lengths = _streamed_tails(read, means, distance, precision, centring, sizes)
+    means, n_correct, n_training = _streamed_means(read, len(names), settings)
+    kept, lengths = _streamed_tails(read, means, settings, _tail_sizes(n_correct, settings))
     bounds = np.searchsorted(kept.classes, np.arange(1, len(names)))
     distances = np.split(kept.distances, bounds)
     tails, weibull = fit_weibull(distances, n_correct, settings, names)
-    rounded = means.astype(precision).astype(np.float64)
+    means, factors = means.astype(np.float64), np.zeros(2)
     calibration = Calibration(
-        preset, settings, names, rounded, np.zeros(2), weibull, tails, n_correct, n_training
+        preset, settings, names, means, factors, weibull, tails, n_correct, n_training
     )
     return calibration, np.split(kept.rows, bounds), lengths
 
@@ -158,10 +148,15 @@ def _tail_sizes(n_correct: Int, settings: MethodSettings) -> Int:
 
 
 def _means_and_distances(
-    logits: NDArray[Any], labels: Int, distance: Any, precision: np.dtype[Any], centring: str
+    logits: NDArray[Any], labels: Int, settings: MethodSettings
 ) -> tuple[Float, list[NDArray[Any]], Int, Int]:
-    """MAVs, distances of correct AVs to their own, counts; one class in memory at a time."""
-    n_classes = logits.shape[1]
+    """MAVs, distances of correct AVs to their own, counts; one class in memory at a time.
+
+    Both parts of each distance where it is 'scaled_eucos'.
+    """
+    precision, n_classes = np.dtype(settings.fit_precision), logits.shape[1]
+    is_scaled = settings.distance == SCALED_EUCOS
+    distance = euclidean_and_cosine if is_scaled else DISTANCES[settings.distance]
     means = np.empty((n_classes, n_classes))
     distances = []
     n_correct = np.empty(n_classes, dtype=np.int64)
@@ -176,7 +171,7 @@ def _means_and_distances(
                 f"row {rows[np.argmin(finite)]} of the training logits is not finite (NaN or "
                 "Inf); the picture or the weights are damaged"
             )
-        vectors = centred(vectors[vectors.argmax(axis=1) == index], centring)
+        vectors = centred(vectors[vectors.argmax(axis=1) == index], settings.centring)
         n_correct[index] = len(vectors)
         mean = vectors.mean(axis=0) if len(vectors) else np.zeros(n_classes, dtype=precision)
         means[index] = mean
@@ -198,22 +193,28 @@ class _Farthest:
     distances: NDArray[Any]
     rows: Int
 
-    def merged(self, other: _Farthest, sizes: Int) -> _Farthest:
-        """Of both the largest (C,) ``sizes`` of each class, by class and distance."""
-        classes = np.concatenate([self.classes, other.classes])
-        distances = np.concatenate([self.distances, other.distances])
-        rows = np.concatenate([self.rows, other.rows])
-        order = np.lexsort((rows, -distances, classes))
-        ordered = classes[order]
+    def __add__(self, other: _Farthest) -> _Farthest:
+        return _Farthest(
+            np.concatenate([self.classes, other.classes]),
+            np.concatenate([self.distances, other.distances]),
+            np.concatenate([self.rows, other.rows]),
+        )
+
+    def cut(self, sizes: Int) -> _Farthest:
+        """The largest (C,) ``sizes`` of each class, by class and distance."""
+        order = np.lexsort((self.rows, -self.distances, self.classes))
+        ordered = self.classes[order]
         rank = np.arange(len(order)) - np.searchsorted(ordered, ordered)
         kept = order[rank < sizes[ordered]]
-        return _Farthest(classes[kept], distances[kept], rows[kept])
+        return _Farthest(self.classes[kept], self.distances[kept], self.rows[kept])
 
 
 def _streamed_means(
-    read: ReadChunks, n_classes: int, precision: np.dtype[Any], centring: str
-) -> tuple[Float, Int, Int]:
+    read: ReadChunks, n_classes: int, settings: MethodSettings
+) -> tuple[NDArray[Any], Int, Int]:
     """(C, C) MAVs of the correctly classified, (C,) how many are, (C,) how many there are.
+
+    The MAVs in the precision of the settings.
 
     Raises
     ------
@@ -221,6 +222,7 @@ def _streamed_means(
         A label is none of the classes.
     """
     # Less its mean is linear, so that it can be taken off once, at the end.
+    precision, centring = np.dtype(settings.fit_precision), settings.centring
     is_linear = centring in {"none", "mean"}
 
     def sums(chunk: Chunk) -> tuple[Int, Float, Int, Int]:
@@ -242,16 +244,12 @@ def _streamed_means(
         n_correct += correct
         n_training += training
     means = totals / np.maximum(n_correct, 1)[:, None]
-    return centred(means, centring) if is_linear else means, n_correct, n_training
+    means = centred(means, centring) if is_linear else means
+    return means.astype(precision), n_correct, n_training
 
 
 def _streamed_tails(
-    read: ReadChunks,
-    means: Float,
-    distance: DistanceFunction,
-    precision: np.dtype[Any],
-    centring: str,
-    sizes: Int,
+    read: ReadChunks, means: NDArray[Any], settings: MethodSettings, sizes: Int
 ) -> tuple[_Farthest, Float]:
     """The (C,) ``sizes`` largest distances of the correctly classified to the MAV of their class.
 
@@ -259,30 +257,29 @@ def _streamed_tails(
 
     Parameters
     ----------
-    means : (C, C) float64
+    means : (C, C) float, in the precision that distances are computed in
     """
-    rounded = means.astype(precision)
+    distance = DISTANCES[settings.distance]
     most_rows = max(1, BLOCK_VALUES // len(means))
 
     def farthest(chunk: Chunk) -> tuple[_Farthest, Float]:
         places, own = _correct(chunk, len(means))
         vectors = _in_order(chunk.logits, places)
-        distances, largest = np.empty(len(own), dtype=precision), np.zeros(len(means))
+        distances, largest = np.empty(len(own), dtype=means.dtype), np.zeros(len(means))
         present, starts = np.unique(own, return_index=True)
         for index, start, stop in zip(present, starts, [*starts[1:], len(own)], strict=True):
             for first in range(start, stop, most_rows):
                 part = slice(first, min(first + most_rows, stop))
-                block = centred(vectors[part].astype(precision), centring)
-                distances[part] = distance(block, rounded[index])
-                length = float(euclidean(block, rounded[index]).max())
+                block = centred(vectors[part].astype(means.dtype), settings.centring)
+                distances[part] = distance(block, means[index])
+                length = float(euclidean(block, means[index]).max())
                 largest[index] = max(largest[index], length)
-        none = _Farthest(own[:0], distances[:0], places[:0])
-        return none.merged(_Farthest(own, distances, chunk.first + places), sizes), largest
+        return _Farthest(own, distances, chunk.first + places).cut(sizes), largest
 
     empty = np.empty(0, dtype=np.int64)
-    kept, lengths = _Farthest(empty, np.empty(0, dtype=precision), empty), np.zeros(len(means))
+    kept, lengths = _Farthest(empty, np.empty(0, dtype=means.dtype), empty), np.zeros(len(means))
     for found, largest in in_parallel(farthest, read()):
-        kept, lengths = kept.merged(found, sizes), np.maximum(lengths, largest)
+        kept, lengths = (kept + found).cut(sizes), np.maximum(lengths, largest)
     return kept, lengths
 
 

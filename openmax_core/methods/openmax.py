@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -229,17 +229,7 @@ class OpenMax:
     def calibration(self) -> Calibration:
         """Everything learned."""
         self._require_fit()
-        return Calibration(
-            self.preset_,
-            self.settings_,
-            self.class_names_,
-            self.means_,
-            self.distance_factors_,
-            self.weibull_,
-            self.tails_,
-            self.n_correct_,
-            self.n_training_,
-        )
+        return Calibration(**{f.name: getattr(self, f"{f.name}_") for f in fields(Calibration)})
 
     def with_shorter_tail(self, tail_size: int, alpha_rank: int | None = None) -> OpenMax:
         """Return the same fit with a smaller η, and another α if one is given.
@@ -285,7 +275,7 @@ class OpenMax:
         """(N, C) float64 distances of (N, C) logits to every MAV."""
         checked = self._check_logits(logits)
         out = np.empty(checked.shape)
-        for part, chunk in self._chunks(checked):
+        for part, chunk in self.chunks(checked):
             out[part] = self._all_distances(self.centred(chunk))
         return out
 
@@ -306,7 +296,7 @@ class OpenMax:
         """
         checked = self._check_logits(logits)
         out = np.empty((len(checked), self.n_classes + 1))
-        for part, chunk in self._chunks(checked):
+        for part, chunk in self.chunks(checked):
             out[part] = self._probabilities(chunk)
         return out
 
@@ -315,7 +305,7 @@ class OpenMax:
         checked = self._check_logits(logits)
         scores = np.empty(len(checked))
         predictions = np.empty(len(checked), dtype=np.int64)
-        for part, chunk in self._chunks(checked):
+        for part, chunk in self.chunks(checked):
             probabilities = self._probabilities(chunk)
             predictions[part] = probabilities.argmax(axis=1)
             scores[part] = self.scores_of(probabilities)
@@ -427,7 +417,14 @@ class OpenMax:
     def _all_distances(self, v: Float) -> Float:
         return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)
 
-    def _chunks(self, logits: NDArray[Any]) -> Iterator[tuple[slice, Float]]:
+    def chunks(self, logits: NDArray[Any]) -> Iterator[tuple[slice, Float]]:
+        """Rows of (N, C) logits, a few at a time: where they are, and the float64 logits.
+
+        Raises
+        ------
+        ActivationsError
+            A logit is not finite; the row is named.
+        """
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
         for first in range(0, len(logits), rows):
             # In rows, so that sums run in one order whatever the caller's layout.

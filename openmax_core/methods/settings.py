@@ -147,30 +147,21 @@ PLAIN: dict[str, Any] = {
     item.name: item.default for item in fields(MethodSettings) if item.default is not MISSING
 }
 DEFAULT_PRESET = "robust"
+BENDALE = MethodSettings(
+    distance="eucos",
+    tail_size=20,
+    alpha_rank=10,
+    weighting="code",
+    weibull="libmr",
+    translate=1.0,
+    second_softmax=False,
+    fit_precision="float64",
+)
 PRESETS = {
-    "robust": MethodSettings(
-        centring="mean",
-        distance="eucos",
-        tail_size=20,
-        alpha_rank=5,
-        weighting="code",
-        strength=0.25,
-        unknown_from="positive",
-        weibull="libmr",
-        translate=1.0,
-        second_softmax=False,
-        fit_precision="float64",
+    "robust": replace(
+        BENDALE, centring="mean", alpha_rank=5, strength=0.25, unknown_from="positive"
     ),
-    "bendale": MethodSettings(
-        distance="eucos",
-        tail_size=20,
-        alpha_rank=10,
-        weighting="code",
-        weibull="libmr",
-        translate=1.0,
-        second_softmax=False,
-        fit_precision="float64",
-    ),
+    "bendale": BENDALE,
     "notebook": MethodSettings(
         distance="squared_euclidean",
         tail_size=100,

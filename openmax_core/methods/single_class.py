@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float, Int
 
-CHUNK_VALUES = 1 << 20
 N_STEPS = 256
 N_FINER, N_REFINEMENTS = 16, 11
 
@@ -25,11 +24,8 @@ def own_distances(openmax: OpenMax, logits: ArrayLike, classes: Int) -> Float:
     classes : (N,) int, the class of each row
     """
     rows = np.asarray(logits)
-    at_once = max(1, CHUNK_VALUES // openmax.n_classes)
     out = np.empty(len(rows))
-    for start in range(0, len(rows), at_once):
-        part = slice(start, start + at_once)
-        chunk = np.ascontiguousarray(rows[part], dtype=np.float64)
+    for part, chunk in openmax.chunks(rows):
         out[part] = openmax.distance_between(openmax.centred(chunk), openmax.means_[classes[part]])
     return out
 

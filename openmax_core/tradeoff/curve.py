@@ -299,16 +299,15 @@ class TradeoffCurve(Curve):
         limits = np.append(thresholds, np.inf)
         passed = self.test_scores >= limits[self.test_predictions]
         right = self.test_predictions == self.test_labels
-        correct, wrong = int((passed & right).sum()), int((passed & ~right).sum())
-        accepted = int((self.reject_scores >= limits[self.reject_predictions]).sum())
-        return Outcome(
-            threshold=threshold,
-            correct=correct,
-            wrong=wrong,
-            rejected_known=self.n_test - correct - wrong,
-            rejected_unknown=self.n_reject - accepted,
-            accepted_unknown=accepted,
-        )
+        accepted = self.reject_scores >= limits[self.reject_predictions]
+        return Outcomes(
+            np.array([threshold]),
+            (passed & right).sum(keepdims=True),
+            (passed & ~right).sum(keepdims=True),
+            accepted.sum(keepdims=True),
+            self.n_test,
+            self.n_reject,
+        ).at(0)
 
     def subset(self, test: NDArray[np.bool_], reject: NDArray[np.bool_]) -> TradeoffCurve:
         """Curve of some of the pictures, by (N,) and (M,) masks."""

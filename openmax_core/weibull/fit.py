@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.codec import entry, plain, rebuilt
 
+Classes = NDArray[np.intp] | int | EllipsisType
 # Below this relative spread a tail is one point seen through rounding errors.
 MIN_RELATIVE_SPREAD = 1e-7
 MAX_ITERATIONS = 200
@@ -55,7 +57,13 @@ class TailFit:
     n_tail: Int
     translate: float = 1.0
 
-    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | int | None = None) -> Float:
+    def relative(self, distances: ArrayLike, classes: Classes = ...) -> Float:
+        """max(0, (x + translate − τ)/scale); arguments and shape of the result as in ``cdf``."""
+        moved = self.translate - self.smallest_tail_value[classes]
+        translated = np.asarray(distances, dtype=np.float64) + moved
+        return np.asarray(np.maximum(translated, 0.0) / self.scale[classes])
+
+    def cdf(self, distances: ArrayLike, classes: Classes = ...) -> Float:
         """CDF at ``distances``.
 
         Parameters
@@ -68,12 +76,10 @@ class TailFit:
         -------
         Array of the shape of ``distances``, float64, in [0, 1].
         """
-        shape, scale, smallest = self.shape, self.scale, self.smallest_tail_value
-        if classes is not None:
-            shape, scale, smallest = shape[classes], scale[classes], smallest[classes]
-        translated = np.asarray(distances, dtype=np.float64) + (self.translate - smallest)
         with np.errstate(over="ignore"):  # a power that overflows is a CDF of 1
-            return np.asarray(-np.expm1(-((np.maximum(translated, 0.0) / scale) ** shape)))
+            return np.asarray(
+                -np.expm1(-(self.relative(distances, classes) ** self.shape[classes]))
+            )
 
     def quantile(self, probability: float | Float) -> Float:
         """(C,) distances at which the CDF is ``probability``, 0 ≤ probability < 1."""
@@ -110,13 +116,14 @@ class WeibullMaxFit:
     scale: Float
     n_tail: Int
 
-    def cdf(self, distances: ArrayLike, classes: NDArray[np.intp] | int | None = None) -> Float:
+    def relative(self, distances: ArrayLike, classes: Classes = ...) -> Float:
+        """max(0, (loc − x)/scale); arguments and shape of the result as in :meth:`TailFit.cdf`."""
+        below = self.loc[classes] - np.asarray(distances, dtype=np.float64)
+        return np.asarray(np.maximum(below, 0.0) / self.scale[classes])
+
+    def cdf(self, distances: ArrayLike, classes: Classes = ...) -> Float:
         """CDF at ``distances``; arguments and result as in :meth:`TailFit.cdf`."""
-        shape, loc, scale = self.shape, self.loc, self.scale
-        if classes is not None:
-            shape, loc, scale = shape[classes], loc[classes], scale[classes]
-        below = np.maximum(loc - np.asarray(distances, dtype=np.float64), 0.0)
-        return np.asarray(np.exp(-((below / scale) ** shape)))
+        return np.asarray(np.exp(-(self.relative(distances, classes) ** self.shape[classes])))
 
     def quantile(self, probability: float | Float) -> Float:
         """(C,) distances at which the CDF is ``probability``, 0 < probability ≤ 1."""

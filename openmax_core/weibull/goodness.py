@@ -113,15 +113,11 @@ def goodness_of_fit(model: Weibull, tails: Sequence[Float]) -> Goodness:
     statistic = anderson_darling(model, tails)
     reasons = untestable(model, tails)
     p_value = np.full(len(tails), np.nan)
-    if not isinstance(model, TailFit):
-        return Goodness(statistic, p_value, tuple(reasons), 0)
     tested = np.array([index for index, reason in enumerate(reasons) if not reason], dtype=np.int64)
-    n_values = int(model.n_tail[tested].sum())
-    n_replicates = int(
-        np.clip(BUDGET_VALUES // max(n_values, 1), FEWEST_REPLICATES, MOST_REPLICATES)
-    )
-    if not len(tested):
+    if not isinstance(model, TailFit) or not len(tested):
         return Goodness(statistic, p_value, tuple(reasons), 0)
+    n_values = int(model.n_tail[tested].sum())
+    n_replicates = int(np.clip(BUDGET_VALUES // n_values, FEWEST_REPLICATES, MOST_REPLICATES))
     first = FEWEST_REPLICATES if n_replicates < MOST_REPLICATES else n_replicates
     generator = np.random.default_rng(0)
     larger = _count_larger(model, statistic, tested, first, generator)
@@ -177,10 +173,9 @@ def simulate_goodness(
 
 def untestable(model: Weibull, tails: Sequence[Float]) -> list[str]:
     """Why a class's fit cannot be tested, a text a class; '' where it can."""
-    shapes = model.parameters()["shape"].tolist()
     unit = model.translate if isinstance(model, TailFit) else 0.0
     reasons = []
-    for shape, tail in zip(shapes, tails, strict=True):
+    for shape, tail in zip(model.shape.tolist(), tails, strict=True):
         reason = ""
         if isinstance(model, WeibullMaxFit) and shape < 1:
             reason = "no maximum likelihood exists for a shape below 1: there is nothing to test"

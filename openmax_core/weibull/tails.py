@@ -21,8 +21,8 @@ def log_cdf_and_survival(
     distances : float, of any shape
     classes : int, of the shape of ``distances``
     """
-    power = _power(model, np.asarray(distances, dtype=np.float64), classes)
-    with np.errstate(divide="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
+        power = model.relative(distances, classes) ** model.shape[classes]
         other = np.log(-np.expm1(-power))
     return (-power, other) if isinstance(model, WeibullMaxFit) else (other, -power)
 
@@ -33,9 +33,8 @@ def density(model: Weibull, distances: ArrayLike, index: int) -> Float:
     With z = (x + translate − τ)/scale, or (location − x)/scale in the three-parameter form:
     shape/scale · z^(shape − 1) · exp(−z^shape), 0 where z ≤ 0.
     """
-    x = np.asarray(distances, dtype=np.float64)
-    z = _relative(model, x, np.full(x.shape, index))
-    shape, scale = model.parameters()["shape"][index], model.parameters()["scale"][index]
+    z = model.relative(distances, index)
+    shape, scale = model.shape[index], model.scale[index]
     inside = z > 0
     safe = np.where(inside, z, 1.0)
     with np.errstate(over="ignore"):
@@ -84,17 +83,3 @@ def location(model: Weibull) -> Float:
     if isinstance(model, WeibullMaxFit):
         return model.loc
     return model.quantile(0.0)
-
-
-def _relative(model: Weibull, distances: Float, classes: NDArray[np.intp]) -> Float:
-    """Distances as multiples of the scale, from where the Weibull begins."""
-    inside = distances - location(model)[classes]
-    if isinstance(model, WeibullMaxFit):
-        inside = -inside
-    return np.asarray(np.maximum(inside, 0.0) / model.parameters()["scale"][classes])
-
-
-def _power(model: Weibull, distances: Float, classes: NDArray[np.intp]) -> Float:
-    with np.errstate(over="ignore"):
-        relative = _relative(model, distances, classes)
-        return np.asarray(relative ** model.parameters()["shape"][classes])
