@@ -256,7 +256,6 @@ def run_predict(options: argparse.Namespace) -> int:
     from openmax_core.prediction.verdicts import (
         UNREADABLE,
         PictureLogits,
-        class_limits,
         decision_table,
         score_pictures,
     )
@@ -269,8 +268,7 @@ def run_predict(options: argparse.Namespace) -> int:
     # A name that is no text can neither be printed nor written to a CSV file.
     pictures = PictureLogits(tuple(map(printable, paths)), tuple(results))
     scored = score_pictures(openmax, pictures)
-    by_class = choice.class_thresholds
-    table = decision_table(scored, class_limits(openmax.class_names_, choice.threshold, by_class))
+    table = decision_table(scored, choice.limits)
     print(_method_in_words(choice))
     for row in table.to_dict(orient="records"):
         print(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
@@ -278,7 +276,7 @@ def run_predict(options: argparse.Namespace) -> int:
         write_text_atomically(Path(options.csv), table.to_csv(index=False))
         print(f"wrote {options.csv}")
     if options.json:
-        text = results_json(choice.evaluation, scored, choice.threshold, by_class)
+        text = results_json(choice.evaluation, scored, choice.threshold, choice.class_thresholds)
         write_text_atomically(Path(options.json), text)
         print(f"wrote {options.json}")
     return EXIT_UNREADABLE if (table["verdict"] == UNREADABLE).any() else 0

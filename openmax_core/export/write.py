@@ -16,7 +16,6 @@ the file takes its name, see :func:`export_workspace`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,10 @@ from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
 from openmax_core.export.graph import compose, openmax_model
-from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
 from openmax_core.prediction.choice import Choice
-from openmax_core.prediction.verdicts import class_limits, own_limits
-from openmax_core.support.arrays import Float
+from openmax_core.prediction.verdicts import own_limits
 from openmax_core.support.files import write_bytes_atomically
 from openmax_core.workspace.workspace import Workspace
 
@@ -52,20 +49,6 @@ ROWS_AT_ONCE = 256
 N_PICTURES, N_NOISE = 6, 3
 
 Outputs = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class _Deployed:
-    """What is to be exported: a method with the thresholds of its classes."""
-
-    openmax: OpenMax
-    limits: Float
-
-    def decide(self, logits: NDArray[np.float32]) -> NDArray[np.int64]:
-        """(N,) decisions of the library."""
-        decisions = self.openmax.decide(logits)
-        limits = own_limits(decisions.predictions, self.limits)
-        return np.where(decisions.scores >= limits, decisions.predictions, REJECTED_INDEX)
 
 
 def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> ExportDescription:
@@ -89,15 +72,11 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
         The file cannot be written.
     """
     evaluation, point = choice.evaluation, choice.present_point
-    names = evaluation.openmax.class_names_
-    deployed = _Deployed(
-        evaluation.openmax, class_limits(names, point.threshold, point.class_thresholds)
-    )
     description = ExportDescription(
         workspace=workspace.settings.name,
         architecture=workspace.settings.classifier.architecture,
         weights=workspace.classifier.weights_key,
-        classes=names,
+        classes=evaluation.openmax.class_names_,
         transform=workspace.settings.transform,
         calibrated_on=evaluation.calibrated_on,
         operating_point=point,
@@ -105,10 +84,10 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
     pictures = _pictures(workspace, description, [evaluation.test, evaluation.reject])
     engine = workspace.classifier.load_engine("cpu")
     expected = engine.start(np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)))()
-    content = _content(workspace, deployed, description)
-    alone = _session(openmax_model(deployed.openmax, deployed.limits).SerializeToString())
-    for logits in _nearest_logits(choice, deployed.limits):
-        _check_decisions(_run(alone, network_logits=logits), logits, deployed)
+    content = _content(workspace, choice, description)
+    alone = _session(openmax_model(evaluation.openmax, choice.limits).SerializeToString())
+    for logits in _nearest_logits(choice):
+        _check_decisions(_run(alone, network_logits=logits), logits, choice)
 
     def check(temporary: Path) -> None:
         # Its bytes: not every build opens a name with other characters than those of ASCII.
@@ -116,13 +95,13 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
         parts = [_run(session, pictures=part) for part in (pictures[:1], pictures[1:])]
         found = {name: np.concatenate([part[name] for part in parts]) for name in OUTPUTS}
         _check_logits(found["logits"], expected)
-        _check_decisions(found, found["logits"], deployed)
+        _check_decisions(found, found["logits"], choice)
 
     write_bytes_atomically(path, content, check)
     return description
 
 
-def _content(workspace: Workspace, deployed: _Deployed, description: ExportDescription) -> bytes:
+def _content(workspace: Workspace, choice: Choice, description: ExportDescription) -> bytes:
     """Content of the file."""
     import onnx
 
@@ -130,7 +109,7 @@ def _content(workspace: Workspace, deployed: _Deployed, description: ExportDescr
         network = workspace.classifier.load_exported_network()
     except ExportError as error:
         raise ExportError(f"{error}; {ONLY_THE_LIBRARY}") from error
-    model = compose(network, description.transform, deployed.openmax, deployed.limits)
+    model = compose(network, description.transform, choice.evaluation.openmax, choice.limits)
     onnx.helper.set_model_props(model, {METADATA_KEY: description.to_json()})
     model.doc_string = description.in_words
     if model.ByteSize() > MOST_ONNX_BYTES:
@@ -172,7 +151,7 @@ def _pictures(
     return np.stack(found)
 
 
-def _nearest_logits(choice: Choice, limits: Float) -> list[NDArray[np.float32]]:
+def _nearest_logits(choice: Choice) -> list[NDArray[np.float32]]:
     """Stored logits of the pictures nearest to their threshold, in parts."""
     curve, evaluation = choice.evaluation.curve, choice.evaluation
     parts = []
@@ -181,7 +160,7 @@ def _nearest_logits(choice: Choice, limits: Float) -> list[NDArray[np.float32]]:
         (evaluation.reject, curve.reject_scores, curve.reject_predictions),
     ):
         if activations is not None:
-            margins = np.abs(scores - own_limits(predictions, limits))
+            margins = np.abs(scores - own_limits(predictions, choice.limits))
             rows = np.sort(np.argsort(margins, kind="stable")[:MOST_STORED])
             for first in range(0, len(rows), ROWS_AT_ONCE):
                 chunk = activations.logits[rows[first : first + ROWS_AT_ONCE]]
@@ -200,17 +179,21 @@ def _check_logits(logits: NDArray[np.float32], expected: NDArray[np.float32]) ->
         )
 
 
-def _check_decisions(found: Outputs, logits: NDArray[np.float32], deployed: _Deployed) -> None:
-    probabilities = deployed.openmax.predict_proba(logits)
+def _check_decisions(found: Outputs, logits: NDArray[np.float32], choice: Choice) -> None:
+    openmax = choice.evaluation.openmax
+    decided = openmax.decide(logits)
+    probabilities = openmax.predict_proba(logits)
     difference = float(np.abs(found["probabilities"] - probabilities).max(initial=0.0))
     if not difference <= PROBABILITY_TOLERANCE:
         raise ExportError(
             f"the exported file's probabilities differ from the library's by {difference:.2g}; "
             "nothing was written"
         )
-    others = np.flatnonzero(found["decision"] != deployed.decide(logits))
+    is_accepted = decided.scores >= own_limits(decided.predictions, choice.limits)
+    expected = np.where(is_accepted, decided.predictions, REJECTED_INDEX)
+    others = np.flatnonzero(found["decision"] != expected)
     if len(others):
-        score = float(deployed.openmax.decision_scores(logits)[others[0]])
+        score = float(decided.scores[others[0]])
         raise ExportError(
             f"{len(others)} pictures lie so near to the threshold, with a score of {score!r}, that "
             "the exported file would decide otherwise than the library; nothing was written. "

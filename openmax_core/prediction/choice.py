@@ -13,7 +13,8 @@ from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.settings import MethodSettings, preset_settings
 from openmax_core.pictures.locations import require_path
-from openmax_core.prediction.verdicts import Logits
+from openmax_core.prediction.verdicts import Logits, class_limits
+from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
@@ -41,6 +42,12 @@ class Choice:
     def class_thresholds(self) -> dict[str, float] | None:
         """Thresholds per predicted class, by its name; None where there is one for all."""
         return None if self.point is None else self.point.class_thresholds
+
+    @property
+    def limits(self) -> Float:
+        """(C,) thresholds of pictures predicted as a class."""
+        names = self.evaluation.openmax.class_names_
+        return class_limits(names, self.threshold, self.class_thresholds)
 
     @property
     def is_chosen_on_test_set(self) -> bool:
