@@ -17,8 +17,7 @@ from pages._shared.widgets import choose, show_error
 from pages._threshold.decision import Decision, show_decision
 from pages._threshold.explorer import show_explorer
 from pages._threshold.export import show_export, show_sweep
-from pages._threshold.mistakes import show_mistakes
-from pages._threshold.reject_folders import show_reject_folders
+from pages._threshold.mistakes import show_mistakes, show_reject_folders
 from pages._threshold.saved import show_saved_points
 
 FEW = 30
@@ -41,16 +40,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     st.subheader("Decide")
     decision = show_decision(workspace, evaluation, threshold, interval)
     with explorer:
-        show_explorer(
-            workspace,
-            evaluation,
-            threshold,
-            interval=interval,
-            marks=decision.marks,
-            floors=decision.floors,
-            saved=[item for item in saved if item.point.settings == evaluation.openmax.settings_],
-            spread=decision.spread,
-        )
+        show_explorer(workspace, evaluation, threshold, interval, decision, saved)
     point = _point(evaluation, decision, threshold)
     with st.container(key="mistake_pictures"):
         st.subheader("Mistakes at this threshold")

@@ -72,10 +72,9 @@ def first_method(item: Workspace) -> dict[str, Any]:
         point = item.operating_point()
     except OpenMaxError:
         point = None
-    found = None if point is None else method_of(point)
-    if found is None:
-        return {"method": item.settings.defaults.preset, "tail_size": None, "alpha_rank": None}
-    return found
+    if point is not None and (found := method_of(point)) is not None:
+        return found
+    return {"method": item.settings.defaults.preset, "tail_size": None, "alpha_rank": None}
 
 
 def method_of(point: OperatingPoint) -> dict[str, Any] | None:
@@ -168,7 +167,9 @@ def threshold(item: Workspace, evaluated: Evaluation) -> float:
         given = _number(st.query_params.get("threshold")) if is_link else None
         thresholds[key] = _first_threshold(item, evaluated) if given is None else given
     value = float(thresholds[key])
-    show_in_address(value)
+    text = threshold_text(value)
+    if st.query_params.get("threshold") != text:
+        st.query_params["threshold"] = text  # a link then reproduces the view
     return value
 
 
@@ -179,18 +180,9 @@ def set_threshold(item: Workspace, value: float) -> None:
 
 def show_point(item: Workspace, point: OperatingPoint) -> None:
     """Make a point's method and threshold the session's."""
-    values = method_of(point)
-    if values is not None:
-        for name, value in values.items():
-            st.session_state[name] = value
+    for name, value in (method_of(point) or {}).items():
+        st.session_state[name] = value
     set_threshold(item, point.threshold)
-
-
-def show_in_address(value: float) -> None:
-    """Write the threshold into the address, so that a link reproduces the view."""
-    text = threshold_text(value)
-    if st.query_params.get("threshold") != text:
-        st.query_params["threshold"] = text
 
 
 def chosen_point(item: Workspace, evaluated: Evaluation) -> OperatingPoint | None:

@@ -40,7 +40,7 @@ class Step:
     page: str
     target: tuple[str, str | None]
     text: str
-    figures: Callable[[Workspace, Evaluation], str] | None = None
+    figures: Callable[[Evaluation], str] | None = None
 
 
 def show(page: str) -> None:
@@ -101,12 +101,12 @@ def _figures(workspace: Workspace, step: Step) -> str:
     try:
         if not all(workspace.stored.has(split) for split in workspace.pictures.splits):
             return ""
-        return " " + step.figures(workspace, state.evaluation(workspace))
+        return " " + step.figures(state.evaluation(workspace))
     except OpenMaxError:  # the page says what is wrong
         return ""
 
 
-def _problem(workspace: Workspace, evaluation: Evaluation) -> str:
+def _problem(evaluation: Evaluation) -> str:
     right = percent(evaluation.accuracy_before_rejection)
     return (
         f"Without rejection it is right on {right} of the {evaluation.curve.n_test:,} test "
@@ -114,7 +114,7 @@ def _problem(workspace: Workspace, evaluation: Evaluation) -> str:
     )
 
 
-def _weibull(workspace: Workspace, evaluation: Evaluation) -> str:
+def _weibull(evaluation: Evaluation) -> str:
     tail = evaluation.openmax.settings_.tail_in_words
     return f"Click a panel to see the pictures that the curve was fitted to (η {tail})."
 

@@ -19,6 +19,7 @@ from openmax_core.tradeoff.objectives import (
     Objective,
 )
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
@@ -55,7 +56,7 @@ class Decision:
 
     @property
     def floors(self) -> list[dict[str, Any]]:
-        """Lines across the curves: the accuracy may not be lower."""
+        """Lines across the curves, by ``of`` ('test' or 'reject'): it may not be lower."""
         if isinstance(self.objective, MostRejected):
             share = self.objective.min_test_accuracy
             return [{"of": "test", "share": share, "label": f"Test accuracy ≥ {share:g}"}]
@@ -199,18 +200,24 @@ def _number(
 
 
 def _figures(point: OperatingPoint, objective: Objective, kind: str) -> str:
-    outcome = point.outcome
-    test = counted(outcome.correct, outcome.n_test, kind)
-    reject = "Reject accuracy not measured"
-    if outcome.n_reject:
-        reject = f"Reject accuracy {counted(outcome.rejected_unknown, outcome.n_reject, kind)}"
+    accuracies = {"Reject accuracy": "not measured"} | _accuracies(point.outcome, kind)
+    test, reject = accuracies["Test accuracy"], accuracies["Reject accuracy"]
     cost = ""
     if isinstance(objective, LeastCost):
-        cost = f" Expected cost **{objective.cost_of(outcome):.4g}** a picture."
+        cost = f" Expected cost **{objective.cost_of(point.outcome):.4g}** a picture."
     return (
-        f"Test accuracy {test} with {reject}.{cost} It was chosen and counted on the same "
-        "pictures, so these figures are a little too high."
+        f"Test accuracy {test} with Reject accuracy {reject}.{cost} It was chosen and counted on "
+        "the same pictures, so these figures are a little too high."
     )
+
+
+def _accuracies(outcome: Outcome, kind: str) -> dict[str, str]:
+    """What was counted of the test set, and of the reject set where there is one."""
+    accuracies = {"Test accuracy": counted(outcome.correct, outcome.n_test, kind)}
+    if outcome.n_reject:
+        rejected = counted(outcome.rejected_unknown, outcome.n_reject, kind)
+        accuracies["Reject accuracy"] = rejected
+    return accuracies
 
 
 def _show_honest(
@@ -230,26 +237,12 @@ def _show_halves(halves: HalfChoice, objective: Objective, kind: str) -> None:
         f"Chosen on one half: **threshold {threshold_text(chosen.threshold)}**. Figures on that "
         "half and on the other half:"
     )
-    rows = [
-        ("Test accuracy", chosen.outcome.correct, chosen.n_test, reported.correct, reported.n_test)
-    ]
-    if chosen.n_reject:
-        rows.append(
-            (
-                "Reject accuracy",
-                chosen.outcome.rejected_unknown,
-                chosen.n_reject,
-                reported.rejected_unknown,
-                reported.n_reject,
-            )
-        )
+    own, other = _accuracies(chosen.outcome, kind), _accuracies(reported, kind)
     st.table(
         {
-            "": [name for name, *_ in rows],
-            "the half it was chosen on: too high": [
-                counted(count, total, kind) for _, count, total, _, _ in rows
-            ],
-            "the other half: unbiased": [counted(count, total, kind) for *_, count, total in rows],
+            "": list(own),
+            "the half it was chosen on: too high": list(own.values()),
+            "the other half: unbiased": [other.get(name, "no pictures") for name in own],
         },
         hide_index=True,
         border="horizontal",

@@ -13,6 +13,7 @@ from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import moved, take_threshold, threshold_explorer
+from pages._threshold.decision import Decision
 
 KEY = "explorer"
 
@@ -21,22 +22,17 @@ def show_explorer(
     workspace: Workspace,
     evaluation: Evaluation,
     threshold: float,
-    *,
     interval: str,
-    marks: Sequence[dict[str, Any]] = (),
-    floors: Sequence[dict[str, Any]] = (),
-    saved: Sequence[SavedPoint] = (),
-    spread: tuple[float, float] | None = None,
+    decision: Decision,
+    saved: Sequence[SavedPoint],
 ) -> None:
     """Draw the explorer at a threshold.
 
     Parameters
     ----------
     interval : kind of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
-    marks : below the slider, each with ``name``, ``label`` and ``threshold``
-    floors : lines across the curves, each with ``of`` ('test' or 'reject'), ``share`` and ``label``
-    saved : points of this method, marked on the curves
-    spread : thresholds between which most resamples choose
+    decision : what is drawn of it: its marks, floors and spread
+    saved : points, of which those of this method are marked on the curves
     """
     curve = _curve(evaluation, interval)
     told = moved(KEY)
@@ -50,8 +46,8 @@ def show_explorer(
             "current": outcome_data(
                 evaluation.overall, evaluation.curve, threshold, curve["cells"], interval
             ),
-            "marks": list(marks),
-            "floors": list(floors),
+            "marks": decision.marks,
+            "floors": decision.floors,
             "saved": [
                 {
                     "name": item.name,
@@ -60,8 +56,9 @@ def show_explorer(
                     "reject": item.point.reject_accuracy,
                 }
                 for item in saved
+                if item.point.settings == evaluation.openmax.settings_
             ],
-            "spread": spread,
+            "spread": decision.spread,
         },
         on_moved_change=lambda: take_threshold(workspace, KEY),
     )

@@ -22,6 +22,7 @@ from openmax_core.prediction.verdicts import (
     decision_table,
     score_pictures,
 )
+from openmax_core.support.arrays import Float
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import cards, moved, take_threshold
@@ -39,7 +40,10 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
     files = basket.files()
     threshold = state.threshold(workspace, evaluation)
     scored, board = _scored(workspace, evaluation, answered)
-    by_class = _class_thresholds(workspace, evaluation)
+    point = state.chosen_point(workspace, evaluation)
+    by_class = None
+    if point is not None and point.class_thresholds is not None:
+        by_class = point.threshold, point.class_thresholds
     # They stand above the cards. They need the threshold, which the cards tell.
     downloads = st.container(horizontal=True, horizontal_alignment="right")
     result = _draw(workspace, evaluation, board, answered, threshold, by_class)
@@ -48,7 +52,7 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
         used = by_class[1]
     limits = class_limits(evaluation.openmax.class_names_, threshold, used)
     with downloads:
-        _show_downloads(evaluation, scored, threshold, used)
+        _show_downloads(evaluation, scored, threshold, used, limits)
     keys = [file.key for file in files]
     # Only pictures that this session holds can be named.
     if result.removed == "all":
@@ -114,7 +118,7 @@ def _draw(
             "is_by_class": _wants_class_thresholds(),
         },
         on_moved_change=lambda: take_threshold(workspace, KEY),
-        on_lacking_change=_send_again,
+        on_lacking_change=lambda: st.session_state.pop(SENT, None),
         on_opened_change=lambda: None,
         on_removed_change=lambda: None,
     )
@@ -125,9 +129,9 @@ def _show_downloads(
     scored: ScoredPictures,
     threshold: float,
     by_class: dict[str, float] | None,
+    limits: Float,
 ) -> None:
     preset = evaluation.openmax.preset_
-    limits = class_limits(evaluation.openmax.class_names_, threshold, by_class)
     csv_button("Results as CSV", lambda: decision_table(scored, limits), f"decisions-{preset}.csv")
     download(
         "Results as JSON",
@@ -137,20 +141,6 @@ def _show_downloads(
         help="Method, settings, threshold and fingerprint of the data. For every picture: logits, "
         "probabilities before and after OpenMax, distances and CDFs.",
     )
-
-
-def _send_again() -> None:
-    st.session_state[SENT] = set()
-
-
-def _class_thresholds(
-    workspace: Workspace, evaluation: Evaluation
-) -> tuple[float, dict[str, float]] | None:
-    """Threshold of the workspace's operating point and its thresholds per class, if it has some."""
-    point = state.chosen_point(workspace, evaluation)
-    if point is None or point.class_thresholds is None:
-        return None
-    return point.threshold, point.class_thresholds
 
 
 def _wants_class_thresholds() -> bool:

@@ -39,8 +39,12 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
             icon=":material/info:",
         )
         return
-    floor = _floor(workspace)
-    job = _job(evaluation, floor)
+    floor = st.session_state.get("floor")
+    if floor is None:
+        floor = workspace.settings.defaults.min_test_accuracy
+    job = None  # until the visitor asks for it
+    if st.session_state.get("sensitivity_of") == _asked(evaluation, floor):
+        job = _compare(evaluation, floor)
     if job is None or job.problem:
         if job is not None:
             show_error(job.problem)
@@ -62,13 +66,6 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
     _show_result(job.result())
 
 
-def _job(evaluation: Evaluation, floor: float) -> SensitivityJob | None:
-    """Return the comparison in the background; None until the visitor asks for it."""
-    if st.session_state.get("sensitivity_of") != _asked(evaluation, floor):
-        return None
-    return _compare(evaluation, floor)
-
-
 def _ask(evaluation: Evaluation, floor: float) -> None:
     """Begin the comparison unless somebody has; once more where it failed."""
     if _compare(evaluation, floor).problem:
@@ -84,11 +81,6 @@ def _asked(evaluation: Evaluation, floor: float) -> tuple[Any, float]:
 def _compare(evaluation: Evaluation, floor: float) -> SensitivityJob:
     job: SensitivityJob = Job(lambda report: measure_sensitivity(evaluation, floor, report=report))
     return job.start()
-
-
-def _floor(workspace: Workspace) -> float:
-    floor = st.session_state.get("floor")
-    return workspace.settings.defaults.min_test_accuracy if floor is None else float(floor)
 
 
 def _show_result(result: Sensitivity) -> None:
