@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,16 +31,11 @@ Rows = Mapping[int, Result]
 _Place = tuple[int, int, str]
 
 
+@dataclass(frozen=True)
 class Shards:
-    """The shards of one split and one classifier.
+    """The shards of one split and one classifier, in a folder that is made with the first."""
 
-    Parameters
-    ----------
-    folder : made when the first shard is written
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    folder: Path
 
     def paths(self) -> list[Path]:
         """Shards in the order in which they were written."""
@@ -103,10 +99,14 @@ class LocatedRows(Rows):
     """Results by index into a listing, read from where they lie when they are asked for.
 
     What is known of each picture is a number or two; a few shards at most are in memory.
+
+    Parameters
+    ----------
+    identities : of the listing's pictures
     """
 
-    def __init__(self) -> None:
-        self._known: dict[Identity, _Place] = {}
+    def __init__(self, identities: Sequence[Identity]) -> None:
+        self._indices = {identity: index for index, identity in enumerate(identities)}
         self._places: dict[int, _Place] = {}
         self._sources: list[Callable[[], NDArray[np.float32]]] = []
         self._shards: set[int] = set()
@@ -125,7 +125,8 @@ class LocatedRows(Rows):
         number, row = len(self._sources), 0
         self._sources.append(read)
         for identity, error in pictures:
-            self._known[identity] = number, row, error
+            if (index := self._indices.get(identity)) is not None:
+                self._places[index] = number, row, error
             row += not error
 
     def add_shard(self, path: Path) -> None:
@@ -152,15 +153,6 @@ class LocatedRows(Rows):
             return
         self._shards.add(len(self._sources))
         self.add_source(pictures, read)
-
-    def locate(self, identities: Sequence[Identity]) -> None:
-        """Make the results of a listing's pictures those of this mapping; called once, last."""
-        self._places = {
-            index: self._known[identity]
-            for index, identity in enumerate(identities)
-            if identity in self._known
-        }
-        self._known = {}
 
     @property
     def n_resumed(self) -> int:

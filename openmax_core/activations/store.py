@@ -124,7 +124,7 @@ class ActivationStore:
 
     def rows(self, split: str, files: PictureFiles) -> LocatedRows:
         """Results for files that have not changed, of the newest store and of an unfinished run."""
-        rows = LocatedRows()
+        rows = LocatedRows(identities(files))
         folder = self.newest(split)
         if folder is not None:
             earlier = Activations.load(folder)
@@ -134,7 +134,6 @@ class ActivationStore:
             rows.add_source(pictures, lambda: np.asarray(earlier.logits))
         for path in self.shards(split).paths():
             rows.add_shard(path)
-        rows.locate(identities(files))
         return rows
 
     def save(
@@ -166,13 +165,12 @@ class ActivationStore:
                 f"none of the {len(files)} files in {files.folder} gave logits; the first, "
                 f"{files.paths[0]}: {rows[0]}"
             )
-        if folder.exists() and not self.holds(split, files):  # what is left of a damaged one
-            try:
-                shutil.rmtree(folder)
-            except OSError as error:
-                raise cannot_store(folder, error) from error
         try:
+            if folder.exists() and not self.holds(split, files):  # what is left of a damaged one
+                shutil.rmtree(folder)
             write_activations(folder, files, rows, n_classes, key)
+        except OSError as error:
+            raise cannot_store(folder, error) from error
         except ActivationsError:
             if not self.holds(split, files):  # else another run stored the same a moment before
                 raise

@@ -67,11 +67,6 @@ class StoredSplit:
         except (OSError, ValueError, EOFError, AttributeError, pa.ArrowException) as error:
             raise damaged(self.folder, str(error)) from error
 
-    @property
-    def extent(self) -> Extent:
-        """How many pictures there are, with and without logits."""
-        return Extent(self.n_readable, self.n_files - self.n_readable)
-
     def chunks(self, most_values: int = CHUNK_VALUES) -> Iterator[Chunk]:
         """Read all readable pictures in order, some ``most_values`` logits at a time.
 
@@ -138,7 +133,8 @@ class StoredSplit:
             with self._pictures() as stored:
                 taken = [stored.schema_arrow.empty_table().to_pandas()]
         pictures = pd.concat(taken, ignore_index=True)
-        return Activations(logits, pictures, self.key, self.extent)
+        whole = Extent(self.n_readable, self.n_files - self.n_readable)
+        return Activations(logits, pictures, self.key, whole)
 
     def _batches(self, n_rows: int, *columns: str) -> Iterator[pa.RecordBatch]:
         """All files' rows in order."""

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from openmax_core.errors import ClusterError, OpenMaxError
@@ -32,7 +33,7 @@ from openmax_core.extraction.connection import (
     n_places,
 )
 from openmax_core.extraction.spans import Spans
-from openmax_core.extraction.worker import PACKAGE, Reply, Worker, sent, ship, versions
+from openmax_core.extraction.worker import PACKAGE, Reply, Worker, ship, versions
 from openmax_core.network.inference import Result, load_pixels
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.images import Transform
@@ -48,8 +49,6 @@ MOST_LOSSES = 4
 TICK_SECONDS = 0.5
 RECRUIT_SECONDS = 2.0
 PATIENCE_SECONDS = 300.0
-
-WordsCallback = Callable[[str], None]
 
 
 @dataclass
@@ -122,7 +121,7 @@ class Cluster:
         self.in_words = f"Ray {ray.__version__}, one worker a {kind}"
 
     def results(
-        self, sources: Sequence[Location], on_wait: WordsCallback
+        self, sources: Sequence[Location], on_wait: Callable[[str], None]
     ) -> Generator[tuple[int, Result], None, None]:
         """Run the network over picture files that every node sees under the same path or address.
 
@@ -140,6 +139,8 @@ class Cluster:
         ClusterError
             A node lacks the package or the pictures, or nothing has come back for too long.
         """
+        import ray
+
         spans = Spans(len(sources), self.batch_size * BATCHES_IN_PIECE[self._network.device])
         last = time.monotonic()
         self._losses = {}
@@ -155,9 +156,12 @@ class Cluster:
                     raise ClusterError(self._stalled())
                 is_ready = any(member.node for member in self._members)
                 on_wait("" if is_ready else "a free place on the Ray cluster")
-        finally:
+        finally:  # what is still under way where the run ends early is of no use
             for member in self._members:
-                self._take_back(member)
+                for reference in member.pieces:
+                    with suppress(Exception):
+                        ray.cancel(reference)
+                member.pieces = {}
 
     def close(self) -> None:
         """End the workers, and leave the cluster."""
@@ -185,7 +189,8 @@ class Cluster:
         for n_pieces in range(PIECES_A_WORKER):  # to each one before any has a second
             for member in ready:
                 if len(member.pieces) == n_pieces and (start := spans.take(ahead)) is not None:
-                    piece = sent(sources[start : start + spans.size])
+                    mine = sources[start : start + spans.size]
+                    piece = [str(item) if isinstance(item, Path) else item for item in mine]
                     member.pieces[member.actor.run.remote(piece)] = start
 
     def _collect(self, spans: Spans, sources: Sequence[Location]) -> bool:
@@ -249,15 +254,6 @@ class Cluster:
         self._members.remove(member)
         with suppress(Exception):  # the cluster may be gone
             ray.kill(member.actor)
-
-    def _take_back(self, member: _Member) -> None:
-        """Forget what is still under way where a run ends early."""
-        import ray
-
-        for reference in member.pieces:
-            with suppress(Exception):
-                ray.cancel(reference)
-        member.pieces = {}
 
     def _stalled(self) -> str:
         nodes = sorted({member.node for member in self._members if member.node})

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore, identities
@@ -24,6 +24,9 @@ from openmax_core.network.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.locations import Location
 
+if TYPE_CHECKING:
+    from openmax_core.extraction.cluster import Cluster
+
 ProgressCallback = Callable[[str, Progress], None]
 # A shard is lost where a run is killed; writing one takes some milliseconds.
 BATCHES_IN_SHARD = 16
@@ -31,69 +34,44 @@ SMALLEST_SHARD = 128
 OTHER_PROCESS = "another process that extracts this workspace"
 
 
-class Runner(Protocol):
-    """Runs one network over pictures, wherever that is.
+@dataclass(frozen=True)
+class LocalRunner:
+    """Runs a network on this machine."""
 
-    Attributes
-    ----------
-    in_words : str
-        What runs the network, for people.
-    """
-
-    in_words: str
+    engine: Engine
 
     @property
-    def batch_size(self) -> int:
-        """Pictures in one pass."""
-        ...
-
-    def results(
-        self, sources: Sequence[Location], on_wait: Callable[[str], None]
-    ) -> Generator[tuple[int, Result], None, None]:
-        """Index and logits, or the reason why there are none, of every picture, in order.
-
-        Parameters
-        ----------
-        on_wait : called with what is waited for, empty for the network itself
-        """
-        ...
-
-    def close(self) -> None:
-        """Not to be used after."""
-        ...
-
-
-class LocalRunner:
-    """Runs a network on this machine.
-
-    Parameters
-    ----------
-    engine : Engine
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.in_words = engine.in_words
+    def in_words(self) -> str:
+        """What runs the network, for people."""
+        return self.engine.in_words
 
     @property
     def batch_size(self) -> int:
         """Pictures in one pass; it may shrink where memory runs out."""
-        return self._engine.batch_size
+        return self.engine.batch_size
 
     def results(
         self, sources: Sequence[Location], on_wait: Callable[[str], None]
     ) -> Generator[tuple[int, Result], None, None]:
-        """See :func:`openmax_core.network.inference.run`."""
+        """See :func:`openmax_core.network.inference.run`.
+
+        Parameters
+        ----------
+        on_wait : called with what is waited for
+        """
 
         def tell(before: int) -> None:
             others = f"other{'s' * (before > 1)} asked for before"
             on_wait(f"the network, which {before} {others}")
 
-        return run(self._engine, sources, tell)
+        return run(self.engine, sources, tell)
 
     def close(self) -> None:
         """Give back what the engine holds of the device's memory."""
-        self._engine.close()
+        self.engine.close()
+
+
+Runner: TypeAlias = "LocalRunner | Cluster"
 
 
 @dataclass

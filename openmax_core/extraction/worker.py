@@ -160,7 +160,7 @@ class Worker:
 
         Parameters
         ----------
-        piece : what :func:`sent` has made of picture files
+        piece : picture files: paths as text, which travels faster, and addresses
 
         Raises
         ------
@@ -197,11 +197,6 @@ def code_fingerprint(folder: Path) -> str:
     return fingerprint(
         [(path.relative_to(folder).as_posix(), path.read_text(encoding="utf-8")) for path in paths]
     )
-
-
-def sent(sources: Sequence[Location]) -> list[str | RemotePath]:
-    """Paths as text, which travels faster; addresses as they are."""
-    return [str(source) if isinstance(source, Path) else source for source in sources]
 
 
 def _can_open(path: Location) -> bool:

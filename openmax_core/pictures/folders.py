@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.pictures.locations import Location, RemotePath
+from openmax_core.pictures.locations import FoundFile, Location, RemotePath
 from openmax_core.support.files import printable
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
@@ -79,19 +79,17 @@ def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFi
             f"classifier does not know; its classes are {_quoted(classes)}. Rename the folder, add "
             "the class under [classifier] in workspace.toml, or move its pictures to the reject set"
         )
-    found: list[tuple[str, int, int, int]] = []
+    labels = {name: label for label, name in enumerate(classes)}
     if isinstance(folder, RemotePath):  # in one listing, not one a class
-        labels = {name: label for label, name in enumerate(classes)}
-        inside = (item for item in _listed(folder) if "/" in item[0])
-        found = [(path, labels[path.split("/")[0]], size, mtime) for path, size, mtime in inside]
-        found.sort(key=lambda item: item[1])
-        return _picture_files(folder, found)
-    for label, name in enumerate(classes):
-        if name in present:
-            found += [
-                (f"{name}/{path}", label, size, mtime) for path, size, mtime in _walk(folder / name)
-            ]
-    return _picture_files(folder, found)
+        found = (file for file in _listed(folder) if "/" in file[0])
+    else:
+        found = (
+            (f"{name}/{path}", size, mtime)
+            for name in present
+            for path, size, mtime in _walk(folder / name)
+        )
+    files = [(file, labels[file[0].partition("/")[0]]) for file in found]
+    return _picture_files(folder, sorted(files, key=lambda item: item[1]))
 
 
 def find_unknown_pictures(folder: Location) -> PictureFiles:
@@ -103,9 +101,8 @@ def find_unknown_pictures(folder: Location) -> PictureFiles:
         The folder is missing or holds no picture.
     """
     find_class_folders(folder)
-    return _picture_files(
-        folder, [(path, UNKNOWN, size, mtime) for path, size, mtime in _found(folder)]
-    )
+    found = _listed(folder) if isinstance(folder, RemotePath) else _walk(folder)
+    return _picture_files(folder, [(file, UNKNOWN) for file in found])
 
 
 def _missing(folder: Location) -> WorkspaceError:
@@ -114,32 +111,29 @@ def _missing(folder: Location) -> WorkspaceError:
     )
 
 
-def _picture_files(folder: Location, found: list[tuple[str, int, int, int]]) -> PictureFiles:
+def _picture_files(folder: Location, found: list[tuple[FoundFile, int]]) -> PictureFiles:
     if not found:
         raise WorkspaceError(
             f"{folder} holds no pictures; put them there, or correct the folder under [folders] in "
             "workspace.toml"
         )
-    paths, labels, sizes, mtimes = zip(*found, strict=True)
+    files, labels = zip(*found, strict=True)
+    paths, sizes, mtimes = zip(*files, strict=True)
     return PictureFiles(
         folder, paths, *(np.array(values, dtype=np.int64) for values in (labels, sizes, mtimes))
     )
 
 
-def _found(folder: Location) -> Iterator[tuple[str, int, int]]:
-    return _listed(folder) if isinstance(folder, RemotePath) else _walk(folder)
-
-
-def _listed(folder: RemotePath) -> Iterator[tuple[str, int, int]]:
+def _listed(folder: RemotePath) -> Iterator[FoundFile]:
     """As :func:`_walk`, of an address."""
     for file in folder.files():
-        hidden = any(part[:1] == "." for part in file.path.split("/"))
-        if not hidden and file.path.rsplit("/", 1)[-1].lower() not in SYSTEM_FILES:
-            yield file.path, file.size, file.mtime
+        parts = file[0].split("/")
+        if not any(part[:1] == "." for part in parts) and parts[-1].lower() not in SYSTEM_FILES:
+            yield file
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, int, int]]:
-    """(relative path, bytes, mtime in ns) of every visible file, sorted; links are followed."""
+def _walk(folder: Path) -> Iterator[FoundFile]:
+    """Every visible file, sorted; links are followed."""
     seen: set[str] = set()
     for parent, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)

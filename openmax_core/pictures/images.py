@@ -76,11 +76,13 @@ class Transform:
     def pixels(self, picture: Image.Image) -> Pixels:
         """Return what the network sees of an RGB picture: (H, W, 3) uint8, not yet normalised."""
         resized = self.resized(picture)
-        width, height = resized.size
-        top = _crop_start(height, self.crop[0])
-        left = _crop_start(width, self.crop[1])
-        box = (left, top, left + self.crop[1], top + self.crop[0])
-        return np.asarray(resized.crop(box))
+        top = _crop_start(resized.height, self.crop[0])
+        left = _crop_start(resized.width, self.crop[1])
+        return self.cropped(resized, top, left)
+
+    def cropped(self, resized: Image.Image, top: int, left: int) -> Pixels:
+        """Crop a resized picture at a place: (H, W, 3) uint8."""
+        return np.asarray(resized.crop((left, top, left + self.crop[1], top + self.crop[0])))
 
 
 @dataclass(frozen=True)
@@ -106,14 +108,12 @@ class TrainTransform:
     ) -> Pixels:
         """One random view of an RGB picture, (H, W, 3) uint8."""
         resized = transform.resized(picture)
-        width, height = resized.size
-        if not self.random_crop or height < transform.crop[0] or width < transform.crop[1]:
-            view = transform.pixels(picture)
+        spare = resized.height - transform.crop[0], resized.width - transform.crop[1]
+        if self.random_crop and min(spare) >= 0:
+            top, left = (int(generator.integers(most + 1)) for most in spare)
+            view = transform.cropped(resized, top, left)
         else:
-            top = int(generator.integers(height - transform.crop[0] + 1))
-            left = int(generator.integers(width - transform.crop[1] + 1))
-            box = (left, top, left + transform.crop[1], top + transform.crop[0])
-            view = np.asarray(resized.crop(box))
+            view = transform.pixels(picture)
         if generator.random() < self.horizontal_flip:
             view = view[:, ::-1]
         if self.brightness:

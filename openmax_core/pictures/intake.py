@@ -98,12 +98,12 @@ def take_in(sent: Iterable[Upload], held: Sequence[Upload] = ()) -> Intake:
     refused: list[Refused] = []
     keys = {file.key for file in held}
     total = sum(len(file.content) for file in held)
-    for file in _pictures(sent):
+    for file in _unpacked(sent):
         if isinstance(file, Refused):
             refused.append(file)
         elif file.key in keys:
             continue
-        elif (reason := _beyond(file, len(keys), total)) is not None:
+        elif (reason := _why_not_taken(file, len(keys), total)) is not None:
             refused.append(Refused(file.name, reason))
         else:
             taken.append(file)
@@ -112,11 +112,11 @@ def take_in(sent: Iterable[Upload], held: Sequence[Upload] = ()) -> Intake:
     return Intake(tuple(taken), tuple(refused))
 
 
-def _pictures(sent: Iterable[Upload]) -> Iterator[Upload | Refused]:
+def _unpacked(sent: Iterable[Upload]) -> Iterator[Upload | Refused]:
     for item in sent:
         file = Upload(label(item.name), item.content)
         if not is_archive(file.content):
-            yield _judged(file)
+            yield file
         elif len(file.content) > MAX_ARCHIVE_BYTES:
             yield Refused(
                 file.name,
@@ -128,33 +128,25 @@ def _pictures(sent: Iterable[Upload]) -> Iterator[Upload | Refused]:
             is_empty = True
             for entry in unpack(file):
                 is_empty = False
-                yield _judged(entry)
+                yield entry
             if is_empty:
                 yield Refused(file.name, "there is no file in the archive")
 
 
-def _judged(file: Upload | Refused) -> Upload | Refused:
-    """Turn away what is no picture by its content."""
-    if isinstance(file, Refused):
-        return file
+def _why_not_taken(file: Upload, n_held: int, total: int) -> str | None:
+    """Why a file is turned away: it is no picture by its content, or beyond the limits."""
     if len(file.content) > MAX_FILE_BYTES:
-        return Refused(
-            file.name,
+        return (
             f"it has {megabytes(len(file.content))}; at most {megabytes(MAX_FILE_BYTES)} a picture "
-            "are taken, make it smaller",
+            "are taken, make it smaller"
         )
     for beginning, kind in OTHER_ARCHIVES.items():
         if file.content.startswith(beginning):
-            return Refused(file.name, f"{kind} archives are not opened; pack the pictures as ZIP")
-    reason = why_no_picture(file.content)
-    if reason is None:
-        return file
-    if file.name.lower().endswith(".zip"):
-        return Refused(file.name, f"it is no ZIP archive, though it is called one: {reason}")
-    return Refused(file.name, reason)
-
-
-def _beyond(file: Upload, n_held: int, total: int) -> str | None:
+            return f"{kind} archives are not opened; pack the pictures as ZIP"
+    if (reason := why_no_picture(file.content)) is not None:
+        if file.name.lower().endswith(".zip"):
+            return f"it is no ZIP archive, though it is called one: {reason}"
+        return reason
     if n_held >= MAX_FILES:
         return (
             f"at most {MAX_FILES} pictures are decided on at a time; take some away and send it "

@@ -31,20 +31,8 @@ WAYS_OUT = {
 }
 
 
-@dataclass(frozen=True)
-class FoundFile:
-    """A file below a folder.
-
-    Attributes
-    ----------
-    path : str, relative to the folder, with forward slashes
-    size : bytes
-    mtime : nanoseconds
-    """
-
-    path: str
-    size: int
-    mtime: int
+# A file below a folder: its path relative to it, with forward slashes; bytes; date in nanoseconds.
+FoundFile = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -167,12 +155,9 @@ class RemotePath:
         infos = self._infos(recursive=True)
         with self._reached() as (_, folder):
             start = len(folder.rstrip("/")) + 1
-        found = [
-            FoundFile(info.path[start:], info.size, info.mtime_ns or 0)
-            for info in infos
-            if info.is_file
-        ]
-        return sorted(found, key=lambda file: _in_order(file.path))
+        files = (info for info in infos if info.is_file)
+        found = [(info.path[start:], info.size, info.mtime_ns or 0) for info in files]
+        return sorted(found, key=lambda file: _in_order(file[0]))
 
     def _infos(self, recursive: bool) -> list[Any]:
         from pyarrow import fs

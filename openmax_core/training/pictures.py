@@ -16,7 +16,6 @@ from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.network.engines import normalise
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import Pixels, TrainTransform, Transform, decode
-from openmax_core.pictures.locations import Location
 
 if TYPE_CHECKING:
     import torch
@@ -86,17 +85,18 @@ class TrainingPictures:
 
 def readable_rows(files: PictureFiles, transform: Transform) -> tuple[Rows, tuple[str, ...]]:
     """Rows of files that decode, and 'path: reason' of the others."""
-    rows, unreadable = [], []
+
+    def why_unreadable(path: str) -> str:
+        try:
+            transform.pixels(decode(files.folder / path))
+        except PictureError as error:
+            return str(error)
+        return ""
+
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        paths = [files.folder / path for path in files.paths]
-        for row, reason in enumerate(
-            pool.map(lambda path: _why_unreadable(path, transform), paths)
-        ):
-            if reason is None:
-                rows.append(row)
-            else:
-                unreadable.append(reason)
-    return np.array(rows, dtype=np.intp), tuple(unreadable)
+        reasons = list(pool.map(why_unreadable, files.paths))
+    rows = np.flatnonzero([not reason for reason in reasons])
+    return rows, tuple(reason for reason in reasons if reason)
 
 
 def hold_out(
@@ -131,11 +131,3 @@ def hold_out(
         held_out_rows.append(rows[:n_held_out])
         train_rows.append(rows[n_held_out:])
     return np.concatenate(train_rows), np.concatenate(held_out_rows)
-
-
-def _why_unreadable(path: Location, transform: Transform) -> str | None:
-    try:
-        transform.pixels(decode(path))
-    except PictureError as error:
-        return str(error)
-    return None

@@ -119,7 +119,10 @@ class _Run:
     network: nn.Module
     pictures: TrainingPictures
     settings: TrainingSettings
+    train_rows: Rows
+    held_out_rows: Rows
     from_backbone: bool
+    on_epoch: Callable[[Epoch], None]
     on_batch: Callable[[str, int, int], None]
 
 
@@ -169,12 +172,21 @@ def train(
             device,
             pool,
         )
-        run = _Run(network.to(device), pictures, settings, bool(backbone_weights), on_batch)
+        run = _Run(
+            network.to(device),
+            pictures,
+            settings,
+            train_rows,
+            held_out_rows,
+            bool(backbone_weights),
+            on_epoch,
+            on_batch,
+        )
         best = None
         if backbone_weights and settings.head_epochs:
-            best = _phase(run, "head", train_rows, held_out_rows, on_epoch, best)
+            best = _phase(run, "head", best)
         if settings.epochs:
-            best = _phase(run, "all", train_rows, held_out_rows, on_epoch, best)
+            best = _phase(run, "all", best)
     if best is None:
         raise WorkspaceError("nothing to train: set --epochs or --head-epochs above 0")
     epoch, state = best
@@ -201,12 +213,7 @@ def _backbone(architecture: str, source: str) -> tuple[dict[str, torch.Tensor], 
 
 
 def _phase(
-    run: _Run,
-    phase: str,
-    train_rows: Rows,
-    held_out_rows: Rows,
-    on_epoch: Callable[[Epoch], None],
-    best: tuple[Epoch, dict[str, torch.Tensor]] | None,
+    run: _Run, phase: str, best: tuple[Epoch, dict[str, torch.Tensor]] | None
 ) -> tuple[Epoch, dict[str, torch.Tensor]]:
     """Train the layers of a phase; returns the best epoch so far and its weights."""
     import torch
@@ -227,7 +234,7 @@ def _phase(
         if run.from_backbone:
             _keep_batch_statistics(run.network)
         seed = [settings.seed, int(frozen), number]
-        rows = np.random.default_rng(seed).permutation(train_rows)
+        rows = np.random.default_rng(seed).permutation(run.train_rows)
         losses = []
         for done, images, labels in run.pictures.random_views(rows, seed):
             if len(labels) == 1 and not run.from_backbone:
@@ -244,13 +251,13 @@ def _phase(
                 "learn; use a larger --batch-size"
             )
         schedule.step()
-        loss_held_out, accuracy = _evaluate(run, held_out_rows)
+        loss_held_out, accuracy = _evaluate(run)
         epoch = Epoch(phase, number, float(np.mean(losses)), loss_held_out, accuracy)
         if not math.isfinite(epoch.train_loss + loss_held_out):
             raise ClassifierError(
                 f"training diverged in epoch {number}; use a smaller --learning-rate than {rate:g}"
             )
-        on_epoch(epoch)
+        run.on_epoch(epoch)
         waited += 1
         if best is None or loss_held_out < best[0].held_out_loss:
             best, waited = (epoch, copy.deepcopy(run.network.state_dict())), 0
@@ -273,18 +280,18 @@ def _keep_batch_statistics(network: nn.Module) -> None:
             module.eval()
 
 
-def _evaluate(run: _Run, rows: Rows) -> tuple[float, float]:
-    """Mean loss and accuracy on rows with the evaluation transform."""
+def _evaluate(run: _Run) -> tuple[float, float]:
+    """Mean loss and accuracy on what is held out, with the evaluation transform."""
     import torch
 
     run.network.eval()
     losses, n_right = 0.0, 0
     with torch.inference_mode():
-        for _, images, labels in run.pictures.views(rows):
+        for _, images, labels in run.pictures.views(run.held_out_rows):
             logits = run.network(images)
             losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
             n_right += int((logits.argmax(dim=1) == labels).sum())
-    return losses / len(rows), n_right / len(rows)
+    return losses / len(run.held_out_rows), n_right / len(run.held_out_rows)
 
 
 def _logits(output: Any) -> torch.Tensor:
