@@ -18,7 +18,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -110,8 +110,16 @@ def count(
     training = splits[FITTED_SET]
     scored = [splits[name] for name in (TEST_SET, REJECT_SET) if name in splits]
     total = 2 * training.n_readable + sum(split.n_readable for split in scored)
-    progress = _Progress(report, total)
-    openmax.fit_chunks(lambda: progress.over(training.chunks()), class_names)
+    done = 0
+
+    def read(split: StoredSplit) -> Iterator[Chunk]:
+        nonlocal done
+        for chunk in split.chunks():
+            yield chunk
+            done += len(chunk)
+            report((done, total))
+
+    openmax.fit_chunks(lambda: read(training), class_names)
     first = second = ScoreCounts.empty(score_edges(openmax.score_range()))
     n_right, generator = 0, np.random.default_rng(seed)
 
@@ -119,7 +127,7 @@ def count(
         return chunk, openmax.decide(chunk.logits)
 
     for split in scored:
-        for chunk, found in in_parallel(decided, progress.over(split.chunks())):
+        for chunk, found in in_parallel(decided, read(split)):
             n_right += int((chunk.predictions == chunk.labels).sum())
             is_first = generator.random(len(chunk)) < 0.5
             first, second = (
@@ -134,19 +142,6 @@ def count(
     samples = {name: split.at(_sampled(split, generator)) for name, split in splits.items()}
     samples[TAIL_SET] = training.at(np.sort(np.concatenate(openmax.tail_rows_)))
     return Counted(openmax, (first, second), samples, n_right, openmax.farthest_)
-
-
-class _Progress:
-    """Pictures that have been read, of all that will be."""
-
-    def __init__(self, report: Report, total: int) -> None:
-        self._report, self._done, self._total = report, 0, total
-
-    def over(self, chunks: Iterable[Chunk]) -> Iterable[Chunk]:
-        for chunk in chunks:
-            yield chunk
-            self._done += len(chunk)
-            self._report((self._done, self._total))
 
 
 def _sampled(split: StoredSplit, generator: np.random.Generator) -> Int:

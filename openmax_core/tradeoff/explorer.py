@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
-from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS, Interval, share_interval
 
 MOST_POINTS = 4000
 MOST_POSITIONS = 1000
@@ -132,15 +132,15 @@ def outcome_data(
     ``pictures`` as in :func:`explorer_data`.
     """
     outcome, counts = curve.outcome(threshold), pictures.confusion(threshold)
-    test_low, test_high = INTERVALS[interval](outcome.correct, outcome.n_test)
-    reject_low, reject_high = INTERVALS[interval](outcome.rejected_unknown, outcome.n_reject)
+    test = share_interval(outcome.correct, outcome.n_test, interval)
+    reject = share_interval(outcome.rejected_unknown, outcome.n_reject, interval)
     return {
         "threshold": float(threshold),
         "correct": outcome.correct,
         "wrong": outcome.wrong,
         "accepted": outcome.accepted_unknown,
-        "test": _pair(test_low, test_high),
-        "reject": _pair(reject_low, reject_high),
+        "test": _pair(test),
+        "reject": _pair(reject),
         "cells": [int(counts[truth, decided]) for truth, decided in cells],
     }
 
@@ -188,5 +188,5 @@ def _packed(values: NDArray[Any], kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")
 
 
-def _pair(low: Float, high: Float) -> list[float] | None:
-    return None if np.isnan(low) else [float(low), float(high)]
+def _pair(interval: Interval) -> list[float] | None:
+    return None if math.isnan(interval.low) else [interval.low, interval.high]

@@ -63,10 +63,9 @@ class Resamples:
         """Draw both sets with replacement, each to its own size."""
 
         def counts(n: int) -> Float:
-            drawn = [np.bincount(generator.integers(n, size=n), minlength=n) for _ in range(rounds)]
-            return np.array(drawn, dtype=np.float64)
+            drawn = (generator.integers(n, size=n) for _ in range(n_resamples))
+            return np.array([np.bincount(rows, minlength=n) for rows in drawn], dtype=np.float64)
 
-        rounds = n_resamples
         return cls(counts(n_test), counts(n_reject))
 
 
@@ -115,17 +114,15 @@ def compare(value: Float, resampled: Float, current: tuple[int, int]) -> MetricG
     difference_low, difference_high = _bounds(differences)
     reached = np.isfinite(differences).mean(axis=0)
     is_judged = np.isfinite(difference) & (reached >= ENOUGH)
-    beyond = np.zeros(value.shape, dtype=bool)
-    centred = differences[:, is_judged] - difference[is_judged]
-    spread = np.sqrt(np.nanmean(centred**2, axis=0)) if centred.size else np.empty(0)
+    spread, beyond = np.zeros(value.shape), np.zeros(value.shape, dtype=bool)
+    centred = differences - difference
+    spread[is_judged] = np.sqrt(np.nanmean(centred[:, is_judged] ** 2, axis=0))
     moves = spread > 0
     if moves.any():
         deviations = np.abs(centred[:, moves]) / spread[moves]
         some = np.isfinite(deviations).any(axis=1)
         limit = np.quantile(np.nanmax(deviations[some], axis=1), 0.95)
-        judged = np.zeros(spread.shape, dtype=bool)
-        judged[moves] = np.abs(difference[is_judged][moves]) > limit * spread[moves]
-        beyond[is_judged] = judged
+        beyond[moves] = np.abs(difference[moves]) > limit * spread[moves]
     return MetricGrid(
         value, low, high, difference, difference_low, difference_high, beyond, reached
     )

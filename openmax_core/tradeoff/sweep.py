@@ -12,7 +12,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.curve import Curve
-from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
 from openmax_core.weibull.fit import WeibullMaxFit
 
 MOST_THRESHOLDS = 1000
@@ -73,28 +73,26 @@ def sweep_table(
     ----------
     interval : kind, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
     """
-    rows = []
-    for threshold in np.asarray(thresholds, dtype=np.float64).tolist():
-        outcome = curve.outcome(threshold)
-        test = share_interval(outcome.correct, outcome.n_test, interval)
-        reject = share_interval(outcome.rejected_unknown, outcome.n_reject, interval)
-        rows.append(
-            {
-                "threshold": threshold,
-                "test_accuracy": outcome.test_accuracy,
-                "test_low": test.low,
-                "test_high": test.high,
-                "reject_accuracy": outcome.reject_accuracy,
-                "reject_low": reject.low,
-                "reject_high": reject.high,
-                "correct": outcome.correct,
-                "wrong": outcome.wrong,
-                "rejected_known": outcome.rejected_known,
-                "rejected_unknown": outcome.rejected_unknown,
-                "accepted_unknown": outcome.accepted_unknown,
-            }
-        )
-    return pd.DataFrame(rows)
+    outcomes, bounds = curve.outcomes(thresholds), INTERVALS[interval]
+    n_rejected = curve.n_reject - outcomes.accepted_unknown
+    test_low, test_high = bounds(outcomes.correct, curve.n_test)
+    reject_low, reject_high = bounds(n_rejected, curve.n_reject)
+    return pd.DataFrame(
+        {
+            "threshold": outcomes.thresholds,
+            "test_accuracy": outcomes.test_accuracy,
+            "test_low": test_low,
+            "test_high": test_high,
+            "reject_accuracy": outcomes.reject_accuracy,
+            "reject_low": reject_low,
+            "reject_high": reject_high,
+            "correct": outcomes.correct,
+            "wrong": outcomes.wrong,
+            "rejected_known": curve.n_test - outcomes.correct - outcomes.wrong,
+            "rejected_unknown": n_rejected,
+            "accepted_unknown": outcomes.accepted_unknown,
+        }
+    )
 
 
 def class_warnings(openmax: OpenMax) -> list[str]:
