@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-DistanceFunction = Callable[[Array, Array], Array]
 
 SCALED_EUCOS = "scaled_eucos"
 # Below this a median distance is rounding alone: with two classes, centred vectors of one class
@@ -51,7 +50,7 @@ def eucos(a: Array, b: Array) -> Array:
     return euclidean(a, b) / EUCOS_SCALE + cosine(a, b)
 
 
-DISTANCES: dict[str, DistanceFunction] = {
+DISTANCES: dict[str, Callable[[Array, Array], Array]] = {
     "euclidean": euclidean,
     "squared_euclidean": squared_euclidean,
     "cosine": cosine,

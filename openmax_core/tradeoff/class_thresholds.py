@@ -31,6 +31,9 @@ MOST_CANDIDATES = 1000
 SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER = 1e-9, 1e12
 N_BISECTIONS = 60
 TEST, REJECT = 0, 1
+Worth = tuple[Float, Float]
+States = tuple[Int, Int]
+Change = tuple[States, States]
 
 
 @dataclass(frozen=True)
@@ -128,17 +131,13 @@ def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> G
         single = np.full(curve.n_classes, chosen.outcome.threshold)
         changes.append((_states(counted_on, single), _states(counted_on, chosen.thresholds)))
         prices.append(chosen.price)
-    right, rejected = np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0])
+    net = [(value[TEST] + p * slack[TEST], value[REJECT] + p * slack[REJECT]) for p in prices]
+    shares = np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0])
     return Gain(
-        _sum(*(_difference(changes, [value[of]] * 2, of) for of in (TEST, REJECT))),
-        _sum(
-            *(
-                _difference(changes, [value[of] + p * slack[of] for p in prices], of)
-                for of in (TEST, REJECT)
-            )
-        ),
-        _difference(changes, [right, right], TEST),
-        _difference(changes, [rejected, rejected], REJECT),
+        _sum_of_both(changes, [value, value]),
+        _sum_of_both(changes, net),
+        _difference(changes, [shares, shares], TEST),
+        _difference(changes, [shares, shares], REJECT),
     )
 
 
@@ -223,13 +222,13 @@ class _Candidates:
         return rows
 
 
-def _worth(curve: TradeoffCurve, figure: Callable[[Outcomes], Float]) -> tuple[Float, Float]:
+def _worth(curve: TradeoffCurve, figure: Callable[[Outcomes], Float]) -> Worth:
     """What a picture of the test and of the reject set adds to a mean over its set, by state."""
     correct, wrong, accepted = per_picture(figure, curve.n_test, curve.n_reject)
     return curve.n_test * np.array([correct, wrong, 0.0]), curve.n_reject * np.array([0, accepted])
 
 
-def _states(curve: TradeoffCurve, thresholds: Float) -> tuple[Int, Int]:
+def _states(curve: TradeoffCurve, thresholds: Float) -> States:
     """Per test picture 0 right, 1 wrong, 2 rejected; per reject picture 0 rejected, 1 accepted."""
     limits = np.append(thresholds, np.inf)
     rejected = curve.test_scores < limits[curve.test_predictions]
@@ -238,23 +237,22 @@ def _states(curve: TradeoffCurve, thresholds: Float) -> tuple[Int, Int]:
     return np.where(rejected, 2, state), accepted.astype(np.int64)
 
 
-def _difference(
-    changes: list[tuple[tuple[Int, Int], tuple[Int, Int]]], worths: list[Float], of: int
-) -> Difference:
+def _difference(changes: list[Change], worths: list[Worth], of: int) -> Difference:
     """Mean of what pictures are worth after less before, per half by that half's worth."""
     values = np.concatenate(
         [
-            worth[after[of]] - worth[before[of]]
+            worth[of][after[of]] - worth[of][before[of]]
             for (before, after), worth in zip(changes, worths, strict=True)
         ]
     )
     mean = float(values.mean()) if len(values) else math.nan
-    return Difference(mean, mean_interval(values, max(float(np.ptp(worth)) for worth in worths)))
+    return Difference(mean, mean_interval(values, max(float(np.ptp(w[of])) for w in worths)))
 
 
-def _sum(one: Difference, other: Difference) -> Difference:
-    """Sum of independent differences; one on an empty set adds nothing."""
-    parts = [item for item in (one, other) if not math.isnan(item.value)]
+def _sum_of_both(changes: list[Change], worths: list[Worth]) -> Difference:
+    """Sum of the differences on both sets, which are independent; an empty set adds nothing."""
+    both = (_difference(changes, worths, of) for of in (TEST, REJECT))
+    parts = [item for item in both if not math.isnan(item.value)]
     value = sum(item.value for item in parts)
     centre = sum((item.interval.low + item.interval.high) / 2 for item in parts)
     half = math.hypot(*((item.interval.high - item.interval.low) / 2 for item in parts))

@@ -38,9 +38,9 @@ class Objective(ABC):
     costs: ClassVar[frozenset[str]] = frozenset()  # numbers of any size; all others are shares
 
     @property
-    @abstractmethod
     def in_words(self) -> str:
-        """The objective as a sentence's end: 'largest Reject accuracy with …'."""
+        """The objective as a sentence's end: 'the best Reject accuracy with …'."""
+        return f"the best {self.gain_name} with {self.requirement}"
 
     @property
     def requirement(self) -> str:
@@ -109,10 +109,6 @@ class _RejectAccuracy(Objective):
 
     needs_reject_set: ClassVar[bool] = False
 
-    @property
-    def in_words(self) -> str:
-        return f"the best Reject accuracy with {self.requirement}"
-
     def value(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy if outcomes.n_reject else outcomes.rejected_known_share
 
@@ -165,10 +161,6 @@ class MostRight(Objective):
 
     kind: ClassVar[str] = "max_test_accuracy"
     gain_name: ClassVar[str] = "Test accuracy"
-
-    @property
-    def in_words(self) -> str:
-        return f"the best Test accuracy with {self.requirement}"
 
     @property
     def requirement(self) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmax_core.support.arrays import Float, Int
-from openmax_core.tradeoff.intervals import Interval, share_interval
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,6 @@ class Outcome:
     def reject_accuracy(self) -> float:
         """Share of the reject set that is rejected; NaN for an empty set."""
         return self.rejected_unknown / self.n_reject if self.n_reject else math.nan
-
-    @property
-    def test_interval(self) -> Interval:
-        """95 % Wilson interval of the Test accuracy."""
-        return share_interval(self.correct, self.n_test)
-
-    @property
-    def reject_interval(self) -> Interval:
-        """95 % Wilson interval of the Reject accuracy."""
-        return share_interval(self.rejected_unknown, self.n_reject)
 
 
 @dataclass(frozen=True)

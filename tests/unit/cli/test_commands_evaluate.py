@@ -12,6 +12,7 @@ import pytest
 
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.cli.commands import EXIT_INFEASIBLE
+from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 from tests.support.shell import CLASSES, REJECT, TEST, TRAIN, Story, shell
@@ -34,8 +35,8 @@ def test_json_agrees_with_the_curve(story: Story) -> None:
         outcome = curve.outcome(row["threshold"])
         assert row["test_accuracy"] == curve.test_accuracy(row["threshold"])
         assert row["reject_accuracy"] == curve.reject_accuracy(row["threshold"])
-        assert row["test_low"] == outcome.test_interval.low
-        assert row["reject_high"] == outcome.reject_interval.high
+        assert row["test_low"] == share_interval(outcome.correct, 2 * TEST).low
+        assert row["reject_high"] == share_interval(outcome.rejected_unknown, REJECT).high
         assert row["correct"] + row["wrong"] + row["rejected_known"] == 2 * TEST
         assert row["rejected_unknown"] + row["accepted_unknown"] == REJECT
     point = evaluation.recommend(0.5)

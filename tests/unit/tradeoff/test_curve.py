@@ -13,7 +13,6 @@ from sklearn.metrics import roc_auc_score
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.errors import ActivationsError
-from openmax_core.tradeoff.intervals import Interval, share_interval
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 from tests.support.pictures import (
@@ -325,13 +324,6 @@ def test_confusion_is_the_one_worked_by_hand():
         [0, 0, 0, 2],
         [0, 1, 0, 3],
     ]
-
-
-def test_outcome_gives_the_intervals_of_its_shares():
-    outcome = WORKED.curve().outcome(0.6)
-    assert outcome.test_interval == share_interval(2, 5)
-    assert outcome.reject_interval == share_interval(3, 4)
-    assert isinstance(outcome.test_interval, Interval)
 
 
 # --- counts at many thresholds -------------------------------------------------------------------
