@@ -47,9 +47,7 @@ def main() -> None:
         show_form(workspace, choice)
         return
     show_verdict(records[-1], "The newest batch")
-    basis = records[-1].report.basis
-    if choice is not None:
-        basis = Basis.of(choice.evaluation, choice.threshold, choice.class_thresholds)
+    basis = records[-1].report.basis if choice is None else Basis.of(choice)
     _show_over_time(records, basis)
     st.subheader("One batch")
     st.fragment(_show_one)(workspace, records)
@@ -108,7 +106,7 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
         for item in drawn
         if item.report.basis.calibration == drawn[-1].report.basis.calibration
     ]
-    n_classes, n_drawn = len(alike[0].report.classes), monitor_figures.n_classes_drawn(alike)
+    n_classes, n_drawn = len(alike[0].report.classes), monitor_figures.MOST_CLASSES
     st.markdown("**Drift of distances by class**")
     st.plotly_chart(monitor_figures.drift_figure(alike), key="drift", config=PLOT)
     parts = [

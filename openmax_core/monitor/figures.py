@@ -129,11 +129,6 @@ def drift_figure(records: Sequence[RecordedBatch]) -> go.Figure:
     return figure
 
 
-def n_classes_drawn(records: Sequence[RecordedBatch]) -> int:
-    """Count the classes that :func:`drift_figure` shows."""
-    return min(len(records[0].report.classes), MOST_CLASSES)
-
-
 def _draw_expected(figure: go.Figure, records: Sequence[RecordedBatch]) -> None:
     """Bands and lines, a run of batches with the same expectation at a time."""
     first = 0

@@ -51,15 +51,7 @@ def monitor(
     # Before the network runs: a name that does not exist, or a damaged record, is told at once.
     earlier = _named(workspace, choice, compare) if compare != COMPARE_NOTHING else None
     batch = read_batch(workspace, source, device, progress)
-    return measure_batch(
-        choice.evaluation,
-        choice.threshold,
-        choice.class_thresholds,
-        batch,
-        earlier,
-        level,
-        choice.is_chosen_on_test_set,
-    )
+    return measure_batch(choice, batch, earlier, level)
 
 
 def _named(workspace: Workspace, choice: Choice, name: str) -> Earlier:
@@ -69,7 +61,7 @@ def _named(workspace: Workspace, choice: Choice, name: str) -> Earlier:
         return _of_set(name, evaluation.test, curve.test_predictions, curve.test_scores)
     if name == THE_REJECT_SET and evaluation.reject is not None:
         return _of_set(name, evaluation.reject, curve.reject_predictions, curve.reject_scores)
-    calibration = Basis.of(evaluation, choice.threshold).calibration
+    calibration = Basis.of(choice).calibration
     records, _ = BatchRecords.of(workspace).load()
     alike = [item for item in reversed(records) if item.report.basis.calibration == calibration]
     for record in alike:

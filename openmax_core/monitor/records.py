@@ -74,21 +74,16 @@ class RecordedBatch:
         return table
 
 
+@dataclass(frozen=True)
 class BatchRecords:
-    """The folder of a workspace's recorded batches.
+    """The folder of a workspace's recorded batches; made when the first is recorded."""
 
-    Parameters
-    ----------
-    folder : made when the first batch is recorded
-    """
+    folder: Path
 
     @classmethod
     def of(cls, workspace: Workspace) -> BatchRecords:
         """Batches that were monitored and recorded in a workspace."""
         return cls(workspace.folder / "batches")
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
     def load(self) -> tuple[list[RecordedBatch], list[str]]:
         """Recorded batches, the oldest first, and what is wrong with files that cannot be read."""

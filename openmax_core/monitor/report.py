@@ -5,15 +5,14 @@ How it is found is in :mod:`openmax_core.monitor.scoring`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.settings import MethodSettings
 from openmax_core.monitor.drift import (
     LEVEL,
@@ -25,6 +24,9 @@ from openmax_core.monitor.drift import (
 )
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import fingerprint
+
+if TYPE_CHECKING:
+    from openmax_core.prediction.choice import Choice
 
 N_QUESTIONS = 2
 SMALLEST_TOLD = 0.0005
@@ -84,22 +86,17 @@ class Basis:
         return fingerprint(self.calibration, self.threshold, self.class_thresholds)
 
     @classmethod
-    def of(
-        cls,
-        evaluation: Evaluation,
-        threshold: float,
-        class_thresholds: Mapping[str, float] | None = None,
-    ) -> Basis:
-        """Basis of decisions with an evaluation's method."""
-        openmax = evaluation.openmax
+    def of(cls, choice: Choice) -> Basis:
+        """Basis of decisions with a chosen method and threshold."""
+        evaluation, openmax = choice.evaluation, choice.evaluation.openmax
         stores = [
             item.key.get("store", evaluation.data) for item in (evaluation.train, evaluation.test)
         ]
         return cls(
             openmax.preset_,
             openmax.settings_,
-            float(threshold),
-            None if class_thresholds is None else dict(class_thresholds),
+            float(choice.threshold),
+            choice.class_thresholds,
             evaluation.calibrated_on,
             fingerprint(openmax.settings_.to_dict(), list(openmax.class_names_), stores),
         )

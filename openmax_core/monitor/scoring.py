@@ -21,18 +21,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
 from openmax_core.monitor.report import Basis, Batch, BatchReport, MeasuredBatch
+from openmax_core.monitor.shortlist import file_state
+from openmax_core.prediction.choice import Choice
 from openmax_core.prediction.verdicts import class_limits, own_limits
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
@@ -62,32 +61,39 @@ class Earlier:
 
 
 def measure_batch(
-    evaluation: Evaluation,
-    threshold: float,
-    class_thresholds: Mapping[str, float] | None,
-    batch: Batch,
-    earlier: Earlier | None = None,
-    level: float = LEVEL,
-    is_chosen_on_test_set: bool = False,
+    choice: Choice, batch: Batch, earlier: Earlier | None = None, level: float = LEVEL
 ) -> MeasuredBatch:
     """Score a batch and hold it against the test set.
 
     Parameters
     ----------
+    choice : the method and the thresholds that decide
     earlier : whose pictures of the same path the batch's are compared with
     level : largest probability of an alarm for a batch like the test set
-    is_chosen_on_test_set : what the report is to say
     """
-    openmax, names = evaluation.openmax, evaluation.openmax.class_names_
-    n_classes = openmax.n_classes
-    limits = class_limits(names, threshold, class_thresholds)
-    new = _Scored.of(openmax, batch.logits)
+    evaluation, openmax = choice.evaluation, choice.evaluation.openmax
+    names, n_classes = openmax.class_names_, openmax.n_classes
+    limits = class_limits(names, choice.threshold, choice.class_thresholds)
+    decided, own = openmax.decide(batch.logits), batch.logits.argmax(axis=1).astype(np.int64)
+    distances = own_distances(openmax, batch.logits, own)
     test_own = evaluation.test.readable["prediction"].to_numpy(dtype=np.int64)
     test_distances = own_distances(openmax, evaluation.test.logits, test_own)
     known = _by_class(test_distances, test_own, n_classes)
-    drift = class_drift(_by_class(new.distances, new.own, n_classes), known)
-    is_rejected = rejected(new.predictions, new.scores, limits)
-    pictures = _picture_table(batch, new, is_rejected, known)
+    drift = class_drift(_by_class(distances, own, n_classes), known)
+    is_rejected = rejected(decided.predictions, decided.scores, limits)
+    share, excess = _places(distances, own, known)
+    pictures = _picture_table(
+        batch,
+        {
+            "nearest": own,
+            "prediction": decided.predictions,
+            "is_rejected": is_rejected,
+            "score": decided.scores,
+            "distance": distances,
+            "share": share,
+            "excess": excess,
+        },
+    )
     n_shared, n_flipped = _put_before(pictures, earlier, limits)
     compared_with = not_compared = ""
     if earlier is not None and n_shared:
@@ -95,11 +101,11 @@ def measure_batch(
     elif earlier is not None:
         not_compared = f"no picture has the same path as in {earlier.name}"
     reject = Share(int(is_rejected.sum()), len(is_rejected))
-    expected = _expected(evaluation, threshold, limits, class_thresholds)
+    expected = _expected(choice, limits)
     report = BatchReport(
         source=batch.source,
         folder=None if batch.folder is None else str(batch.folder),
-        basis=Basis.of(evaluation, threshold, class_thresholds),
+        basis=Basis.of(choice),
         classes=names,
         content=_content(batch),
         n_unreadable=len(batch) - len(batch.logits),
@@ -113,8 +119,8 @@ def measure_batch(
         n_shared=n_shared,
         n_flipped=n_flipped,
         not_compared=not_compared,
-        is_chosen_on_test_set=is_chosen_on_test_set,
-        notes=(*batch.notes, *_sample_notes(evaluation, class_thresholds)),
+        is_chosen_on_test_set=choice.is_chosen_on_test_set,
+        notes=(*batch.notes, *_sample_notes(choice)),
     )
     return MeasuredBatch(report, pictures)
 
@@ -124,42 +130,22 @@ def rejected(predictions: Int, scores: Float, limits: Float) -> NDArray[np.bool_
     return np.asarray(scores < own_limits(predictions, limits))
 
 
-@dataclass(frozen=True)
-class _Scored:
-    scores: Float
-    predictions: Int
-    own: Int
-    distances: Float
-
-    @classmethod
-    def of(cls, openmax: OpenMax, logits: NDArray[Any]) -> _Scored:
-        decided, own = openmax.decide(logits), logits.argmax(axis=1).astype(np.int64)
-        return cls(decided.scores, decided.predictions, own, own_distances(openmax, logits, own))
-
-
-def _expected(
-    evaluation: Evaluation,
-    threshold: float,
-    limits: Float,
-    class_thresholds: Mapping[str, float] | None,
-) -> Share:
+def _expected(choice: Choice, limits: Float) -> Share:
     """Rejected of all test pictures; at thresholds per class of the sample, where they are many."""
-    if class_thresholds is None:
-        outcome = evaluation.overall.outcome(threshold)
+    if choice.class_thresholds is None:
+        outcome = choice.evaluation.overall.outcome(choice.threshold)
     else:
-        outcome = evaluation.curve.outcome_by_class(limits, threshold)
+        outcome = choice.evaluation.curve.outcome_by_class(limits, choice.threshold)
     return Share(outcome.rejected_known, outcome.n_test)
 
 
-def _sample_notes(
-    evaluation: Evaluation, class_thresholds: Mapping[str, float] | None
-) -> tuple[str, ...]:
-    if evaluation.counted is None:
+def _sample_notes(choice: Choice) -> tuple[str, ...]:
+    if choice.evaluation.counted is None:
         return ()
-    what = "" if class_thresholds is None else "the expected share, "
+    what = "" if choice.class_thresholds is None else "the expected share, "
     return (
         f"{what}distances, the mix of classes and earlier pictures of the workspace's sets are "
-        f"those of {evaluation.sample_in_words}",
+        f"those of {choice.evaluation.sample_in_words}",
     )
 
 
@@ -170,33 +156,24 @@ def _by_class(values: Float, classes: Int, n_classes: int) -> list[Float]:
     return [ordered[bounds[index] : bounds[index + 1]] for index in range(n_classes)]
 
 
-def _picture_table(
-    batch: Batch, new: _Scored, is_rejected: NDArray[np.bool_], known: Sequence[Float]
-) -> pd.DataFrame:
-    readable = np.array([not error for error in batch.errors], dtype=bool)
-    share, excess = _places(new.distances, new.own, known)
-
-    def spread(values: NDArray[Any], empty: object, kind: str) -> NDArray[Any]:
-        out = np.full(len(batch), empty, dtype=kind)
-        out[readable] = values
-        return out
-
-    stats = [_size_and_mtime(batch.folder, path) for path in batch.paths]
-    return pd.DataFrame(
+def _picture_table(batch: Batch, read: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """A row a picture of the batch; ``read`` holds the further columns of the readable ones."""
+    states = [file_state(batch.folder, path) for path in batch.paths]
+    table = pd.DataFrame(
         {
             "path": list(batch.paths),
-            "size": [size for size, _ in stats],
-            "mtime": [mtime for _, mtime in stats],
+            "size": [size for size, _ in states],
+            "mtime": [mtime for _, mtime in states],
             "error": list(batch.errors),
-            "nearest": spread(new.own, NO_CLASS, "int64"),
-            "prediction": spread(new.predictions, NO_CLASS, "int64"),
-            "is_rejected": spread(is_rejected, False, "bool"),
-            "score": spread(new.scores, np.nan, "float64"),
-            "distance": spread(new.distances, np.nan, "float64"),
-            "share": spread(share, np.nan, "float64"),
-            "excess": spread(excess, np.nan, "float64"),
         }
     )
+    readable = np.array([not error for error in batch.errors], dtype=bool)
+    empty = {"i": NO_CLASS, "b": False, "f": np.nan}
+    for name, values in read.items():
+        column = np.full(len(batch), empty[values.dtype.kind], dtype=values.dtype)
+        column[readable] = values
+        table[name] = column
+    return table
 
 
 def _places(distances: Float, own: Int, known: Sequence[Float]) -> tuple[Float, Float]:
@@ -232,16 +209,6 @@ def _put_before(pictures: pd.DataFrame, earlier: Earlier | None, limits: Float) 
     is_other_class = ~is_rejected & (pictures["prediction"].to_numpy() != predictions)
     is_flipped = was_scored & ((is_rejected != was_rejected) | is_other_class)
     return int(was_scored.sum()), int(is_flipped.sum())
-
-
-def _size_and_mtime(folder: Path | None, path: str) -> tuple[int, int]:
-    if folder is None:
-        return 0, 0
-    try:
-        stat = (folder / path).stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return stat.st_size, stat.st_mtime_ns
 
 
 def _content(batch: Batch) -> str:

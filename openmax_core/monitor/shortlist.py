@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 REJECTED_LABEL = "rejected"
 GONE = "The picture is no longer there"
 CHANGED = "The file has changed since"
+NO_FILE = (0, 0)
 
 
 def pictures_to_look_at(report: BatchReport, pictures: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +86,10 @@ def picture_in_words(picture: pd.Series) -> str:
     if picture["before"]:
         decided = f"{picture['before']} → {picture['now']}"
         return f"{decided}, score {picture['score_before']:.4f} → {picture['score']:.4f}"
-    return f"{picture['now']} (nearest: {picture['nearest']}), {place_in_words(picture)}"
+    return (
+        f"{picture['now']} (nearest: {picture['nearest']}), farther than "
+        f"{100 * picture['share']:.0f} % of test pictures, {picture['excess']:+.1f} IQR"
+    )
 
 
 def picture_lines(picture: pd.Series) -> list[str]:
@@ -93,18 +97,11 @@ def picture_lines(picture: pd.Series) -> list[str]:
     if not picture["before"]:
         place = f"{picture['excess']:+.1f} IQR, beyond {100 * picture['share']:.0f} %"
         return [str(picture["now"]), f"nearest: {picture['nearest']}", place]
-    score = f"score {picture['score_before']:.4f} → {picture['score']:.4f}"
+    decided = f"still {picture['now']}"
     if picture["is_flipped"]:
-        return [f"{picture['before']} → {picture['now']}", score, f"{picture['excess']:+.1f} IQR"]
-    return [f"still {picture['now']}", score, f"{picture['excess']:+.1f} IQR"]
-
-
-def place_in_words(picture: pd.Series) -> str:
-    """How far out a picture lies among the test pictures with the same answer."""
-    return (
-        f"farther than {100 * picture['share']:.0f} % of test pictures, "
-        f"{picture['excess']:+.1f} IQR"
-    )
+        decided = f"{picture['before']} → {picture['now']}"
+    score = f"score {picture['score_before']:.4f} → {picture['score']:.4f}"
+    return [decided, score, f"{picture['excess']:+.1f} IQR"]
 
 
 def picture_file(folder: str | None, path: str, size: int, mtime: int) -> Path | str:
@@ -119,14 +116,19 @@ def picture_file(folder: str | None, path: str, size: int, mtime: int) -> Path |
     -------
     The file, or why there is none to show.
     """
-    if folder is None or not mtime:
+    state = file_state(folder, path)
+    if folder is None or not mtime or state == NO_FILE:
         return GONE
-    file = Path(folder) / path
+    return Path(folder) / path if state == (size, mtime) else CHANGED
+
+
+def file_state(folder: str | Path | None, path: str) -> tuple[int, int]:
+    """Size and date (in nanoseconds) of a batch's file; zeros where there is none."""
     try:
-        stat = file.stat()
+        stat = (Path(folder) / path).stat() if folder is not None else None
     except (OSError, ValueError):
-        return GONE
-    return file if (stat.st_size, stat.st_mtime_ns) == (size, mtime) else CHANGED
+        return NO_FILE
+    return NO_FILE if stat is None else (stat.st_size, stat.st_mtime_ns)
 
 
 def _decisions(names: np.ndarray, predictions: pd.Series, is_rejected: pd.Series) -> list[str]:

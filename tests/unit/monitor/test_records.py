@@ -31,7 +31,7 @@ from openmax_core.monitor.records import (
 from openmax_core.monitor.report import MeasuredBatch, class_table
 from openmax_core.monitor.scoring import Earlier, measure_batch
 from openmax_core.monitor.shortlist import CHANGED, GONE, picture_file
-from tests.support.batches import batch_of, logits_of_classes
+from tests.support.batches import batch_of, choice_of, chosen_for_the_test_set, logits_of_classes
 from tests.support.damaged import JSON
 from tests.support.evaluations import made_up_evaluation
 
@@ -44,14 +44,14 @@ def batches() -> list[MeasuredBatch]:
     evaluation = made_up_evaluation(n_test=60, signal=9.0, preset="bendale")
     alike, unlike = logits_of_classes(20, 3, 1), logits_of_classes(20, 3, 2, 2.0)
     return [
-        measure_batch(evaluation, 0.7, None, batch_of(alike)),
+        measure_batch(choice_of(evaluation, 0.7), batch_of(alike)),
         measure_batch(
-            *(evaluation, 0.7, {"1": 0.5}, batch_of(alike[:3])),
-            earlier=Earlier("last week", pd.DataFrame(columns=["path", "prediction", "score"])),
-            is_chosen_on_test_set=True,
+            chosen_for_the_test_set(choice_of(evaluation, 0.7, {"1": 0.5})),
+            batch_of(alike[:3]),
+            Earlier("last week", pd.DataFrame(columns=["path", "prediction", "score"])),
         ),
-        measure_batch(evaluation, 0.7, None, batch_of(unlike)),
-        measure_batch(evaluation, 0.5, None, batch_of(alike)),
+        measure_batch(choice_of(evaluation, 0.7), batch_of(unlike)),
+        measure_batch(choice_of(evaluation, 0.5), batch_of(alike)),
     ]
 
 
@@ -307,7 +307,7 @@ def test_of_many_classes_those_that_drifted_most_are_drawn():
     logits = logits_of_classes(15, n, 3)
     own = logits.argmax(axis=1)
     logits[own == n - 1] += np.random.default_rng(0).normal(0, 3, logits[own == n - 1].shape)
-    measured = measure_batch(evaluation, 0.5, None, batch_of(logits))
+    measured = measure_batch(choice_of(evaluation, 0.5), batch_of(logits))
     figure = drift_figure([RecordedBatch("a", "2026-03-31T06:30:00Z", measured.report)])
     assert len(figure.data[0].z) == MOST_CLASSES
     assert figure.layout.yaxis.ticktext[0] == str(n - 1)

@@ -21,7 +21,7 @@ from openmax_core.monitor.shortlist import (
     what_is_listed,
 )
 from openmax_core.network.inference import NOT_FINITE
-from tests.support.batches import batch_of, logits_of_classes
+from tests.support.batches import batch_of, choice_of, chosen_for_the_test_set, logits_of_classes
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
 from tests.support.workspaces import made_up_logits
 
@@ -33,15 +33,17 @@ def evaluation() -> Evaluation:
     return made_up_evaluation(n_test=60, signal=9.0, preset="bendale")
 
 
-def measure(evaluation: Evaluation, logits: np.ndarray, **given: object) -> MeasuredBatch:
-    thresholds = given.pop("class_thresholds", None)
-    return measure_batch(evaluation, THRESHOLD, thresholds, batch_of(logits), **given)  # type: ignore[arg-type]
+def measure(
+    evaluation: Evaluation, logits: np.ndarray, earlier: Earlier | None = None
+) -> MeasuredBatch:
+    return measure_batch(choice_of(evaluation, THRESHOLD), batch_of(logits), earlier)
 
 
 @pytest.mark.parametrize("class_thresholds", [None, {"1": 0.2, "2": 0.99}])
 def test_rejections_are_counted_as_a_loop_counts_them(evaluation, class_thresholds):
     logits = logits_of_classes(15, 3, seed=11, signal=3.0)
-    found = measure(evaluation, logits, class_thresholds=class_thresholds)
+    choice = choice_of(evaluation, THRESHOLD, class_thresholds)
+    found = measure_batch(choice, batch_of(logits))
     limits = {"0": THRESHOLD, "1": THRESHOLD, "2": THRESHOLD, **(class_thresholds or {})}
 
     def count(rows: np.ndarray) -> int:
@@ -97,7 +99,7 @@ def test_pictures_like_the_test_set_seldom_give_alarm():
         test = activations_of(made_up_logits(labels, 4, 3 * seed + 1, 4.0), labels, "test")
         own = evaluation_of(train, test, None, preset="robust")
         batch = batch_of(made_up_logits(labels, 4, 3 * seed + 2, 4.0))
-        alarms += measure_batch(own, 0.8, None, batch, level=level).report.is_drifting
+        alarms += measure_batch(choice_of(own, 0.8), batch, level=level).report.is_drifting
     assert alarms / n_batches < level + 3 * np.sqrt(level / n_batches)
 
 
@@ -142,7 +144,7 @@ def test_pictures_without_logits_are_counted_and_take_no_part(evaluation):
         paths=("lost.png", *(f"{row}.png" for row in range(11))),
         errors=(NOT_FINITE, *[""] * 11),
     )
-    found = measure_batch(evaluation, THRESHOLD, None, batch)
+    found = measure_batch(choice_of(evaluation, THRESHOLD), batch)
     assert found.report.n_unreadable == 1
     assert found.report.reject == whole.report.reject
     first = found.pictures.iloc[0]
@@ -197,7 +199,7 @@ def test_a_moved_threshold_changes_no_picture(evaluation):
     logits = logits_of_classes(10, 3, seed=3, signal=3.0)
     paths = [f"{row}.png" for row in range(30)]
     earlier = earlier_of(evaluation, logits, paths)
-    found = measure_batch(evaluation, 0.2, None, batch_of(logits), earlier)
+    found = measure_batch(choice_of(evaluation, 0.2), batch_of(logits), earlier)
     assert found.report.n_shared == 30
     assert found.report.n_flipped == 0
     assert not len(pictures_to_look_at(found.report, found.pictures))
@@ -233,7 +235,8 @@ def test_why_nothing_is_compared_is_said_and_those_farthest_out_are_listed(evalu
 def test_a_threshold_chosen_on_the_test_set_is_said_to_flatter_it(evaluation):
     logits = logits_of_classes(5, 3, 1)
     assert measure(evaluation, logits).report.expectation_in_words == ""
-    chosen = measure(evaluation, logits, is_chosen_on_test_set=True).report
+    choice = chosen_for_the_test_set(choice_of(evaluation, THRESHOLD))
+    chosen = measure_batch(choice, batch_of(logits)).report
     assert "the expected share may be a little too low" in chosen.expectation_in_words
 
 
@@ -254,11 +257,12 @@ def test_without_earlier_pictures_those_farthest_out_are_listed(evaluation):
 
 
 def test_other_methods_thresholds_and_data_are_other_bases(evaluation):
-    basis = Basis.of(evaluation, 0.5)
-    assert Basis.of(evaluation, 0.5, None).key == basis.key
-    assert Basis.of(evaluation, 0.6).key != basis.key
-    assert Basis.of(evaluation, 0.6).calibration == basis.calibration
-    assert Basis.of(evaluation, 0.5, {"1": 0.4}).key != basis.key
-    other = made_up_evaluation(n_test=60, signal=9.0, preset="robust")
-    assert Basis.of(other, 0.5).calibration != basis.calibration
-    assert Basis.of(replace(evaluation, data="other"), 0.5).calibration != basis.calibration
+    basis = Basis.of(choice_of(evaluation, 0.5))
+    assert Basis.of(choice_of(evaluation, 0.5, None)).key == basis.key
+    moved = Basis.of(choice_of(evaluation, 0.6))
+    assert moved.key != basis.key
+    assert moved.calibration == basis.calibration
+    assert Basis.of(choice_of(evaluation, 0.5, {"1": 0.4})).key != basis.key
+    method = made_up_evaluation(n_test=60, signal=9.0, preset="robust")
+    for other in (method, replace(evaluation, data="other")):
+        assert Basis.of(choice_of(other, 0.5)).calibration != basis.calibration
