@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -121,47 +121,42 @@ def class_distances(evaluation: Evaluation) -> ClassDistances:
 
 def class_health(evaluation: Evaluation, distances: ClassDistances) -> Health:
     """Examine every class; p-values as far as :func:`goodness_of_fit` gives them."""
-    openmax = evaluation.openmax
+    openmax, classes = evaluation.openmax, distances.test_classes
     largest = np.array([tail[-1] for tail in openmax.tails_])
-    beyond = distances.test > largest[distances.test_classes]
-    n_classes = openmax.n_classes
+    beyond = distances.test > largest[classes]
+    n_test = np.bincount(classes, minlength=openmax.n_classes)
+    n_beyond = np.bincount(classes[beyond], minlength=openmax.n_classes)
     dominance, n_examined = mean_dominance(evaluation)
-    health = Health(
+    return Health(
         goodness_of_fit(openmax.weibull_, openmax.tails_),
-        np.bincount(distances.test_classes, minlength=n_classes),
-        np.bincount(distances.test_classes[beyond], minlength=n_classes),
+        n_test,
+        n_beyond,
         dominance,
         n_examined,
-        (),
+        _warnings(evaluation, n_test, n_beyond, dominance),
     )
-    return replace(health, warnings=_warnings(evaluation, health))
 
 
-def _warnings(evaluation: Evaluation, health: Health) -> tuple[str, ...]:
+def _warnings(
+    evaluation: Evaluation, n_test: Int, n_beyond: Int, dominance: Float
+) -> tuple[str, ...]:
     warnings = []
     for index, text in enumerate(class_warnings(evaluation.openmax)):
         found = [text] if text else []
-        if (beyond := _beyond_tail(evaluation, health, index)) is not None:
-            found.append(beyond)
-        if health.dominance[index] > DOMINANT:
+        beyond, n = int(n_beyond[index]), int(n_test[index])
+        expected = 1 / (int(evaluation.openmax.n_correct_[index]) + 1)
+        if beyond and share_interval(beyond, n).low > expected:
+            found.append(
+                f"{beyond} of {n} test pictures lie beyond the tail, more than chance explains: "
+                f"{evaluation.calibrated_on} pictures lie closer to the mean than new ones"
+            )
+        if dominance[index] > DOMINANT:
             found.append(
                 "one picture dominates the mean: without it the mean moves by "
-                f"{100 * health.dominance[index]:.0f} % of the median distance"
+                f"{100 * dominance[index]:.0f} % of the median distance"
             )
         warnings.append("; ".join(found))
     return tuple(warnings)
-
-
-def _beyond_tail(evaluation: Evaluation, health: Health, index: int) -> str | None:
-    """Say that test pictures lie beyond the tail more often than training pictures would."""
-    n_test, n_beyond = int(health.n_test[index]), int(health.n_beyond[index])
-    expected = 1 / (int(evaluation.openmax.n_correct_[index]) + 1)
-    if not n_beyond or share_interval(n_beyond, n_test).low <= expected:
-        return None
-    return (
-        f"{n_beyond} of {n_test} test pictures lie beyond the tail, more than chance explains: "
-        f"{evaluation.calibrated_on} pictures lie closer to the mean than new ones"
-    )
 
 
 def mean_dominance(
@@ -214,8 +209,7 @@ def health_table(evaluation: Evaluation, health: Health) -> pd.DataFrame:
     log_cdf, _ = log_cdf_and_survival(model, np.concatenate(tails), np.repeat(order, lengths))
     fits = np.split(np.round(np.exp(log_cdf), 4), np.cumsum(lengths)[:-1])
     finite = np.where(np.isfinite(goodness.statistic), goodness.statistic, np.nan)
-    with np.errstate(invalid="ignore"):
-        beyond = np.where(health.n_test > 0, health.n_beyond / np.maximum(health.n_test, 1), np.nan)
+    beyond = np.where(health.n_test > 0, health.n_beyond / np.maximum(health.n_test, 1), np.nan)
     return pd.DataFrame(
         {
             "index": order,

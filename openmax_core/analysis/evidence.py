@@ -29,17 +29,11 @@ FIGURES = {
 }
 SHIFTED = ", shifted"
 BASELINE = "maximum softmax probability"
-COLOURS = {
-    "robust": CHOSEN_COLOUR,
-    "bendale": KNOWN_COLOUR,
-    "notebook": UNKNOWN_COLOUR,
-    "maximum logit": "#64a30d",
-}
-SYMBOLS = {
-    "robust": "diamond",
-    "bendale": "circle",
-    "notebook": "square",
-    "maximum logit": "triangle-up",
+LOOKS = {  # colour and symbol of each method
+    "robust": (CHOSEN_COLOUR, "diamond"),
+    "bendale": (KNOWN_COLOUR, "circle"),
+    "notebook": (UNKNOWN_COLOUR, "square"),
+    "maximum logit": ("#64a30d", "triangle-up"),
 }
 
 
@@ -121,7 +115,7 @@ class Evidence:
         """How often each method lies beyond noise above and below the baseline, a row a method."""
         n_all = self.n_comparisons(is_shifted)
         rows = []
-        for method in COLOURS:
+        for method in LOOKS:
             below, above = self.beyond_noise(method, is_shifted)
             rows.append(
                 {
@@ -184,12 +178,11 @@ class Evidence:
         """Difference of each method to the baseline with its interval, a row a group."""
         groups = list(dict.fromkeys(row["group"] for row in self.by_group))
         drawn = go.Figure()
-        for place, (method, colour) in enumerate(COLOURS.items()):
+        for place, (method, (colour, symbol)) in enumerate(LOOKS.items()):
             rows = [row for row in self.by_group if row["method"] == method]
             rows.sort(key=lambda row: groups.index(row["group"]))
-            differences = [row[figure]["difference"] for row in rows]
             drawn.add_scatter(
-                x=differences,
+                x=[row[figure]["difference"] for row in rows],
                 y=[groups.index(row["group"]) + 0.17 * (place - 1.5) for row in rows],
                 error_x={
                     "type": "data",
@@ -211,7 +204,7 @@ class Evidence:
                 ],
                 name=method,
                 mode="markers",
-                marker={"color": colour, "size": 9, "symbol": SYMBOLS[method]},
+                marker={"color": colour, "size": 9, "symbol": symbol},
                 hovertemplate=f"<b>{method}</b>, %{{customdata[0]}} (%{{customdata[4]}} problems)"
                 "<br>%{customdata[1]:.3f}, %{x:+.3f} [%{customdata[2]:+.3f}, "
                 "%{customdata[3]:+.3f}]<extra></extra>",

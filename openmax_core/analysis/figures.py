@@ -49,14 +49,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
     low, high = max(0.0, low - margin), high + margin
     x, cdf = cdf_curve(model, index, low, high, N_CURVE_POINTS, tail)
     figure = go.Figure()
-    figure.add_scatter(
-        x=x,
-        y=cdf,
-        name="Weibull CDF",
-        mode="lines",
-        line={"color": KNOWN_COLOUR, "width": 2.5},
-        hovertemplate="CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
-    )
+    _add_weibull(figure, x, cdf, "CDF %{y:.4f}", "Weibull CDF", KNOWN_COLOUR)
     figure.add_scatter(
         x=tail,
         y=model.cdf(tail, index),
@@ -74,7 +67,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
             marker={"color": CHOSEN_COLOUR, "size": 13, "symbol": "diamond"},
             hovertemplate="this picture: CDF %{y:.4f} at distance %{x:.4g}<extra></extra>",
         )
-    lay_out(figure, f"Distance ({openmax.settings_.distance_in_words})", "CDF", 280)
+    lay_out(figure, _distance_title(openmax), "CDF", 280)
     figure.update_yaxes(range=[-0.03, 1.05])
     return figure
 
@@ -160,7 +153,7 @@ def class_cdf_figure(
             )
     if boundary:
         figure.add_vline(x=boundary, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
-    lay_out(figure, _distance_title(evaluation), "CDF", HEIGHT)
+    lay_out(figure, _distance_title(openmax), "CDF", HEIGHT)
     figure.update_xaxes(range=[low, high])
     figure.update_yaxes(range=[-0.21, 1.05], tickvals=[0, 0.25, 0.5, 0.75, 1])
     return figure
@@ -189,19 +182,26 @@ def class_density_figure(evaluation: Evaluation, index: int) -> go.Figure:
         hovertemplate="%{customdata} pictures around distance %{x:.4g}<extra></extra>",
     )
     _add_weibull(figure, x, y, "density %{y:.4g}")
-    lay_out(figure, _distance_title(evaluation), "Density", HEIGHT)
+    lay_out(figure, _distance_title(openmax), "Density", HEIGHT)
     # A degenerate fit is infinite at the largest distance.
     figure.update_yaxes(range=[0, 1.1 * max(float(heights.max()), float(np.quantile(y, 0.97)))])
     return figure
 
 
-def _add_weibull(figure: go.Figure, x: Float, y: Float, shown: str) -> None:
+def _add_weibull(
+    figure: go.Figure,
+    x: Float,
+    y: Float,
+    shown: str,
+    name: str = "Weibull",
+    colour: str = CHOSEN_COLOUR,
+) -> None:
     figure.add_scatter(
         x=x,
         y=y,
-        name="Weibull",
+        name=name,
         mode="lines",
-        line={"color": CHOSEN_COLOUR, "width": 2.5},
+        line={"color": colour, "width": 2.5},
         hovertemplate=f"{shown} at distance %{{x:.4g}}<extra></extra>",
     )
 
@@ -276,7 +276,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         showscale=False,
         xgap=3,
         ygap=3,
-        customdata=_hover(result, metric),
+        customdata=[[_hover(result, metric, i, j) for j in range(n_columns)] for i in y.tolist()],
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
     )
@@ -306,44 +306,31 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         y1=row + 0.48,
         line={"color": CHOSEN_COLOUR, "width": 3},
     )
-    lay_out(figure, "Tail size η", "α, classes re-weighted", HEIGHT)
-    figure.update_layout(height=110 + 52 * n_rows, margin={"l": 8, "r": 8, "t": 8, "b": 8})
-    figure.update_xaxes(tickvals=x, ticktext=[str(size) for size in result.tail_sizes])
-    figure.update_yaxes(
-        tickvals=y, ticktext=["all" if rank is None else str(rank) for rank in result.alpha_ranks]
-    )
-    for update in (figure.update_xaxes, figure.update_yaxes):
-        update(showgrid=False, fixedrange=True)
-    figure.update_xaxes(range=[-0.5, n_columns - 0.5])
-    figure.update_yaxes(range=[-0.5, n_rows - 0.5])
+    lay_out(figure, "Tail size η", "α, classes re-weighted", 110 + 52 * n_rows)
+    figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
+    sizes = [str(size) for size in result.tail_sizes]
+    ranks = ["all" if rank is None else str(rank) for rank in result.alpha_ranks]
+    still = {"showgrid": False, "fixedrange": True}
+    figure.update_xaxes(tickvals=x, ticktext=sizes, range=[-0.5, n_columns - 0.5], **still)
+    figure.update_yaxes(tickvals=y, ticktext=ranks, range=[-0.5, n_rows - 0.5], **still)
     return figure
 
 
-def _hover(result: Sensitivity, metric: str) -> list[list[str]]:
-    grid = result.grids[metric]
-    texts = []
-    for i in range(grid.value.shape[0]):
-        row = []
-        for j in range(grid.value.shape[1]):
-            if np.isnan(grid.value[i, j]):
-                row.append(f"{result.settings_at(i, j)}<br>{_why_empty(result, metric, j)}")
-                continue
-            text = (
-                f"{result.settings_at(i, j)}<br>{metric} {grid.value[i, j]:.4f}"
-                f"<br>95 % interval {grid.low[i, j]:.4f} to {grid.high[i, j]:.4f}"
-            )
-            if (i, j) == result.current:
-                text += "<br>the current setting"
-            else:
-                text += (
-                    f"<br>difference {grid.difference[i, j]:+.4f}"
-                    f"<br>95 % interval {grid.difference_low[i, j]:+.4f} to "
-                    f"{grid.difference_high[i, j]:+.4f}"
-                    f"<br>{_judgement(grid, i, j)}"
-                )
-            row.append(text)
-        texts.append(row)
-    return texts
+def _hover(result: Sensitivity, metric: str, row: int, column: int) -> str:
+    grid, cell, setting = result.grids[metric], (row, column), result.settings_at(row, column)
+    if np.isnan(grid.value[cell]):
+        return f"{setting}<br>{_why_empty(result, metric, column)}"
+    text = (
+        f"{setting}<br>{metric} {grid.value[cell]:.4f}"
+        f"<br>95 % interval {grid.low[cell]:.4f} to {grid.high[cell]:.4f}"
+    )
+    if cell == result.current:
+        return f"{text}<br>the current setting"
+    return (
+        f"{text}<br>difference {grid.difference[cell]:+.4f}<br>95 % interval "
+        f"{grid.difference_low[cell]:+.4f} to {grid.difference_high[cell]:+.4f}"
+        f"<br>{_judgement(grid, row, column)}"
+    )
 
 
 def _judgement(grid: MetricGrid, row: int, column: int) -> str:
@@ -361,5 +348,5 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
     return "cannot be computed"
 
 
-def _distance_title(evaluation: Evaluation) -> str:
-    return f"Distance ({evaluation.openmax.settings_.distance_in_words})"
+def _distance_title(openmax: OpenMax) -> str:
+    return f"Distance ({openmax.settings_.distance_in_words})"

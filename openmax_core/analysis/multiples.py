@@ -7,7 +7,6 @@ that the browser draws and computes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,13 +80,13 @@ def shown_range(
     return max(0.0, low - margin), high + margin
 
 
-def ticks(low: float, high: float, most: int = N_TICKS) -> list[float]:
-    """At most ``most`` round numbers in a range, at least two where it has them."""
-    exponent = math.floor(math.log10((high - low) / most))
+def ticks(low: float, high: float) -> list[float]:
+    """At most ``N_TICKS`` round numbers in a range, at least two where it has them."""
+    exponent = math.floor(math.log10((high - low) / N_TICKS))
     step = next(
         m * 10.0**exponent
         for m in (1, 2, 5, 10, 20)
-        if math.floor(high / (m * 10.0**exponent)) - math.ceil(low / (m * 10.0**exponent)) < most
+        if math.floor(high / (m * 10.0**exponent)) - math.ceil(low / (m * 10.0**exponent)) < N_TICKS
     )
     first, last = math.ceil(low / step), math.floor(high / step)
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
@@ -134,14 +133,3 @@ def _place(value: float, low: float, high: float) -> float:
 
 def _pairs(x: Float, y: Float) -> list[float]:
     return np.round(np.stack([x, y], axis=1).ravel(), 4).tolist()
-
-
-def multiples(
-    evaluation: Evaluation,
-    distances: ClassDistances,
-    health: Health,
-    classes: Sequence[int],
-    threshold: float,
-) -> list[dict[str, Any]]:
-    """Small multiples of some classes, in their order."""
-    return [multiple(evaluation, distances, health, index, threshold) for index in classes]

@@ -146,22 +146,19 @@ def holm(p_values: ArrayLike) -> Float:
     return out
 
 
-def class_drift(
-    batch: Sequence[Float], test: Sequence[Float], min_pictures: int = MIN_PICTURES
-) -> ClassDrift:
-    """Test every class's distances.
+def class_drift(batch: Sequence[Float], test: Sequence[Float]) -> ClassDrift:
+    """Test every class's distances; not of one with fewer than ``MIN_PICTURES`` on either side.
 
     Parameters
     ----------
     batch, test : C one-dimensional float64 arrays, distances of the pictures taken for a class
-    min_pictures : on either side; a class with fewer is not tested
     """
     from scipy.stats import cramervonmises_2samp
 
     n_batch = np.array([len(item) for item in batch], dtype=np.int64)
     n_test = np.array([len(item) for item in test], dtype=np.int64)
     p_value, shift = np.full(len(n_batch), np.nan), np.full(len(n_batch), np.nan)
-    for index in np.flatnonzero(np.minimum(n_batch, n_test) >= min_pictures).tolist():
+    for index in np.flatnonzero(np.minimum(n_batch, n_test) >= MIN_PICTURES).tolist():
         new, known = batch[index], test[index]
         found = cramervonmises_2samp(new, known, method="asymptotic")
         p_value[index] = min(1.0, max(0.0, float(found.pvalue)))

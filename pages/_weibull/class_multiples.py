@@ -8,8 +8,7 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.analysis.class_health import Health
-from openmax_core.analysis.multiples import MOST_RUGS
-from openmax_core.analysis.multiples import multiples as multiples_data
+from openmax_core.analysis.multiples import MOST_RUGS, multiple
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from pages._shared.components import multiples
@@ -25,7 +24,8 @@ def show_multiples(
     threshold: float,
 ) -> int | None:
     """Draw the panels; returns the class that was clicked, if one was."""
-    items = multiples_data(evaluation, fits.distances(evaluation), health, classes, threshold)
+    distances = fits.distances(evaluation)
+    items = [multiple(evaluation, distances, health, index, threshold) for index in classes]
     opened = multiples(
         key="multiples",
         data={

@@ -20,7 +20,7 @@ from openmax_core.analysis.class_health import (
     health_table,
     tail_members,
 )
-from openmax_core.analysis.multiples import multiples
+from openmax_core.analysis.multiples import multiple
 from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, measure_sensitivity
 from openmax_core.methods.single_class import rejection_distance
 from openmax_core.weibull import goodness
@@ -68,7 +68,8 @@ def test_every_class_of_few_has_a_panel_at_the_session_s_threshold(open_app, tre
     evaluation = trees.evaluate(preset)
     distances = class_distances(evaluation)
     health = class_health(evaluation, distances)
-    assert panels(app) == multiples(evaluation, distances, health, range(3), 0.37)
+    drawn = [multiple(evaluation, distances, health, index, 0.37) for index in range(3)]
+    assert panels(app) == drawn
     entries = {entry["name"]: entry["text"] for entry in given(app, "multiples")["key"]}
     has_line = any(panel["boundary"] is not None for panel in panels(app))
     line = "beyond this distance most are rejected, at threshold 0.37"
@@ -107,7 +108,7 @@ def test_what_a_page_was_drawn_with_is_not_kept_as_the_figures_of_a_newer_extrac
     health = class_health(evaluation, distances)
     assert fresh[0]["test"]["n"] == shown[0]["test"]["n"] + 20
     assert [panel["test"] for panel in fresh] == [
-        panel["test"] for panel in multiples(evaluation, distances, health, range(3), threshold)
+        multiple(evaluation, distances, health, index, threshold)["test"] for index in range(3)
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from openmax_core.analysis.class_health import class_distances, class_health, health_table
-from openmax_core.analysis.multiples import multiples
+from openmax_core.analysis.multiples import multiple
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.weibull.fit import fit_tails
@@ -111,7 +111,8 @@ def _weibull_page() -> Row:
         distances = class_distances(evaluation)
         health = class_health(evaluation, distances)
         health_table(evaluation, health)
-        multiples(evaluation, distances, health, range(6), 0.5)
+        for index in range(6):
+            multiple(evaluation, distances, health, index, 0.5)
 
     here = best_seconds(first_visit, 3)
     return Row(

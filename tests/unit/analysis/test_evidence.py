@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from openmax_core.analysis.evidence import BASELINE, COLOURS, FIGURES, Evidence
+from openmax_core.analysis.evidence import BASELINE, FIGURES, LOOKS, Evidence
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 
@@ -81,15 +81,15 @@ def test_problems_with_a_constant_added_are_counted_apart():
     assert (both.n_problems, both.n_shifted) == (3, 1)
     assert both.noise_table(is_shifted=False).equals(evidence.noise_table(is_shifted=False))
     counts = both.noise_table(is_shifted=True).drop(columns="method").to_numpy()
-    assert counts.sum(axis=1).tolist() == [both.n_comparisons(is_shifted=True)] * len(COLOURS)
+    assert counts.sum(axis=1).tolist() == [both.n_comparisons(is_shifted=True)] * len(LOOKS)
     assert counts[0].tolist() == [3, 0, 0]
 
 
 def test_every_comparison_is_counted_once():
     table = made_up().noise_table(is_shifted=False)
-    assert table["method"].tolist() == list(COLOURS)
+    assert table["method"].tolist() == list(LOOKS)
     counts = table[["better", "within noise", "worse"]].to_numpy().tolist()
-    by_method = dict(zip(COLOURS, counts, strict=True))
+    by_method = dict(zip(LOOKS, counts, strict=True))
     assert by_method["robust"] == [3, 3, 0]
     assert by_method["bendale"] == [0, 3, 3]
     assert by_method["maximum logit"] == [0, 6, 0]
@@ -120,7 +120,7 @@ def test_what_a_change_costs_is_told_by_group(figure: str):
 @pytest.mark.parametrize("figure", FIGURES)
 def test_the_figure_draws_differences_with_the_ends_of_their_intervals(figure: str):
     drawn = made_up().figure(figure)
-    assert [trace.name for trace in drawn.data] == list(COLOURS)
+    assert [trace.name for trace in drawn.data] == list(LOOKS)
     robust = drawn.data[0]
     assert robust.x[0] == pytest.approx(0.105)
     assert robust.error_x.array[0] == robust.error_x.arrayminus[0] == pytest.approx(0.04)
@@ -135,7 +135,7 @@ def test_shipped_evidence_chose_the_default_preset():
 
 def test_shipped_evidence_has_every_method_on_every_problem():
     evidence = Evidence.load(SHIPPED)
-    methods = {*COLOURS, BASELINE}
+    methods = {*LOOKS, BASELINE}
     cases = {(row["problem"], row["method"]) for row in evidence.by_problem}
     assert len(cases) == len(evidence.by_problem) == evidence.n_problems * len(methods)
     assert evidence.n_problems > 20

@@ -10,14 +10,14 @@ import pytest
 
 from openmax_core.analysis.class_facts import class_boundary
 from openmax_core.analysis.class_health import Health, class_distances, class_health
-from openmax_core.analysis.multiples import MOST_RUGS, multiples, shown_range, ticks
+from openmax_core.analysis.multiples import MOST_RUGS, multiple, shown_range, ticks
 from openmax_core.evaluation.evaluation import Evaluation
 from tests.support.evaluations import made_up_evaluation
 
 
 def drawn(evaluation: Evaluation, index: int, threshold: float = 0.6) -> dict[str, Any]:
-    (item,) = multiples(
-        evaluation, class_distances(evaluation), health_of(evaluation), [index], threshold
+    item = multiple(
+        evaluation, class_distances(evaluation), health_of(evaluation), index, threshold
     )
     json.dumps(item, allow_nan=False)
     return item
