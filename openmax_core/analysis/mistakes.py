@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.prediction.verdicts import PictureLogits, ScoredPictures, score_pictures
+from openmax_core.prediction.verdicts import ScoredPictures, score_pictures
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation
@@ -103,7 +103,7 @@ def picture_at(evaluation: Evaluation, split: str, row: int) -> ScoredPictures:
     if activations is None:
         raise OpenMaxError(f"there are no pictures of {split}")
     logits = np.asarray(activations.logits[row])
-    return score_pictures(evaluation.openmax, PictureLogits(("",), (logits,)))
+    return score_pictures(evaluation.openmax, [""], [logits])
 
 
 def _nearest_first(

@@ -255,7 +255,6 @@ def run_predict(options: argparse.Namespace) -> int:
     from openmax_core.prediction.results import results_json
     from openmax_core.prediction.verdicts import (
         UNREADABLE,
-        PictureLogits,
         decision_table,
         score_pictures,
     )
@@ -266,8 +265,8 @@ def run_predict(options: argparse.Namespace) -> int:
     openmax = choice.evaluation.openmax
     results = run_network(workspace.classifier.load_engine(options.device), paths)
     # A name that is no text can neither be printed nor written to a CSV file.
-    pictures = PictureLogits(tuple(map(printable, paths)), tuple(results))
-    scored = score_pictures(openmax, pictures)
+    files = list(map(printable, paths))
+    scored = score_pictures(openmax, files, results)
     table = decision_table(scored, choice.limits)
     print(_method_in_words(choice))
     for row in table.to_dict(orient="records"):

@@ -26,7 +26,7 @@ from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activatio
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.report import Batch
 from openmax_core.network.inference import NOT_FINITE, Progress, run
-from openmax_core.pictures.folders import SYSTEM_FILES
+from openmax_core.pictures.folders import SYSTEM_FILES, quoted
 from openmax_core.pictures.locations import is_address, require_path
 from openmax_core.prediction.choice import expand_paths
 from openmax_core.prediction.results import FORMAT as RESULTS_FORMAT
@@ -35,6 +35,7 @@ from openmax_core.workspace.workspace import Workspace
 
 TABLES = (".parquet", ".csv")
 PREFIX = "logit_"
+MOST_NAMED = 3  # classes in a message
 HOW_TO_HAVE_LOGITS = (
     "give a folder of pictures, stored activations, what 'openmax predict --json FILE' writes, or "
     f"a table with a column path and {PREFIX}<class> for every class"
@@ -219,8 +220,10 @@ def _check_classes(workspace: Workspace, path: Path, found: Sequence[str]) -> No
     absent = [name for name in workspace.classes if name not in found]
     surplus = [name for name in found if name not in workspace.classes]
     if absent or surplus or len(found) != len(workspace.classes):
-        parts = [f"it lacks {_listed(absent)}"] if absent else []
-        parts += [f"it has {_listed(surplus)}, which the classifier does not know"] * bool(surplus)
+        parts = [f"it lacks {quoted(absent, MOST_NAMED)}"] if absent else []
+        parts += [
+            f"it has {quoted(surplus, MOST_NAMED)}, which the classifier does not know"
+        ] * bool(surplus)
         raise OpenMaxError(
             f"{path} is of other classes than {workspace.folder}: "
             f"{' and '.join(parts) or 'a class occurs twice'}"
@@ -250,8 +253,3 @@ def _checked(
             f"{len(workspace.classes)}"
         )
     return Batch(printable(source), folder, tuple(paths), tuple(errors), logits, notes)
-
-
-def _listed(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +75,8 @@ def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFi
     surplus = [name for name in present if name not in classes]
     if surplus:
         raise WorkspaceError(
-            f"{folder} has the folder{'s' * (len(surplus) > 1)} {_quoted(surplus)} that the "
-            f"classifier does not know; its classes are {_quoted(classes)}. Rename the folder, add "
+            f"{folder} has the folder{'s' * (len(surplus) > 1)} {quoted(surplus)} that the "
+            f"classifier does not know; its classes are {quoted(classes)}. Rename the folder, add "
             "the class under [classifier] in workspace.toml, or move its pictures to the reject set"
         )
     labels = {name: label for label, name in enumerate(classes)}
@@ -158,6 +158,7 @@ def _walk(folder: Path) -> Iterator[FoundFile]:
             yield Path(path).relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns
 
 
-def _quoted(names: list[str] | tuple[str, ...], most: int = 8) -> str:
+def quoted(names: Sequence[str], most: int = 8) -> str:
+    """Names in quotes, the first of many and how many more there are."""
     shown = ", ".join(f"'{name}'" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -71,7 +71,7 @@ def _card(scored: ScoredPictures, row: int, key: str, nearest: list[int]) -> dic
     known = outputs[:-1]
     return {
         "key": key,
-        "name": scored.pictures.names[row],
+        "name": scored.files[row],
         "score": float(scored.scores[row]),
         "class": int(after[:-1].argmax()),
         "is_unknown": bool(scored.is_unknown[row]),

@@ -6,7 +6,7 @@ at a threshold is then a comparison, which a browser can do as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,20 +89,6 @@ Logits = NDArray[np.float32] | str
 
 
 @dataclass(frozen=True)
-class PictureLogits:
-    """What the network made of some pictures.
-
-    Attributes
-    ----------
-    names : N file names
-    results : N results: (C,) float32 logits, or the reason why there are none
-    """
-
-    names: tuple[str, ...]
-    results: tuple[Logits, ...]
-
-
-@dataclass(frozen=True)
 class ScoredPictures:
     """Everything about N pictures that decides, but the threshold.
 
@@ -110,7 +96,8 @@ class ScoredPictures:
 
     Attributes
     ----------
-    pictures : what was scored
+    files : N file names
+    results : what the network made of each: (C,) float32 logits, or why there are none
     class_names : tuple of C str
     logits : (N, C) float64
     before : (N, C) float64, softmax of the logits
@@ -121,7 +108,8 @@ class ScoredPictures:
     own : (N,) int64, the classifier's own answer, the largest logit
     """
 
-    pictures: PictureLogits
+    files: tuple[str, ...]
+    results: tuple[Logits, ...]
     class_names: tuple[str, ...]
     logits: Float
     before: Float
@@ -155,7 +143,7 @@ class ScoredPictures:
         return tuple(self._reason(row) for row in range(len(self)))
 
     def _reason(self, row: int) -> Reason:
-        result = self.pictures.results[row]
+        result = self.results[row]
         if isinstance(result, str):
             return Reason(result, result)
         names = self.class_names
@@ -167,13 +155,20 @@ class ScoredPictures:
         return score_reason(float(self.scores[row]), names[own], cdf, is_apart)
 
 
-def score_pictures(openmax: OpenMax, pictures: PictureLogits) -> ScoredPictures:
-    """Score pictures, those that could not be read left out."""
-    names = openmax.class_names_
-    n, n_classes = len(pictures.names), len(names)
-    readable = np.array([not isinstance(result, str) for result in pictures.results], dtype=bool)
-    vectors = [result for result in pictures.results if not isinstance(result, str)]
-    logits = np.array(vectors, dtype=np.float64).reshape(-1, n_classes)
+def score_pictures(
+    openmax: OpenMax, files: Sequence[str], results: Sequence[Logits]
+) -> ScoredPictures:
+    """Score pictures, those that could not be read left out.
+
+    Parameters
+    ----------
+    files : N file names
+    results : what the network made of each: (C,) float32 logits, or why there are none
+    """
+    n = len(results)
+    readable = np.array([not isinstance(result, str) for result in results], dtype=bool)
+    vectors = [result for result in results if not isinstance(result, str)]
+    logits = np.array(vectors, dtype=np.float64).reshape(-1, openmax.n_classes)
 
     def spread(values: NDArray[np.float64]) -> Float:
         """Rows of the readable pictures among all."""
@@ -186,8 +181,9 @@ def score_pictures(openmax: OpenMax, pictures: PictureLogits) -> ScoredPictures:
     predictions, own = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
     predictions[readable], own[readable] = after.argmax(axis=1), logits.argmax(axis=1)
     return ScoredPictures(
-        pictures=pictures,
-        class_names=names,
+        files=tuple(files),
+        results=tuple(results),
+        class_names=openmax.class_names_,
         logits=spread(logits),
         before=spread(softmax(logits)),
         after=spread(after),
@@ -235,7 +231,7 @@ def decision_table(scored: ScoredPictures, limits: Float) -> pd.DataFrame:
     names = scored.class_names
     is_accepted, own_limits = decide(scored, limits)
     rows = []
-    for row, name in enumerate(scored.pictures.names):
+    for row, name in enumerate(scored.files):
         reason = scored.reasons[row].at(threshold_text(own_limits[row]), bool(is_accepted[row]))
         if not scored.is_readable[row]:
             rows.append((name, UNREADABLE, "", np.nan, "", reason))

@@ -16,7 +16,6 @@ from openmax_core.prediction.cards import cards_data
 from openmax_core.prediction.results import class_values, results_json
 from openmax_core.prediction.verdicts import (
     ACCEPTED,
-    PictureLogits,
     ScoredPictures,
     class_limits,
     decision_table,
@@ -76,9 +75,8 @@ def _scored(
     made_of = (state.method_key(workspace), evaluation.data, workspace.classifier.key, keys)
     made = st.session_state.get(basket.SCORED)
     if made is None or made[0] != made_of:
-        names = tuple(file.name for file in files)
-        pictures = PictureLogits(names, tuple(answer.logits for answer in answered))
-        scored = score_pictures(evaluation.openmax, pictures)
+        logits = [answer.logits for answer in answered]
+        scored = score_pictures(evaluation.openmax, [file.name for file in files], logits)
         made = (made_of, scored, cards_data(evaluation.openmax, scored, keys))
         st.session_state[basket.SCORED] = made
     return made[1], made[2]

@@ -20,9 +20,8 @@ from streamlit.testing.v1 import AppTest
 
 from openmax_core.pictures.intake import MAX_FILES, Upload
 from openmax_core.prediction.answers import Answer, View
-from openmax_core.prediction.verdicts import PictureLogits
 from tests.app.visitor import component, given, send_event, send_moved, texts
-from tests.support.verdicts import verdict_table
+from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits, make_workspace
 
 

@@ -20,13 +20,12 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, WebS
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.network.engines import Engine
 from openmax_core.prediction.answers import answers
-from openmax_core.prediction.verdicts import PictureLogits
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
 from tests.browser.server import CHROMIUM_FLAGS, find_chromium
-from tests.support.verdicts import verdict_table
+from tests.support.verdicts import PictureLogits, verdict_table
 
 Files = list[tuple[str, bytes]]
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from openmax_core import OpenMax
 from openmax_core.prediction.verdicts import (
-    PictureLogits,
+    Logits,
     class_limits,
     decision_table,
     score_pictures,
 )
+
+
+class PictureLogits(NamedTuple):
+    """Names of some pictures, and what a network made of each: logits or a reason."""
+
+    names: tuple[str, ...]
+    results: tuple[Logits, ...]
 
 
 def verdict_table(
@@ -23,4 +31,4 @@ def verdict_table(
 ) -> pd.DataFrame:
     """Decide on every picture, see :func:`openmax_core.prediction.verdicts.decision_table`."""
     limits = class_limits(openmax.class_names_, threshold, class_thresholds)
-    return decision_table(score_pictures(openmax, pictures), limits)
+    return decision_table(score_pictures(openmax, *pictures), limits)

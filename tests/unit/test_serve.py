@@ -25,9 +25,8 @@ from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import ASSETS, open_demo
 from openmax_core.export.write import export_workspace
 from openmax_core.prediction.choice import choose_method, run_network
-from openmax_core.prediction.verdicts import PictureLogits
 from openmax_core.workspace.workspace import Workspace
-from tests.support.verdicts import verdict_table
+from tests.support.verdicts import PictureLogits, verdict_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER = REPOSITORY / "assets" / "serve" / "server.py"

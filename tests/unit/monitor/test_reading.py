@@ -13,7 +13,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.reading import read_batch
 from openmax_core.network.inference import NOT_FINITE
 from openmax_core.prediction.results import results_json
-from openmax_core.prediction.verdicts import PictureLogits, score_pictures
+from openmax_core.prediction.verdicts import score_pictures
 from openmax_core.workspace.workspace import Workspace
 from tests.support.batches import logits_of_classes, write_table
 from tests.support.workspaces import make_workspace
@@ -67,7 +67,7 @@ def test_decisions_of_predict_are_read_with_their_logits(trees, tmp_path, logits
     evaluation = trees.evaluate()
     names = tuple(f"/data/in/{'ab'[row % 2]}/{row}.png" for row in range(N))
     results = (*logits[:-1], "the file is empty")
-    scored = score_pictures(evaluation.openmax, PictureLogits(names, results))
+    scored = score_pictures(evaluation.openmax, names, results)
     path = tmp_path / "decisions.json"
     path.write_text(results_json(evaluation, scored, 0.5), encoding="utf-8")
     batch = read_batch(trees, path)

@@ -10,11 +10,10 @@ import pytest
 from openmax_core import OpenMax
 from openmax_core.prediction.cards import MOST_BARS, N_NEAREST, cards_data, shown_outputs
 from openmax_core.prediction.verdicts import (
-    PictureLogits,
     ScoredPictures,
     score_pictures,
 )
-from tests.support.verdicts import verdict_table
+from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits
 
 
@@ -28,7 +27,7 @@ def scored_by(openmax: OpenMax, n: int = 24) -> ScoredPictures:
     labels = np.arange(n) % (openmax.n_classes + 1) - 1
     logits = made_up_logits(labels, openmax.n_classes, seed=3, signal=5.0)
     results = tuple("damaged" if row == 5 else logits[row] for row in range(n))
-    return score_pictures(openmax, PictureLogits(tuple(f"{i}.png" for i in range(n)), results))
+    return score_pictures(openmax, [f"{i}.png" for i in range(n)], results)
 
 
 def keys_of(scored: ScoredPictures) -> list[str]:
@@ -43,7 +42,8 @@ def test_a_browser_can_decide_with_it_as_the_library_does(preset):
     data = json.loads(json.dumps(cards_data(openmax, scored, keys_of(scored)), allow_nan=False))
     low, high = openmax.score_range()
     for threshold in (low, 0.3, (low + high) / 2, scored.scores[0], high):
-        table = verdict_table(openmax, scored.pictures, float(threshold))
+        given = PictureLogits(scored.files, scored.results)
+        table = verdict_table(openmax, given, float(threshold))
         table = table[table["verdict"] != "unreadable"]
         assert len(data["cards"]) == len(table) == len(scored) - 1
         for card, row in zip(data["cards"], table.to_dict(orient="records"), strict=True):
@@ -147,6 +147,6 @@ def test_the_id_tells_pictures_and_methods_apart():
 
 def test_no_pictures_are_no_cards():
     openmax = fitted("bendale")
-    scored = score_pictures(openmax, PictureLogits((), ()))
+    scored = score_pictures(openmax, [], [])
     data = cards_data(openmax, scored, [])
     assert (data["cards"], data["curves"]) == ([], {})

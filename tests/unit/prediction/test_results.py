@@ -12,11 +12,10 @@ import pytest
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.prediction.results import class_values, results_json
 from openmax_core.prediction.verdicts import (
-    PictureLogits,
     ScoredPictures,
     score_pictures,
 )
-from tests.support.verdicts import verdict_table
+from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits, make_workspace
 
 LOGITS = made_up_logits(np.array([0, 1, 2, -1, -1, 0]), 3, seed=5, signal=6.0)
@@ -34,7 +33,7 @@ def evaluation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def scored(evaluation: Evaluation) -> ScoredPictures:
-    return score_pictures(evaluation.openmax, PICTURES)
+    return score_pictures(evaluation.openmax, *PICTURES)
 
 
 def refuse(constant: str) -> None:

@@ -8,7 +8,6 @@ import pytest
 from openmax_core import OpenMax
 from openmax_core.prediction.verdicts import (
     Logits,
-    PictureLogits,
     Reason,
     class_limits,
     decide,
@@ -17,7 +16,7 @@ from openmax_core.prediction.verdicts import (
     tail_statement,
     unknown_reason,
 )
-from tests.support.verdicts import verdict_table
+from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits
 
 # Hand-made: clearly ash, clearly cedar, between two classes, and far from all.
@@ -193,7 +192,7 @@ def test_scores_hold_what_the_library_says_of_each_picture_alone(preset: str) ->
     labels = np.repeat(np.arange(3), 30)
     openmax = OpenMax(preset).fit(made_up_logits(labels, 3, seed=1), labels, CLASSES)
     given = mixed_pictures(60)
-    scored = score_pictures(openmax, given)
+    scored = score_pictures(openmax, *given)
     assert len(scored) == 60
     for row, result in enumerate(given.results):
         if isinstance(result, str):
@@ -218,7 +217,7 @@ def test_scores_hold_what_the_library_says_of_each_picture_alone(preset: str) ->
 
 def test_decisions_are_those_of_predict_at_every_threshold(openmax: OpenMax) -> None:
     given = mixed_pictures()
-    scored = score_pictures(openmax, given)
+    scored = score_pictures(openmax, *given)
     rows = [row for row, result in enumerate(given.results) if not isinstance(result, str)]
     logits = np.array([given.results[row] for row in rows])
     for threshold in (0.0, 0.3, 0.9, *scored.scores[rows][:5].tolist(), 1.1):
