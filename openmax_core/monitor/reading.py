@@ -220,10 +220,13 @@ def _check_classes(workspace: Workspace, path: Path, found: Sequence[str]) -> No
     absent = [name for name in workspace.classes if name not in found]
     surplus = [name for name in found if name not in workspace.classes]
     if absent or surplus or len(found) != len(workspace.classes):
-        parts = [f"it lacks {quoted(absent, MOST_NAMED)}"] if absent else []
-        parts += [
-            f"it has {quoted(surplus, MOST_NAMED)}, which the classifier does not know"
-        ] * bool(surplus)
+        parts = []
+        if absent:
+            parts.append(f"it lacks {quoted(absent, MOST_NAMED)}")
+        if surplus:
+            parts.append(
+                f"it has {quoted(surplus, MOST_NAMED)}, which the classifier does not know"
+            )
         raise OpenMaxError(
             f"{path} is of other classes than {workspace.folder}: "
             f"{' and '.join(parts) or 'a class occurs twice'}"
