@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,14 @@ def evaluation() -> Evaluation:
     return divided(preset="bendale", signal=2.0)
 
 
+@cache
+def small() -> Evaluation:
+    return divided(preset="bendale", signal=2.0, n_train=20, n_test=5, n_reject=31)
+
+
 @given(threshold=st.floats(0, 1))
 def test_every_folder_is_counted_as_a_loop_over_its_pictures_counts(threshold: float) -> None:
-    evaluation = divided(preset="bendale", signal=2.0, n_train=20, n_test=5, n_reject=31)
+    evaluation = small()
     curve = evaluation.curve
     table = reject_folders(evaluation).at(threshold)
     found = {row["folder"]: row for row in table.to_dict(orient="records")}
