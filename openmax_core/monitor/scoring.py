@@ -32,7 +32,7 @@ from openmax_core.monitor.drift import LEVEL, Share, class_drift, compare_mix, c
 from openmax_core.monitor.report import Basis, Batch, BatchReport, MeasuredBatch
 from openmax_core.monitor.shortlist import file_state
 from openmax_core.prediction.choice import Choice
-from openmax_core.prediction.verdicts import class_limits, own_limits
+from openmax_core.prediction.verdicts import own_limits
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 
@@ -73,7 +73,7 @@ def measure_batch(
     """
     evaluation, openmax = choice.evaluation, choice.evaluation.openmax
     names, n_classes = openmax.class_names_, openmax.n_classes
-    limits = class_limits(names, choice.threshold, choice.class_thresholds)
+    limits = choice.limits
     decided, own = openmax.decide(batch.logits), batch.logits.argmax(axis=1).astype(np.int64)
     distances = own_distances(openmax, batch.logits, own)
     test_own = evaluation.test.readable["prediction"].to_numpy(dtype=np.int64)
@@ -101,7 +101,7 @@ def measure_batch(
     elif earlier is not None:
         not_compared = f"no picture has the same path as in {earlier.name}"
     reject = Share(int(is_rejected.sum()), len(is_rejected))
-    expected = _expected(choice, limits)
+    expected = _expected(choice)
     report = BatchReport(
         source=batch.source,
         folder=None if batch.folder is None else str(batch.folder),
@@ -130,12 +130,12 @@ def rejected(predictions: Int, scores: Float, limits: Float) -> NDArray[np.bool_
     return np.asarray(scores < own_limits(predictions, limits))
 
 
-def _expected(choice: Choice, limits: Float) -> Share:
+def _expected(choice: Choice) -> Share:
     """Rejected of all test pictures; at thresholds per class of the sample, where they are many."""
     if choice.class_thresholds is None:
         outcome = choice.evaluation.overall.outcome(choice.threshold)
     else:
-        outcome = choice.evaluation.curve.outcome_by_class(limits, choice.threshold)
+        outcome = choice.evaluation.curve.outcome_by_class(choice.limits, choice.threshold)
     return Share(outcome.rejected_known, outcome.n_test)
 
 
