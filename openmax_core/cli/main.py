@@ -22,6 +22,7 @@ from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.devices import DEVICES
 
+Run = Callable[[argparse.Namespace], int]
 EXIT_ERROR = 1
 PICTURES = "DIR|ADDRESS"
 WHICH_THRESHOLD = """
@@ -94,9 +95,219 @@ SHARED: dict[str, dict[str, Any]] = {
 }
 
 
-def _add(parser: argparse.ArgumentParser, *names: str) -> None:
-    for name in names:
-        parser.add_argument(name, **SHARED[name])
+def _shared(*names: str) -> dict[str, dict[str, Any]]:
+    return {name: SHARED[name] for name in names}
+
+
+# What each command runs, what it is for in a line and in full, and its arguments.
+COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
+    "init": (
+        commands.run_init,
+        "make a workspace from folders and a weights file",
+        "Make a workspace: a folder with a workspace.toml that names the classifier and the\n"
+        "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
+        "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.\n"
+        "An ADDRESS is s3://bucket/folder or file:///folder.",
+        {
+            "folder": {"metavar": "DIR", "help": "folder of the workspace; made if missing"},
+            "--architecture": {
+                "required": True,
+                "metavar": "NAME",
+                "help": "classification architecture of torchvision, e.g. resnet50",
+            },
+            "--weights": {
+                "metavar": "FILE",
+                "help": "trained weights (.safetensors, .pth, .pt); leave out to train with "
+                "'openmax train'",
+            },
+            "--train": {"default": "train", "metavar": PICTURES, "help": "default: DIR/train"},
+            "--test": {"default": "test", "metavar": PICTURES, "help": "default: DIR/test"},
+            "--reject": {"metavar": PICTURES, "help": "pictures of unknowns"},
+            "--calibration": {
+                "metavar": PICTURES,
+                "help": "known pictures held out of training, to calibrate on instead of --train",
+            },
+            "--classes": {
+                "metavar": "a,b,c",
+                "help": "class names in the order of the network's outputs; default: the folders "
+                "of --train in alphabetical order",
+            },
+            "--name": {"help": "name in the dashboard; default: the folder's name"},
+        },
+    ),
+    "train": (
+        commands.run_train,
+        "fine-tune the network on the training pictures",
+        "Fine-tune the workspace's architecture on its train/ pictures: first the new last layer\n"
+        "alone if backbone weights are given, then all layers, stopping early on a held-out part.\n"
+        "Writes ARCHITECTURE-ACCURACY.safetensors into the workspace and sets it in\n"
+        "workspace.toml.",
+        {
+            **_shared("workspace"),
+            "--backbone-weights": {
+                "metavar": "FILE|DEFAULT",
+                "help": "weights to start from: a file of the architecture with any class count, "
+                "or DEFAULT to download torchvision's; without, training starts from random "
+                "weights",
+            },
+            "--epochs": {"type": int, "default": 10, "help": "at most, of all layers (default 10)"},
+            "--head-epochs": {
+                "type": int,
+                "default": 2,
+                "help": "of the last layer alone, before (default 2)",
+            },
+            "--batch-size": {"type": int, "default": 32, "help": "default 32"},
+            "--learning-rate": {
+                "type": float,
+                "help": "default 1e-4 with backbone weights, 1e-3 without",
+            },
+            "--patience": {
+                "type": int,
+                "default": 4,
+                "help": "stop after so many epochs without a smaller held-out loss (default 4)",
+            },
+            "--seed": {"type": int, "default": 0, "help": "default 0"},
+            **_shared("--device"),
+        },
+    ),
+    "extract": (
+        commands.run_extract,
+        "run the network once over all pictures and store the activations",
+        "Run the network once over train, calibration, test and reject, and store the logits in\n"
+        "the workspace. Only pictures that are new or changed are run again. Results are stored\n"
+        "as they come: a run after an interruption goes on where the last one stopped.",
+        {
+            **_shared("workspace", "--device"),
+            "--batch-size": {"type": int, "metavar": "N", "help": "default: by device"},
+            "--engine": {
+                "choices": ("local", "ray"),
+                "default": "local",
+                "help": "ray: use the Ray cluster that this machine belongs to; needs the extra "
+                "'cluster'",
+            },
+            "--address": {
+                "default": "auto",
+                "help": "address of the Ray cluster, host:port (default: auto)",
+            },
+            "--workers": {
+                "type": _positive,
+                "metavar": "N",
+                "help": "most workers on a Ray cluster; default: one per CPU, or one per GPU",
+            },
+            "--patience": {
+                "type": _positive,
+                "default": 300,
+                "metavar": "SECONDS",
+                "help": "give up when a Ray cluster gives no result for this long (default 300)",
+            },
+        },
+    ),
+    "evaluate": (
+        commands.run_evaluate,
+        "Test and Reject accuracy over thresholds, and the recommended threshold",
+        "Calibrate a method on the stored activations, print Test accuracy and Reject accuracy\n"
+        "over thresholds with 95 % Wilson intervals, and recommend the threshold with the best\n"
+        "Reject accuracy among those that keep the requested Test accuracy.\n\n"
+        "Test accuracy: share of the known test pictures that get their right class; a rejected\n"
+        "one counts as wrong. Also called correct classification rate (CCR).\n"
+        "Reject accuracy: share of the pictures of unknowns that are rejected, which is 1 - FPR\n"
+        "on unknowns (FPR: false positive rate).",
+        {
+            **_shared("workspace", "--preset", "--thresholds"),
+            "--min-test-accuracy": {
+                "type": _finite,
+                "metavar": "X",
+                "help": "floor for the recommended threshold; default: the workspace's, 0.85",
+            },
+            **_shared("--json"),
+        },
+    ),
+    "predict": (
+        commands.run_predict,
+        "decide on pictures: a known class, or rejected",
+        "Decide on pictures.\n" + WHICH_THRESHOLD,
+        {
+            **_shared("workspace"),
+            "paths": {"nargs": "+", "metavar": "PATH", "help": "picture files or folders"},
+            **_shared("--preset", "--threshold"),
+            "--csv": {"metavar": "FILE", "help": "write all figures of every picture"},
+            "--json": {
+                "metavar": "FILE",
+                "help": "write method, settings and threshold as well, and the probabilities "
+                "before OpenMax",
+            },
+            **_shared("--device"),
+        },
+    ),
+    "report": (
+        commands.run_report,
+        "write a report for people without the dashboard, the table and the operating point",
+        "Write three files into a folder: report.html, one self-contained page with the threshold\n"
+        "to move, figures and curves; thresholds.csv; operating-point.json.\n" + WHICH_THRESHOLD,
+        {
+            **_shared("workspace", "--preset", "--threshold", "--thresholds"),
+            "--output": {"metavar": "DIR", "help": "default: WORKSPACE/report"},
+        },
+    ),
+    "export": (
+        commands.run_export,
+        "write classifier, OpenMax and threshold as one ONNX file for production",
+        "Write one ONNX file that takes uint8 pictures of the network's size and gives logits,\n"
+        "probabilities, decision (-1: rejected) and score; class names, transform and operating\n"
+        "point are in its metadata. It is checked against the library before it takes its name.\n"
+        "assets/serve has a server for it.\n" + WHICH_THRESHOLD,
+        {
+            **_shared("workspace", "--preset", "--threshold"),
+            "--output": {"metavar": "FILE", "help": "default: WORKSPACE/export/openmax.onnx"},
+        },
+    ),
+    "monitor": (
+        cli_monitor.run_monitor,
+        "compare a batch of new pictures with the test set: rejections, distances, changes",
+        "Score a batch of new pictures and compare it with the test set: the share that is\n"
+        "rejected (Fisher's exact test), per class the distances to its mean (Cramér–von Mises,\n"
+        "Holm's correction over the classes), and the pictures that changed most. A batch is a\n"
+        "folder of pictures, stored activations, what 'openmax predict --json' writes, or a\n"
+        "Parquet or CSV table with path and logit_<class>. The test set holds known pictures\n"
+        "only: unknowns in a batch raise its share of rejected pictures, and raise an alarm.\n"
+        + WHICH_THRESHOLD,
+        {
+            **_shared("workspace"),
+            "batch": {"metavar": "BATCH", "help": "folder of pictures, or a file: see above"},
+            **_shared("--preset", "--threshold"),
+            "--level": {
+                "type": _finite,
+                "default": LEVEL,
+                "metavar": "X",
+                "help": "largest probability of a false alarm, for a batch like the test set "
+                "(default 0.01); half of it for the rejections, half for the distances of all "
+                "classes together",
+            },
+            "--compare": {
+                "default": "none",
+                "metavar": "NAME",
+                "help": "what pictures of the same path are compared with: test, reject, or a "
+                "recorded batch's name or id; default: none",
+            },
+            "--record": {
+                "action": "store_true",
+                "help": "keep the batch in WORKSPACE/batches, for the Monitor page and for "
+                "comparisons",
+            },
+            "--name": {"help": "name of the batch; default: the name of its folder or file"},
+            "--time": {
+                "metavar": "WHEN",
+                "help": "when the pictures were taken, as 2026-03-31 or 2026-03-31T06:00; "
+                "default: now",
+            },
+            "--fail-on-drift": {
+                "action": "store_true",
+                "help": "exit code 5 when the batch raises an alarm",
+            },
+            **_shared("--json", "--device"),
+        },
+    ),
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,269 +327,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (
-        *(_add_init, _add_train, _add_extract, _add_evaluate),
-        *(_add_predict, _add_report, _add_export, _add_monitor),
-    ):
-        add(subparsers)
+    for name, (run, summary, description, arguments) in COMMANDS.items():
+        command = subparsers.add_parser(
+            name,
+            help=summary,
+            description=description,
+            epilog=EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(command=run)
+        for argument, options in arguments.items():
+            command.add_argument(argument, **options)
     return parser
-
-
-def _command(
-    subparsers: Any,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    summary: str,
-    description: str,
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        name,
-        help=summary,
-        description=description,
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(command=run)
-    return parser
-
-
-def _add_init(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "init",
-        commands.run_init,
-        "make a workspace from folders and a weights file",
-        "Make a workspace: a folder with a workspace.toml that names the classifier and the\n"
-        "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
-        "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.\n"
-        "An ADDRESS is s3://bucket/folder or file:///folder.",
-    )
-    parser.add_argument("folder", metavar="DIR", help="folder of the workspace; made if missing")
-    parser.add_argument(
-        "--architecture",
-        required=True,
-        metavar="NAME",
-        help="classification architecture of torchvision, e.g. resnet50",
-    )
-    parser.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="trained weights (.safetensors, .pth, .pt); leave out to train with 'openmax train'",
-    )
-    parser.add_argument("--train", default="train", metavar=PICTURES, help="default: DIR/train")
-    parser.add_argument("--test", default="test", metavar=PICTURES, help="default: DIR/test")
-    parser.add_argument("--reject", metavar=PICTURES, help="pictures of unknowns")
-    parser.add_argument(
-        "--calibration",
-        metavar=PICTURES,
-        help="known pictures held out of training, to calibrate on instead of --train",
-    )
-    parser.add_argument(
-        "--classes",
-        metavar="a,b,c",
-        help="class names in the order of the network's outputs; default: the folders of --train "
-        "in alphabetical order",
-    )
-    parser.add_argument("--name", help="name in the dashboard; default: the folder's name")
-
-
-def _add_train(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "train",
-        commands.run_train,
-        "fine-tune the network on the training pictures",
-        "Fine-tune the workspace's architecture on its train/ pictures: first the new last layer\n"
-        "alone if backbone weights are given, then all layers, stopping early on a held-out part.\n"
-        "Writes ARCHITECTURE-ACCURACY.safetensors into the workspace and sets it in\n"
-        "workspace.toml.",
-    )
-    _add(parser, "workspace")
-    parser.add_argument(
-        "--backbone-weights",
-        metavar="FILE|DEFAULT",
-        help="weights to start from: a file of the architecture with any class count, or DEFAULT "
-        "to download torchvision's; without, training starts from random weights",
-    )
-    parser.add_argument(
-        "--epochs", type=int, default=10, help="at most, of all layers (default 10)"
-    )
-    parser.add_argument(
-        "--head-epochs",
-        type=int,
-        default=2,
-        help="of the last layer alone, before (default 2)",
-    )
-    parser.add_argument("--batch-size", type=int, default=32, help="default 32")
-    parser.add_argument(
-        "--learning-rate",
-        type=float,
-        help="default 1e-4 with backbone weights, 1e-3 without",
-    )
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=4,
-        help="stop after so many epochs without a smaller held-out loss (default 4)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
-    _add(parser, "--device")
-
-
-def _add_extract(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "extract",
-        commands.run_extract,
-        "run the network once over all pictures and store the activations",
-        "Run the network once over train, calibration, test and reject, and store the logits in\n"
-        "the workspace. Only pictures that are new or changed are run again. Results are stored\n"
-        "as they come: a run after an interruption goes on where the last one stopped.",
-    )
-    _add(parser, "workspace", "--device")
-    parser.add_argument("--batch-size", type=int, metavar="N", help="default: by device")
-    parser.add_argument(
-        "--engine",
-        choices=("local", "ray"),
-        default="local",
-        help="ray: use the Ray cluster that this machine belongs to; needs the extra 'cluster'",
-    )
-    parser.add_argument(
-        "--address", default="auto", help="address of the Ray cluster, host:port (default: auto)"
-    )
-    parser.add_argument(
-        "--workers",
-        type=_positive,
-        metavar="N",
-        help="most workers on a Ray cluster; default: one per CPU, or one per GPU",
-    )
-    parser.add_argument(
-        "--patience",
-        type=_positive,
-        default=300,
-        metavar="SECONDS",
-        help="give up when a Ray cluster gives no result for this long (default 300)",
-    )
-
-
-def _add_evaluate(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "evaluate",
-        commands.run_evaluate,
-        "Test and Reject accuracy over thresholds, and the recommended threshold",
-        "Calibrate a method on the stored activations, print Test accuracy and Reject accuracy\n"
-        "over thresholds with 95 % Wilson intervals, and recommend the threshold with the best\n"
-        "Reject accuracy among those that keep the requested Test accuracy.\n\n"
-        "Test accuracy: share of the known test pictures that get their right class; a rejected\n"
-        "one counts as wrong. Also called correct classification rate (CCR).\n"
-        "Reject accuracy: share of the pictures of unknowns that are rejected, which is 1 - FPR\n"
-        "on unknowns (FPR: false positive rate).",
-    )
-    _add(parser, "workspace", "--preset", "--thresholds")
-    parser.add_argument(
-        "--min-test-accuracy",
-        type=_finite,
-        metavar="X",
-        help="floor for the recommended threshold; default: the workspace's, 0.85",
-    )
-    _add(parser, "--json")
-
-
-def _add_predict(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "predict",
-        commands.run_predict,
-        "decide on pictures: a known class, or rejected",
-        "Decide on pictures.\n" + WHICH_THRESHOLD,
-    )
-    _add(parser, "workspace")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="picture files or folders")
-    _add(parser, "--preset", "--threshold")
-    parser.add_argument("--csv", metavar="FILE", help="write all figures of every picture")
-    parser.add_argument(
-        "--json",
-        metavar="FILE",
-        help="write method, settings and threshold as well, and the probabilities before OpenMax",
-    )
-    _add(parser, "--device")
-
-
-def _add_report(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "report",
-        commands.run_report,
-        "write a report for people without the dashboard, the table and the operating point",
-        "Write three files into a folder: report.html, one self-contained page with the threshold\n"
-        "to move, figures and curves; thresholds.csv; operating-point.json.\n" + WHICH_THRESHOLD,
-    )
-    _add(parser, "workspace", "--preset", "--threshold", "--thresholds")
-    parser.add_argument("--output", metavar="DIR", help="default: WORKSPACE/report")
-
-
-def _add_export(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "export",
-        commands.run_export,
-        "write classifier, OpenMax and threshold as one ONNX file for production",
-        "Write one ONNX file that takes uint8 pictures of the network's size and gives logits,\n"
-        "probabilities, decision (-1: rejected) and score; class names, transform and operating\n"
-        "point are in its metadata. It is checked against the library before it takes its name.\n"
-        "assets/serve has a server for it.\n" + WHICH_THRESHOLD,
-    )
-    _add(parser, "workspace", "--preset", "--threshold")
-    parser.add_argument("--output", metavar="FILE", help="default: WORKSPACE/export/openmax.onnx")
-
-
-def _add_monitor(subparsers: Any) -> None:
-    parser = _command(
-        subparsers,
-        "monitor",
-        cli_monitor.run_monitor,
-        "compare a batch of new pictures with the test set: rejections, distances, changes",
-        "Score a batch of new pictures and compare it with the test set: the share that is\n"
-        "rejected (Fisher's exact test), per class the distances to its mean (Cramér–von Mises,\n"
-        "Holm's correction over the classes), and the pictures that changed most. A batch is a\n"
-        "folder of pictures, stored activations, what 'openmax predict --json' writes, or a\n"
-        "Parquet or CSV table with path and logit_<class>. The test set holds known pictures\n"
-        "only: unknowns in a batch raise its share of rejected pictures, and raise an alarm.\n"
-        + WHICH_THRESHOLD,
-    )
-    _add(parser, "workspace")
-    parser.add_argument("batch", metavar="BATCH", help="folder of pictures, or a file: see above")
-    _add(parser, "--preset", "--threshold")
-    parser.add_argument(
-        "--level",
-        type=_finite,
-        default=LEVEL,
-        metavar="X",
-        help="largest probability of a false alarm, for a batch like the test set (default 0.01); "
-        "half of it for the rejections, half for the distances of all classes together",
-    )
-    parser.add_argument(
-        "--compare",
-        default="none",
-        metavar="NAME",
-        help="what pictures of the same path are compared with: test, reject, or a recorded "
-        "batch's name or id; default: none",
-    )
-    parser.add_argument(
-        "--record",
-        action="store_true",
-        help="keep the batch in WORKSPACE/batches, for the Monitor page and for comparisons",
-    )
-    parser.add_argument("--name", help="name of the batch; default: the name of its folder or file")
-    parser.add_argument(
-        "--time",
-        metavar="WHEN",
-        help="when the pictures were taken, as 2026-03-31 or 2026-03-31T06:00; default: now",
-    )
-    parser.add_argument(
-        "--fail-on-drift",
-        action="store_true",
-        help="exit code 5 when the batch raises an alarm",
-    )
-    _add(parser, "--json", "--device")
