@@ -39,7 +39,7 @@ def _show_workspace(workspace: Workspace) -> None:
     if workspace.settings.description:
         st.caption(plain(workspace.settings.description))
     show_notice(workspace)
-    job = jobs.extraction(workspace)
+    job = jobs.find("extraction", workspace)
     if job is not None and job.is_running:
         show_extraction(job, can_stop=True)
         return

@@ -24,6 +24,7 @@ from openmax_core.activations.activations import KEY, WRITING, Activations, writ
 from openmax_core.activations.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 from openmax_core.errors import ActivationsError
 from openmax_core.pictures.folders import PictureFiles
+from openmax_core.support.codec import found_object
 from openmax_core.support.files import KEY_LENGTH, fingerprint
 
 UNFINISHED, LOCK = ".unfinished-", ".lock"
@@ -204,8 +205,5 @@ def identities(files: PictureFiles) -> list[Identity]:
 
 
 def _read_key(folder: Path) -> dict[str, Any]:
-    try:
-        key = json.loads((folder / KEY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return key if isinstance(key, dict) and "created" in key else {}
+    key = found_object(folder / KEY)
+    return key if "created" in key else {}

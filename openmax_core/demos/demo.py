@@ -23,6 +23,7 @@ import platformdirs
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.network.onnx_export import keep
 from openmax_core.network.spec import NamedClassifier
+from openmax_core.support.codec import found_object
 from openmax_core.support.files import (
     fingerprint,
     new_folder,
@@ -106,7 +107,7 @@ def open_demo(demo: Demo, assets: Path = ASSETS, folder: Path | None = None) -> 
     folder = folder or demo.folder
     try:
         made_of = demo.made_of(assets)
-        noted, is_whole = _noted(folder), (folder / FILE_NAME).exists()
+        noted, is_whole = found_object(folder / NOTE), (folder / FILE_NAME).exists()
         if not noted and not is_whole:
             _make(demo, assets, folder, made_of)
         elif noted != made_of or not is_whole:
@@ -152,8 +153,8 @@ def _update(
             prefix=MAKING, dir=folder.parent, ignore_cleanup_errors=True
         ) as name:
             demo.write_pictures(assets, made := Path(name))
-            if _noted(folder) == made_of:  # another process was faster, and may extract by now
-                return
+            if found_object(folder / NOTE) == made_of:
+                return  # another process was faster, and may extract by now
             written = sorted(made.iterdir())
             (replaced := made / ".replaced").mkdir()
             for path in written:
@@ -190,15 +191,6 @@ def _bring_network(demo: Demo, assets: Path, folder: Path) -> None:
     exported = exported_network(demo, assets)
     if exported.is_file() and not (copy := folder / exported.name).exists():
         keep(exported.read_bytes(), (copy,), own)
-
-
-def _noted(folder: Path) -> dict[str, Any]:
-    """What a demo was made of; empty where it does not say."""
-    try:
-        values = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}
 
 
 def _note(folder: Path, made_of: dict[str, str]) -> None:

@@ -33,6 +33,7 @@ from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, in_parallel
+from openmax_core.support.codec import found_object
 from openmax_core.support.files import fingerprint, modified, new_folder
 from openmax_core.tradeoff.binned import CountedCurve, ScoreCounts, score_edges
 from openmax_core.tradeoff.curve import KINDS
@@ -260,7 +261,5 @@ def _sample(folder: Path) -> Activations:
 
 
 def _stores(folder: Path) -> list[str]:
-    try:
-        return [str(name) for name in json.loads((folder / KEY).read_text("utf-8"))["stores"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ["gone"]
+    stores = found_object(folder / KEY).get("stores")
+    return [str(name) for name in stores] if isinstance(stores, list) else ["gone"]

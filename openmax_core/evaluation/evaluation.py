@@ -8,9 +8,8 @@ import numpy as np
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
-from openmax_core.evaluation.counting import FITTED_SET, REJECT_SET, TEST_SET, Counted
-from openmax_core.methods.openmax import Decisions, OpenMax
-from openmax_core.support.arrays import Int
+from openmax_core.evaluation.counting import Counted
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.objectives import MostRejected, Objective
@@ -44,6 +43,30 @@ class Evaluation:
     calibrated_on: str
     data: str
     counted: Counted | None = None
+
+    @classmethod
+    def of(
+        cls,
+        openmax: OpenMax,
+        train: Activations,
+        test: Activations,
+        reject: Activations | None,
+        calibrated_on: str,
+        data: str,
+        counted: Counted | None = None,
+    ) -> Evaluation:
+        """Score test and reject set with a method that is fitted; arguments as the attributes."""
+        unknown = np.empty((0, openmax.n_classes)) if reject is None else reject.logits
+        tested, rejected = openmax.decide(test.logits), openmax.decide(unknown)
+        curve = TradeoffCurve(
+            tested.scores,
+            tested.predictions,
+            test.labels,
+            rejected.scores,
+            rejected.predictions,
+            openmax.n_classes,
+        )
+        return cls(openmax, curve, train, test, reject, calibrated_on, data, counted)
 
     @property
     def overall(self) -> Curve:
@@ -149,33 +172,3 @@ class Evaluation:
             settings=self.openmax.settings_,
             data=self.data,
         )
-
-
-def curve_of(tested: Decisions, labels: Int, rejected: Decisions, n_classes: int) -> TradeoffCurve:
-    """Exact curve of decisions on test pictures with (N,) labels and on reject pictures."""
-    return TradeoffCurve(
-        tested.scores,
-        tested.predictions,
-        labels,
-        rejected.scores,
-        rejected.predictions,
-        n_classes,
-    )
-
-
-def evaluation_of_counts(counted: Counted, calibrated_on: str, data: str) -> Evaluation:
-    """Evaluation whose figures come from counts, and whose pictures are samples."""
-    openmax, samples = counted.openmax, counted.samples
-    test, reject = samples[TEST_SET], samples.get(REJECT_SET)
-    n_classes = openmax.n_classes
-    unknown = np.empty((0, n_classes)) if reject is None else reject.logits
-    return Evaluation(
-        openmax,
-        curve_of(openmax.decide(test.logits), test.labels, openmax.decide(unknown), n_classes),
-        samples[FITTED_SET],
-        test,
-        reject,
-        calibrated_on,
-        data,
-        counted,
-    )

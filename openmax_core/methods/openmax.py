@@ -368,12 +368,9 @@ class OpenMax:
     def probabilities_at(self, logits: ArrayLike, cdf: ArrayLike) -> Float:
         """(N, C + 1) probabilities that (N, C) logits would have with these (N, C) CDFs."""
         v = self.centred(np.asarray(self._check_logits(logits), dtype=np.float64))
-        weights = self.rank_weights()
-        ranked = top_ranked(v, len(weights))
-        weighted = np.zeros_like(v)
+        ranked = top_ranked(v, len(self.rank_weights()))
         own = np.take_along_axis(np.asarray(cdf, dtype=np.float64), ranked, axis=1)
-        np.put_along_axis(weighted, ranked, own * weights, axis=1)
-        return softmax(revised(v, weighted, self.settings_.unknown_from))
+        return self._reweighted(v, ranked, own)
 
     def rank_weights(self) -> Float:
         """(min(α, C),) float64 weights of the ranks 1, 2, …, the strength included."""
@@ -394,24 +391,21 @@ class OpenMax:
         """Steps 2 to 4 of the module's docstring, for one chunk."""
         v = self.centred(logits)
         weights = self.rank_weights()
-        n, n_classes = v.shape
         if self.settings_.weighting == "all":
             weighted = self.weibull_.cdf(self._all_distances(v)) * weights
+            return softmax(revised(v, weighted, self.settings_.unknown_from))
+        ranked = top_ranked(v, len(weights))
+        if len(weights) == self.n_classes:
+            to_ranked = np.take_along_axis(self._all_distances(v), ranked, axis=1)
         else:
-            ranked = top_ranked(v, len(weights))
-            if len(weights) == n_classes:
-                to_ranked = np.take_along_axis(self._all_distances(v), ranked, axis=1)
-            else:
-                to_ranked = np.stack(
-                    [
-                        self.distance_between(v, self.means_[ranked[:, i]])
-                        for i in range(len(weights))
-                    ],
-                    axis=1,
-                )
-            weighted = np.zeros((n, n_classes))
-            cdf = self.weibull_.cdf(to_ranked, ranked)
-            np.put_along_axis(weighted, ranked, cdf * weights, axis=1)
+            by_rank = [self.distance_between(v, self.means_[classes]) for classes in ranked.T]
+            to_ranked = np.stack(by_rank, axis=1)
+        return self._reweighted(v, ranked, self.weibull_.cdf(to_ranked, ranked))
+
+    def _reweighted(self, v: Float, ranked: NDArray[np.intp], cdf: Float) -> Float:
+        """Probabilities of (N, C) vectors with the CDFs of their ranked classes, both (N, α)."""
+        weighted = np.zeros_like(v)
+        np.put_along_axis(weighted, ranked, cdf * self.rank_weights(), axis=1)
         return softmax(revised(v, weighted, self.settings_.unknown_from))
 
     def _all_distances(self, v: Float) -> Float:

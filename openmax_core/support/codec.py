@@ -67,6 +67,15 @@ def read_json(path: Path) -> Any:
         raise OpenMaxError(str(error)) from error
 
 
+def found_object(path: Path) -> dict[str, Any]:
+    """Entries of the object in a JSON file; empty where there is none that can be read."""
+    try:
+        values = read_json(path)
+    except OpenMaxError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
 def plain(value: Any) -> Any:
     """Values for JSON: null for NaN, lists for tuples and arrays, objects for dataclasses."""
     if is_dataclass(value) and not isinstance(value, type):

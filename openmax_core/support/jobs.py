@@ -18,7 +18,7 @@ class CancelledError(Exception):
 
 
 class Job(Generic[Progress, Result]):
-    """One piece of work in a thread of its own.
+    """One piece of work in a thread of its own, which begins at once.
 
     Parameters
     ----------
@@ -28,20 +28,16 @@ class Job(Generic[Progress, Result]):
 
     def __init__(self, work: Callable[[Callable[[Progress], None]], Result]) -> None:
         self.progress: Progress | None = None
-        self._work = work
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._cancelled = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self) -> Job[Progress, Result]:
-        """Begin; returns itself."""
+        # The thread alone holds the work: what that holds is not kept beside the result.
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
-        return self
 
     @property
     def is_running(self) -> bool:
-        """Begun and not yet ended."""
+        """Not yet ended."""
         return self._thread.is_alive()
 
     def cancel(self) -> None:
@@ -84,9 +80,7 @@ class Job(Generic[Progress, Result]):
             raise OpenMaxError(self.problem or "the work was cancelled") from self._error
         return self._result  # type: ignore[return-value]
 
-    def _run(self) -> None:
-        work = self._work
-        del self._work  # what it holds is not kept beside the result
+    def _run(self, work: Callable[[Callable[[Progress], None]], Result]) -> None:
         try:
             self._result = work(self._report)
         except BaseException as error:  # kept for whoever asks for the result

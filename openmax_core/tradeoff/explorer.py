@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
-from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS, Interval, share_interval
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, Interval, share_interval
+from openmax_core.tradeoff.sweep import sweep_table
 
 MOST_POINTS = 4000
 MOST_POSITIONS = 1000
@@ -80,11 +81,7 @@ def explorer_data(
     """
     positions = slider_positions(score_range)
     corners = curve.drawn_thresholds(MOST_POINTS - len(positions))
-    outcomes = curve.outcomes(np.union1d(positions, corners))
-    bounds = INTERVALS[interval]
-    test_low, test_high = bounds(outcomes.correct, curve.n_test)
-    n_rejected = curve.n_reject - outcomes.accepted_unknown
-    reject_low, reject_high = bounds(n_rejected, curve.n_reject)
+    table = sweep_table(curve, np.union1d(positions, corners), interval)
     edges = np.linspace(*score_range, N_BINS + 1)
     confusions = confusions_at(pictures, positions)
     test_histogram, reject_histogram = curve.histograms(edges)
@@ -95,14 +92,14 @@ def explorer_data(
         "interval": interval,
         "is_exact": len(corners) == len(curve.thresholds),
         "positions": _packed(positions, "<f8"),
-        "thresholds": _packed(outcomes.thresholds, "<f8"),
-        "correct": _packed(outcomes.correct, "<u4"),
-        "wrong": _packed(outcomes.wrong, "<u4"),
-        "accepted": _packed(outcomes.accepted_unknown, "<u4"),
-        "test_low": _packed(test_low, "<f8"),
-        "test_high": _packed(test_high, "<f8"),
-        "reject_low": _packed(reject_low, "<f8"),
-        "reject_high": _packed(reject_high, "<f8"),
+        "thresholds": _packed(table["threshold"], "<f8"),
+        "correct": _packed(table["correct"], "<u4"),
+        "wrong": _packed(table["wrong"], "<u4"),
+        "accepted": _packed(table["accepted_unknown"], "<u4"),
+        "test_low": _packed(table["test_low"], "<f8"),
+        "test_high": _packed(table["test_high"], "<f8"),
+        "reject_low": _packed(table["reject_low"], "<f8"),
+        "reject_high": _packed(table["reject_high"], "<f8"),
         "edges": _packed(edges, "<f8"),
         "test_histogram": _packed(test_histogram, "<u4"),
         "reject_histogram": _packed(reject_histogram, "<u4"),
@@ -184,7 +181,7 @@ def _counts_of(curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: F
     return counts
 
 
-def _packed(values: NDArray[Any], kind: str) -> str:
+def _packed(values: ArrayLike, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")
 
 

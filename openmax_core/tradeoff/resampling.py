@@ -48,13 +48,10 @@ class Spread:
     ----------
     thresholds : (R,) float64, ascending, of the resamples in which the constraint can be met
     n_resamples : int
-    is_thinned : bool
-        The choice was among a part of the thresholds, because there are many.
     """
 
     thresholds: Float
     n_resamples: int
-    is_thinned: bool
 
     @property
     def n_infeasible(self) -> int:
@@ -114,11 +111,7 @@ def bootstrap_choices(
     feasible = np.take_along_axis(objective.feasible(resampled), chosen[:, None], axis=1)[:, 0]
     # As short as the chosen threshold itself is made, so that both can be compared.
     shortened = curve.decimals(counted.thresholds[chosen[feasible]])
-    return Spread(
-        np.sort(np.array(shortened, dtype=np.float64)),
-        n_resamples,
-        len(counted.thresholds) < len(curve.thresholds),
-    )
+    return Spread(np.sort(np.array(shortened, dtype=np.float64)), n_resamples)
 
 
 def _halves(curve: Curve, seed: int) -> tuple[Curve, Curve]:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -240,7 +240,10 @@ def _phase(
             if len(labels) == 1 and not run.from_backbone:
                 continue  # batch normalisation has no statistics of one picture
             optimiser.zero_grad()
-            loss = torch.nn.functional.cross_entropy(_logits(run.network(images)), labels)
+            output = run.network(images)
+            # GoogLeNet and Inception give auxiliary logits beside them in training.
+            logits = output.logits if hasattr(output, "logits") else output
+            loss = torch.nn.functional.cross_entropy(logits, labels)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             losses.append(loss.item())
@@ -292,12 +295,6 @@ def _evaluate(run: _Run) -> tuple[float, float]:
             losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
             n_right += int((logits.argmax(dim=1) == labels).sum())
     return losses / len(run.held_out_rows), n_right / len(run.held_out_rows)
-
-
-def _logits(output: Any) -> torch.Tensor:
-    """Logits alone: GoogLeNet and Inception give auxiliary ones beside them in training."""
-    logits: torch.Tensor = output.logits if hasattr(output, "logits") else output
-    return logits
 
 
 def _write_weights(

@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-import numpy as np
-
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.errors import ActivationsError, FitError, WorkspaceError
-from openmax_core.evaluation.counting import Report, count
-from openmax_core.evaluation.evaluation import Evaluation, curve_of, evaluation_of_counts
+from openmax_core.evaluation.counting import FITTED_SET, REJECT_SET, TEST_SET, Report, count
+from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.files import fingerprint
 from openmax_core.workspace.sets import StoredSets
@@ -35,12 +33,12 @@ def by_activations(sets: StoredSets, openmax: OpenMax) -> Evaluation:
     train, test = sets.required(calibrated_on), sets.required("test")
     reject = sets.required("reject") if "reject" in sets.pictures.splits else None
     used = {calibrated_on: train, "test": test}
-    unknown = np.empty((0, len(classes)), dtype=np.float32)
     if reject is not None:
-        used["reject"], unknown = reject, reject.logits
+        used["reject"] = reject
+    data = fingerprint([item.key["store"] for item in used.values()])
     try:
         openmax.fit(train.logits, train.labels, classes)
-        tested, rejected = openmax.decide(test.logits), openmax.decide(unknown)
+        return Evaluation.of(openmax, train, test, reject, calibrated_on, data)
     except (FitError, ActivationsError) as error:
         for split, activations in used.items():
             if (path := activations.first_not_finite()) is not None:
@@ -49,9 +47,6 @@ def by_activations(sets: StoredSets, openmax: OpenMax) -> Evaluation:
                     f"{sets.store.newest(split)} and run the extraction again"
                 ) from error
         raise
-    curve = curve_of(tested, test.labels, rejected, len(classes))
-    data = fingerprint([item.key["store"] for item in used.values()])
-    return Evaluation(openmax, curve, train, test, reject, calibrated_on, data)
 
 
 def by_counts(
@@ -73,4 +68,6 @@ def by_counts(
         except ActivationsError as error:  # good for now; the next opening counts again
             logging.getLogger(__name__).warning("counts are not kept: %s", error)
     data = fingerprint([split.key["store"] for split in stored.values()])
-    return evaluation_of_counts(counted, sets.pictures.calibration_split, data)
+    samples, split = counted.samples, sets.pictures.calibration_split
+    train, test, reject = samples[FITTED_SET], samples[TEST_SET], samples.get(REJECT_SET)
+    return Evaluation.of(counted.openmax, train, test, reject, split, data, counted)

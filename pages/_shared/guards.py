@@ -81,7 +81,7 @@ def _require_activations(workspace: Workspace) -> None:
         missing = [split for split in workspace.pictures.splits if not workspace.stored.has(split)]
     except OpenMaxError as error:
         _stop(error)
-    job = jobs.extraction(workspace)
+    job = jobs.find("extraction", workspace)
     if job is not None and job.is_running:
         show_extraction(job, has_figures=not missing)
         if missing:

@@ -50,12 +50,7 @@ def run_network(
         start.freeze_imports()
         return result
 
-    return Job(done).start()
-
-
-def extraction(item: Workspace) -> ExtractionJob | None:
-    """Return the extraction that runs or ran last on a workspace."""
-    return find("extraction", item)
+    return Job(done)
 
 
 def start_extraction(item: Workspace) -> None:

@@ -31,21 +31,20 @@ KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
 }
 
 
-def set_workspace(workspace: Workspace | None, problem: str = "") -> None:
+def set_workspace(found: Workspace | str) -> None:
     """Make a workspace the session's, or say why there is none."""
-    st.session_state["open_workspace"] = workspace
-    st.session_state["workspace_problem"] = problem
+    st.session_state["open_workspace"] = found
 
 
 def workspace() -> Workspace | None:
     """Return the session's workspace; None if it cannot be opened."""
-    found: Workspace | None = st.session_state.get("open_workspace")
-    return found
+    found: Workspace | str = st.session_state.get("open_workspace", "")
+    return None if isinstance(found, str) else found
 
 
 def workspace_problem() -> str:
     """Say why there is no workspace."""
-    return str(st.session_state.get("workspace_problem", ""))
+    return str(st.session_state.get("open_workspace", ""))
 
 
 def is_demo(item: Workspace) -> bool:
@@ -131,8 +130,7 @@ def counting(item: Workspace, preset: str, overrides: dict[str, Any]) -> Countin
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
 def _counting(item: Workspace, preset: str, settings: MethodSettings) -> CountingJob:
     opened, values = Workspace.open(item.folder), settings.to_dict()
-    job: CountingJob = Job(lambda report: opened.evaluate(preset, report=report, **values))
-    return job.start()
+    return Job(lambda report: opened.evaluate(preset, report=report, **values))
 
 
 @st.cache_data(show_spinner=False, max_entries=100, hash_funcs=KEYS)

@@ -38,7 +38,7 @@ def _choose_workspace() -> None:
     if (opened := st.session_state.get("opened_folder")) is not None:
         folders.append(opened)
     if not folders:
-        state.set_workspace(None, "There is no workspace under the allowed folders.")
+        state.set_workspace("There is no workspace under the allowed folders.")
         return
     named = workspace_names(dict.fromkeys(folders), demos)
     if (wanted := st.session_state.pop("show_folder", None)) is not None:
@@ -51,7 +51,7 @@ def _choose_workspace() -> None:
         start.prepare(named[name])
         state.set_workspace(start.roots().open(named[name]))
     except OpenMaxError as error:
-        state.set_workspace(None, str(error))
+        state.set_workspace(str(error))
     _take_defaults()
 
 

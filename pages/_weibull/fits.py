@@ -48,5 +48,4 @@ def _health(evaluation: Evaluation, _measured: ClassDistances) -> Health:
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
 def _fit_job(evaluation: Evaluation) -> FitJob:
     openmax = evaluation.openmax
-    job: FitJob = Job(lambda report: simulate_goodness(openmax.weibull_, openmax.tails_, report))
-    return job.start()
+    return Job(lambda report: simulate_goodness(openmax.weibull_, openmax.tails_, report))

@@ -79,8 +79,7 @@ def _asked(evaluation: Evaluation, floor: float) -> tuple[Any, float]:
 
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
 def _compare(evaluation: Evaluation, floor: float) -> SensitivityJob:
-    job: SensitivityJob = Job(lambda report: measure_sensitivity(evaluation, floor, report=report))
-    return job.start()
+    return Job(lambda report: measure_sensitivity(evaluation, floor, report=report))
 
 
 def _show_result(result: Sensitivity) -> None:

@@ -202,7 +202,7 @@ def test_a_cancelled_job_goes_on_where_it_ended(
         workspace.extract("cpu", progress=tell)
 
     cancelled = threading.Event()
-    job: Job[Progress, None] = Job(work).start()
+    job: Job[Progress, None] = Job(work)
     assert reached.wait(SECONDS)
     job.cancel()
     cancelled.set()
@@ -273,7 +273,6 @@ def test_what_changes_while_a_run_waits_is_seen(workspace: Workspace) -> None:
     job: Job[None, ExtractionReport]
     with workspace.stored.store.locked():
         job = Job(lambda report: Workspace.open(workspace.folder).extract("cpu", progress=tell))
-        job.start()
         assert release.wait(SECONDS)
     assert job.result(SECONDS).n_run["test"] == 2 * N_TEST + 1
     assert workspace.status("test").is_current

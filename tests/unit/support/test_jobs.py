@@ -16,7 +16,7 @@ LONG = 30.0  # seconds after which a test has failed
 
 
 def test_the_result_is_what_the_work_returned() -> None:
-    job: Job[int, str] = Job(lambda report: "done").start()
+    job: Job[int, str] = Job(lambda report: "done")
     assert job.result(LONG) == "done"
     assert not job.is_running
     assert (job.problem, job.progress) == (None, None)
@@ -32,16 +32,14 @@ def test_the_work_runs_beside_its_caller_until_it_ends() -> None:
 
     job: Job[int, int] = Job(work)
     states = [job.is_running]
-    assert job.start() is job
-    states.append(job.is_running)
     go_on.set()
     assert job.result(LONG) != caller
-    assert [*states, job.is_running] == [False, True, False]
+    assert [*states, job.is_running] == [True, False]
 
 
 def test_a_result_that_is_not_there_in_time_is_a_timeout() -> None:
     go_on = threading.Event()
-    job: Job[int, bool] = Job(lambda report: go_on.wait(LONG)).start()
+    job: Job[int, bool] = Job(lambda report: go_on.wait(LONG))
     with pytest.raises(TimeoutError, match="still running"):
         job.result(0.01)
     go_on.set()
@@ -49,9 +47,10 @@ def test_a_result_that_is_not_there_in_time_is_a_timeout() -> None:
 
 
 def test_the_latest_progress_is_seen_while_it_runs() -> None:
-    reported, go_on = threading.Event(), threading.Event()
+    begin, reported, go_on = threading.Event(), threading.Event(), threading.Event()
 
     def work(report: Callable[[int], None]) -> None:
+        assert begin.wait(LONG)
         report(1)
         report(2)
         reported.set()
@@ -60,7 +59,7 @@ def test_the_latest_progress_is_seen_while_it_runs() -> None:
 
     job: Job[int, None] = Job(work)
     seen = [job.progress]
-    job.start()
+    begin.set()
     assert reported.wait(LONG)
     seen.append(job.progress)
     go_on.set()
@@ -72,7 +71,7 @@ def test_an_error_of_ours_is_given_in_its_own_words(capfd: pytest.CaptureFixture
     def work(report: Callable[[int], None]) -> None:
         raise ActivationsError("the disk is full")
 
-    job: Job[int, None] = Job(work).start()
+    job: Job[int, None] = Job(work)
     with pytest.raises(OpenMaxError, match=r"^the disk is full$") as caught:
         job.result(LONG)
     assert isinstance(caught.value.__cause__, ActivationsError)
@@ -87,7 +86,7 @@ def test_an_unexpected_error_names_its_kind_and_is_traced(
     def work(report: Callable[[int], None]) -> None:
         raise error
 
-    job: Job[int, None] = Job(work).start()
+    job: Job[int, None] = Job(work)
     with pytest.raises(OpenMaxError, match=f"unexpected {type(error).__name__}: {error}"):
         job.result(LONG)
     assert job.problem == f"unexpected {type(error).__name__}: {error}"
@@ -105,7 +104,7 @@ def test_work_that_is_cancelled_stops_at_its_next_progress() -> None:
             started.set()
             assert go_on.wait(LONG)
 
-    job: Job[int, None] = Job(work).start()
+    job: Job[int, None] = Job(work)
     assert started.wait(LONG)
     assert not job.is_cancelled
     job.cancel()
@@ -120,7 +119,7 @@ def test_work_that_is_cancelled_stops_at_its_next_progress() -> None:
 def test_work_that_ends_before_it_sees_the_wish_has_its_result(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    job: Job[int, str] = Job(lambda report: "done").start()
+    job: Job[int, str] = Job(lambda report: "done")
     assert job.result(LONG) == "done"
     job.cancel()
     assert job.has_result
@@ -142,7 +141,7 @@ def test_a_job_that_failed_holds_nothing_of_what_it_worked_on() -> None:
         except ValueError as error:
             raise OpenMaxError("failed") from error
 
-    job: Job[int, None] = Job(work).start()
+    job: Job[int, None] = Job(work)
     with pytest.raises(OpenMaxError, match="failed"):
         job.result(LONG)
     gc.collect()

@@ -311,7 +311,6 @@ def test_resamples_choose_among_the_thresholds_of_the_curve(sets, want):
     assert np.isin(spread.thresholds, shortest_of(curve)).all()
     assert (np.diff(spread.thresholds) >= 0).all()
     assert spread.n_resamples == 20 == len(spread.thresholds) + spread.n_infeasible
-    assert not spread.is_thinned
 
 
 def test_there_are_two_hundred_resamples_unless_told():
@@ -378,15 +377,15 @@ def curve_of(n_scores: int) -> TradeoffCurve:
 
 
 def test_up_to_four_thousand_thresholds_are_all_chosen_among():
-    spread = bootstrap_choices(curve_of(MOST_THRESHOLDS - 1), MostRejected(0.9), 5)
-    assert len(curve_of(MOST_THRESHOLDS - 1).thresholds) == MOST_THRESHOLDS == 4000
-    assert not spread.is_thinned
+    curve = curve_of(MOST_THRESHOLDS - 1)
+    assert len(curve.thresholds) == MOST_THRESHOLDS == 4000
+    assert resampled(curve, 5).correct.shape[1] == MOST_THRESHOLDS
 
 
 def test_of_more_thresholds_a_part_is_chosen_among():
     curve = curve_of(20_000)
     spread = bootstrap_choices(curve, MostRejected(0.9), 50)
-    assert spread.is_thinned
+    assert resampled(curve, 3).correct.shape[1] < len(curve.thresholds)
     assert np.isin(spread.thresholds, shortest_of(curve)).all()
     low, high = spread.quantiles(0.0, 1.0)
     chosen = curve.best(0.9).threshold
@@ -402,7 +401,7 @@ def test_many_pictures_are_counted_at_few_thresholds():
 
 
 def test_quantiles_are_thresholds_that_were_chosen():
-    spread = Spread(np.array([0.1, 0.2, 0.2, 0.7, 0.9]), 6, False)
+    spread = Spread(np.array([0.1, 0.2, 0.2, 0.7, 0.9]), 6)
     assert spread.quantiles(0.0, 0.25, 0.5, 0.74, 0.76, 1.0) == [0.1, 0.2, 0.2, 0.7, 0.7, 0.9]
     assert spread.quantiles() == []
     assert spread.n_infeasible == 1
