@@ -36,12 +36,12 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the batch "
         "has drifted. The command also reads files with logits: `openmax monitor --help`."
     )
-    job = jobs.find("monitor", workspace)  # of whoever began it
+    job = _job(workspace)
     if job is not None and job.is_running:
         show_job(job, "Scoring the batch", "pictures")
         return
-    if job is not None and st.session_state.get(OWN_JOB) is job:
-        if st.session_state.get(TO_SELECT) is job:
+    if job is not None and _is_noted(job, OWN_JOB):
+        if _is_noted(job, TO_SELECT):
             st.rerun()  # it ended while the page was drawn, after the records had been read
         if job.problem:
             show_error(job.problem)
@@ -115,10 +115,19 @@ def _begin(workspace: Workspace, choice: Choice, folder: str, name: str, compare
     st.rerun()
 
 
+def _job(workspace: Workspace) -> MonitorJob | None:
+    """Return the batch that is under way or was the last, whoever started it."""
+    return jobs.find("monitor", workspace)
+
+
+def _is_noted(job: MonitorJob, name: str) -> bool:
+    return st.session_state.get(name) is job
+
+
 def select_own(workspace: Workspace) -> None:
     """Show the batch that this visitor had scored, once it is recorded."""
-    job = jobs.find("monitor", workspace)
-    if job is not None and st.session_state.get(TO_SELECT) is job and not job.is_running:
+    job = _job(workspace)
+    if job is not None and _is_noted(job, TO_SELECT) and not job.is_running:
         del st.session_state[TO_SELECT]
         if job.has_result:
             st.session_state["batch"] = job.result().id
