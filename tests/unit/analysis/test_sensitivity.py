@@ -168,7 +168,6 @@ def test_it_tells_how_far_it_is_and_can_be_stopped():
         lambda report: measure_sensitivity(evaluation, 0.6, report)
     )
     job.cancel()
-    job
     job._thread.join()
     assert not job.has_result
     assert job.problem is None
