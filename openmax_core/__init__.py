@@ -24,7 +24,11 @@ The rooms, from the top down; each imports only from those below it (``make lint
 ``torch`` is imported only when a network runs.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime reports to its maker, from its import on, unless this is set.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.openmax import OpenMax

@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import anyio
 import numpy as np
-import onnxruntime
 import uvicorn
 from fastapi import FastAPI, File, HTTPException, UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -44,6 +43,8 @@ class ExportedClassifier:
     """An exported ONNX file in ONNX Runtime; may be used by many threads at once."""
 
     def __init__(self, path: Path) -> None:
+        import onnxruntime  # after openmax_core, which keeps it from reporting to its maker
+
         try:
             # Its bytes: a file that names others beside it is refused.
             self.session = onnxruntime.InferenceSession(
