@@ -1,24 +1,35 @@
-"""The dashboard's entry: page set-up, page registry, and the sidebar's workspace and method."""
+"""The dashboard's entry: the server, and what it runs for every visitor."""
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages._shared.registry import name_of, navigate, routed
-from pages._shared.start import ASSETS, freeze_imports, keep_uploads_in_memory
-from pages._shell import sidebar, tour
+from pages._shell.server import lifespan, middleware
 
-st.set_page_config(
-    page_title="OpenMax",
-    page_icon=str(ASSETS / "icon.svg"),
-    layout="wide",
-    initial_sidebar_state="expanded",
-    menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
-)
-st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.svg"))
-st.html(ASSETS / "style.css")
-freeze_imports()
-keep_uploads_in_memory()
-page = navigate()
-sidebar.show()
-with routed():
-    tour.show(name_of(page))
-    page.run()
+
+def main() -> None:
+    """Set the page up, register all pages, draw the sidebar and the page that was asked for."""
+    from pages._shared.registry import name_of, navigate, routed
+    from pages._shared.start import ASSETS, freeze_imports
+    from pages._shell import sidebar, tour
+
+    st.set_page_config(
+        page_title="OpenMax",
+        page_icon=str(ASSETS / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="expanded",
+        menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
+    )
+    st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.svg"))
+    st.html(ASSETS / "style.css")
+    freeze_imports()
+    page = navigate()
+    sidebar.show()
+    with routed():
+        tour.show(name_of(page))
+        page.run()
+
+
+if get_script_run_ctx(suppress_warning=True) is None:  # the server starts
+    app = st.App(__file__, lifespan=lifespan, middleware=middleware)
+else:  # a visitor looks at a page
+    main()

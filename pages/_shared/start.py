@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
-from starlette.formparsers import MultiPartParser
 
 from openmax_core.demos.catalogue import DEMOS
 from openmax_core.demos.demo import Demo, can_be_made, open_demo
@@ -21,7 +20,6 @@ from openmax_core.workspace.workspace import Workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"
 WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"
-MOST_IN_MEMORY = 128 << 20  # bytes of one file, more than the server takes
 
 
 @st.cache_resource(show_spinner=False)
@@ -70,11 +68,6 @@ def roots() -> AllowedRoots:
 def found_workspaces() -> list[Path]:
     """Workspace folders under the roots, looked for at most every 30 seconds."""
     return roots().find()
-
-
-def keep_uploads_in_memory() -> None:
-    """Receive what visitors send without the temporary file that the server would write it to."""
-    MultiPartParser.spool_max_size = MOST_IN_MEMORY
 
 
 def freeze_imports() -> None:

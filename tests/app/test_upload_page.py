@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import zipfile
-from collections.abc import AsyncGenerator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from starlette.datastructures import Headers, UploadFile
-from starlette.formparsers import MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 
@@ -415,23 +411,6 @@ def test_streamlit_keeps_nothing_of_what_was_sent(managers, upload):
     upload()
     assert managers
     assert [files for manager in managers for files in manager.file_storage.values() if files] == []
-
-
-@pytest.mark.parametrize("size", [10, 3_000_000])
-def test_what_is_sent_is_received_in_memory_and_not_in_a_temporary_file(visit, size):
-    visit()
-    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
-
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield head + bytes(size) + b"\r\n--x--\r\n"
-
-    headers = Headers({"content-type": "multipart/form-data; boundary=x"})
-    with ThreadPoolExecutor() as elsewhere:  # a browser's tests have a loop running in this one
-        form = elsewhere.submit(asyncio.run, MultiPartParser(headers, stream()).parse()).result()
-    received = form["file"]
-    assert isinstance(received, UploadFile)
-    assert received.size == size
-    assert not received.file._rolled  # type: ignore[attr-defined]
 
 
 def test_a_picture_that_is_taken_away_is_forgotten(upload):
