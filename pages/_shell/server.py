@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.server_util import get_url
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
@@ -95,7 +96,9 @@ def _upload_refusal(path: str) -> tuple[int, str] | None:
 
 def _held() -> dict[str, int]:
     """Bytes that the server holds of each session."""
-    storage = Runtime.instance().uploaded_file_mgr.file_storage
+    manager = Runtime.instance().uploaded_file_mgr
+    assert isinstance(manager, MemoryUploadedFileManager)
+    storage = manager.file_storage
     return {
         session: sum(len(file.data) for file in list(files.values()))
         for session, files in list(storage.items())
