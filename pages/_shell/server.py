@@ -97,7 +97,8 @@ def _upload_refusal(path: str) -> tuple[int, str] | None:
 def _held() -> dict[str, int]:
     """Bytes that the server holds of each session."""
     manager = Runtime.instance().uploaded_file_mgr
-    assert isinstance(manager, MemoryUploadedFileManager)
+    if not isinstance(manager, MemoryUploadedFileManager):
+        return {}
     storage = manager.file_storage
     return {
         session: sum(len(file.data) for file in list(files.values()))
