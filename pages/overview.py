@@ -164,7 +164,8 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
     classifier = workspace.settings.classifier
     transform = workspace.settings.transform
     st.caption(
-        f"Network {classifier.architecture}, weights {plain(classifier.weights or 'none')} · "
+        f"Network {plain(classifier.architecture)}, "
+        f"weights {plain(classifier.weights or 'none')} · "
         f"resized to {transform.resize} ({transform.interpolation}), cropped to {transform.crop} · "
         f"workspace {plain(str(workspace.folder))}"
     )

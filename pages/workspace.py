@@ -33,7 +33,7 @@ def main() -> None:
 def _show_workspace(workspace: Workspace) -> None:
     classifier = workspace.settings.classifier
     st.markdown(
-        f"**{plain(workspace.settings.name)}** · {classifier.architecture} · "
+        f"**{plain(workspace.settings.name)}** · {plain(classifier.architecture)} · "
         f"{len(workspace.classes)} classes · {plain(str(workspace.folder))}"
     )
     if workspace.settings.description:

@@ -12,7 +12,7 @@ from openmax_core.demos.catalogue import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.methods.settings import PRESETS, MethodSettings
+from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS, MethodSettings
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
@@ -59,7 +59,8 @@ def has_tour(item: Workspace) -> bool:
 
 def method() -> tuple[str, dict[str, Any]]:
     """Return preset and the settings that differ from it."""
-    preset = st.session_state["method"]
+    first = st.session_state.get("first_method", {}).get("method", DEFAULT_PRESET)
+    preset = st.session_state.get("method", first)  # a page may be drawn before the sidebar
     names = ("tail_size",) if PRESETS[preset].weighting == "all" else OVERRIDABLE
     values = {name: st.session_state.get(name) for name in names}
     return preset, {name: value for name, value in values.items() if value is not None}

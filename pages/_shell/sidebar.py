@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
@@ -113,7 +116,7 @@ def _choose_settings(preset: str) -> None:
         value=first.get("tail_size"),
         placeholder=f"{standard.tail_in_words} (preset)",
         key="tail_size",
-        bind="query-params",
+        bind=_binding("tail_size"),
         help="The Weibull of each class is fitted to its η largest distances.",
     )
     if standard.weighting != "all":
@@ -124,6 +127,15 @@ def _choose_settings(preset: str) -> None:
             value=first.get("alpha_rank"),
             placeholder=f"{standard.alpha_rank} (preset)",
             key="alpha_rank",
-            bind="query-params",
+            bind=_binding("alpha_rank"),
             help="OpenMax reduces the logits of the α top-ranked classes.",
         )
+
+
+def _binding(name: str) -> Literal["query-params"] | None:
+    """Bind a whole number to the address; not where that holds inf, at which Streamlit fails."""
+    try:
+        is_infinite = math.isinf(float(st.query_params.get(name, "")))
+    except ValueError:
+        is_infinite = False
+    return None if is_infinite else "query-params"

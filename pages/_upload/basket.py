@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFile
 
 from openmax_core.network.engines import Engine
 from openmax_core.pictures.intake import Refused, Upload, take_in
@@ -53,11 +53,16 @@ def clear() -> None:
     _forget_answers()
 
 
-def received(sent: Sequence[UploadedFile]) -> list[Upload]:
-    """Move files out of the server's hands, which would keep them until the session ends."""
-    moved = [Upload(item.name, item.getvalue()) for item in sent]
+def received(sent: Sequence[UploadedFile | DeletedFile]) -> list[Upload]:
+    """Move files out of the server's hands, which would keep them until the session ends.
+
+    A second drop, made while the first is taken, comes together with the first one's files, which
+    are gone from there: they are passed over.
+    """
+    there = [item for item in sent if isinstance(item, UploadedFile)]
+    moved = [Upload(item.name, item.getvalue()) for item in there]
     context = get_script_run_ctx()
-    for item in sent:
+    for item in there:
         if context is not None and hasattr(context.uploaded_file_mgr, "remove_file"):
             context.uploaded_file_mgr.remove_file(context.session_id, item.file_id)
     return moved

@@ -91,8 +91,8 @@ def _photograph(key: str) -> None:
     photo = st.session_state[key]
     if photo is not None:
         st.session_state["camera_turn"] += 1
-        (upload,) = basket.received([photo])
-        basket.add([Upload(f"photo {st.session_state['camera_turn']}.jpg", upload.content)])
+        name = f"photo {st.session_state['camera_turn']}.jpg"
+        basket.add(Upload(name, upload.content) for upload in basket.received([photo]))
 
 
 def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from openmax_core.network.inference import Progress
 from openmax_core.workspace.workspace import Workspace
+from pages._shared.format import plain
 from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
 from tests.support.workspaces import make_workspace
 
@@ -311,3 +312,29 @@ def test_what_is_stored_is_not_called_unfinished(open_app, trees):
     app = open_app(trees.folder, "workspace")
     states = dict(app.dataframe[0].value[["set", "state"]].to_numpy().tolist())
     assert states["reject"] == "stored"
+
+
+@pytest.mark.parametrize("given", ["inf", "-inf", "nan", "1e999", "9" * 400, "-5", "0", "many"])
+@pytest.mark.parametrize("name", ["tail_size", "alpha_rank"])
+def test_an_odd_setting_in_the_address_is_left_out(open_app, trees, name, given):
+    standard = texts(open_app(trees.folder).metric)
+    assert texts(open_app(trees.folder, **{name: given}).metric) == standard
+
+
+@pytest.mark.parametrize("given", ["inf", "nan", "1e999", "9" * 400, "85", "most"])
+def test_an_odd_floor_in_the_address_is_left_out(open_app, trees, given):
+    app = open_app(trees.folder, "threshold", floor=given)
+    floor = next(item for item in app.number_input if item.label == "Test accuracy at least")
+    assert floor.value == trees.settings.defaults.min_test_accuracy
+
+
+def test_an_architecture_is_shown_as_text(open_app, trees):
+    """An image in Markdown would make every visitor's browser ask the host that it names."""
+    path = trees.folder / "workspace.toml"
+    odd = "![x](http://elsewhere.example/x.png)"
+    path.write_text(path.read_text().replace(trees.settings.classifier.architecture, odd))
+    for page in ("overview", "workspace"):
+        app = open_app(trees.folder, page)
+        shown = "".join(item.value for item in (*app.caption, *app.markdown))
+        assert odd not in shown
+    assert plain(odd) in shown  # on the Workspace page

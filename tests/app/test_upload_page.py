@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFile, UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from openmax_core.pictures.intake import MAX_FILES, Upload
 from openmax_core.prediction.answers import Answer, View
+from pages._upload import basket
 from tests.app.visitor import component, given, send_event, send_moved, texts
 from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits, make_workspace
@@ -481,3 +484,9 @@ def test_a_click_opens_a_picture_with_all_that_decided(upload, trees):
 def test_the_component_is_given_text_and_never_markup(upload):
     app = upload()
     assert "<" not in component(app, "cards").proto.json
+
+
+def test_files_of_a_drop_that_was_taken_already_are_passed_over():
+    new = UploadedFile(UploadedFileRec("2", "b.png", "image/png", b"two"), FileURLs())
+    assert basket.received([DeletedFile("1"), new]) == [Upload("b.png", b"two")]
+    assert basket.received([DeletedFile("1")]) == []
