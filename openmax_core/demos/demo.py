@@ -76,7 +76,8 @@ class Demo:
 
     def made_of(self, assets: Path) -> dict[str, str]:
         """Fingerprints of what is shipped for it; the weights are compared by themselves."""
-        settings = fingerprint(asdict(self.settings))
+        values = asdict(self.settings) | {"transform": self.settings.transform.to_dict()}
+        settings = fingerprint(values)
         return {"pictures": self.version(assets), "settings": settings}
 
 

@@ -2,8 +2,8 @@
 
 ``openmax export`` writes classifier, OpenMax and threshold into one file
 (:mod:`openmax_core.export.write`). Its metadata hold one JSON text under the key ``openmax``.
-Resizing and cropping are not in the file; :meth:`ExportDescription.prepare` does both as the
-library does.
+Decoding, resizing and cropping are not in the file; :meth:`ExportDescription.prepare` does them as
+the library does.
 
 Nothing here imports onnx, torch or pandas.
 
@@ -55,7 +55,8 @@ class ExportDescription:
     classes : tuple of C str
         Decision j is ``classes[j]``, −1 is rejected.
     transform : Transform
-        Resize and crop are the client's, see :meth:`prepare`; the rest is in the file.
+        Decoding (``exif``, ``alpha``), resize and crop are the client's, see :meth:`prepare`; the
+        rest is in the file.
     calibrated_on : str
         'train' or 'calibration'.
     operating_point : OperatingPoint
@@ -76,6 +77,7 @@ class ExportDescription:
             "format": FORMAT,
             "version": FORMAT_VERSION,
             **asdict(self),
+            "transform": self.transform.to_dict(),
             "operating_point": self.operating_point.to_dict(),
         }
 
@@ -132,5 +134,5 @@ class ExportDescription:
         PictureError
             The content is no picture, is damaged, or has too many pixels.
         """
-        pixels = self.transform.pixels(decode(source, name, max_pixels))
+        pixels = self.transform.pixels(decode(source, name, max_pixels, self.transform))
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))

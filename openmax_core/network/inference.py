@@ -194,7 +194,7 @@ def load_pixels(source: Source, transform: Transform) -> Loaded:
         return source
     try:
         most = MAX_UPLOAD_PIXELS if isinstance(source, bytes) else MAX_PIXELS
-        return transform.pixels(decode(source, max_pixels=most))
+        return transform.pixels(decode(source, max_pixels=most, transform=transform))
     except PictureError as error:
         name = "picture" if isinstance(source, bytes) else str(source)
         return str(error).removeprefix(f"{name}: ")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,7 @@ class NamedClassifier:
             "weights": self.weights_key,
             "architecture": classifier.architecture,
             "classes": list(classifier.classes),
-            "transform": asdict(self.transform),
+            "transform": self.transform.to_dict(),
             "precision": classifier.precision,
         }
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,13 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+ALPHAS = ("white", "drop")
 SIXTEEN_TO_EIGHT = np.rint(np.arange(1 << 16) / 257.0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class Transform:
-    """The evaluation transform: resize, centre crop, normalise.
+    """The evaluation transform: decode, resize, centre crop, normalise.
 
     Attributes
     ----------
@@ -47,6 +49,10 @@ class Transform:
     crop : (height, width) in pixels, from the centre; black is added where it is larger
     interpolation : 'nearest', 'bilinear', 'bicubic' or 'lanczos'
     mean, std : three floats, of channels scaled to [0, 1]
+    exif : turn a picture as its EXIF orientation says; False for a network that was trained on
+        pictures as they are stored, as by torchvision's ImageFolder
+    alpha : 'white' puts transparent pixels on white; 'drop' takes their colours as they are
+        stored, as ``picture.convert("RGB")`` and torchvision's ImageFolder do
     """
 
     resize: int | tuple[int, int] = (320, 320)
@@ -54,6 +60,19 @@ class Transform:
     interpolation: str = "nearest"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    exif: bool = True
+    alpha: str = "white"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every attribute; exif and alpha only where they differ from their defaults.
+
+        So keys of what was stored before there were these two stay as they are.
+        """
+        values = asdict(self)
+        for name in ("exif", "alpha"):
+            if values[name] == getattr(Transform, name):
+                del values[name]
+        return values
 
     def resized(self, picture: Image.Image) -> Image.Image:
         """Resize an RGB picture as ``torchvision.transforms.Resize`` does."""
@@ -123,9 +142,12 @@ class TrainTransform:
 
 
 def decode(
-    source: Location | bytes, name: str | None = None, max_pixels: int = MAX_PIXELS
+    source: Location | bytes,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    transform: Transform | None = None,
 ) -> Image.Image:
-    """Decode a picture to RGB as a person would expect to see it.
+    """Decode a picture to RGB as a person would expect to see it, or as a network takes it.
 
     Turned as its EXIF orientation says; transparency on white; 16-bit and floating-point greys
     scaled to 8 bits; the first frame of an animation.
@@ -135,6 +157,7 @@ def decode(
     source : path or address, or the file's bytes
     name : what messages call it; the path without
     max_pixels : width × height that is still decoded
+    transform : the network's: its ``exif`` and ``alpha`` apply; without, a person looks at it
 
     Raises
     ------
@@ -165,7 +188,8 @@ def decode(
                     f"{max_pixels // 1_000_000} million that are allowed; make it smaller"
                 )
             picture.load()
-            return _to_rgb(_upright(picture))
+            turned = _upright(picture) if transform is None or transform.exif else picture
+            return _to_rgb(turned, transform is None or transform.alpha == "white")
     except PictureError:
         raise
     except FileNotFoundError:
@@ -218,7 +242,7 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, is_on_white: bool) -> Image.Image:
     if picture.mode == "RGB" and not picture.has_transparency_data:
         # A copy where nothing was decoded yet, so that the file can be closed.
         return picture.copy() if hasattr(picture, "fp") else picture
@@ -233,10 +257,11 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
             values *= 255.0
         grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
         return Image.fromarray(grey).convert("RGB")
-    if picture.has_transparency_data:
+    if picture.has_transparency_data and is_on_white:
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", coloured.size, "white")
         return Image.alpha_composite(white, coloured).convert("RGB")
+    picture.info.pop("transparency", None)  # Pillow warns of what is dropped on purpose
     return picture.convert("RGB")
 
 

@@ -82,7 +82,11 @@ def large_view(content: bytes, transform: Transform) -> View | None:
 def _look(content: bytes, transform: Transform, side: int = SIDE) -> tuple[View, Pixels] | str:
     try:
         picture = decode(content, max_pixels=MAX_UPLOAD_PIXELS)
-        pixels = transform.pixels(picture)
+        if transform.exif and transform.alpha == "white":
+            taken = picture
+        else:  # what the network takes is not what a person sees
+            taken = decode(content, max_pixels=MAX_UPLOAD_PIXELS, transform=transform)
+        pixels = transform.pixels(taken)
     except PictureError as error:
         return str(error).removeprefix("picture: ")
     seen = Image.fromarray(pixels)

@@ -62,7 +62,7 @@ class TrainingPictures:
         return self._batches(rows, lambda row: self.transform.pixels(self._decoded(row)))
 
     def _decoded(self, row: int) -> Image.Image:
-        return decode(self.files.folder / self.files.paths[row])
+        return decode(self.files.folder / self.files.paths[row], transform=self.transform)
 
     def _batches(
         self, rows: Rows, load: Callable[[int], Pixels]
@@ -88,7 +88,7 @@ def readable_rows(files: PictureFiles, transform: Transform) -> tuple[Rows, tupl
 
     def why_unreadable(path: str) -> str:
         try:
-            transform.pixels(decode(files.folder / path))
+            transform.pixels(decode(files.folder / path, transform=transform))
         except PictureError as error:
             return str(error)
         return ""

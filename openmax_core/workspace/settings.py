@@ -16,6 +16,8 @@ crop = [224, 224]
 interpolation = "nearest"
 mean = [0.485, 0.456, 0.406]
 std = [0.229, 0.224, 0.225]
+exif = true                      # false: pictures as stored, not turned as EXIF says
+alpha = "white"                  # transparent pixels on white, or "drop": their stored colours
 
 [train_transform]
 random_crop = true
@@ -49,14 +51,14 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.network.devices import PRECISIONS
 from openmax_core.network.spec import ClassifierSettings
-from openmax_core.pictures.images import INTERPOLATIONS, TrainTransform, Transform
+from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS, TrainTransform, Transform
 from openmax_core.pictures.locations import RemotePath, is_address
 from openmax_core.support.files import write_text_atomically
 
 FILE_NAME = "workspace.toml"
 TABLES = {
     "classifier": ("architecture", "weights", "classes", "precision"),
-    "transform": ("resize", "crop", "interpolation", "mean", "std"),
+    "transform": ("resize", "crop", "interpolation", "mean", "std", "exif", "alpha"),
     "train_transform": ("random_crop", "horizontal_flip", "brightness"),
     "folders": ("train", "test", "reject", "calibration"),
     "defaults": ("preset", "min_test_accuracy"),
@@ -232,15 +234,14 @@ class _Reader:
             self.choice("transform.interpolation", INTERPOLATIONS, Transform.interpolation),
             self.three("transform.mean", Transform.mean),
             std,
+            self.flag("transform.exif", Transform.exif),
+            self.choice("transform.alpha", ALPHAS, Transform.alpha),
         )
 
     def train_transform(self) -> TrainTransform:
-        place, default = "train_transform.random_crop", TrainTransform()
-        random_crop = self.values.get(place, default.random_crop)
-        if not isinstance(random_crop, bool):
-            raise self.error(place, "must be true or false")
+        default = TrainTransform()
         return TrainTransform(
-            random_crop,
+            self.flag("train_transform.random_crop", default.random_crop),
             self.share("train_transform.horizontal_flip", default.horizontal_flip),
             self.share("train_transform.brightness", default.brightness),
         )
@@ -251,6 +252,12 @@ class _Reader:
             raise self.error(place, "is missing")
         if not isinstance(value, str):
             raise self.error(place, f"must be text in quotes, not {value!r}")
+        return value
+
+    def flag(self, place: str, default: bool) -> bool:
+        value = self.values.get(place, default)
+        if not isinstance(value, bool):
+            raise self.error(place, "must be true or false")
         return value
 
     def choice(self, place: str, choices: Collection[str], default: str) -> str:

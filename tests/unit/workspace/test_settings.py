@@ -81,11 +81,19 @@ FULL = WorkspaceSettings(
     [
         FULL,
         replace(FULL, transform=replace(FULL.transform, resize=256)),
+        replace(FULL, transform=replace(FULL.transform, exif=False, alpha="drop")),
         replace(FULL, classifier=replace(FULL.classifier, weights=None)),
         replace(FULL, folders={"train": "train", "test": "test"}),
         replace(FULL, description=None, notice=None),
     ],
-    ids=["everything", "shorter side", "no weights", "no reject set", "nothing to say"],
+    ids=[
+        "everything",
+        "shorter side",
+        "as ImageFolder decodes",
+        "no weights",
+        "no reject set",
+        "nothing to say",
+    ],
 )
 def test_what_is_written_is_read_back_exactly(tmp_path: Path, settings: WorkspaceSettings) -> None:
     path = tmp_path / "new" / "workspace.toml"

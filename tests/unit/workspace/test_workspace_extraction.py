@@ -191,8 +191,10 @@ def test_new_weights_and_a_new_picture_never_mix_old_and_new_logits(extracted: W
         replace(TRANSFORM, crop=(30, 32)),
         replace(TRANSFORM, resize=40),
         replace(TRANSFORM, mean=(0.5, 0.5, 0.5)),
+        replace(TRANSFORM, exif=False),
+        replace(TRANSFORM, alpha="drop"),
     ],
-    ids=["interpolation", "crop", "resize", "mean"],
+    ids=["interpolation", "crop", "resize", "mean", "exif", "alpha"],
 )
 def test_another_transform_runs_everything_again(
     extracted: Workspace, transform: Transform
