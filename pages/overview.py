@@ -166,7 +166,7 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
     st.caption(
         f"Network {plain(classifier.architecture)}, "
         f"weights {plain(classifier.weights or 'none')} · "
-        f"resized to {transform.resize} ({transform.interpolation}), cropped to {transform.crop} · "
+        f"{transform.in_words} · "
         f"workspace {plain(str(workspace.folder))}"
     )
     lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.network.transforms import TRANSFORMS, transform_by_name
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
@@ -39,6 +42,10 @@ def _show_workspace(workspace: Workspace) -> None:
     if workspace.settings.description:
         st.caption(plain(workspace.settings.description))
     show_notice(workspace)
+    transform = workspace.settings.transform
+    st.caption(f"Transform: {transform.in_words}")
+    for doubt in transform.doubts:
+        st.warning(plain(doubt), icon=":material/warning:")
     job = jobs.find("extraction", workspace)
     if job is not None and job.is_running:
         show_extraction(job, can_stop=True)
@@ -149,6 +156,24 @@ def _create() -> None:
         train = left.text_input("Train folder")
         test = right.text_input("Test folder")
         reject = left.text_input("Reject folder", help="may be empty")
+        chosen = left.selectbox(
+            "Transform",
+            TRANSFORMS,
+            format_func={
+                "notebook": "Notebook: 320 × 320 nearest, crop 224",
+                "imagenet": "ImageNet: 256 bilinear, crop 224",
+                "weights": "Of the weights: torchvision's own",
+            }.__getitem__,
+            help="What makes the network's input of a picture. It must be the one that the weights "
+            "were tested with. For other values change [transform] in workspace.toml afterwards, "
+            "or use `openmax init` with `--resize`, `--crop`, `--interpolation`, `--mean` and "
+            "`--std`.",
+        )
+        as_stored = left.checkbox(
+            "Decode as ImageFolder does",
+            help="For networks that were trained through torchvision's ImageFolder: pictures are "
+            "not turned as EXIF says, and transparency is dropped instead of laid on white.",
+        )
         classes = right.text_input(
             "Class names",
             help="With commas, in the order of the network's outputs. If this is empty: the "
@@ -163,6 +188,9 @@ def _create() -> None:
             try:
                 roots = start.roots()
                 with st.spinner("Checking pictures and weights …"):
+                    transform = transform_by_name(chosen, architecture.strip())
+                    if as_stored:
+                        transform = replace(transform, exif=False, alpha="drop")
                     workspace = Workspace.create(
                         roots.check(folder),
                         architecture.strip(),
@@ -171,6 +199,7 @@ def _create() -> None:
                         test=roots.check_pictures(test.strip()),
                         reject=roots.check_pictures(reject.strip()) if reject.strip() else None,
                         classes=[name.strip() for name in classes.split(",")] if classes else None,
+                        transform=transform,
                     )
                 _show(workspace)
             except OpenMaxError as error:

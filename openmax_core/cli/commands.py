@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,24 +27,46 @@ EXIT_UNREADABLE, EXIT_INFEASIBLE = 3, 4
 
 def run_init(options: argparse.Namespace) -> int:
     """Make a workspace and say what it holds."""
+    from openmax_core.network.transforms import DEFAULT_TRANSFORM, TRANSFORMS, transform_by_name
     from openmax_core.workspace.workspace import Workspace
 
     names = options.classes.split(",") if options.classes else ()
+    reject = options.reject
+    if reject is None and (Path(options.folder).expanduser() / "reject").is_dir():
+        reject = "reject"
+    chosen = options.transform or DEFAULT_TRANSFORM
+    transform = transform_by_name(chosen, options.architecture)
+    own = {
+        name: getattr(options, name)
+        for name in ("resize", "crop", "interpolation", "mean", "std", "exif", "alpha")
+        if getattr(options, name) is not None
+    }
+    transform = replace(transform, **own)
     workspace = Workspace.create(
         options.folder,
         options.architecture,
         weights=options.weights,
         train=options.train,
         test=options.test,
-        reject=options.reject,
+        reject=reject,
         calibration=options.calibration,
         classes=[name.strip() for name in names],
         name=options.name,
+        transform=transform,
     )
     print(f"made {workspace.folder}/workspace.toml")
     for split in workspace.pictures.splits:
         print(f"  {split:12} {len(workspace.pictures.find(split)):7,} files")
     print(f"  classes      {', '.join(workspace.classes)}")
+    right_for = f"your own, from {chosen}" if own else TRANSFORMS[chosen]
+    print(f"  transform    {transform.in_words}: {right_for}")
+    _print_doubts(workspace)
+    if not own and not options.transform and options.weights:
+        print(
+            "               weights that were trained with another transform give wrong logits: "
+            "change [transform] in workspace.toml, or make the workspace with --transform imagenet "
+            "or weights, or with --resize, --crop, --interpolation, --mean and --std"
+        )
     step = "extract" if options.weights else "train"
     print(f"next: openmax {step} {options.folder}")
     return 0
@@ -339,4 +362,11 @@ def _method_in_words(choice: Choice) -> str:
 def _open(options: argparse.Namespace) -> Workspace:
     from openmax_core.workspace.workspace import Workspace
 
-    return Workspace.open(options.workspace)
+    workspace = Workspace.open(options.workspace)
+    _print_doubts(workspace)
+    return workspace
+
+
+def _print_doubts(workspace: Workspace) -> None:
+    for doubt in workspace.settings.transform.doubts:
+        print(f"warning: {doubt}", file=sys.stderr)

@@ -21,6 +21,8 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.devices import DEVICES
+from openmax_core.network.transforms import TRANSFORMS
+from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS
 
 Run = Callable[[argparse.Namespace], int]
 EXIT_ERROR = 1
@@ -80,6 +82,44 @@ def _positive(text: str) -> int:
     return value
 
 
+def _sides(text: str) -> tuple[int, ...]:
+    """One or two whole numbers of pixels."""
+    try:
+        sides = tuple(map(int, text.split(",")))
+    except ValueError:
+        sides = ()
+    if len(sides) not in {1, 2} or not all(1 <= side <= 4096 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text} is not one or two sides of 1 to 4096 pixels")
+    return sides
+
+
+def _resize(text: str) -> int | tuple[int, ...]:
+    sides = _sides(text)
+    return sides if sides[1:] else sides[0]
+
+
+def _crop(text: str) -> tuple[int, ...]:
+    sides = _sides(text)
+    return sides if sides[1:] else sides * 2
+
+
+def _three(text: str) -> tuple[float, ...]:
+    try:
+        values = tuple(map(float, text.split(",")))
+    except ValueError:
+        values = ()
+    if len(values) != 3 or not all(map(math.isfinite, values)):
+        raise argparse.ArgumentTypeError(f"{text} is not three numbers, for red, green and blue")
+    return values
+
+
+def _three_positive(text: str) -> tuple[float, ...]:
+    values = _three(text)
+    if min(values) <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not larger than 0")
+    return values
+
+
 # Arguments that several commands have.
 SHARED: dict[str, dict[str, Any]] = {
     "workspace": {"metavar": "WORKSPACE", "help": "folder with a workspace.toml"},
@@ -107,7 +147,9 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "Make a workspace: a folder with a workspace.toml that names the classifier and the\n"
         "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
         "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.\n"
-        "An ADDRESS is s3://bucket/folder or file:///folder.",
+        "An ADDRESS is s3://bucket/folder or file:///folder.\n\n"
+        "The transform makes the network's input of a picture. It must be the one that the\n"
+        "weights were tested with: --transform names one, the options after it change it.",
         {
             "folder": {"metavar": "DIR", "help": "folder of the workspace; made if missing"},
             "--architecture": {
@@ -122,7 +164,10 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             },
             "--train": {"default": "train", "metavar": PICTURES, "help": "default: DIR/train"},
             "--test": {"default": "test", "metavar": PICTURES, "help": "default: DIR/test"},
-            "--reject": {"metavar": PICTURES, "help": "pictures of unknowns"},
+            "--reject": {
+                "metavar": PICTURES,
+                "help": "pictures of unknowns; default: DIR/reject, if it exists",
+            },
             "--calibration": {
                 "metavar": PICTURES,
                 "help": "known pictures held out of training, to calibrate on instead of --train",
@@ -133,6 +178,39 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "of --train in alphabetical order",
             },
             "--name": {"help": "name in the dashboard; default: the folder's name"},
+            "--transform": {
+                "choices": tuple(TRANSFORMS),
+                "help": "notebook: resize 320x320 nearest, crop 224 (default); imagenet: shorter "
+                "side 256 bilinear, crop 224; weights: torchvision's own for its weights of the "
+                "architecture",
+            },
+            "--resize": {
+                "type": _resize,
+                "metavar": "S|H,W",
+                "help": "pixels: the shorter side, or both",
+            },
+            "--crop": {
+                "type": _crop,
+                "metavar": "S|H,W",
+                "help": "pixels from the centre: a square, or both",
+            },
+            "--interpolation": {"choices": tuple(INTERPOLATIONS)},
+            "--mean": {
+                "type": _three,
+                "metavar": "R,G,B",
+                "help": "of channels from 0 to 1, as is --std",
+            },
+            "--std": {"type": _three_positive, "metavar": "R,G,B"},
+            "--exif": {
+                "action": argparse.BooleanOptionalAction,
+                "help": "turn pictures as their EXIF orientation says (default); --no-exif for "
+                "networks that were trained through torchvision's ImageFolder",
+            },
+            "--alpha": {
+                "choices": ALPHAS,
+                "help": "transparent pixels: white (default), or drop: their stored colours, as "
+                "ImageFolder reads them",
+            },
         },
     ),
     "train": (

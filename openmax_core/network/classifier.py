@@ -83,17 +83,26 @@ def load_classifier(
     return Classifier(architecture, tuple(classes), transform or Transform(), network.eval())
 
 
+def require_architecture(name: str) -> None:
+    """Raise an error with the likely names where torchvision has no such architecture.
+
+    Raises
+    ------
+    ClassifierError
+        It has none.
+    """
+    known = architectures()
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise ClassifierError(f"torchvision has no classification architecture '{name}'{hint}")
+
+
 def build_network(architecture: str, n_classes: int) -> nn.Module:
     """Build a network of torchvision with random weights and ``n_classes`` outputs."""
     import torchvision
 
-    known = architectures()
-    if architecture not in known:
-        close = difflib.get_close_matches(architecture, known, n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        raise ClassifierError(
-            f"torchvision has no classification architecture '{architecture}'{hint}"
-        )
+    require_architecture(architecture)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet and Inception on their start
         model: nn.Module = torchvision.models.get_model(

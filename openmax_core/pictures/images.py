@@ -63,6 +63,53 @@ class Transform:
     exif: bool = True
     alpha: str = "white"
 
+    @property
+    def in_words(self) -> str:
+        """What becomes of a picture, for people; what is as usual is left out."""
+        height, width = self.crop
+        side = "shorter side " if isinstance(self.resize, int) else ""
+        words = f"{side}resized to {self._resize_in_words} ({self.interpolation})"
+        words += f", cropped to {height} × {width}"
+        if (self.mean, self.std) != (IMAGENET_MEAN, IMAGENET_STD):
+            mean, std = (", ".join(f"{item:g}" for item in row) for row in (self.mean, self.std))
+            words += f", mean {mean}, std {std}"
+        if not self.exif:
+            words += ", not turned as EXIF says"
+        if self.alpha == "drop":
+            words += ", transparency dropped"
+        return words
+
+    @property
+    def _resize_in_words(self) -> str:
+        if isinstance(self.resize, int):
+            return str(self.resize)
+        return f"{self.resize[0]} × {self.resize[1]}"
+
+    @property
+    def has_bytes_scale(self) -> bool:
+        """Tell mean or std of the 0…255 kind: channels from 0 to 1 cannot have them."""
+        return max(map(abs, (*self.mean, *self.std))) > 1
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences about what is possible, but most probably not meant; each says the way out."""
+        found = []
+        if self.has_bytes_scale:
+            scaled = (", ".join(f"{v / 255:.4g}" for v in row) for row in (self.mean, self.std))
+            mean, std = scaled
+            found.append(
+                "mean or std of the transform is larger than 1, but channels are scaled to 0…1; "
+                f"divide both by 255: mean = [{mean}], std = [{std}]"
+            )
+        sides = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
+        if self.crop[0] > sides[0] or self.crop[1] > sides[1]:
+            found.append(
+                f"crop {self.crop[0]} × {self.crop[1]} is larger than resize "
+                f"{self._resize_in_words}, so black edges are added; make crop smaller, or resize "
+                "larger"
+            )
+        return tuple(found)
+
     def to_dict(self) -> dict[str, Any]:
         """Every attribute; exif and alpha only where they differ from their defaults.
 

@@ -39,13 +39,14 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
+from tomlkit.exceptions import ParseError, TOMLKitError
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
@@ -56,6 +57,8 @@ from openmax_core.pictures.locations import RemotePath, is_address
 from openmax_core.support.files import write_text_atomically
 
 FILE_NAME = "workspace.toml"
+# What TOML makes of a backslash and a letter in double quotes.
+CONTROLS = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", "\x1b": r"\e"}
 TABLES = {
     "classifier": ("architecture", "weights", "classes", "precision"),
     "transform": ("resize", "crop", "interpolation", "mean", "std", "exif", "alpha"),
@@ -113,7 +116,24 @@ def _parsed(path: Path) -> tomlkit.TOMLDocument:
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"cannot read {path}: {error}") from error
     except TOMLKitError as error:
-        raise WorkspaceError(f"{path} is not valid TOML: {error}") from error
+        hint = _backslash_hint(path, error)
+        raise WorkspaceError(f"{path} is not valid TOML: {error}{hint}") from error
+
+
+def _backslash_hint(path: Path, error: TOMLKitError) -> str:
+    """What to write instead, where the wrong line has a backslash in double quotes."""
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    line = lines[error.line - 1] if isinstance(error, ParseError) else ""
+    found = re.search(r'"([^"]*\\[^"]*)', line)
+    if not found:
+        return ""
+    meant = found[1].rstrip("\r")
+    return f"; a backslash in double quotes begins a special character: {_without_escapes(meant)}"
+
+
+def _without_escapes(meant: str) -> str:
+    meant = meant.replace("\\\\", "\\")
+    return f"write '{meant}' in single quotes, or \"{meant.replace(chr(92), '/')}\""
 
 
 def write_settings(path: Path, settings: WorkspaceSettings) -> None:
@@ -198,7 +218,7 @@ class _Reader:
         return ClassifierSettings(
             self.text("classifier.architecture"),
             tuple(classes),
-            self.text("classifier.weights", "") or None,
+            self.file("classifier.weights", "") or None,
             self.choice("classifier.precision", PRECISIONS, PRECISIONS[0]),
         )
 
@@ -208,7 +228,7 @@ class _Reader:
             place = f"folders.{name}"
             if place not in self.values:
                 continue
-            folder = folders[name] = self.text(place)
+            folder = folders[name] = self.file(place)
             if not folder:
                 raise self.error(place, "is empty; name a folder or take the line out")
             if is_address(folder):
@@ -252,6 +272,17 @@ class _Reader:
             raise self.error(place, "is missing")
         if not isinstance(value, str):
             raise self.error(place, f"must be text in quotes, not {value!r}")
+        return value
+
+    def file(self, place: str, default: str | None = None) -> str:
+        """Text that names a file or folder; what TOML made of a backslash is refused."""
+        value = self.text(place, default)
+        meant = "".join(CONTROLS.get(sign, sign) for sign in value)
+        if meant != value and not (self.path.parent / Path(value).expanduser()).exists():
+            raise self.error(
+                place,
+                f"has a special character where a backslash was meant: {_without_escapes(meant)}",
+            )
         return value
 
     def flag(self, place: str, default: bool) -> bool:

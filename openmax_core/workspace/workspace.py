@@ -106,7 +106,8 @@ class Workspace:
         Raises
         ------
         WorkspaceError, ClassifierError
-            There is a workspace already, or what is named does not fit together.
+            There is a workspace already, what is named does not fit together, or mean and std are
+            of channels from 0 to 255.
         """
         for given, what in ((folder, "a workspace"), (weights or "", "weights")):
             require_path(str(given), what)
@@ -114,6 +115,8 @@ class Workspace:
         path = folder / FILE_NAME
         if path.exists():
             raise WorkspaceError(f"{path} exists already; edit it, or choose another folder")
+        if transform is not None and transform.has_bytes_scale:
+            raise WorkspaceError(transform.doubts[0])
         named = {"train": train, "test": test, "reject": reject, "calibration": calibration}
         folders = {split: _absolute(value, folder) for split, value in named.items() if value}
         names = tuple(classes or find_class_folders(folders["train"]))

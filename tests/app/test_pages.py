@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from openmax_core.network.inference import Progress
+from openmax_core.pictures.images import Transform
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
 from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
@@ -229,9 +230,13 @@ def test_a_workspace_is_created_from_folders_and_weights(open_app, trees, tmp_pa
     }
     for label, value in values.items():
         next(item for item in app.text_input if item.label == label).set_value(str(value))
+    next(item for item in app.selectbox if item.label == "Transform").set_value("imagenet")
+    next(item for item in app.checkbox if item.label.startswith("Decode as")).check()
     next(item for item in app.button if item.label == "Create").click().run()
     assert not app.error, texts(app.error)
     made = Workspace.open(tmp_path / "made")
+    expected = Transform(resize=256, interpolation="bilinear", exif=False, alpha="drop")
+    assert made.settings.transform == expected
     assert made.classes == ("ash", "birch", "cedar")
     assert app.sidebar.selectbox(key="workspace").value == "made"
 

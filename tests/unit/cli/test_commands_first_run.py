@@ -18,6 +18,8 @@ def test_init_says_what_it_found_and_what_comes_next(story: Story) -> None:
         "  test              24 files",
         "  reject            10 files",
         "  classes      blue, red",
+        "  transform    resized to 320 × 320 (nearest), cropped to 224 × 224: the notebook's, "
+        "right for its networks and for those of 'openmax train'",
         f"next: openmax train {story.folder}",
     ]
 

@@ -214,6 +214,8 @@ WRONG += [
     ),
     (CLASSIFIER + "[transform]\ninterpolation = 0\n", "transform.interpolation must be text"),
     (CLASSIFIER + "[transform]\nstd = [0.1, 0, 0.1]\n", "transform.std must be larger than 0"),
+    (CLASSIFIER + "[transform]\nexif = 1\n", "transform.exif must be true or false"),
+    (CLASSIFIER + '[transform]\nalpha = "black"\n', "transform.alpha must be one of white, drop"),
     (CLASSIFIER + "[transform]\nstd = [0.1, -1, 0.1]\n", "transform.std must be larger than 0"),
 ]
 WRONG += [
@@ -300,3 +302,35 @@ def test_what_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"classifier\.classes must be a list of two or more"):
         write_settings(path, wrong)
     assert not path.exists()
+
+
+# --- backslashes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [r"C:\Users\photos", r"D:\data", r"data\train", r"data\new\best"])
+@pytest.mark.parametrize("place", ["train", "weights"])
+def test_backslashes_in_double_quotes_say_what_to_write(
+    tmp_path: Path, place: str, value: str
+) -> None:
+    line = f'{place} = "{value}"\n'
+    text = CLASSIFIER + line if place == "weights" else f"{CLASSIFIER}[folders]\n{line}"
+    with pytest.raises(WorkspaceError) as caught:
+        read_settings(written(tmp_path, text))
+    slashes = value.replace("\\", "/")
+    assert f"write '{value}' in single quotes, or \"{slashes}\"" in str(caught.value)
+
+
+def test_backslashes_in_single_quotes_are_read_as_they_are(tmp_path: Path) -> None:
+    path = written(tmp_path, CLASSIFIER + "[folders]\ntrain = 'C:\\Users\\train'\n")
+    assert read_settings(path).folders["train"] == r"C:\Users\train"
+
+
+def test_a_folder_that_has_a_tab_in_its_name_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a\tb").mkdir()
+    path = written(tmp_path, CLASSIFIER + '[folders]\ntrain = "a\\tb"\n')
+    assert read_settings(path).folders["train"] == "a\tb"
+
+
+def test_other_mistakes_of_toml_get_no_word_on_backslashes(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError, match=r"not valid TOML: [^;]*$"):
+        read_settings(written(tmp_path, 'name = "a\n'))
