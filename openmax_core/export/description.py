@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.pictures.images import MAX_PIXELS, Pixels, Transform, decode
+from openmax_core.pictures.images import MAX_PIXELS, Pixels, Transform, decode, decoded_upload
 from openmax_core.pictures.locations import Location
 from openmax_core.support.codec import parse_json, rebuilt, without_header
 from openmax_core.support.decimals import threshold_text
@@ -134,5 +134,9 @@ class ExportDescription:
         PictureError
             The content is no picture, is damaged, or has too many pixels.
         """
-        pixels = self.transform.pixels(decode(source, name, max_pixels, self.transform))
+        if isinstance(source, bytes):
+            with decoded_upload(source, name, max_pixels, self.transform) as picture:
+                pixels = self.transform.pixels(picture)
+        else:
+            pixels = self.transform.pixels(decode(source, name, max_pixels, self.transform))
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -26,7 +26,7 @@ from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.support.files import fingerprint
 
 # What decides over bits: decoding and resizing, arithmetic, the network.
-LIBRARIES = ("numpy", "pillow", "onnxruntime", "torch", "torchvision")
+LIBRARIES = ("numpy", "pillow", "pi-heif", "onnxruntime", "torch", "torchvision")
 PACKAGE = "the OpenMax package"
 ONNX = ".onnx"
 # Pictures in one pass on a GPU that this machine cannot try out; halved where memory runs out.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from openmax_core.errors import PictureError
 from openmax_core.network.devices import Turns, WaitCallback, turns_on
 from openmax_core.network.engines import Engine, Logits
-from openmax_core.pictures.images import MAX_PIXELS, MAX_UPLOAD_PIXELS, Pixels, Transform, decode
+from openmax_core.pictures.images import Pixels, Transform, decode, decoded_upload
 from openmax_core.pictures.locations import Location
 from openmax_core.support.chunks import n_cores
 
@@ -193,8 +193,10 @@ def load_pixels(source: Source, transform: Transform) -> Loaded:
     if isinstance(source, np.ndarray):
         return source
     try:
-        most = MAX_UPLOAD_PIXELS if isinstance(source, bytes) else MAX_PIXELS
-        return transform.pixels(decode(source, max_pixels=most, transform=transform))
+        if not isinstance(source, bytes):
+            return transform.pixels(decode(source, transform=transform))
+        with decoded_upload(source, transform=transform) as picture:
+            return transform.pixels(picture)
     except PictureError as error:
         name = "picture" if isinstance(source, bytes) else str(source)
         return str(error).removeprefix(f"{name}: ")

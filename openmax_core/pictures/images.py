@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import PictureError
+from openmax_core.pictures import jpegs, portable
+from openmax_core.pictures.depths import grey_of, has_other_depth
 from openmax_core.pictures.locations import Location, RemotePath
+from openmax_core.pictures.opening import FOR_STRANGERS, opened, stream_of, without_texts
 
 Pixels = NDArray[np.uint8]
 
@@ -26,9 +29,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_PIXELS = 80_000_000
 MAX_UPLOAD_PIXELS = 25_000_000
-# Formats that Pillow decodes by itself; none that starts another program.
-# MPO comes with JPEG: Pillow registers no reader of its own for it.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "TGA")
+HEAD = 64
+TOO_MUCH_TEXT = "MAX_TEXT_"  # in what Pillow says about a PNG with long texts
+MAX_SIDE = 100_000  # each row of a picture takes memory of its own
 INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -36,7 +39,6 @@ INTERPOLATIONS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 ALPHAS = ("white", "drop")
-SIXTEEN_TO_EIGHT = np.rint(np.arange(1 << 16) / 257.0).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,8 @@ def decode(
 ) -> Image.Image:
     """Decode a picture to RGB as a person would expect to see it, or as a network takes it.
 
-    Turned as its EXIF orientation says; transparency on white; 16-bit and floating-point greys
-    scaled to 8 bits; the first frame of an animation.
+    Turned as its EXIF orientation says; transparency on white; greys of other depths scaled to 8
+    bits as :func:`~openmax_core.pictures.depths.grey_of` says; the first frame of an animation.
 
     Parameters
     ----------
@@ -209,10 +211,47 @@ def decode(
     Raises
     ------
     PictureError
-        The content is not a picture of a known format, is damaged, or has too many pixels.
+        The content is not a picture of a known format, is damaged, has too many pixels, or would
+        cost too much.
     WorkspaceError
         An address does not answer, which says nothing about the picture.
     """
+    return _decoded(source, name, max_pixels, lambda n_pixels: None, transform)
+
+
+@contextmanager
+def decoded_upload(
+    content: bytes,
+    name: str | None = None,
+    max_pixels: int = MAX_UPLOAD_PIXELS,
+    transform: Transform | None = None,
+) -> Iterator[Image.Image]:
+    """Decode as :func:`decode` what a stranger sent, for use in a ``with`` statement.
+
+    All strangers' pictures of this process share a bounded memory: where others are decoded at the
+    moment, a picture waits for its turn.
+
+    Raises
+    ------
+    PictureError
+        As for :func:`decode`.
+    """
+    with ExitStack() as held:
+
+        def take_room(n_pixels: int) -> None:
+            held.close()
+            held.enter_context(FOR_STRANGERS.taken(n_pixels))
+
+        yield _decoded(content, name, max_pixels, take_room, transform)
+
+
+def _decoded(
+    source: Location | bytes,
+    name: str | None,
+    max_pixels: int,
+    take_room: Callable[[int], None],
+    transform: Transform | None,
+) -> Image.Image:
     name = name or ("picture" if isinstance(source, bytes) else str(source))
     if isinstance(source, RemotePath):
         try:
@@ -220,32 +259,25 @@ def decode(
         except FileNotFoundError:
             raise PictureError(f"{name}: the file does not exist") from None
     try:
-        # A stream, not a path: Pillow maps the files of paths into memory, and then turns
-        # uncompressed grey TIFFs wrongly.
-        with (
-            warnings.catch_warnings(),
-            source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream,
-        ):
-            # Our own limit follows, with words of its own.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(stream, formats=FORMATS)
-            if picture.width * picture.height > max_pixels:
-                raise PictureError(
-                    f"{name}: {picture.width} × {picture.height} pixels are more than the "
-                    f"{max_pixels // 1_000_000} million that are allowed; make it smaller"
-                )
-            picture.load()
+        with stream_of(source) as stream:
+            head = stream.read(HEAD)
+            stream.seek(0)
+            if head.startswith(jpegs.BEGINNING):
+                content = source if isinstance(source, bytes) else stream.read()
+                picture = _loaded_jpeg(content, max_pixels, take_room)
+            else:
+                picture = _loaded(stream, max_pixels, take_room)
             turned = _upright(picture) if transform is None or transform.exif else picture
-            return _to_rgb(turned, transform is None or transform.alpha == "white")
-    except PictureError:
-        raise
+            return _to_rgb(turned, picture, transform is None or transform.alpha == "white")
+    except PictureError as error:
+        raise PictureError(f"{name}: {error}") from None
     except FileNotFoundError:
         raise PictureError(f"{name}: the file does not exist") from None
     except UnidentifiedImageError:
-        raise PictureError(f"{name}: {_why_unidentified(source)}") from None
-    except Image.DecompressionBombError:
+        raise PictureError(f"{name}: {_why_unidentified(head)}") from None
+    except SyntaxError as error:
         raise PictureError(
-            f"{name}: more than the {max_pixels // 1_000_000} million pixels that are allowed"
+            f"{name}: damaged picture, or one of a kind that is not decoded ({error})"
         ) from None
     except MemoryError:
         raise PictureError(f"{name}: too large for this machine's memory") from None
@@ -254,17 +286,64 @@ def decode(
         raise PictureError(f"{name}: damaged picture ({error})") from None
 
 
+def _loaded(stream: IO[bytes], max_pixels: int, take_room: Callable[[int], None]) -> Image.Image:
+    """Open and decode a picture, if it is not too large."""
+    try:
+        picture = opened(stream)
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise PictureError(
+                f"{width} × {height} pixels are more than the {max_pixels // 1_000_000} million "
+                "that are allowed; make it smaller"
+            )
+        if max(width, height) > MAX_SIDE:
+            raise PictureError(
+                f"{width} × {height} pixels have a side of more than {MAX_SIDE:,}; make it smaller"
+            )
+        is_costly = picture.format == "JPEG2000" or picture.has_transparency_data
+        take_room(width * height * (2 if is_costly or "progressive" in picture.info else 1))
+        if portable.is_slow(picture):
+            return portable.decoded(picture, stream)
+        picture.load()
+        return picture
+    except ValueError as error:
+        if TOO_MUCH_TEXT not in str(error):
+            raise
+        stream.seek(0)
+        without = without_texts(stream.read())
+        if len(without) == stream.tell():
+            raise
+        return _loaded(io.BytesIO(without), max_pixels, take_room)
+
+
+def _loaded_jpeg(content: bytes, max_pixels: int, take_room: Callable[[int], None]) -> Image.Image:
+    """Open and decode a JPEG, and see to it that its data make up the picture."""
+
+    def loaded(content: bytes) -> Image.Image:
+        return _loaded(io.BytesIO(content), max_pixels, take_room)
+
+    outline = jpegs.outline_of(content)
+    if isinstance(outline, str):
+        raise PictureError(outline)
+    if reason := jpegs.why_cut_off(content, outline):
+        raise PictureError(reason)
+    picture = loaded(content)
+    if reason := jpegs.why_incomplete(content, outline, picture, loaded):
+        raise PictureError(reason)
+    return picture
+
+
 def why_no_picture(content: bytes) -> str | None:
     """Say why a file's bytes are no picture, by how they begin; None where they may be one.
 
     Nothing is decoded: whether the picture is whole and small enough shows in :func:`decode`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            Image.open(io.BytesIO(content), formats=FORMATS)
+        opened(stream_of(content))
     except UnidentifiedImageError:
-        return _why_unidentified(content)
+        return _why_unidentified(content[:HEAD])
+    except PictureError as error:
+        return str(error)
     except Exception:  # a picture, and what is wrong with it is decode's to say
         return None
     return None
@@ -289,21 +368,16 @@ def _upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _to_rgb(picture: Image.Image, is_on_white: bool) -> Image.Image:
+def _to_rgb(picture: Image.Image, as_opened: Image.Image, is_on_white: bool) -> Image.Image:
+    if has_other_depth(as_opened):
+        return Image.fromarray(grey_of(picture, as_opened)).convert("RGB")
     if picture.mode == "RGB" and not picture.has_transparency_data:
         # A copy where nothing was decoded yet, so that the file can be closed.
         return picture.copy() if hasattr(picture, "fp") else picture
-    if picture.mode.startswith("I;16"):
-        return Image.fromarray(SIXTEEN_TO_EIGHT[np.asarray(picture)]).convert("RGB")
-    if picture.mode in {"I", "F"}:
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float32), posinf=0.0, neginf=0.0)
-        largest = values.max(initial=0.0)
-        if largest > 255:
-            values /= 257.0
-        elif picture.mode == "F" and largest <= 1:
-            values *= 255.0
-        grey = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
+    if picture.mode == "LAB":
+        raise PictureError("its colours are CIELAB, which is not decoded; save it as RGB")
+    if picture.mode == "La":  # grey multiplied by its alpha
+        picture = picture.convert("LA")
     if picture.has_transparency_data and is_on_white:
         coloured = picture.convert("RGBA")
         white = Image.new("RGBA", coloured.size, "white")
@@ -312,17 +386,19 @@ def _to_rgb(picture: Image.Image, is_on_white: bool) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _why_unidentified(source: Path | bytes) -> str:
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
-            head = stream.read(16)
-    else:
-        head = source[:16]
+def _why_unidentified(head: bytes) -> str:
     if not head:
         return "the file is empty"
-    if head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"hevc"}:
-        return "HEIC pictures cannot be decoded; save it as JPEG or PNG"
-    return "the content is not a picture of a known format (JPEG, PNG, WebP, BMP, GIF, TIFF, …)"
+    if head[4:8] == b"ftyp":
+        brand = head[8:12].decode("ascii", "replace").strip()
+        return (
+            f"it is a video or another container of the kind '{brand}'; save one picture of it "
+            "as JPEG or PNG"
+        )
+    return (
+        "the content is not a picture of a known format (JPEG, PNG, WebP, HEIC, AVIF, BMP, GIF, "
+        "TIFF, …)"
+    )
 
 
 def _crop_start(length: int, crop: int) -> int:

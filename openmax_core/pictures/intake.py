@@ -19,6 +19,7 @@ from functools import cached_property
 
 from openmax_core.pictures.folders import SYSTEM_FILES
 from openmax_core.pictures.images import why_no_picture
+from openmax_core.pictures.zip_names import names_of
 
 MAX_FILES = 200
 MAX_FILE_BYTES = 20_000_000
@@ -189,8 +190,9 @@ def unpack(archive: Upload) -> Iterator[Upload | Refused]:
         return
     total = 0
     with opened:
-        for info in opened.infolist():
-            path = info.filename.replace("\\", "/")
+        entries = opened.infolist()
+        for info, entry_name in zip(entries, names_of(entries), strict=True):
+            path = entry_name.replace("\\", "/")
             if path.endswith("/") or _is_junk(path):
                 continue
             name = f"{archive.name}/{label(path)}"

@@ -16,7 +16,7 @@ from PIL import Image
 
 from openmax_core.errors import PictureError
 from openmax_core.network.devices import WaitCallback
-from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode, jpeg_url
+from openmax_core.pictures.images import Pixels, Transform, decoded_upload, jpeg_url
 from openmax_core.prediction.choice import run_network
 from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.chunks import n_cores
@@ -81,17 +81,18 @@ def large_view(content: bytes, transform: Transform) -> View | None:
 
 def _look(content: bytes, transform: Transform, side: int = SIDE) -> tuple[View, Pixels] | str:
     try:
-        picture = decode(content, max_pixels=MAX_UPLOAD_PIXELS)
-        if transform.exif and transform.alpha == "white":
-            taken = picture
-        else:  # what the network takes is not what a person sees
-            taken = decode(content, max_pixels=MAX_UPLOAD_PIXELS, transform=transform)
-        pixels = transform.pixels(taken)
+        with decoded_upload(content) as picture:
+            original, size = _url(picture, side), picture.size
+            if transform.exif and transform.alpha == "white":
+                pixels = transform.pixels(picture)
+        if not transform.exif or transform.alpha != "white":
+            # What the network takes is not what a person sees.
+            with decoded_upload(content, transform=transform) as picture:
+                pixels = transform.pixels(picture)
     except PictureError as error:
         return str(error).removeprefix("picture: ")
     seen = Image.fromarray(pixels)
-    view = View(_url(picture, side), _url(seen, side), picture.size, seen.size)
-    return view, pixels
+    return View(original, _url(seen, side), size, seen.size), pixels
 
 
 def _url(picture: Image.Image, side: int) -> str:
