@@ -320,15 +320,12 @@ def _loaded_jpeg(content: bytes, max_pixels: int, take_room: Callable[[int], Non
     """Open and decode a JPEG, and see to it that its data make up the picture."""
 
     def loaded(content: bytes) -> Image.Image:
-        return _loaded(io.BytesIO(content), max_pixels, take_room)
+        return _loaded(stream_of(content), max_pixels, take_room)
 
-    outline = jpegs.outline_of(content)
-    if isinstance(outline, str):
-        raise PictureError(outline)
-    if reason := jpegs.why_cut_off(content, outline):
+    if reason := jpegs.why_refused(content):
         raise PictureError(reason)
     picture = loaded(content)
-    if reason := jpegs.why_incomplete(content, outline, picture, loaded):
+    if reason := jpegs.why_incomplete(content, picture, loaded):
         raise PictureError(reason)
     return picture
 

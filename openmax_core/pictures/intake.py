@@ -191,11 +191,12 @@ def unpack(archive: Upload) -> Iterator[Upload | Refused]:
     total = 0
     with opened:
         entries = opened.infolist()
+        shown: dict[str, str] = {}
         for info, entry_name in zip(entries, names_of(entries), strict=True):
             path = entry_name.replace("\\", "/")
             if path.endswith("/") or _is_junk(path):
                 continue
-            name = f"{archive.name}/{label(path)}"
+            name = f"{archive.name}/{_unlike_others(label(path), info.orig_filename, shown)}"
             reason = _why_not(info, path)
             if reason is None and total + info.file_size > MAX_TOTAL_BYTES:
                 reason = (
@@ -207,6 +208,16 @@ def unpack(archive: Upload) -> Iterator[Upload | Refused]:
                 continue
             total += info.file_size
             yield _read(opened, info, name)
+
+
+def _unlike_others(name: str, stored: str, shown: dict[str, str]) -> str:
+    """Number a name under which an entry of another stored name is shown already."""
+    stem, dot, suffix = name.rpartition(".")
+    unlike, count = name, 1
+    while shown.setdefault(unlike, stored) != stored:
+        count += 1
+        unlike = f"{stem} ({count}).{suffix}" if dot else f"{name} ({count})"
+    return unlike
 
 
 def _read(opened: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Upload | Refused:

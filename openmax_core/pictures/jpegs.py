@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-BEGINNING = b"\xff\xd8\xff"
+BEGINNING, END = b"\xff\xd8\xff", b"\xff\xd9"
 # A progressive picture has some ten; each costs as much as decoding the picture once.
 MOST_SCANS = 100
 MOST_SCANNED_PIXELS = 1_500_000_000
@@ -26,7 +26,9 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 WITHOUT_LENGTH = {0x00, TEM, *range(0xD0, 0xDA), *range(0xF0, 0xFE), 0xFF}
 # In the data of a scan: a marker that ends it. FF 00 is a byte, FF D0 … D7 are restarts.
-NEXT_MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])")
+USUAL_SCANS = 20
+SCAN = re.compile(rb"\xff\xda\x00")  # its segment is short; also in thumbnails and in other data
+NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 NOISE = bytes.fromhex("5ac396a53c69e11b874ed22db478e39c6d93c65a1ee14bb4")
 # With every restart marker, so that a decoder that waits for one goes on.
 SPARE_DATA = NOISE + b"".join(bytes((0xFF, 0xD0 + i)) + NOISE for i in range(8))
@@ -60,10 +62,7 @@ class JpegOutline:
 
 
 def outline_of(content: bytes) -> JpegOutline | str:
-    """Follow the markers of a JPEG to the picture's end; or say why it is not decoded.
-
-    A file of one picture of 3 MB takes a millisecond.
-    """
+    """Follow the markers of a JPEG to the picture's end; or say why it is not decoded."""
     scans: list[Scan] = []
     is_arithmetic = False
     at, n_left, length, n_pixels = 2, MOST_SEGMENTS, len(content), 0
@@ -105,11 +104,17 @@ def outline_of(content: bytes) -> JpegOutline | str:
     return JpegOutline(tuple(scans), False, is_arithmetic)
 
 
-def why_cut_off(content: bytes, outline: JpegOutline) -> str | None:
-    """Say that a file ends in zeros instead of data, as after a copy that broke off; else None.
+def why_refused(content: bytes) -> str | None:
+    """Say why a JPEG is not even decoded; None for all others.
 
-    Zeros after a picture's marked end are no harm.
+    It has too many scans, or ends in zeros instead of data, as after a copy that broke off. Zeros
+    after a picture's marked end are no harm.
     """
+    if content.endswith(END) and len(SCAN.findall(content)) <= USUAL_SCANS:
+        return None
+    outline = outline_of(content)
+    if isinstance(outline, str):
+        return outline
     if outline.scans and not outline.has_end and content.endswith(bytes(4)):
         n_zeros = len(content) - len(content.rstrip(b"\0"))
         return f"cut off: the last {n_zeros:,} bytes are zeros, and its end is missing"
@@ -117,30 +122,33 @@ def why_cut_off(content: bytes, outline: JpegOutline) -> str | None:
 
 
 def why_incomplete(
-    content: bytes,
-    outline: JpegOutline,
-    picture: Image.Image,
-    decoded: Callable[[bytes], Image.Image],
+    content: bytes, picture: Image.Image, decoded: Callable[[bytes], Image.Image]
 ) -> str | None:
     """Say that a JPEG's data are fewer than its picture, or have a hole; None where all is well.
 
     libjpeg leaves grey what the data do not reach. A picture that ends in this grey is decoded
     again, with more data behind its own: they are read only where its own were not enough. Where
-    the data hold many zeros, their end is left out and then replaced: it is not read where the
-    zeros stand in place of other data. In a progressive picture this is its first scan.
+    the data hold many zeros, their end is left out and then replaced: it is not read where zeros
+    that stand in place of other data made too many pixels. Of a progressive picture this is its
+    first scan.
 
     Parameters
     ----------
     content : of the file
-    outline : of :func:`outline_of`
     picture : decoded of it, of any mode, not turned
     decoded : decodes other content in the same way
     """
+    ends_in_grey = _ends_in_grey(picture)
+    if not ends_in_grey and bytes(LONGEST_ZEROS) not in content:
+        return None
+    outline = outline_of(content)
+    if isinstance(outline, str):
+        return outline
     if outline.is_arithmetic or not outline.scans:
         return None
     first, end = outline.scans[0].first, outline.scans[0].end
     before, rest = content[:end], content[end:]
-    if _ends_in_grey(picture):
+    if ends_in_grey:
         if _changes(picture, decoded, before + SPARE_DATA + rest):
             return "damaged picture (its data end before the picture does)"
         return None

@@ -10,6 +10,7 @@ import ctypes
 import importlib
 import io
 import logging
+import os
 import struct
 import threading
 import warnings
@@ -100,7 +101,12 @@ def stream_of(source: Path | bytes) -> IO[bytes]:
     OSError
         The file cannot be opened.
     """
-    return _Content(source) if isinstance(source, bytes) else _File(io.FileIO(source))
+    if isinstance(source, bytes):
+        return _Content(source) if len(source) > MOST_READS else io.BytesIO(source)
+    stream = source.open("rb")
+    # Of fewer bytes not so many can be read one by one.
+    is_large = os.fstat(stream.fileno()).st_size > MOST_READS
+    return _File(stream.detach()) if is_large else stream
 
 
 def opened(stream: IO[bytes]) -> ImageFile.ImageFile:

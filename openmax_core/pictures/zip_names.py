@@ -58,25 +58,18 @@ SHARE_NEEDED, LEAD_NEEDED = 0.35, 1.5
 
 
 def names_of(entries: Sequence[ZipInfo]) -> list[str]:
-    """Names of an archive's entries, in their order; entries of different names never share one."""
+    """Names of an archive's entries, in their order."""
     raw = [_raw(entry) for entry in entries]
     names = [
         entry.orig_filename if content is None else _unicode(entry, content)
         for entry, content in zip(entries, raw, strict=True)
     ]
-    open_ones = [content for content, name in zip(raw, names, strict=True) if name is None]
-    code_page = _code_page([content for content in open_ones if content is not None])
-    taken: dict[str, object] = {}
-    shown = []
-    for entry, content, known in zip(entries, raw, names, strict=True):
-        name = known if known is not None else _decoded(content or b"", code_page)
-        unique, count = name, 1
-        while taken.setdefault(unique, entry.orig_filename) != entry.orig_filename:
-            count += 1
-            stem, dot, suffix = name.rpartition(".")
-            unique = f"{stem} ({count}).{suffix}" if dot else f"{name} ({count})"
-        shown.append(unique)
-    return shown
+    untold = [content or b"" for content, name in zip(raw, names, strict=True) if name is None]
+    code_page = _code_page(untold) or "ascii"
+    return [
+        (content or b"").decode(code_page, "replace") if name is None else name
+        for content, name in zip(raw, names, strict=True)
+    ]
 
 
 def _raw(entry: ZipInfo) -> bytes | None:
@@ -111,8 +104,9 @@ def _code_page(names: Sequence[bytes]) -> str | None:
             if _share(names, code_page, LATIN) == 1:
                 return code_page
     common = dict(CODE_PAGES)
-    if any(re.search(rb"[A-Za-z]", word) for word in words):
-        del common["cp866"]  # of the others a sign's second byte may be a letter
+    # Of the others a sign's second byte may be a letter, and two bytes are one sign.
+    if any(re.search(rb"[A-Za-z]", word) for word in words) or max(map(len, words)) < 4:
+        del common["cp866"]
     shares = sorted(((_share(names, page, signs), page) for page, signs in common.items()))[::-1]
     (best, code_page), (second, _) = shares[:2]
     return code_page if best >= max(SHARE_NEEDED, LEAD_NEEDED * second) else None
@@ -125,7 +119,3 @@ def _share(names: Sequence[bytes], code_page: str, common: frozenset[str]) -> fl
     except UnicodeDecodeError:
         return 0.0
     return sum(sign in common for sign in signs) / len(signs) if signs else 0.0
-
-
-def _decoded(name: bytes, code_page: str | None) -> str:
-    return name.decode(code_page or "ascii", "replace")

@@ -288,16 +288,6 @@ def test_floating_point_grey_is_scaled_by_its_range(
     assert row_of(decode(saved(picture, tmp_path / "a.tif"))) == grey(*expected)
 
 
-def test_missing_values_of_a_floating_point_picture_are_black_and_change_nothing_else(
-    tmp_path: Path,
-) -> None:
-    picture = Image.fromarray(np.array([[np.nan, 0.2, 1.0]], dtype=np.float32))
-    path = saved(picture, tmp_path / "a.tif")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert row_of(decode(path)) == grey(0, 51, 255)
-
-
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     picture = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
     assert decode(saved(picture, tmp_path / "a.jpg", quality=100)).getpixel((8, 8)) == RED
@@ -412,7 +402,7 @@ UNDECODABLE = {
     "jpeg header": (JPEG[:20], "damaged picture|not a picture of a known format"),
     "half a jpeg": (JPEG[: len(JPEG) // 2], "damaged picture"),
     "half a png": (PNG[: len(PNG) // 2], "damaged picture"),
-    "heic": (HEIC, "HEIC pictures cannot be decoded; save it as JPEG or PNG"),
+    "heic": (HEIC, "damaged HEIC picture"),
     "bomb": (png_that_claims(100_000, 100_000), "80 million"),
     "small bomb": (png_that_claims(10_000, 10_000), "80 million"),
     "one row too many": (png_that_claims(10_000, 8_001), "10000 × 8001 pixels.*80 million"),

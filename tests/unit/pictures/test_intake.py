@@ -105,7 +105,7 @@ def test_an_archive_is_opened_whatever_its_name_and_pictures_keep_their_order():
     [
         ("a.png", b"hello", "the content is not a picture of a known format"),
         ("a.png", b"", "the file is empty"),
-        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(20), "HEIC pictures cannot be decoded"),
+        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(20), "damaged HEIC picture"),
         ("a.zip", b"hello", "it is no ZIP archive, though it is called one"),
         ("a.rar", b"Rar!\x1a\x07\x01\x00", "RAR archives are not opened; pack the pictures as ZIP"),
         ("a.jpg", b"7z\xbc\xaf\x27\x1c" + bytes(9), "7z archives are not opened"),
