@@ -39,7 +39,7 @@ def show_ways_in(workspace: Workspace, evaluation: Evaluation) -> None:
         key=key,
         on_change=lambda: _take(key),
         max_upload_size=MAX_ARCHIVE_BYTES // 1_000_000,
-        help="JPEG, PNG, WebP, AVIF, BMP, GIF or TIFF. The content decides, not the name.",
+        help="JPEG, HEIC, PNG, WebP, AVIF, BMP, GIF or TIFF. The content decides, not the name.",
     )
     st.caption(
         f"Up to {MAX_FILES} pictures of {megabytes(MAX_FILE_BYTES)} each, a ZIP of up to "
