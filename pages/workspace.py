@@ -46,6 +46,9 @@ def _show_workspace(workspace: Workspace) -> None:
     st.caption(f"Transform: {transform.in_words}")
     for doubt in transform.doubts:
         st.warning(plain(doubt), icon=":material/warning:")
+    folder, notes = st.session_state.get("notes_on", (None, ()))
+    if folder == workspace.folder and notes:
+        st.info("\n".join(f"- {plain(note)}" for note in notes), icon=":material/info:")
     job = jobs.find("extraction", workspace)
     if job is not None and job.is_running:
         show_extraction(job, can_stop=True)
@@ -177,7 +180,8 @@ def _create() -> None:
         classes = right.text_input(
             "Class names",
             help="With commas, in the order of the network's outputs. If this is empty: the "
-            "sub-folders of train in alphabetical order.",
+            "sub-folders of train, in the order that the weights file notes, or else in "
+            "alphabetical order.",
         )
         if st.form_submit_button("Create", icon=":material/create_new_folder:", type="primary"):
             given = {"folder": folder, "weights": weights, "train": train, "test": test}
@@ -201,6 +205,7 @@ def _create() -> None:
                         classes=[name.strip() for name in classes.split(",")] if classes else None,
                         transform=transform,
                     )
+                st.session_state["notes_on"] = workspace.folder, workspace.notes
                 _show(workspace)
             except OpenMaxError as error:
                 show_error(error)

@@ -53,6 +53,8 @@ def run_init(options: argparse.Namespace) -> int:
         classes=[name.strip() for name in names],
         name=options.name,
         transform=transform,
+        transform_input=options.transform_input,
+        weights_entry=options.weights_entry,
     )
     print(f"made {workspace.folder}/workspace.toml")
     for split in workspace.pictures.splits:
@@ -67,6 +69,8 @@ def run_init(options: argparse.Namespace) -> int:
             "change [transform] in workspace.toml, or make the workspace with --transform imagenet "
             "or weights, or with --resize, --crop, --interpolation, --mean and --std"
         )
+    for note in workspace.notes:
+        print(f"  {note}")
     step = "extract" if options.weights else "train"
     print(f"next: openmax {step} {options.folder}")
     return 0

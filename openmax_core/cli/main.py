@@ -162,6 +162,17 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "help": "trained weights (.safetensors, .pth, .pt); leave out to train with "
                 "'openmax train'",
             },
+            "--weights-entry": {
+                "metavar": "NAME",
+                "help": "which state dict of a weights file that holds several, e.g. model_ema; "
+                "default: the raw weights",
+            },
+            "--transform-input": {
+                "action": argparse.BooleanOptionalAction,
+                "help": "googlenet and inception_v3 alone: the network normalises its pictures "
+                "once more, as torchvision's pretrained weights need it; default: what is right "
+                "on more of a few training pictures",
+            },
             "--train": {"default": "train", "metavar": PICTURES, "help": "default: DIR/train"},
             "--test": {"default": "test", "metavar": PICTURES, "help": "default: DIR/test"},
             "--reject": {
@@ -175,7 +186,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "--classes": {
                 "metavar": "a,b,c",
                 "help": "class names in the order of the network's outputs; default: the folders "
-                "of --train in alphabetical order",
+                "of --train, in the order that the weights file notes, or else in alphabetical "
+                "order",
             },
             "--name": {"help": "name in the dashboard; default: the folder's name"},
             "--transform": {

@@ -190,8 +190,11 @@ def _bring_network(demo: Demo, assets: Path, folder: Path) -> None:
     if not own.exists() or own.read_bytes() != weights.read_bytes():
         write_bytes_atomically(own, weights.read_bytes())
     exported = exported_network(demo, assets)
-    if exported.is_file() and not (copy := folder / exported.name).exists():
-        keep(exported.read_bytes(), (copy,), own)
+    if not exported.is_file():
+        return
+    copy, content = folder / exported.name, exported.read_bytes()
+    if not copy.is_file() or copy.read_bytes() != content:
+        keep(content, (copy,), own)
 
 
 def _note(folder: Path, made_of: dict[str, str]) -> None:

@@ -7,7 +7,8 @@ Weights come from ``.safetensors``, or from ``.pth``/``.pt`` through
 from __future__ import annotations
 
 import difflib
-import pickle
+import logging
+import math
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,16 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, first_line
+from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.matching import AUXILIARY, Fit, fit, is_optional, refuse_misfit
 from openmax_core.pictures.images import Transform
+from openmax_core.support.files import sha256_of_file
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-WRAPPINGS = ("state_dict", "model_state_dict", "model", "net", "network", "weights")
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
-# Branches that are used in training alone (GoogLeNet, Inception): files come with and without.
-AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+LOG = logging.getLogger(__name__)
+# Networks that may normalise their pictures once more, inside: no tensor of a file says whether.
+WITH_TRANSFORM_INPUT = ("googlenet", "inception_v3")
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,15 @@ class Classifier:
     transform : Transform
     network : torch.nn.Module
         In evaluation mode, on the CPU until ``inference`` moves it.
+    notes : tuple of str
+        What its weights file holds beside, and what was taken of it, in sentences.
     """
 
     architecture: str
     classes: tuple[str, ...]
     transform: Transform
     network: nn.Module
+    notes: tuple[str, ...] = ()
 
 
 def architectures() -> list[str]:
@@ -58,29 +64,54 @@ def architectures() -> list[str]:
 
 def load_classifier(
     architecture: str,
-    weights: str | Path,
+    weights: str | Path | Checkpoint,
     classes: tuple[str, ...],
     transform: Transform | None = None,
+    *,
+    transform_input: bool | None = None,
+    weights_entry: str | None = None,
 ) -> Classifier:
     """Build ``architecture`` with one output per class and load its trained weights.
+
+    What the weights' shapes tell is built as they have it: the size of a Vision Transformer's
+    pictures, its layer before the head, the first layers of old MNASNets.
 
     Parameters
     ----------
     architecture : torchvision's name
-    weights : path of a .safetensors, .pth or .pt file
+    weights : path of a .safetensors, .pth or .pt file, or what was read of it
     classes : C names, in the order of the network's outputs
     transform : the notebook's evaluation transform without
+    transform_input : GoogLeNet and Inception normalise their pictures once more, inside, as
+        torchvision's pretrained weights need it; a file seldom says it, and without it this is
+        false, with a warning
+    weights_entry : entry of a file that holds several state dicts, 'model_ema' for instance; the
+        raw weights without
 
     Raises
     ------
     ClassifierError
-        Unknown architecture, unreadable file, or weights of another architecture or class count;
-        the message names them.
+        Unknown architecture, unreadable file, weights of another architecture or class count, or
+        pictures of another size than they take; the message names them.
     """
-    network = build_network(architecture, len(classes))
-    state = read_weights(Path(weights))
-    load_state(network, state, architecture, len(classes), Path(weights))
-    return Classifier(architecture, tuple(classes), transform or Transform(), network.eval())
+    transform = transform or Transform()
+    check_architecture(architecture, len(classes))
+    if not isinstance(weights, Checkpoint):
+        weights = read_checkpoint(Path(weights), weights_entry)
+    if transform_input is None:
+        transform_input = _noted_transform_input(architecture, weights)
+    network = _empty_network(architecture, len(classes), transform_input=transform_input)
+    found = _fit(weights, network)
+    arguments = _arguments(network, found.checkpoint.tensors, transform.crop)
+    if arguments:
+        given = arguments | {"transform_input": transform_input}
+        network = _empty_network(architecture, len(classes), **given)
+        found = _fit(weights, network)
+    load_state(network, found, architecture, len(classes))
+    _check_size(network, architecture, transform, f"the weights in {found.checkpoint.path} are of")
+    return Classifier(
+        architecture, tuple(classes), transform, network.eval(), _notes(found, architecture)
+    )
 
 
 def require_architecture(name: str) -> None:
@@ -98,17 +129,112 @@ def require_architecture(name: str) -> None:
         raise ClassifierError(f"torchvision has no classification architecture '{name}'{hint}")
 
 
-def build_network(architecture: str, n_classes: int) -> nn.Module:
-    """Build a network of torchvision with random weights and ``n_classes`` outputs."""
+def build_network(
+    architecture: str, n_classes: int, *, transform_input: bool = False, **arguments: Any
+) -> nn.Module:
+    """Build a network of torchvision with random weights and ``n_classes`` outputs.
+
+    Parameters
+    ----------
+    transform_input : as for :func:`load_classifier`
+    **arguments : further ones of torchvision's builder
+
+    Raises
+    ------
+    ClassifierError
+        torchvision has no such network, or it does not take these arguments.
+    """
     import torchvision
 
     require_architecture(architecture)
+    if transform_input:
+        if architecture not in WITH_TRANSFORM_INPUT:
+            raise ClassifierError(
+                f"{architecture} has no transform_input; only "
+                f"{' and '.join(WITH_TRANSFORM_INPUT)} have. Take it out under [classifier] in "
+                "workspace.toml"
+            )
+        arguments["transform_input"] = True
+    is_old_mnasnet = arguments.pop("old_stem", False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # GoogLeNet and Inception on their start
-        model: nn.Module = torchvision.models.get_model(
-            architecture, weights=None, num_classes=n_classes
-        )
+        warnings.simplefilter("ignore")  # GoogLeNet's on their start, old MNASNets' on their age
+        try:
+            model: nn.Module = torchvision.models.get_model(
+                architecture, weights=None, num_classes=n_classes, **arguments
+            )
+        except (TypeError, ValueError, AssertionError) as error:
+            raise ClassifierError(f"{architecture} cannot be built: {first_line(error)}") from error
+        if is_old_mnasnet:
+            version_1: Any = OrderedDict()
+            version_1._metadata = {"": {"version": 1}}
+            model.load_state_dict(version_1, strict=False)
     return model
+
+
+def check_architecture(architecture: str, n_classes: int, **arguments: Any) -> None:
+    """Check that a network can be built, without the memory that it takes.
+
+    Raises
+    ------
+    ClassifierError
+        As for :func:`build_network`.
+    """
+    _empty_network(architecture, n_classes, **arguments)
+
+
+def build_for_training(
+    architecture: str,
+    n_classes: int,
+    transform: Transform,
+    backbone: Checkpoint | None = None,
+    *,
+    transform_input: bool = False,
+) -> nn.Module:
+    """Build a network with a random last layer, and random or a backbone's weights before it.
+
+    Parameters
+    ----------
+    transform : a Vision Transformer and MaxViT are built for pictures of its size
+    backbone : weights of the architecture, with any class count
+    transform_input : as for :func:`load_classifier`
+
+    Raises
+    ------
+    ClassifierError
+        The backbone is of another architecture, or takes pictures of another size.
+    """
+    given = {"transform_input": transform_input}
+    empty = _empty_network(architecture, n_classes, **given)
+    tensors = None if backbone is None else _fit(backbone, empty).checkpoint.tensors
+    arguments = _arguments(empty, tensors, transform.crop)
+    of = "" if backbone is None else f"the backbone weights in {backbone.path} are of"
+    if arguments:
+        empty = _empty_network(architecture, n_classes, **given, **arguments)
+    _check_size(empty, architecture, transform, of)
+    network = build_network(architecture, n_classes, **given, **arguments)
+    if backbone is not None:
+        found = _fit(backbone, network)
+        parts = {name for name, _ in network.named_children()} - {head_name(network).split(".")[0]}
+        if strange := [name for name in found.surplus if name.split(".")[0] in parts]:
+            raise ClassifierError(
+                f"the backbone weights in {backbone.path} are of another architecture: "
+                f"{len(strange)} tensors are not those of {architecture}, '{strange[0]}' first"
+            )
+        load_backbone(network, found.checkpoint.tensors, backbone.path)
+    return network
+
+
+def is_torchvisions(architecture: str, path: Path) -> bool:
+    """Tell whether a file is one that torchvision offers, by its fingerprint."""
+    import torchvision
+
+    parts = [weights.url.rsplit("-", 1)[-1] for weights in _offered(torchvision, architecture)]
+    signs = [part.partition(".")[0] for part in parts]
+    return sha256_of_file(path).startswith(tuple(signs)) if signs else False
+
+
+def _offered(torchvision: Any, architecture: str) -> list[Any]:
+    return list(torchvision.models.get_model_weights(architecture))
 
 
 def head_name(network: nn.Module) -> str:
@@ -131,89 +257,78 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     ClassifierError
         The file is missing, damaged, pickles Python objects, or holds no state dict; named.
     """
-    if not path.is_file():
-        raise ClassifierError(f"the weights file {path} does not exist")
-    content = (
-        _read_safetensors(path) if path.suffix.lower() == ".safetensors" else _read_torch(path)
-    )
-    entries: Mapping[Any, Any] = content if isinstance(content, Mapping) else {}
-    for _ in WRAPPINGS:  # one may hold another
-        wrapped = (entries.get(key) for key in WRAPPINGS)
-        entries = next((item for item in wrapped if isinstance(item, Mapping)), entries)
-    import torch
-
-    tensors = {
-        str(name): value for name, value in entries.items() if isinstance(value, torch.Tensor)
-    }
-    if not tensors:
-        raise ClassifierError(
-            f"{path} holds a {type(content).__name__}, no state dict of tensors; save the weights "
-            "with torch.save(model.state_dict(), path)"
-        )
-    while prefix := next(
-        (item for item in PREFIXES if all(name.startswith(item) for name in tensors)), None
-    ):
-        tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
+    return read_checkpoint(path).tensors
 
 
-def load_state(
-    network: nn.Module,
-    state: Mapping[str, torch.Tensor],
-    architecture: str,
-    n_classes: int,
-    path: Path,
-) -> None:
-    """Load a state dict that must fit, the head's class count included.
+def load_state(network: nn.Module, found: Fit, architecture: str, n_classes: int) -> None:
+    """Fill a network without weights with those of a file, which must fit, class count included.
 
     Raises
     ------
     ClassifierError
-        Names the architecture, the class count found in the file and the one expected.
+        Says what was found in the file and what was expected.
     """
     import torch
 
-    found = head_classes(network, state)
-    own = network.state_dict()
-    missing = [k for k in own if k not in state and not _is_optional(k)]
-    surplus = [k for k in state if k not in own and not _is_optional(k)]
-    misshapen = [
-        k
-        for k in own
-        if k in state and own[k].shape != state[k].shape and not k.startswith(AUXILIARY)
-    ]
-    different = [k for k in misshapen if not k.startswith(head_name(network) + ".")]
-    if missing or surplus or different:
-        example = (missing or surplus or different)[0]
-        count = f" and {found} classes" if found is not None else ""
-        raise ClassifierError(
-            f"the weights in {path} are not of the architecture {architecture} with {n_classes} "
-            f"classes: {len(missing)} of its tensors are missing, {len(surplus)} are not its own, "
-            f"{len(different)} have another shape ('{example}'). The file holds "
-            f"{len(state)} tensors{count}; set the architecture that it was trained with"
-        )
-    if misshapen and found in {None, n_classes}:
+    path, state, own = found.checkpoint.place, found.checkpoint.tensors, network.state_dict()
+    n_found = head_classes(network, state)
+    refuse_misfit(found, architecture, n_classes, n_found)
+    head = head_name(network) + "."
+    misshapen = [k for k in own if k.startswith(head) and own[k].shape != state[k].shape]
+    if misshapen and n_found in {None, n_classes}:
         raise ClassifierError(
             f"the weights in {path} do not fit the last layer of {architecture}: "
             f"'{misshapen[0]}' has the shape {tuple(state[misshapen[0]].shape)}, not "
             f"{tuple(own[misshapen[0]].shape)}; they are of another architecture"
         )
-    if found != n_classes:
+    if n_found != n_classes:
         raise ClassifierError(
-            f"the weights in {path} are of {architecture} with {found} classes, but the workspace "
-            f"has {n_classes}; give the {found} class names in the order of training, or other "
-            "weights"
+            f"the weights in {path} are of {architecture} with {n_found} classes, but the "
+            f"workspace has {n_classes}; give the {n_found} class names in the order of training, "
+            "or other weights"
         )
-    if not all(bool(torch.isfinite(value).all()) for value in state.values()):
+    used = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    _refuse_kinds(used, own, path)
+    if not all(bool(torch.isfinite(value).all()) for value in used.values()):
         raise ClassifierError(f"the weights in {path} hold NaN or Inf; train again")
-    _load(network, {k: v for k, v in state.items() if k in own and own[k].shape == v.shape})
+    filled = {}
+    for name, value in own.items():
+        if name in used:
+            filled[name] = torch.empty(value.shape, dtype=value.dtype).copy_(used[name])
+        elif value.is_meta:  # of branches that are not used
+            filled[name] = torch.zeros(value.shape, dtype=value.dtype)
+    _load(network, filled, assign=True)
 
 
-def _load(network: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+def _load(network: nn.Module, state: Mapping[str, torch.Tensor], assign: bool = False) -> None:
     """Load tensors as of today's layout: files without versions, safetensors' too, have that."""
     versioned = OrderedDict(state)
     versioned._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
-    network.load_state_dict(versioned, strict=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an old MNASNet
+        network.load_state_dict(versioned, strict=False, assign=assign)
+
+
+def _refuse_kinds(
+    state: Mapping[str, torch.Tensor], own: Mapping[str, torch.Tensor], place: str | Path
+) -> None:
+    """Refuse numbers that a network would not compute with as they were meant."""
+    import torch
+
+    floats = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+    for name, value in state.items():
+        if own[name].dtype.is_floating_point:
+            kind = str(value.dtype).removeprefix("torch.")
+            if value.is_quantized or value.dtype not in floats:
+                raise ClassifierError(
+                    f"the weights in {place} are no floating-point numbers of 16 bits or more: "
+                    f"'{name}' is {kind}. Quantised weights lack their scale here; save those of "
+                    "the network before it was quantised"
+                )
+            if value.layout != torch.strided:
+                raise ClassifierError(
+                    f"the weights in {place} are sparse ('{name}'); save them with .to_dense()"
+                )
 
 
 def load_backbone(network: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -226,14 +341,16 @@ def load_backbone(network: nn.Module, state: Mapping[str, torch.Tensor], path: P
     """
     own = network.state_dict()
     head = head_name(network) + "."
-    backbone = [k for k in own if not k.startswith(head) and not _is_optional(k)]
+    backbone = [k for k in own if not k.startswith(head) and not is_optional(k)]
     wrong = [k for k in backbone if k not in state or state[k].shape != own[k].shape]
     if wrong:
         raise ClassifierError(
             f"the backbone weights in {path} are of another architecture: {len(wrong)} of "
             f"{len(backbone)} tensors are missing or have another shape, '{wrong[0]}' first"
         )
-    _load(network, {k: state[k] for k in backbone})
+    used = {k: state[k] for k in backbone}
+    _refuse_kinds(used, own, path)
+    _load(network, used)
 
 
 def head_classes(network: nn.Module, state: Mapping[str, torch.Tensor]) -> int | None:
@@ -242,40 +359,96 @@ def head_classes(network: nn.Module, state: Mapping[str, torch.Tensor]) -> int |
     return int(weight.shape[0]) if weight is not None and weight.ndim else None
 
 
-def _is_optional(name: str) -> bool:
-    # Old files lack the batch counters of batch normalisation, which evaluation does not use.
-    return name.startswith(AUXILIARY) or name.endswith("num_batches_tracked")
-
-
-def _read_safetensors(path: Path) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ClassifierError(f"{path} is no whole safetensors file: {error}") from error
-
-
-def _read_torch(path: Path) -> Any:
-    import torch
-
-    with path.open("rb") as stream:
-        head = stream.read(2)
-    if head != b"PK" and head[:1] != b"\x80":  # a zip archive, or a pickle of protocol 2 or later
-        raise ClassifierError(
-            f"{path} is no weights file that torch can read: "
-            + ("it is empty" if not head else "torch.save did not write it")
+def _noted_transform_input(architecture: str, weights: Checkpoint) -> bool:
+    if architecture not in WITH_TRANSFORM_INPUT:
+        return False
+    if weights.transform_input is None and not is_torchvisions(architecture, weights.path):
+        LOG.warning(
+            "whether %s normalises its pictures once more, inside, does not stand in %s: it does "
+            "not now, but torchvision's pretrained weights need transform_input=True",
+            architecture,
+            weights.path,
         )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        return False
+    return weights.transform_input is not False
+
+
+def _fit(checkpoint: Checkpoint, network: nn.Module) -> Fit:
+    modules = frozenset(name for name, _ in network.named_children())
+    return fit(checkpoint, network.state_dict(), head_name(network), modules)
+
+
+def _notes(found: Fit, architecture: str) -> tuple[str, ...]:
+    """What somebody who names these weights should know."""
+    said, notes = found.checkpoint.architecture, found.notes
+    if said is not None and said in architectures() and said != architecture:
+        notes += (f"the file says that it is of {said}, not of {architecture}",)
+    elif said is not None and said not in architectures():
+        notes += (
+            f"the file says that it is of '{said}', which torchvision does not have; its tensors "
+            f"have the names and shapes of {architecture}",
+        )
+    return notes
+
+
+def _empty_network(architecture: str, n_classes: int, **arguments: Any) -> nn.Module:
+    """As :func:`build_network`, its large tensors without memory or values."""
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class OnMeta(TorchFunctionMode):
+        """What has no values yet gets none. Other tensors may be computed with, as RegNet does."""
+
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = dict(kwargs or {})
+            if func is torch.empty and kwargs.get("device") is None:
+                kwargs["device"] = "meta"
+            return func(*args, **kwargs)
+
+    with torch.random.fork_rng(devices=[]), OnMeta():
+        return build_network(architecture, n_classes, **arguments)
+
+
+def _arguments(
+    network: nn.Module, state: Mapping[str, torch.Tensor] | None, crop: tuple[int, int]
+) -> dict[str, Any]:
+    """Arguments of torchvision's builder that weights or pictures tell, where not its default."""
+    from torchvision.models import MaxVit, MNASNet, VisionTransformer
+
+    found: dict[str, Any] = {}
+    if isinstance(network, VisionTransformer):
+        positions = None if state is None else state.get("encoder.pos_embedding")
+        if positions is not None and positions.ndim == 3 and positions.shape[1] > 1:
+            side = math.isqrt(positions.shape[1] - 1) * network.patch_size
+        else:
+            side = crop[0] if state is None else network.image_size
+        if side != network.image_size:
+            found["image_size"] = side
+        before = None if state is None else state.get("heads.pre_logits.weight")
+        if before is not None and before.ndim == 2:
+            found["representation_size"] = before.shape[0]
+    if isinstance(network, MaxVit) and crop != (224, 224):
+        found["input_size"] = crop
+    if isinstance(network, MNASNet) and state is not None and network.alpha != 1:
+        stem = state.get("layers.0.weight")
+        if stem is not None and stem.shape[:1] == (32,):
+            found["old_stem"] = True
+    return found
+
+
+def _check_size(network: nn.Module, architecture: str, transform: Transform, of: str) -> None:
+    """Raise an error where a Vision Transformer takes pictures of another size than it gets."""
+    from torchvision.models import VisionTransformer
+
+    if not isinstance(network, VisionTransformer):
+        return
+    side = network.image_size
+    if transform.crop != (side, side):
+        height, width = transform.crop
         raise ClassifierError(
-            f"{path} pickles Python objects, which could run any code and are never opened; save "
-            "the weights alone with torch.save(model.state_dict(), path)"
-        ) from error
-    # A damaged archive shows in many kinds of errors.
-    except Exception as error:
-        raise ClassifierError(
-            f"{path} is no weights file that torch can read: {first_line(error)}"
-        ) from error
+            f"{of} {architecture} for pictures of {side} × {side} pixels, but crop under "
+            f"[transform] gives {height} × {width}; write crop = [{side}, {side}], and a resize "
+            "that is not smaller, in workspace.toml".strip()
+        )

@@ -1,18 +1,22 @@
 """The network as an ONNX file beside its weights, so that a CPU runs it without torch.
 
 Exported once, under a name that covers the weights, the architecture, the class count and the
-size of the pictures; checked against torch's logits before it is kept.
+size of the pictures; checked against torch's logits before it is kept. Its last bytes are a seal:
+the fingerprint of all the others and of the weights that they were made of. A file without the
+right seal is not used.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import tempfile
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import platformdirs
@@ -29,25 +33,74 @@ LOG = logging.getLogger(__name__)
 VERSION = 1
 TOLERANCE = 1e-4
 N_CHECKED = 3
+# An entry of the ONNX file's metadata, as protobuf writes it; a SHA-256 in hexadecimal follows.
+SEAL = b"\x72\x50\x0a\x0copenmax_seal\x12\x40"
+SEAL_LENGTH = len(SEAL) + 64
 
 
 class ExportError(ClassifierError):
     """A network that cannot be exported, or whose export does not agree with torch."""
 
 
-def export_paths(
-    weights: Path, weights_key: str, architecture: str, n_classes: int, crop: tuple[int, int]
-) -> tuple[Path, Path]:
-    """Where a network's export lies or would lie: beside the weights, or else in the user's cache.
+def export_identity(
+    weights_key: str,
+    architecture: str,
+    n_classes: int,
+    crop: tuple[int, int],
+    of_network: Mapping[str, Any] | None = None,
+) -> str:
+    """Fingerprint of the weights, and of all else that decides over an export.
 
     Parameters
     ----------
     weights_key : SHA-256 of the weights file
     crop : height and width of the pictures
+    of_network : ``ClassifierSettings.of_network``
     """
-    rest = fingerprint(VERSION, architecture, n_classes, list(crop))
-    name = f"{weights.stem}-{weights_key[:12]}-{rest[:6]}.onnx"
+    further = [dict(of_network)] if of_network else []
+    rest = fingerprint(VERSION, architecture, n_classes, list(crop), *further)
+    return f"{weights_key}-{rest}"
+
+
+def export_paths(
+    weights: Path,
+    weights_key: str,
+    architecture: str,
+    n_classes: int,
+    crop: tuple[int, int],
+    of_network: Mapping[str, Any] | None = None,
+) -> tuple[Path, Path]:
+    """Where a network's export lies or would lie: beside the weights, or else in the user's cache.
+
+    Parameters
+    ----------
+    weights : the weights file
+    weights_key, architecture, n_classes, crop, of_network : as for :func:`export_identity`
+    """
+    identity = export_identity(weights_key, architecture, n_classes, crop, of_network)
+    key, _, rest = identity.rpartition("-")
+    name = f"{weights.stem}-{key[:12]}-{rest[:6]}.onnx"
     return weights.with_name(name), platformdirs.user_cache_path("openmax") / "networks" / name
+
+
+def sealed(content: bytes, identity: str) -> bytes:
+    """Content of an ONNX file with its seal, which ONNX Runtime takes for metadata."""
+    digest = hashlib.sha256(identity.encode() + content)
+    return content + SEAL + digest.hexdigest().encode()
+
+
+def is_sealed(path: Path, identity: str) -> bool:
+    """Tell whether a file is as :func:`sealed` made it, for the same weights and network."""
+    try:
+        with path.open("rb") as stream:
+            left = path.stat().st_size - SEAL_LENGTH
+            digest = hashlib.sha256(identity.encode())
+            while left > 0 and (part := stream.read(min(left, 1 << 20))):
+                digest.update(part)
+                left -= len(part)
+            return not left and stream.read() == SEAL + digest.hexdigest().encode()
+    except OSError:
+        return False
 
 
 def export(classifier: Classifier) -> bytes:

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from openmax_core.errors import ClassifierError, WorkspaceError
 from openmax_core.network.devices import choose_device
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
-from openmax_core.network.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.network.onnx_export import (
+    ExportError,
+    export,
+    export_identity,
+    export_paths,
+    is_sealed,
+    keep,
+    sealed,
+)
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import fingerprint, sha256_of_file
 
@@ -31,13 +39,27 @@ class ClassifierSettings:
     """Which network; ``weights`` is None until there are some.
 
     ``precision`` is 'float32', what calibration and decisions are exact in on every device, or
-    'half', which only a GPU has.
+    'half', which only a GPU has. ``transform_input`` lets GoogLeNet and Inception normalise their
+    pictures once more, inside, as torchvision's pretrained weights need it. ``weights_entry`` names
+    one of several state dicts in the file, 'model_ema' for instance.
     """
 
     architecture: str
     classes: tuple[str, ...]
     weights: str | None = None
     precision: str = "float32"
+    transform_input: bool = False
+    weights_entry: str | None = None
+
+    @property
+    def of_network(self) -> dict[str, Any]:
+        """What else than file and architecture decides over the network; where not the default."""
+        found: dict[str, Any] = {}
+        if self.transform_input:
+            found["transform_input"] = True
+        if self.weights_entry is not None:
+            found["weights_entry"] = self.weights_entry
+        return found
 
 
 @dataclass(frozen=True)
@@ -107,11 +129,12 @@ class NamedClassifier:
             "classes": list(classifier.classes),
             "transform": self.transform.to_dict(),
             "precision": classifier.precision,
+            **classifier.of_network,
         }
 
     @property
     def key(self) -> str:
-        """Fingerprint of weights, architecture, classes, transform and precision.
+        """Fingerprint of all that logits depend on.
 
         Raises
         ------
@@ -135,8 +158,7 @@ class NamedClassifier:
 
     def export_paths(self, key: str) -> tuple[Path, Path]:
         """Where the export of weights with this key lies or would lie: the first, or the second."""
-        architecture, n_classes = self.settings.architecture, len(self.settings.classes)
-        return export_paths(self.weights_path, key, architecture, n_classes, self.transform.crop)
+        return export_paths(self.weights_path, *self._export_of(key))
 
     def load(self) -> Classifier:
         """Build the network and load its weights. Imports torch.
@@ -150,8 +172,29 @@ class NamedClassifier:
 
         classifier = self.settings
         return load_classifier(
-            classifier.architecture, self.weights_path, classifier.classes, self.transform
+            classifier.architecture,
+            self.weights_path,
+            classifier.classes,
+            self.transform,
+            transform_input=classifier.transform_input,
+            weights_entry=classifier.weights_entry,
         )
+
+    def class_order_problem(self) -> str | None:
+        """Say how the classes differ from those that the weights file notes. Imports torch.
+
+        None where they are the same, or where the file says nothing of them.
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            There are no weights, or they cannot be read.
+        """
+        from openmax_core.network.checkpoint import class_order_problem, read_checkpoint
+
+        path = self.weights_path
+        checkpoint = read_checkpoint(path, self.settings.weights_entry)
+        return class_order_problem(self.settings.classes, checkpoint.classes, path)
 
     def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
         """Make the network ready to run; torch is imported on a GPU, or to export it once.
@@ -218,18 +261,30 @@ class NamedClassifier:
 
     def _export(self, classifier: Classifier, key: str) -> bytes:
         content = export(classifier)
-        keep(content, self.export_paths(key), self.weights_path)
+        identity = export_identity(*self._export_of(key))
+        keep(sealed(content, identity), self.export_paths(key), self.weights_path)
         return content
 
     def _stored_engine(self, key: str, batch_size: int | None = None) -> OnnxEngine | None:
-        """Engine of the first export that is there and whole."""
+        """Engine of the first export that is there, and as it was written."""
+        identity = export_identity(*self._export_of(key))
         for path in self.export_paths(key):
-            if path.is_file():
-                try:
-                    return OnnxEngine(path, self.transform, batch_size)
-                except ClassifierError as error:
-                    LOG.warning("%s; it is exported again", error)
+            if not path.is_file():
+                continue
+            if not is_sealed(path, identity):
+                LOG.warning("%s is not as this version wrote it; it is exported again", path)
+                continue
+            try:
+                return OnnxEngine(path, self.transform, batch_size)
+            except ClassifierError as error:
+                LOG.warning("%s; it is exported again", error)
         return None
+
+    def _export_of(self, key: str) -> tuple[str, str, int, tuple[int, int], dict[str, Any]]:
+        """What an export is of."""
+        settings = self.settings
+        n_classes, crop = len(settings.classes), self.transform.crop
+        return key, settings.architecture, n_classes, crop, settings.of_network
 
 
 @lru_cache(maxsize=32)

@@ -5,13 +5,14 @@
 3. Train all layers with the train transform, AdamW and a cosine-falling learning rate; a
    backbone's batch statistics stay as they are.
 4. Stop when the loss on the held-out part has not fallen for ``patience`` epochs; keep the best.
-5. Write the weights as safetensors, the held-out accuracy in the name, and set them in
-   ``workspace.toml``.
+5. Write the weights as safetensors, the held-out accuracy in the name and the classes beside
+   them, and set them in ``workspace.toml``.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import math
 import os
 from collections.abc import Callable
@@ -23,8 +24,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
-from openmax_core.network.classifier import build_network, head_name, load_backbone, read_weights
+from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.classifier import (
+    WITH_TRANSFORM_INPUT,
+    build_for_training,
+    head_name,
+    is_torchvisions,
+)
 from openmax_core.network.devices import choose_device
+from openmax_core.network.weights_file import OWN_METADATA
 from openmax_core.support.files import write_bytes_atomically
 from openmax_core.training.pictures import Rows, TrainingPictures, hold_out, readable_rows
 from openmax_core.workspace.workspace import Workspace
@@ -157,11 +165,21 @@ def train(
         files.labels, usable, workspace.classes, settings.held_out, settings.seed
     )
     torch.manual_seed(settings.seed)
-    architecture = workspace.settings.classifier.architecture
-    network = build_network(architecture, len(workspace.classes))
+    classifier = workspace.settings.classifier
+    architecture, transform_input = classifier.architecture, classifier.transform_input
+    backbone = None
     if backbone_weights:
-        state, path = _backbone(architecture, backbone_weights)
-        load_backbone(network, state, path)
+        backbone, is_own = _backbone(architecture, backbone_weights)
+        if architecture in WITH_TRANSFORM_INPUT and backbone.transform_input is not None:
+            transform_input = backbone.transform_input
+        transform_input |= is_own and architecture in WITH_TRANSFORM_INPUT
+    network = build_for_training(
+        architecture,
+        len(workspace.classes),
+        workspace.settings.transform,
+        backbone,
+        transform_input=transform_input,
+    )
     device = choose_device(device)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
         pictures = TrainingPictures(
@@ -190,26 +208,30 @@ def train(
     if best is None:
         raise WorkspaceError("nothing to train: set --epochs or --head-epochs above 0")
     epoch, state = best
-    weights = _write_weights(workspace, architecture, epoch.held_out_accuracy, state)
+    weights = _write_weights(workspace, epoch.held_out_accuracy, state, transform_input)
     return TrainingReport(
         weights, epoch.held_out_accuracy, len(train_rows), len(held_out_rows), unreadable
     )
 
 
-def _backbone(architecture: str, source: str) -> tuple[dict[str, torch.Tensor], Path]:
+def _backbone(architecture: str, source: str) -> tuple[Checkpoint, bool]:
+    """Weights to start from, and whether they are torchvision's own."""
     if source != DEFAULT_WEIGHTS:
         path = Path(source).expanduser()
-        return read_weights(path), path
+        checkpoint = read_checkpoint(path)
+        is_doubtful = architecture in WITH_TRANSFORM_INPUT
+        return checkpoint, is_doubtful and is_torchvisions(architecture, path)
     import torchvision
 
     try:
         weights = torchvision.models.get_model_weights(architecture).DEFAULT
-        return weights.get_state_dict(progress=True, check_hash=True), Path(str(weights))
+        tensors = weights.get_state_dict(progress=True, check_hash=True)
     except Exception as error:  # every kind of network failure, or no weights for the name
         raise ClassifierError(
             f"torchvision's weights for {architecture} cannot be downloaded ({error}); give a file "
             "with --backbone-weights FILE"
         ) from error
+    return Checkpoint.of(Path(str(weights)), tensors), True
 
 
 def _phase(
@@ -298,13 +320,23 @@ def _evaluate(run: _Run) -> tuple[float, float]:
 
 
 def _write_weights(
-    workspace: Workspace, architecture: str, accuracy: float, state: dict[str, torch.Tensor]
+    workspace: Workspace, accuracy: float, state: dict[str, torch.Tensor], transform_input: bool
 ) -> Path:
+    """Write the weights, with what no tensor says, and make them the workspace's own."""
     from safetensors.torch import save
 
-    path = workspace.folder / f"{architecture}-{accuracy:.4f}.safetensors"
+    settings = workspace.settings.classifier
+    path = workspace.folder / f"{settings.architecture}-{accuracy:.4f}.safetensors"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_bytes_atomically(path, save(tensors))
-    classifier = replace(workspace.settings.classifier, weights=path.name)
+    noted = {
+        "architecture": settings.architecture,
+        "classes": settings.classes,
+        "transform_input": transform_input,
+    }
+    # One entry: safetensors writes several in any order.
+    write_bytes_atomically(path, save(tensors, {OWN_METADATA: json.dumps(noted)}))
+    classifier = replace(
+        settings, weights=path.name, transform_input=transform_input, weights_entry=None
+    )
     workspace.save_settings(replace(workspace.settings, classifier=classifier))
     return path

@@ -9,6 +9,8 @@ architecture = "resnet50"
 weights = "weights.safetensors"
 classes = ["garage_a", "garage_b"]
 precision = "float32"            # or "half": faster on a GPU, logits differ in the third digit
+transform_input = false          # GoogLeNet and Inception alone: true for pretrained weights
+weights_entry = "model_ema"      # optional: which state dict of a file that holds several
 
 [transform]                      # the notebook's, if left out
 resize = [320, 320]              # [height, width], or one number for the shorter side
@@ -41,7 +43,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +62,14 @@ FILE_NAME = "workspace.toml"
 # What TOML makes of a backslash and a letter in double quotes.
 CONTROLS = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", "\x1b": r"\e"}
 TABLES = {
-    "classifier": ("architecture", "weights", "classes", "precision"),
+    "classifier": tuple(item.name for item in fields(ClassifierSettings)),
     "transform": ("resize", "crop", "interpolation", "mean", "std", "exif", "alpha"),
     "train_transform": ("random_crop", "horizontal_flip", "brightness"),
     "folders": ("train", "test", "reject", "calibration"),
     "defaults": ("preset", "min_test_accuracy"),
 }
+# Settings that are written only where they differ from these, or stand in the file already.
+LEFT_OUT: dict[str, dict[str, Any]] = {"classifier": {"transform_input": False}}
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,10 @@ def write_settings(path: Path, settings: WorkspaceSettings) -> None:
     values = _plain(asdict(settings))
     _Reader(path, values).settings()
     document = _parsed(path) if path.exists() else tomlkit.document()
+    for table, defaults in LEFT_OUT.items():
+        for key, default in defaults.items():
+            if values[table][key] == default and key not in document.get(table, {}):
+                del values[table][key]
     _update(document, values)
     write_text_atomically(path, tomlkit.dumps(document))
 
@@ -220,6 +228,8 @@ class _Reader:
             tuple(classes),
             self.file("classifier.weights", "") or None,
             self.choice("classifier.precision", PRECISIONS, PRECISIONS[0]),
+            self.flag("classifier.transform_input", False),
+            self.text("classifier.weights_entry", "") or None,
         )
 
     def folders(self) -> dict[str, str]:

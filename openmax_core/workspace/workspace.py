@@ -15,8 +15,9 @@ classes, the transform, the precision, and each picture's path, size and mtime.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.counting import Report, is_large
@@ -45,6 +46,10 @@ from openmax_core.workspace.settings import (
     read_settings,
     write_settings,
 )
+from openmax_core.workspace.weights import choose_transform_input, class_order
+
+if TYPE_CHECKING:
+    from openmax_core.network.checkpoint import Checkpoint
 
 
 class Workspace:
@@ -54,13 +59,17 @@ class Workspace:
     ----------
     folder : path
     settings : what its ``workspace.toml`` says
+    notes : what :meth:`create` decided and somebody should know, in sentences
 
     Use :meth:`open` for an existing workspace and :meth:`create` for a new one.
     """
 
-    def __init__(self, folder: Path, settings: WorkspaceSettings) -> None:
+    def __init__(
+        self, folder: Path, settings: WorkspaceSettings, notes: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
         self.settings = settings
+        self.notes = notes
 
     @classmethod
     def open(cls, folder: str | Path) -> Workspace:
@@ -90,6 +99,8 @@ class Workspace:
         transform: Transform | None = None,
         train_transform: TrainTransform | None = None,
         defaults: Defaults | None = None,
+        transform_input: bool | None = None,
+        weights_entry: str | None = None,
     ) -> Workspace:
         """Write a new ``workspace.toml`` after checking what it names.
 
@@ -100,8 +111,11 @@ class Workspace:
         weights : file with trained weights; None if they will come from training
         train, test, reject, calibration : picture folders, relative to the present folder or
             absolute, or addresses; ``train`` and ``test`` lie in the workspace without
-        classes : names in the order of the network's outputs; the sorted names of the class
-            folders in ``train`` without
+        classes : names in the order of the network's outputs; without, the names of the class
+            folders in ``train``, in the order that the weights file notes, or else sorted
+        transform_input : whether GoogLeNet or Inception normalises its pictures once more, inside;
+            without, found out on a few training pictures
+        weights_entry : which entry of a weights file with several; the raw weights without
 
         Raises
         ------
@@ -119,7 +133,9 @@ class Workspace:
             raise WorkspaceError(transform.doubts[0])
         named = {"train": train, "test": test, "reject": reject, "calibration": calibration}
         folders = {split: _absolute(value, folder) for split, value in named.items() if value}
-        names = tuple(classes or find_class_folders(folders["train"]))
+        checkpoint = _read(weights, weights_entry)
+        found = () if classes else find_class_folders(folders["train"])
+        names, notes = class_order(classes, found, checkpoint)
         if len(names) < 2:
             raise WorkspaceError(
                 f"{folders['train']} has {len(names)} class folders; OpenMax needs pictures of at "
@@ -129,27 +145,55 @@ class Workspace:
             weights = _relative(Path(weights).expanduser().resolve(), folder)
         settings = WorkspaceSettings(
             name=name or folder.name,
-            classifier=ClassifierSettings(architecture, names, weights),
+            classifier=ClassifierSettings(
+                architecture,
+                names,
+                weights,
+                transform_input=bool(transform_input),
+                weights_entry=weights_entry,
+            ),
             folders={split: _relative(value, folder) for split, value in folders.items()},
             transform=transform or Transform(),
             train_transform=train_transform or TrainTransform(),
             defaults=defaults or Defaults(),
         )
-        workspace = cls(folder, settings)
-        workspace._check()
-        write_settings(path, settings)
+        workspace = cls(folder, settings, notes)
+        workspace._check(checkpoint, is_asked=transform_input is None)
+        write_settings(path, workspace.settings)
         return workspace
 
-    def _check(self) -> None:
-        """Find the pictures of every split, and build the network."""
-        for split in self.pictures.splits:
-            self.pictures.find(split)
-        if self.settings.classifier.weights is not None:
-            self.classifier.load()
-        else:
-            from openmax_core.network.classifier import build_network
+    def _check(self, checkpoint: Checkpoint | None, is_asked: bool) -> None:
+        """Find the pictures of every split, and build the network.
 
-            build_network(self.settings.classifier.architecture, len(self.classes))
+        Parameters
+        ----------
+        is_asked : transform_input is still to be found out, where the network has it
+        """
+        from openmax_core.network.classifier import (
+            WITH_TRANSFORM_INPUT,
+            check_architecture,
+            load_classifier,
+        )
+
+        found = {split: self.pictures.find(split) for split in self.pictures.splits}
+        settings = self.settings.classifier
+        if checkpoint is None:
+            value = settings.transform_input
+            check_architecture(settings.architecture, len(self.classes), transform_input=value)
+            return
+        classifier = load_classifier(
+            settings.architecture,
+            checkpoint,
+            self.classes,
+            self.settings.transform,
+            transform_input=settings.transform_input,
+        )
+        self.notes += classifier.notes
+        if is_asked and settings.architecture in WITH_TRANSFORM_INPUT:
+            value, note = choose_transform_input(classifier, checkpoint, found.get("train"))
+            self.notes += (note,)
+            chosen = replace(settings, transform_input=value)
+            self.settings = replace(self.settings, classifier=chosen)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -335,6 +379,17 @@ class Workspace:
 
     def _method(self, preset: str | None, settings: dict[str, Any]) -> OpenMax:
         return OpenMax(preset or self.settings.defaults.preset, **settings)
+
+
+def _read(weights: str | Path | None, entry: str | None) -> Checkpoint | None:
+    """Read a new workspace's weights file, where it has one."""
+    if weights is None:
+        if entry is not None:
+            raise WorkspaceError("weights_entry names a part of a weights file; give weights too")
+        return None
+    from openmax_core.network.checkpoint import read_checkpoint
+
+    return read_checkpoint(Path(weights).expanduser().resolve(), entry)
 
 
 def _absolute(path: str | Location, folder: Path) -> Location:

@@ -1,0 +1,293 @@
+"""What a weights file says: the tensors of one network, and what stands around and beside them.
+
+Training scripts wrap a state dict (``{"model": …, "optimizer": …}``), keep averaged weights beside
+the raw ones, put prefixes before the names, and often note the names of the classes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openmax_core.errors import ClassifierError
+from openmax_core.network.weights_file import OWN_METADATA, SAVE, read_content
+
+if TYPE_CHECKING:
+    import torch
+
+# Entries that hold the weights as they were trained, the first that is there is taken; and those
+# that hold averages of them, taken where there are no others.
+RAW = (
+    *("state_dict", "model_state_dict", "model", "net", "network", "weights"),
+    *("model_weights", "params", "module"),
+)
+AVERAGED = (
+    *("model_ema", "state_dict_ema", "model_ema_state_dict", "ema_state_dict", "ema_model", "ema"),
+    *("params_ema", "averaged_model", "swa_model", "shadow"),
+)
+NO_WEIGHTS = re.compile("optim|sched|scaler|callback|hook|loop", re.IGNORECASE)
+# Words in a prefix that tell averaged weights from raw ones.
+IS_AVERAGE = re.compile(r"ema|teacher|averaged|swa|momentum|target", re.IGNORECASE)
+PREFIXES = ("model.", "net.", "network.")
+# What DataParallel, torch.compile, FSDP and checkpointing put between the parts of a name.
+WRAPPERS = frozenset(
+    ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"]
+)
+# Names that torchvision's layers had before; its own loaders rename them too.
+FORMER_NAMES = (
+    (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
+    (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
+)
+# Where class names are noted, and under which names.
+PLACES = (OWN_METADATA, "meta", "dataset_meta", "hyper_parameters", "hparams", "config", "args")
+CLASS_KEYS = (
+    *("class_to_idx", "classes", "CLASSES", "class_names", "idx_to_class", "idx2label"),
+    *("id2label", "label2id", "class_to_index", "label_names"),
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One network's tensors out of a weights file.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file, for messages.
+    tensors : dict from names without prefix to tensors
+    entry : str or None
+        Which entry of the file they are, 'model' for instance; None where it holds nothing else.
+    other_entries : tuple of str
+        Further entries that hold tensors, averaged weights for instance.
+    prefix : str
+        What stood before every name, 'model.' for instance; mostly empty.
+    classes : tuple of str or None
+        Names in the order of the outputs, where the file says them.
+    architecture : str or None
+        What the file says that the network is.
+    transform_input : bool or None
+        What 'openmax train' noted, see ``ClassifierSettings``.
+    """
+
+    path: Path
+    tensors: dict[str, torch.Tensor]
+    entry: str | None = None
+    other_entries: tuple[str, ...] = ()
+    prefix: str = ""
+    classes: tuple[str, ...] | None = None
+    architecture: str | None = None
+    transform_input: bool | None = None
+
+    @classmethod
+    def of(cls, path: Path, tensors: Mapping[str, torch.Tensor]) -> Checkpoint:
+        """Tensors under the names that torchvision gives them today, whatever they had before."""
+        return cls(path, _renamed(tensors))
+
+    @property
+    def place(self) -> str:
+        """The file, its entry and the prefix, in words."""
+        entry = f", entry '{self.entry}'" if self.entry else ""
+        prefix = f", names that begin with '{self.prefix}'" if self.prefix else ""
+        return f"{self.path}{entry}{prefix}"
+
+
+def read_checkpoint(path: Path, entry: str | None = None) -> Checkpoint:
+    """Read one network's tensors out of a weights file.
+
+    Parameters
+    ----------
+    entry : which entry is taken, or the prefix of the names; without, the raw weights before
+        averaged ones
+
+    Raises
+    ------
+    ClassifierError
+        The file is missing, damaged, of another kind or pickles Python objects; or it holds no
+        state dict, or no such entry; named.
+    """
+    content = read_content(path)
+    entries = _entries(content)
+    chosen, name = _chosen(entries, entry, path, content)
+    tensors = _renamed(chosen)
+    prefix = ""
+    while found := next((item for item in PREFIXES if _is_before_all(item, tensors)), None):
+        prefix += found
+        tensors = {key.removeprefix(found): value for key, value in tensors.items()}
+    own = content.get(OWN_METADATA) if isinstance(content, Mapping) else None
+    noted = own.get("transform_input") if isinstance(own, Mapping) else None
+    return Checkpoint(
+        path,
+        tensors,
+        name,
+        tuple(other for other in entries if other and other != name),
+        prefix,
+        _class_names(content),
+        _architecture(content),
+        noted if isinstance(noted, bool) else None,
+    )
+
+
+def class_order_problem(
+    classes: Sequence[str], in_file: Sequence[str] | None, weights: str | Path
+) -> str | None:
+    """Say how class names differ from those that a weights file notes; None where they do not.
+
+    Parameters
+    ----------
+    classes : in the order of the outputs, as the workspace has them
+    in_file : ``Checkpoint.classes``
+    weights : the file, for the message
+    """
+    if in_file is None or same_names(classes) == same_names(in_file):
+        return None
+    if sorted(same_names(classes)) == sorted(same_names(in_file)):
+        return (
+            f"{weights} notes the classes in another order: {_listed(in_file)}; the workspace has "
+            f"{_listed(classes)}. The order in the file is that of the network's outputs, unless "
+            "somebody changed it: write it under [classifier] classes in workspace.toml"
+        )
+    return (
+        f"{weights} notes other classes: {_listed(in_file)}; the workspace has {_listed(classes)}"
+    )
+
+
+def same_names(names: Iterable[str]) -> list[str]:
+    """Names as they compare: a Mac writes é as two characters, others as one."""
+    return [unicodedata.normalize("NFC", name) for name in names]
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _entries(content: Any) -> dict[str, Mapping[str, Any]]:
+    """Mappings of tensors by the name of their entry, '' for the content itself; best first."""
+    if not isinstance(content, Mapping):
+        return {}
+    found: dict[str, Mapping[str, Any]] = {}
+    for key in (*RAW, *AVERAGED):
+        if isinstance(content.get(key), Mapping):
+            for inner, tensors in _entries(content[key]).items():
+                found[f"{key}.{inner}" if inner else key] = tensors
+    own = _tensors(content)
+    if own and len(own) >= max(map(len, found.values()), default=0):  # else they stand beside
+        found[""] = own
+    if not found:  # under a name of somebody's own
+        for key, value in content.items():
+            if isinstance(key, str) and not NO_WEIGHTS.search(key) and key not in PLACES:
+                tensors = _tensors(value) if isinstance(value, Mapping) else {}
+                found |= {key: tensors} if tensors else {}
+    raw = {name: value for name, value in found.items() if not _is_averaged(name)}
+    return raw | found
+
+
+def _is_averaged(entry: str) -> bool:
+    return any(part in AVERAGED for part in entry.split("."))
+
+
+def _tensors(content: Mapping[Any, Any]) -> dict[str, Any]:
+    import torch
+
+    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _chosen(
+    entries: dict[str, Mapping[str, Any]], entry: str | None, path: Path, content: Any
+) -> tuple[dict[str, Any], str | None]:
+    """Tensors of the entry that is asked for, or of the best one, and its name."""
+    if not entries:
+        raise ClassifierError(
+            f"{path} holds a {type(content).__name__}, no state dict of tensors; save the weights "
+            f"with {SAVE}"
+        )
+    best = next(iter(entries))
+    if entry is None:
+        return dict(entries[best]), best or None
+    if entry in entries:
+        return dict(entries[entry]), entry
+    prefix = f"{entry}."
+    under = {
+        name.removeprefix(prefix): value
+        for name, value in entries[best].items()
+        if name.startswith(prefix)
+    }
+    if not under:
+        names = [name for name in entries if name] or sorted(
+            {name.split(".")[0] for name in entries[best] if "." in name}
+        )
+        raise ClassifierError(
+            f"{path} has no entry '{entry}'; it has {_listed(names)}. Correct weights_entry under "
+            "[classifier] in workspace.toml, or --weights-entry"
+        )
+    return under, entry
+
+
+def _renamed(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    renamed = {_plain_name(name): value for name, value in tensors.items()}
+    # Two networks, one of them wrapped, keep their names.
+    return renamed if len(renamed) == len(tensors) else dict(tensors)
+
+
+def _plain_name(name: str) -> str:
+    """Name of a tensor without wrappers, as torchvision has it today."""
+    parts = name.split(".")
+    if not WRAPPERS.isdisjoint(parts):
+        name = ".".join(part for part in parts if part not in WRAPPERS)
+    for pattern, today in FORMER_NAMES:
+        name = pattern.sub(today, name)
+    return name
+
+
+def _is_before_all(prefix: str, tensors: Mapping[str, Any]) -> bool:
+    return all(name.startswith(prefix) for name in tensors)
+
+
+def _class_names(content: Any) -> tuple[str, ...] | None:
+    """Class names that the file notes, in the order of the outputs."""
+    if not isinstance(content, Mapping):
+        return None
+    places = [content, *(content.get(name) for name in PLACES)]
+    for place in places:
+        if isinstance(place, Mapping):
+            for key in CLASS_KEYS:
+                if (names := _as_names(place.get(key))) is not None:
+                    return names
+    return None
+
+
+def _as_names(value: Any) -> tuple[str, ...] | None:
+    """Two or more names in a list; or a dict from names to places, or from places to names."""
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+        if all(isinstance(key, str) and type(place) is int for key, place in pairs):
+            pairs = [(place, key) for key, place in pairs]
+        by_place = {int(place): name for place, name in pairs if str(place).isdecimal()}
+        if sorted(by_place) != list(range(len(pairs))):
+            return None
+        value = [by_place[place] for place in range(len(pairs))]
+    if not isinstance(value, (list, tuple)) or len(value) < 2:
+        return None
+    if not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
+        return None
+    return tuple(value)
+
+
+def _architecture(content: Any) -> str | None:
+    if not isinstance(content, Mapping):
+        return None
+    for place, key in (
+        *((name, "architecture") for name in (OWN_METADATA, "hyper_parameters")),
+        *((None, "arch"), (None, "architecture"), (None, "model_name")),
+        *(("args", "model"), ("args", "arch"), ("hyper_parameters", "model_name")),
+    ):
+        values = content if place is None else content.get(place)
+        value = values.get(key) if isinstance(values, Mapping) else None
+        if isinstance(value, str) and value:
+            return value
+    return None

@@ -1,0 +1,118 @@
+"""What a weights file decides about a new workspace: the order of classes, and transform_input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from openmax_core.errors import WorkspaceError
+from openmax_core.network.engines import TorchEngine
+from openmax_core.network.inference import run
+from openmax_core.pictures.folders import PictureFiles
+
+if TYPE_CHECKING:
+    from openmax_core.network.checkpoint import Checkpoint
+    from openmax_core.network.classifier import Classifier
+
+# Pictures on which GoogLeNet and Inception are tried both ways.
+N_TRIED = 48
+
+
+def class_order(
+    given: Sequence[str] | None, folders: Sequence[str], checkpoint: Checkpoint | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Class names in the order of the network's outputs, and what to say about them.
+
+    Parameters
+    ----------
+    given : what somebody named; they know the order
+    folders : names of the class folders, sorted
+    checkpoint : the weights file; its order is used where its names are those of the folders
+
+    Raises
+    ------
+    WorkspaceError
+        The file notes other names than the folders have; both are shown.
+    """
+    from openmax_core.network.checkpoint import class_order_problem, same_names
+
+    noted = None if checkpoint is None else checkpoint.classes
+    if given:
+        problem = class_order_problem(given, noted, checkpoint.path) if checkpoint else None
+        return tuple(given), () if problem is None else (f"classes as given, though {problem}",)
+    if noted is None or checkpoint is None:
+        return tuple(folders), ()
+    by_name = dict(zip(same_names(folders), folders, strict=True))
+    if by_name.keys() != set(same_names(noted)):
+        problem = class_order_problem(folders, noted, checkpoint.path) or ""
+        raise WorkspaceError(
+            f"{problem.replace('; the workspace has', '; the folders are')}. Rename the folders, "
+            "or give the class names in the order of the network's outputs: --classes a,b,c"
+        )
+    ordered = tuple(by_name[name] for name in same_names(noted))
+    how = "which is that of the folders" if list(ordered) == list(folders) else "not the alphabet's"
+    return ordered, (
+        f"the order of the classes is the one that {checkpoint.path.name} notes, {how}",
+    )
+
+
+def choose_transform_input(
+    classifier: Classifier, checkpoint: Checkpoint, train: PictureFiles | None
+) -> tuple[bool, str]:
+    """Whether GoogLeNet or Inception normalises its pictures once more, and why.
+
+    Taken from the file where it says it or is torchvision's own; else the way that is right on
+    clearly more of a few training pictures; else true, as fine-tuning torchvision's weights gives.
+
+    Parameters
+    ----------
+    train : training pictures; without, none are tried
+    """
+    from openmax_core.network.classifier import is_torchvisions
+
+    change = "transform_input under [classifier] in workspace.toml changes it"
+    if checkpoint.transform_input is not None:
+        value = checkpoint.transform_input
+        return value, f"transform_input is {_toml(value)}, as the weights file says"
+    if is_torchvisions(classifier.architecture, checkpoint.path):
+        return True, "transform_input is true: these are torchvision's own weights"
+    if train is not None and len(train):
+        n, n_with, n_without, is_clear = _tried(classifier, train)
+        value = n_with > n_without if is_clear else True
+        why = f"of {n} training pictures {n_with} are right with it, {n_without} without"
+        doubt = (
+            "" if is_clear else ", which decides nothing; torchvision's pretrained weights need it"
+        )
+        return value, f"transform_input is {_toml(value)}: {why}{doubt}. {change}"
+    return True, (
+        "transform_input is true, as torchvision's pretrained weights need it; no training "
+        f"picture could be tried. {change}"
+    )
+
+
+def _tried(classifier: Classifier, train: PictureFiles) -> tuple[int, int, int, bool]:
+    """Pictures tried, those right with and without, and whether the difference is clear."""
+    rows = np.unique(np.linspace(0, len(train) - 1, N_TRIED).round().astype(int))
+    sources = [train.folder / train.paths[row] for row in rows]
+    engine = TorchEngine(classifier)
+    right = {}
+    for value in (True, False):
+        classifier.network.transform_input = value  # type: ignore[assignment]
+        results = [result for _, result in run(engine, sources)]
+        right[value] = np.array(
+            [
+                not isinstance(result, str) and int(np.argmax(result)) == train.labels[row]
+                for row, result in zip(rows, results, strict=True)
+            ]
+        )
+    only_with = int((right[True] & ~right[False]).sum())
+    only_without = int((right[False] & ~right[True]).sum())
+    # Two standard deviations of a fair coin, thrown for each picture that tells them apart.
+    is_clear = (only_with - only_without) ** 2 > 4 * (only_with + only_without)
+    return len(rows), int(right[True].sum()), int(right[False].sum()), is_clear
+
+
+def _toml(value: bool) -> str:
+    return "true" if value else "false"
