@@ -253,6 +253,7 @@ def _class_names(content: Any) -> tuple[str, ...] | None:
     if not isinstance(content, Mapping):
         return None
     places = [content, *(content.get(name) for name in PLACES)]
+    places += [item.get("dataset_meta") for item in places if isinstance(item, Mapping)]
     for place in places:
         if isinstance(place, Mapping):
             for key in CLASS_KEYS:

@@ -16,7 +16,6 @@ from torchvision.models import regnet
 
 from openmax_core.errors import ClassifierError
 from openmax_core.network.classifier import (
-    AUXILIARY,
     architectures,
     build_network,
     head_classes,
@@ -25,6 +24,7 @@ from openmax_core.network.classifier import (
     load_classifier,
     read_weights,
 )
+from openmax_core.network.matching import AUXILIARY
 from openmax_core.pictures.images import Transform
 
 torch.set_num_threads(1)  # two threads wait for each other where the cores are busy

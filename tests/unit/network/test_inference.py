@@ -10,12 +10,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -27,7 +29,14 @@ from openmax_core.network.classifier import Classifier, build_network
 from openmax_core.network.devices import Turns, choose_device, turns_on
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.network.inference import NOT_FINITE, run
-from openmax_core.network.onnx_export import ExportError, export, export_paths, keep
+from openmax_core.network.onnx_export import (
+    SEAL_LENGTH,
+    ExportError,
+    export,
+    export_paths,
+    keep,
+    sealed,
+)
 from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.images import Pixels, Transform
 
@@ -438,8 +447,64 @@ def test_a_damaged_export_is_made_again(weights: Path, caplog: pytest.LogCapture
     (path,) = weights.parent.glob("*.onnx")
     path.write_bytes(path.read_bytes()[:1000])
     assert isinstance(load(weights), OnnxEngine)
-    assert "is no network that ONNX Runtime can read" in caplog.text
+    assert "is not as this version wrote it; it is exported again" in caplog.text
     assert path.stat().st_size > 1000
+
+
+def changed_bias(path: Path) -> None:
+    model = onnx.load(path)
+    bias = next(item for item in model.graph.initializer if list(item.dims) == [4])
+    values = onnx.numpy_helper.to_array(bias) + 9
+    bias.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), bias.name))
+    onnx.save(model, path)
+
+
+def of_other_weights(path: Path) -> None:
+    path.write_bytes(sealed(path.read_bytes()[:-SEAL_LENGTH], "of other weights"))
+
+
+def without_seal(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-SEAL_LENGTH])
+
+
+@pytest.mark.parametrize("change", [changed_bias, of_other_weights, without_seal])
+def test_an_export_that_is_not_as_it_was_written_is_made_again(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    expected = load(weights).start(pixels_of(3))()
+    (path,) = weights.parent.glob("*.onnx")
+    whole = path.read_bytes()
+    change(path)
+    assert path.read_bytes() != whole
+    # what exporting gives, without the time that it takes
+    monkeypatch.setattr(spec, "export", lambda classifier: whole[:-SEAL_LENGTH])
+    np.testing.assert_array_equal(load(weights).start(pixels_of(3))(), expected)
+    assert path.read_bytes() == whole
+
+
+def test_onnx_takes_the_seal_for_metadata(weights: Path) -> None:
+    load(weights)
+    (path,) = weights.parent.glob("*.onnx")
+    onnx.checker.check_model(onnx.load(path))
+    metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+    assert list(metadata) == ["openmax_seal"]
+    assert metadata["openmax_seal"] == path.read_bytes()[-64:].decode()
+
+
+def test_an_export_is_of_one_transform_input_and_one_entry(weights: Path) -> None:
+    settings = ClassifierSettings("googlenet", tuple("abcd"), weights.name)
+    variants = [
+        settings,
+        replace(settings, transform_input=True),
+        replace(settings, weights_entry="model_ema"),
+    ]
+    found = [NamedClassifier(weights.parent, item, SMALL) for item in variants]
+    paths = {item._export_paths("a" * 64) for item in found}
+    assert len(paths) == len({item.key for item in found}) == 3
+    # as before there was such a setting
+    before = export_paths(weights, "a" * 64, "googlenet", 4, (32, 32))
+    assert found[0]._export_paths("a" * 64) == before
+    assert "transform_input" not in found[0].made_with
 
 
 def test_an_export_that_cannot_lie_beside_the_weights_lies_in_the_cache(tmp_path: Path) -> None:
@@ -524,7 +589,7 @@ def test_a_network_without_a_true_export_runs_through_torch(
         export(classifier)
     (tmp_path / "net.pth").write_bytes(b"weights")
     monkeypatch.setattr(
-        "openmax_core.network.classifier.load_classifier", lambda *given: classifier
+        "openmax_core.network.classifier.load_classifier", lambda *given, **named: classifier
     )
     with caplog.at_level(logging.WARNING, spec.__name__):
         engine = load(tmp_path / "net.pth")

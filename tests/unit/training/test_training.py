@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Never
 
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+import torchvision
 from PIL import Image
 
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
+from openmax_core.network.checkpoint import read_checkpoint
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.training.training import Epoch, TrainingReport, TrainingSettings, train
@@ -283,6 +286,43 @@ def test_backbone_weights_of_another_architecture(workspace: Workspace, tmp_path
 def test_backbone_weights_that_do_not_exist(workspace: Workspace) -> None:
     with pytest.raises(ClassifierError, match=r"gone\.pth does not exist"):
         train(workspace, "gone.pth", TrainingSettings(epochs=1), "cpu")
+
+
+def test_what_no_tensor_says_is_noted_beside_the_weights(workspace: Workspace) -> None:
+    report = fine_tune(workspace, epochs=0)
+    found = read_checkpoint(report.weights)
+    assert found.classes == workspace.classes
+    assert found.architecture == ARCHITECTURE
+    assert found.transform_input is False
+    assert workspace.classifier.class_order_problem() is None
+    assert set(found.tensors) == set(build_network(ARCHITECTURE, 2).state_dict())
+
+
+def test_torchvisions_googlenet_is_trained_and_kept_with_transform_input(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    downloaded = build_network("googlenet", 1000, init_weights=False).state_dict()
+    monkeypatch.setattr(
+        torchvision.models.GoogLeNet_Weights, "get_state_dict", lambda *given, **named: downloaded
+    )
+    settings = workspace.settings
+    googlenet = replace(settings.classifier, architecture="googlenet")
+    workspace.save_settings(replace(settings, classifier=googlenet))
+    chosen = TrainingSettings(epochs=0, head_epochs=1, batch_size=8)
+    report = train(workspace, "DEFAULT", chosen, "cpu")
+    again = Workspace.open(workspace.folder)
+    assert again.settings.classifier.transform_input is True
+    assert read_checkpoint(report.weights).transform_input is True
+    network = again.classifier.load().network
+    assert vars(network)["transform_input"] is True
+    torchvisions = torchvision.models.googlenet(
+        num_classes=2, transform_input=True, init_weights=False
+    ).eval()
+    torchvisions.load_state_dict(read(report.weights))
+    batch = torch.rand(2, 3, SIDE, SIDE)
+    with torch.inference_mode():
+        assert torch.equal(network(batch), torchvisions(batch))
 
 
 def test_weights_that_cannot_be_downloaded_say_to_give_a_file(

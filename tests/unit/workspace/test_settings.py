@@ -83,6 +83,10 @@ FULL = WorkspaceSettings(
         replace(FULL, transform=replace(FULL.transform, resize=256)),
         replace(FULL, transform=replace(FULL.transform, exif=False, alpha="drop")),
         replace(FULL, classifier=replace(FULL.classifier, weights=None)),
+        replace(
+            FULL,
+            classifier=replace(FULL.classifier, transform_input=True, weights_entry="model_ema"),
+        ),
         replace(FULL, folders={"train": "train", "test": "test"}),
         replace(FULL, description=None, notice=None),
     ],
@@ -91,6 +95,7 @@ FULL = WorkspaceSettings(
         "shorter side",
         "as ImageFolder decodes",
         "no weights",
+        "transform_input and an entry",
         "no reject set",
         "nothing to say",
     ],
@@ -112,6 +117,16 @@ def test_changes_keep_comments_and_order(tmp_path: Path) -> None:
     unchanged = COMMENTED.replace("min_test_accuracy = 0.9\n", "min_test_accuracy = 0.8\n")
     assert text.startswith(unchanged)
     assert read_settings(path).defaults.min_test_accuracy == 0.8
+
+
+def test_what_is_seldom_needed_is_written_where_it_says_something(tmp_path: Path) -> None:
+    path = tmp_path / "workspace.toml"
+    write_settings(path, FULL)
+    assert "transform_input" not in path.read_text(encoding="utf-8")
+    by_hand = CLASSIFIER + "transform_input = false  # trained from scratch\n"
+    settings = read_settings(written(tmp_path, by_hand))
+    write_settings(path, replace(settings, notice="Rendered"))
+    assert "transform_input = false  # trained from scratch" in path.read_text(encoding="utf-8")
 
 
 def test_a_description_that_is_added_stands_above_the_tables(tmp_path: Path) -> None:
@@ -191,6 +206,10 @@ WRONG = [
         "classifier.architecture must be text in quotes, not 50",
     ),
     (CLASSIFIER + "weights = 1.5\n", "classifier.weights must be text in quotes, not 1.5"),
+]
+WRONG += [
+    (CLASSIFIER + "transform_input = 1\n", "classifier.transform_input must be true or false"),
+    (CLASSIFIER + "weights_entry = 2\n", "classifier.weights_entry must be text in quotes"),
 ]
 WRONG += [
     (
