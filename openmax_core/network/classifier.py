@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, first_line
-from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.checkpoint import Checkpoint, class_order_problem, read_checkpoint
 from openmax_core.network.matching import AUXILIARY, Fit, fit, is_optional, refuse_misfit
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import sha256_of_file
@@ -98,6 +98,9 @@ def load_classifier(
     check_architecture(architecture, len(classes))
     if not isinstance(weights, Checkpoint):
         weights = read_checkpoint(Path(weights), weights_entry)
+        problem = class_order_problem(classes, weights.classes, weights.path)
+        if problem is not None:
+            LOG.warning("%s", problem)
     if transform_input is None:
         transform_input = _noted_transform_input(architecture, weights)
     network = _empty_network(architecture, len(classes), transform_input=transform_input)

@@ -96,8 +96,8 @@ class Fit:
                 taken = f"'{checkpoint.prefix.rstrip('.')}'"
             others = ", ".join(f"'{name}'" for name in checkpoint.other_entries)
             notes.append(
-                f"the weights {taken} are taken; the file has {others} too (--weights-entry takes "
-                "another one)"
+                f"the weights {taken} are taken; the file has {others} too (--weights-entry, or "
+                "weights_entry under [classifier] in workspace.toml, takes another one)"
             )
         if self.head is not None:
             notes.append(

@@ -204,6 +204,15 @@ def test_the_prefix_and_the_entry_stand_in_the_message(tmp_path: Path, state: St
     assert message.endswith("save the whole state dict: torch.save(model.state_dict(), path)")
 
 
+def test_another_order_of_classes_in_the_file_is_told_when_it_is_loaded(
+    tmp_path: Path, state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded(tmp_path, {"state_dict": state, "classes": list(CLASSES)})
+    assert not caplog.records
+    loaded(tmp_path, {"state_dict": state, "classes": list(reversed(CLASSES))})
+    assert "notes the classes in another order: 'date', 'cedar'" in caplog.text
+
+
 # --- numbers that cannot be computed with ------------------------------------------------------
 
 
