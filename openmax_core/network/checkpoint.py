@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError
 from openmax_core.network.weights_file import OWN_METADATA, SAVE, read_content
+from openmax_core.pictures.folders import quoted
 
 if TYPE_CHECKING:
     import torch
@@ -147,23 +148,16 @@ def class_order_problem(
         return None
     if sorted(same_names(classes)) == sorted(same_names(in_file)):
         return (
-            f"{weights} notes the classes in another order: {_listed(in_file)}; the workspace has "
-            f"{_listed(classes)}. The order in the file is that of the network's outputs, unless "
+            f"{weights} notes the classes in another order: {quoted(in_file)}; the workspace has "
+            f"{quoted(classes)}. The order in the file is that of the network's outputs, unless "
             "somebody changed it: write it under [classifier] classes in workspace.toml"
         )
-    return (
-        f"{weights} notes other classes: {_listed(in_file)}; the workspace has {_listed(classes)}"
-    )
+    return f"{weights} notes other classes: {quoted(in_file)}; the workspace has {quoted(classes)}"
 
 
 def same_names(names: Iterable[str]) -> list[str]:
     """Names as they compare: a Mac writes é as two characters, others as one."""
     return [unicodedata.normalize("NFC", name) for name in names]
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _entries(content: Any) -> dict[str, Mapping[str, Any]]:
@@ -222,7 +216,7 @@ def _chosen(
             {name.split(".")[0] for name in entries[best] if "." in name}
         )
         raise ClassifierError(
-            f"{path} has no entry '{entry}'; it has {_listed(names)}. Correct weights_entry under "
+            f"{path} has no entry '{entry}'; it has {quoted(names)}. Correct weights_entry under "
             "[classifier] in workspace.toml, or --weights-entry"
         )
     return under, entry

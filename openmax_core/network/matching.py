@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from openmax_core.errors import ClassifierError
 from openmax_core.network.checkpoint import IS_AVERAGE, Checkpoint
 from openmax_core.network.weights_file import SAVE
+from openmax_core.pictures.folders import quoted
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +95,7 @@ class Fit:
             taken = f"'{checkpoint.entry}'" if checkpoint.entry else "without prefix"
             if not checkpoint.entry and checkpoint.prefix:
                 taken = f"'{checkpoint.prefix.rstrip('.')}'"
-            others = ", ".join(f"'{name}'" for name in checkpoint.other_entries)
+            others = quoted(checkpoint.other_entries)
             notes.append(
                 f"the weights {taken} are taken; the file has {others} too (--weights-entry, or "
                 "weights_entry under [classifier] in workspace.toml, takes another one)"
@@ -105,7 +106,9 @@ class Fit:
                 "such as an activation, cannot be seen there and are left out"
             )
         if self.left_out:
-            notes.append(f"left out, as they are no part of the network: {_listed(self.left_out)}")
+            notes.append(
+                f"left out, as they are no part of the network: {quoted(self.left_out, 4)}"
+            )
         return tuple(notes)
 
 
@@ -238,11 +241,6 @@ def _described(found: Fit, most: int = 6) -> str:
     shapes += [f"'{name}'" for name in found.surplus if name not in found.checkpoint.tensors]
     more = f" and {len(shapes) - most} more" if len(shapes) > most else ""
     return ", ".join(shapes[:most]) + more
-
-
-def _listed(names: list[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(f"'{name}'" for name in names[:most]) + more
 
 
 def _prefixes(names: Mapping[str, object], backbone: set[str]) -> tuple[str, tuple[str, ...]]:

@@ -499,11 +499,11 @@ def test_an_export_is_of_one_transform_input_and_one_entry(weights: Path) -> Non
         replace(settings, weights_entry="model_ema"),
     ]
     found = [NamedClassifier(weights.parent, item, SMALL) for item in variants]
-    paths = {item._export_paths("a" * 64) for item in found}
+    paths = {item.export_paths("a" * 64) for item in found}
     assert len(paths) == len({item.key for item in found}) == 3
     # as before there was such a setting
     before = export_paths(weights, "a" * 64, "googlenet", 4, (32, 32))
-    assert found[0]._export_paths("a" * 64) == before
+    assert found[0].export_paths("a" * 64) == before
     assert "transform_input" not in found[0].made_with
 
 
