@@ -9,6 +9,7 @@ The rooms, from the top down; each imports only from those below it (``make lint
     export       network, method and threshold as one file
     training     fine-tuning          prediction  decisions on new pictures
     demos        the embedded workspaces
+    diagnosis    why a workspace does not work
     workspace    one folder that names everything: pictures, classifier, stored activations
     extraction   the network run once over every picture
     evaluation   a method calibrated and scored on stored activations

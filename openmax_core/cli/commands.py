@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,14 @@ from openmax_core.support.files import printable, write_text_atomically
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
+    from openmax_core.diagnosis.findings import Diagnosis
     from openmax_core.evaluation.evaluation import Evaluation
     from openmax_core.network.inference import Progress
     from openmax_core.prediction.choice import Choice
     from openmax_core.tradeoff.operating_point import OperatingPoint
     from openmax_core.workspace.workspace import Workspace
 
-EXIT_UNREADABLE, EXIT_INFEASIBLE = 3, 4
+EXIT_UNREADABLE, EXIT_INFEASIBLE, EXIT_FOUND = 3, 4, 6
 
 
 def run_init(options: argparse.Namespace) -> int:
@@ -150,6 +152,51 @@ def run_extract(options: argparse.Namespace) -> int:
         for path, error in lost[["path", "error"]].itertuples(index=False):
             print(f"unreadable: {split}/{path}: {error}", file=sys.stderr)
     return EXIT_UNREADABLE
+
+
+def run_doctor(options: argparse.Namespace) -> int:
+    """Say what is wrong with a workspace, best explanation first."""
+    from openmax_core.cli.progress import ProgressBars
+    from openmax_core.diagnosis.examine import examine
+
+    workspace = _open(options)
+    with ProgressBars(is_kept=False, only_on_terminal=True) as bars:
+        diagnosis = examine(
+            workspace, options.device, progress=lambda done: bars.draw("examining", *done)
+        )
+    if options.json:
+        print(json.dumps(diagnosis.to_dict(), indent=2, allow_nan=False))
+    else:
+        _print_diagnosis(workspace, diagnosis)
+    return 0 if diagnosis.is_sound else EXIT_FOUND
+
+
+def _print_diagnosis(workspace: Workspace, diagnosis: Diagnosis) -> None:
+    print(f"workspace   {workspace.settings.name} ({len(workspace.classes)} known classes)")
+    if diagnosis.accuracy:
+        print(f"accuracy    {diagnosis.accuracy_in_words} before rejection")
+    for number, finding in enumerate(diagnosis.findings, 1):
+        print(f"\n{number}. {finding.severity}: {finding.sentence}")
+        if finding.advice:
+            print(f"   {finding.advice}")
+        if finding.write:
+            print("   In workspace.toml write:")
+            print(textwrap.indent(finding.write, " " * 6))
+        if finding.run:
+            print(f"   Then run: {finding.run}" if finding.write else f"   Run: {finding.run}")
+    if mistakes := diagnosis.confusions():
+        print("\nmost frequent mistakes of the network alone:")
+        for name, other, count, total in mistakes:
+            print(f"{count:6,} of {total:6,}  '{name}' taken for '{other}'")
+    if len(diagnosis.trials) > 1:
+        print(f"\nright pictures under other transforms, on the same {diagnosis.trials[0].n:,}:")
+        for trial in diagnosis.trials:
+            reordered = trial.n_right_reordered
+            note = "" if reordered is None else f"   {reordered:,} in the other order of classes"
+            print(f"{trial.n_right:6,} of {trial.n:6,}  {trial.name}{note}")
+    for note in diagnosis.not_examined:
+        print(f"\n{note}")
+    print(f"\n{diagnosis.summary}")
 
 
 def run_evaluate(options: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
-"""The shell: ``openmax init | train | extract | evaluate | predict | report | export | monitor``.
+"""The shell: ``openmax init | doctor | train | extract | evaluate | predict | report | …``.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong arguments; 3 done, but some
 pictures could not be read; 4 evaluated, but no threshold keeps the floor; 5 drift, with
-``--fail-on-drift``.
+``--fail-on-drift``; 6 examined, and something is wrong.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ exit codes:
   3  done, but some pictures could not be read; they are listed
   4  evaluated, but no threshold keeps the requested Test accuracy
   5  monitored with --fail-on-drift, and the batch has drifted
+  6  examined by doctor, and something is wrong
 """
 
 
@@ -224,6 +225,15 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "ImageFolder reads them",
             },
         },
+    ),
+    "doctor": (
+        commands.run_doctor,
+        "say why a workspace does not work, and what to write",
+        "Look at folders, files, classes, transform and logits, and say in words what is wrong,\n"
+        "best explanation first, with the lines to write into workspace.toml. The network runs\n"
+        "over a sample of the training and test pictures, also under other transforms; this\n"
+        "takes about 20 seconds at most. Nothing is changed.",
+        _shared("workspace", "--json", "--device"),
     ),
     "train": (
         commands.run_train,

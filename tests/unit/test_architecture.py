@@ -386,6 +386,7 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.analysis.reject_folders",
         "openmax_core.export.description",
         "openmax_core.export.write",
+        "openmax_core.diagnosis.examine",
     ]
     program = (
         "import importlib, sys\n"

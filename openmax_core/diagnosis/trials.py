@@ -1,0 +1,321 @@
+"""The network run over a sample of the pictures, under the stored transform and under others."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from openmax_core.diagnosis.files import Listing
+from openmax_core.diagnosis.findings import toml_lines
+from openmax_core.errors import ClassifierError, PictureError
+from openmax_core.network.inference import run
+from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Pixels, Transform, decode
+from openmax_core.pictures.locations import Location
+from openmax_core.support.arrays import Int
+from openmax_core.support.chunks import n_cores
+
+if TYPE_CHECKING:
+    from openmax_core.network.classifier import Classifier
+    from openmax_core.network.engines import TorchEngine
+
+# Enough that a class order of ten classes and differences of ten points in accuracy are beyond
+# chance, and few enough that a small network is through in a few seconds.
+MOST_STORED, MOST_TRIED = 240, 96
+BATCH = 8
+HALVES = (0.5, 0.5, 0.5)
+
+Report = Callable[[tuple[int, int]], None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the sample."""
+
+    split: str
+    path: str
+    source: Location
+    label: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A transform that the network may have been trained with.
+
+    Attributes
+    ----------
+    name : str
+    transform : Transform
+    transform_input : bool or None
+        Of GoogLeNet and Inception alone; None leaves it as it is.
+    """
+
+    name: str
+    transform: Transform
+    transform_input: bool | None = None
+
+    def write(self, stored: Transform) -> str:
+        """Lines for ``workspace.toml`` that differ from what is stored."""
+        old, new = vars(stored), vars(self.transform)
+        differing = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in new.items()
+            if value != old[key]
+        }
+        parts = [toml_lines("transform", differing)] if differing else []
+        if self.transform_input is not None:
+            parts.append(toml_lines("classifier", {"transform_input": self.transform_input}))
+        return "\n\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a candidate gave.
+
+    Attributes
+    ----------
+    candidate : Candidate
+    rows : (K,) int64, places in the sample of the pictures that were run
+    logits : (K, C) float32, rows of NaN where the output is not finite
+    """
+
+    candidate: Candidate
+    rows: Int
+    logits: NDArray[np.float32]
+
+
+def is_doubtful(transform: Transform) -> bool:
+    """Tell mean and std of the 0…255 kind: channels in [0, 1] cannot have them."""
+    return max(transform.mean) > 1 or max(transform.std) > 1
+
+
+def candidates(architecture: str, stored: Transform) -> list[Candidate]:
+    """The stored transform, and what else is plausible, the likeliest first; imports torchvision.
+
+    torchvision's own for the architecture's weights; ImageNet's usual one; the notebook's; the
+    whole picture squeezed into the crop; other interpolations and normalisations; and, for those
+    architectures that normalise inside, that switched over.
+    """
+    found = [Candidate("stored", stored)]
+    if is_doubtful(stored):
+        mean, std = (_three(np.array(item) / 255) for item in (stored.mean, stored.std))
+        found.append(Candidate("mean and std divided by 255", replace(stored, mean=mean, std=std)))
+    own = _own_of(architecture, stored)
+    if own is not None:
+        found.append(Candidate(f"torchvision's own for {architecture}", own))
+    image_net = replace(
+        stored,
+        resize=256,
+        crop=(224, 224),
+        interpolation="bilinear",
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    )
+    found.append(Candidate("ImageNet's usual one", image_net))
+    notebook = Transform()
+    found.append(
+        Candidate(
+            "the notebook's",
+            replace(stored, **{k: vars(notebook)[k] for k in ("resize", "crop", "interpolation")}),
+        )
+    )
+    squeezed = replace(stored, resize=stored.crop, interpolation="bilinear")
+    found.append(Candidate("the whole picture, without a crop", squeezed))
+    other = "bilinear" if stored.interpolation == "nearest" else "nearest"
+    found.append(Candidate(f"interpolation {other}", replace(stored, interpolation=other)))
+    for name, mean, std in (
+        ("mean and std of ImageNet", IMAGENET_MEAN, IMAGENET_STD),
+        ("mean and std 0.5", HALVES, HALVES),
+        ("no normalisation", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    ):
+        found.append(Candidate(name, replace(stored, mean=mean, std=std)))
+    distinct = {item.transform: item for item in reversed(found)}
+    return [item for item in found if distinct[item.transform] is item]
+
+
+def _own_of(architecture: str, stored: Transform) -> Transform | None:
+    """Evaluation transform of the architecture's newest weights in torchvision."""
+    import torchvision
+
+    try:
+        preset = torchvision.models.get_model_weights(architecture).DEFAULT.transforms()
+        (resize,), (crop,) = preset.resize_size, preset.crop_size
+        return replace(
+            stored,
+            resize=resize,
+            crop=(crop, crop),
+            interpolation=preset.interpolation.value,
+            mean=_three(preset.mean),
+            std=_three(preset.std),
+        )
+    # An architecture without weights, or whose transform is of another kind.
+    except (AttributeError, TypeError, ValueError):
+        return None
+
+
+def _three(values: Sequence[float] | NDArray[Any]) -> tuple[float, float, float]:
+    red, green, blue = (float(f"{value:.6g}") for value in values)
+    return red, green, blue
+
+
+def draw_sample(listings: Sequence[Listing], most: int, seed: int = 0) -> list[Picture]:
+    """Pictures of known classes, drawn at random: class by class, and set by set in each.
+
+    A beginning of it is spread as evenly over classes and sets as the whole is.
+    """
+    generator = np.random.default_rng(seed)
+    places = {
+        item.split: {
+            int(label): generator.permutation(np.flatnonzero(item.labels == label)).tolist()
+            for label in np.unique(item.labels[item.labels >= 0])
+        }
+        for item in listings
+    }
+    labels = sorted({label for by_label in places.values() for label in by_label})
+    order = [labels[place] for place in generator.permutation(len(labels))]
+    drawn: list[Picture] = []
+    while len(drawn) < most and any(any(lists.values()) for lists in places.values()):
+        for label in order:
+            for item in listings:
+                rows = places[item.split].get(label)
+                if rows:
+                    path = item.files.paths[rows.pop()]
+                    drawn.append(Picture(item.split, path, item.files.folder / path, label))
+    return drawn[:most]
+
+
+def try_out(
+    classifier: Classifier,
+    device: str,
+    tried: Sequence[Candidate],
+    sample: Sequence[Picture],
+    n_stored: int,
+    deadline: float,
+    report: Report,
+) -> tuple[list[Tried], dict[int, str]]:
+    """Run the network over a sample, under every candidate.
+
+    Every picture is decoded once for all. When the time is up no more are begun; candidates that
+    the network refuses, or that there was no time for, are left out.
+
+    Parameters
+    ----------
+    tried : the stored one first
+    n_stored : pictures to run under the stored transform; under the others at most ``MOST_TRIED``
+    deadline : of ``time.monotonic``
+
+    Returns
+    -------
+    What each candidate gave, and by place in the sample why a picture could not be read.
+
+    Raises
+    ------
+    ClassifierError
+        The network refuses pictures of the stored transform, or the device fails.
+    """
+    engines = dict(_engines(classifier, device, tried))
+    rows: dict[str, list[int]] = {name: [] for name in engines}
+    logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in engines}
+    lost: dict[int, str] = {}
+    n_classes, size = len(classifier.classes), BATCH * n_cores()
+    began = time.monotonic()
+    with ThreadPoolExecutor(n_cores(), "diagnosis") as pool:
+        for first in range(0, n_stored, size):
+            now = time.monotonic()
+            if first and now > deadline:
+                break
+            # The others take most of the time: so they end where half of it is gone.
+            is_compared = first < MOST_TRIED and (not first or now < (began + deadline) / 2)
+            part = range(first, min(first + size, n_stored))
+            decoded = list(pool.map(_decoded, (sample[place] for place in part)))
+            pictures = dict(zip(part, decoded, strict=True))
+            lost |= {place: item for place, item in pictures.items() if isinstance(item, str)}
+            for candidate in tried if is_compared else tried[:1]:
+                if candidate.name not in engines:
+                    continue
+                if candidate is not tried[0] and time.monotonic() > deadline:
+                    break
+                try:
+                    found = _run(engines[candidate.name], candidate, pictures, pool, n_classes)
+                except ClassifierError:
+                    if candidate is tried[0]:
+                        raise
+                    del engines[candidate.name], rows[candidate.name]
+                    continue
+                for place, row in found.items():
+                    if isinstance(row, str):
+                        lost[place] = row
+                    else:
+                        rows[candidate.name].append(place)
+                        logits[candidate.name].append(row)
+            report((part.stop, n_stored))
+    for engine in engines.values():
+        engine.close()
+    return [
+        Tried(
+            item,
+            np.array(rows[item.name], dtype=np.int64),
+            np.array(logits[item.name], dtype=np.float32).reshape(-1, n_classes),
+        )
+        for item in tried
+        if rows.get(item.name)
+    ], lost
+
+
+def _engines(
+    classifier: Classifier, device: str, tried: Sequence[Candidate]
+) -> Iterator[tuple[str, TorchEngine]]:
+    """One engine a candidate, all with the same weights."""
+    from openmax_core.network.engines import TorchEngine
+
+    for item in tried:
+        network = classifier.network
+        if item.transform_input is not None:
+            network = copy.copy(network)  # its layers are the same
+            vars(network)["transform_input"] = item.transform_input
+        yield (
+            item.name,
+            TorchEngine(
+                replace(classifier, transform=item.transform, network=network), device, BATCH
+            ),
+        )
+
+
+def _decoded(picture: Picture) -> Image.Image | str:
+    try:
+        return decode(picture.source)
+    except PictureError as error:
+        return str(error).removeprefix(f"{picture.source}: ")
+
+
+def _run(
+    engine: TorchEngine,
+    candidate: Candidate,
+    pictures: Mapping[int, Image.Image | str],
+    pool: ThreadPoolExecutor,
+    n_classes: int,
+) -> dict[int, NDArray[np.float32] | str]:
+    """Logits by place, or why there are none; NaN where they are not finite."""
+
+    def pixels(picture: Image.Image | str) -> Pixels | str:
+        try:
+            return picture if isinstance(picture, str) else candidate.transform.pixels(picture)
+        except PictureError as error:
+            return str(error)
+
+    made = dict(zip(pictures, pool.map(pixels, pictures.values()), strict=True))
+    found: dict[int, NDArray[np.float32] | str] = {
+        place: item for place, item in made.items() if isinstance(item, str)
+    }
+    ready = {place: item for place, item in made.items() if not isinstance(item, str)}
+    not_finite = np.full(n_classes, np.nan, dtype=np.float32)
+    for place, (_, row) in zip(ready, run(engine, list(ready.values())), strict=True):
+        found[place] = not_finite if isinstance(row, str) else row
+    return found
