@@ -12,11 +12,14 @@ from openmax_core.network.transforms import TRANSFORMS, transform_by_name
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
+from pages._shared.diagnosis import show_diagnosis
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
 from pages._shared.jobs import show_extraction
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error, show_table
+
+CHECK = "Check this workspace"
 
 
 def main() -> None:
@@ -73,6 +76,7 @@ def _show_workspace(workspace: Workspace) -> None:
             f"`openmax train {workspace.folder} --backbone-weights DEFAULT`",
             icon=":material/model_training:",
         )
+        show_diagnosis(workspace, CHECK)
         return
     is_current = all(status.is_current for status in statuses.values())
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -88,6 +92,7 @@ def _show_workspace(workspace: Workspace) -> None:
         if is_current and all(status.is_compared for status in statuses.values()):
             st.caption("Everything is stored. Another run has nothing to do.")
     _show_unreadable(workspace)
+    show_diagnosis(workspace, CHECK)
 
 
 def _in_words(status: SplitStatus) -> str:

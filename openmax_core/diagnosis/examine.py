@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ from openmax_core.workspace.workspace import Workspace
 
 BUDGET = 20.0  # seconds
 HASHING = 0.15  # share of them for comparing files
+QUICK_BYTES = 200_000_000  # of a weights file
 MOST_PICTURES = 20_000  # stored ones of a large set that are looked at
 MOST_ROWS = 2_000  # logits of a set that are looked at
 # A transform is better where it has five points more right, and so many pictures that it alone
@@ -92,6 +94,17 @@ def examine(
         The device does not exist.
     """
     return _Examination(workspace, choose_device(device), budget, progress or _ignore).run()
+
+
+def is_quick(workspace: Workspace) -> bool:
+    """Tell whether :func:`examine` keeps its budget: a large network takes long to load alone."""
+    locations = [workspace.pictures.location(split) for split in workspace.pictures.splits]
+    if not all(isinstance(location, Path) for location in locations):
+        return False
+    try:
+        return workspace.classifier.weights_path.stat().st_size <= QUICK_BYTES
+    except (OSError, WorkspaceError):  # then no network is loaded
+        return True
 
 
 def _ignore(_: tuple[int, int]) -> None:

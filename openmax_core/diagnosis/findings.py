@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import plotly.graph_objects as go
 import tomlkit
 
 from openmax_core.support.arrays import Int
 from openmax_core.support.codec import plain
+from openmax_core.support.figures import KNOWN_COLOUR, lay_out
 
 ERROR, WARNING = "error", "warning"
+MOST_DRAWN = 30  # classes of a confusion
+MOST_COUNTED = 12  # classes whose counts are written into the fields
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,40 @@ class Diagnosis:
         """Values for JSON."""
         values: dict[str, Any] = plain(self)
         return {"sound": self.is_sound, **values}
+
+
+def confusion_figure(diagnosis: Diagnosis) -> go.Figure | None:
+    """Draw the network's confusion as shares of each class; None for too many classes."""
+    table, names = diagnosis.confusion, list(diagnosis.classes)
+    if len(names) > MOST_DRAWN or not table.sum():
+        return None
+    shares = table / table.sum(axis=1, keepdims=True).clip(min=1)
+    # Names stand as text beside numbers: a class '10' is no number on the axis.
+    places = list(range(len(names)))
+    texts = [[f"{count:,}" if count else "" for count in row] for row in table.tolist()]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=places,
+            y=places,
+            text=texts if len(names) <= MOST_COUNTED else None,
+            texttemplate="%{text}",
+            customdata=[[(row, column) for column in names] for row in names],
+            hovertemplate="%{customdata[0]} taken for %{customdata[1]}: %{z:.1%}<extra></extra>",
+            colorscale=[[0, "rgba(128, 128, 128, 0.06)"], [1, KNOWN_COLOUR]],
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            xgap=2,
+            ygap=2,
+        )
+    )
+    height = 150 + max(24 * len(names), 120)
+    lay_out(figure, "output with the largest logit", "class of the folder", height)
+    ticks = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False}
+    figure.update_xaxes(**ticks)
+    figure.update_yaxes(**ticks, autorange="reversed")
+    return figure
 
 
 def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -6,10 +6,11 @@ from typing import NoReturn
 
 import streamlit as st
 
-from openmax_core.errors import OpenMaxError
+from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
+from pages._shared.diagnosis import show_diagnosis
 from pages._shared.format import plain
 from pages._shared.jobs import show_extraction, show_job
 from pages._shared.registry import link_to
@@ -34,14 +35,21 @@ def require_evaluation() -> tuple[Workspace, Evaluation]:
             wait_for_counting(job)
         evaluation = state.evaluation(workspace) if job is None else job.result()
     except OpenMaxError as error:
-        _stop(error)
+        _stop(error, workspace=workspace)
     _warn_if_stale(workspace)
     return workspace, evaluation
 
 
-def _stop(problem: object, way_out: str = "Go to the workspace") -> NoReturn:
-    """Say what is wrong, with a link to the Workspace page, and stop the page."""
+def _stop(
+    problem: object, way_out: str = "Go to the workspace", workspace: Workspace | None = None
+) -> NoReturn:
+    """Say what is wrong, with a link to the Workspace page, and stop the page.
+
+    Of a workspace that cannot be calibrated, its diagnosis is shown too.
+    """
     show_error(problem)
+    if workspace is not None:
+        show_diagnosis(workspace, "Look for the reason", at_once=isinstance(problem, FitError))
     link_to("workspace", way_out)
     st.stop()
 
@@ -80,7 +88,7 @@ def _require_activations(workspace: Workspace) -> None:
     try:
         missing = [split for split in workspace.pictures.splits if not workspace.stored.has(split)]
     except OpenMaxError as error:
-        _stop(error)
+        _stop(error, workspace=workspace)
     job = jobs.find("extraction", workspace)
     if job is not None and job.is_running:
         show_extraction(job, has_figures=not missing)
@@ -89,7 +97,7 @@ def _require_activations(workspace: Workspace) -> None:
     if not missing:
         return
     if job is not None and job.problem:
-        _stop(job.problem)
+        _stop(job.problem, workspace=workspace)
     if state.is_demo(workspace) and (job is None or not job.is_cancelled):
         jobs.start_extraction(workspace)
         st.rerun()
