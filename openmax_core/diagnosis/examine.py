@@ -44,6 +44,7 @@ from openmax_core.diagnosis.trials import (
     Report,
     Tried,
     candidates,
+    common_size,
     draw_sample,
     is_doubtful,
     try_out,
@@ -208,7 +209,7 @@ class _Examination:
             tried, lost = try_out(
                 classifier,
                 self.device,
-                candidates(classifier.architecture, classifier.transform),
+                candidates(classifier.architecture, classifier.transform, common_size(sample)),
                 sample,
                 len(sample),
                 self.started + self.budget,
@@ -320,7 +321,7 @@ class _Examination:
         follows: set[str] = set()
         if both and now and both[1].order_share > max(by_order, by_transform) + TWO_CAUSES:
             self._say_transform(*both, now, is_reordered=True)
-            self._say_order(both[1].order, gain=0.0)
+            self._say_order(both[1].order, gain=self.findings[-1].gain)
             follows = FOLLOWS_FROM_TRANSFORM
         elif order is not None and by_order >= by_transform:
             self._say_order(order, order.share - order.n_right_now / order.n)

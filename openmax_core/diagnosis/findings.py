@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -163,7 +164,7 @@ class Diagnosis:
 
 def confusion_figure(diagnosis: Diagnosis) -> go.Figure | None:
     """Draw the network's confusion as shares of each class; None for too many classes."""
-    table, names = diagnosis.confusion, list(diagnosis.classes)
+    table, names = diagnosis.confusion, [html.escape(name) for name in diagnosis.classes]
     if len(names) > MOST_DRAWN or not table.sum():
         return None
     shares = table / table.sum(axis=1, keepdims=True).clip(min=1)

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # chance, and few enough that a small network is through in a few seconds.
 MOST_STORED, MOST_TRIED = 240, 96
 BATCH = 8
+N_MEASURED = 8  # pictures whose size is looked at
+# Sets of small pictures (CIFAR, MNIST, thumbnails) are trained on as they are.
+LEAST_SIDE, MOST_SIDE = 16, 256
 HALVES = (0.5, 0.5, 0.5)
 
 Report = Callable[[tuple[int, int]], None]
@@ -96,12 +100,18 @@ def is_doubtful(transform: Transform) -> bool:
     return max(transform.mean) > 1 or max(transform.std) > 1
 
 
-def candidates(architecture: str, stored: Transform) -> list[Candidate]:
+def candidates(
+    architecture: str, stored: Transform, own_size: tuple[int, int] | None
+) -> list[Candidate]:
     """The stored transform, and what else is plausible, the likeliest first; imports torchvision.
 
-    torchvision's own for the architecture's weights; ImageNet's usual one; the notebook's; the
-    whole picture squeezed into the crop; other interpolations and normalisations; and, for those
-    architectures that normalise inside, that switched over.
+    torchvision's own for the architecture's weights; ImageNet's usual one; the notebook's; small
+    pictures as they are; the whole picture squeezed into the crop; other interpolations and
+    normalisations.
+
+    Parameters
+    ----------
+    own_size : height and width that small pictures have in common
     """
     found = [Candidate("stored", stored)]
     if is_doubtful(stored):
@@ -126,6 +136,9 @@ def candidates(architecture: str, stored: Transform) -> list[Candidate]:
             replace(stored, **{k: vars(notebook)[k] for k in ("resize", "crop", "interpolation")}),
         )
     )
+    if own_size is not None:
+        own = replace(stored, resize=own_size, crop=own_size)
+        found.append(Candidate("the pictures in their own size", own))
     squeezed = replace(stored, resize=stored.crop, interpolation="bilinear")
     found.append(Candidate("the whole picture, without a crop", squeezed))
     other = "bilinear" if stored.interpolation == "nearest" else "nearest"
@@ -138,6 +151,18 @@ def candidates(architecture: str, stored: Transform) -> list[Candidate]:
         found.append(Candidate(name, replace(stored, mean=mean, std=std)))
     distinct = {item.transform: item for item in reversed(found)}
     return [item for item in found if distinct[item.transform] is item]
+
+
+def common_size(sample: Sequence[Picture]) -> tuple[int, int] | None:
+    """Height and width that the first pictures have in common; None where they are not small."""
+    sizes = set()
+    for picture in sample[:N_MEASURED]:
+        with suppress(PictureError):
+            sizes.add(decode(picture.source).size)
+    if len(sizes) != 1:
+        return None
+    width, height = sizes.pop()
+    return (height, width) if LEAST_SIDE <= min(width, height) <= MOST_SIDE else None
 
 
 def _own_of(architecture: str, stored: Transform) -> Transform | None:
