@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tests.support.colours import (
     TRAIN,
     Material,
     create,
+    picture,
     put,
     solved_head,
 )
@@ -40,10 +40,8 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
     solved_head(network, folder / "train")
     safetensors.torch.save_file(network.state_dict(), folder / "weights.safetensors")
     for name in CLASSES:
-        put(folder / "more", name, ENOUGH - TRAIN, 300)
-        for path in (folder / "more").iterdir():
-            shutil.move(path, folder / "train" / name / f"more {path.name}")
-        (folder / "more").rmdir()
+        for number in range(ENOUGH - TRAIN):
+            picture(name, 300 + number).save(folder / "train" / name / f"more {number}.png")
     return Material(folder, network)
 
 
