@@ -73,7 +73,7 @@ FOLLOWS_FROM_ORDER = {"one class"}
 def examine(
     workspace: Workspace,
     device: str = "auto",
-    budget: float = BUDGET,
+    budget: float | None = None,
     progress: Report | None = None,
 ) -> Diagnosis:
     """Look for what is wrong with a workspace; nothing is stored or changed. Imports torch.
@@ -86,7 +86,7 @@ def examine(
     Parameters
     ----------
     device : 'auto', 'cpu', 'cuda' or 'mps'
-    budget : seconds after which nothing new is begun; loading the network counts
+    budget : seconds after which nothing new is begun, 20 without; loading the network counts
     progress : called with the pictures done and to do; what it raises ends the examination
 
     Raises
@@ -94,7 +94,8 @@ def examine(
     ClassifierError
         The device does not exist.
     """
-    return _Examination(workspace, choose_device(device), budget, progress or _ignore).run()
+    seconds = BUDGET if budget is None else budget
+    return _Examination(workspace, choose_device(device), seconds, progress or _ignore).run()
 
 
 def is_quick(workspace: Workspace) -> bool:
@@ -363,8 +364,8 @@ class _Examination:
             Finding(
                 "class order",
                 ERROR,
-                "The network's outputs stand in another order than classes says: in the order "
-                f"below {order.n_right:,} of {counted(order.n, 'picture')} are right, in the "
+                "The network's outputs do not stand in the order of classes in workspace.toml: in "
+                f"the order below {order.n_right:,} of {counted(order.n, 'picture')} are right, in the "
                 f"present one {order.n_right_now:,}.{which}",
                 write=toml_lines("classifier", {"classes": list(order.names)}),
                 run=self._command,

@@ -321,7 +321,7 @@ _DUPLICATES = {
     "known in reject": (
         ERROR,
         "{n} of the reject set {are} also among the known ones, byte for byte: {first} is {other}.",
-        "Remove them from the reject set: Reject accuracy counts them as unknown.",
+        "Remove what is known from the reject set: Reject accuracy counts it as unknown.",
     ),
     "two classes": (
         WARNING,
@@ -331,7 +331,7 @@ _DUPLICATES = {
     "test in training": (
         WARNING,
         "{n} of the test set {are} also training pictures, byte for byte: {first} is {other}.",
-        "Remove them from the test set: the network knows them, so Test accuracy is too good.",
+        "Keep the test set apart: the network knows these, so Test accuracy is too good.",
     ),
     "calibration in training": (
         WARNING,

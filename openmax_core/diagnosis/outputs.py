@@ -163,7 +163,7 @@ def _places(names: Sequence[str], classes: Sequence[str]) -> Int:
 def _well_known(classes: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """Orders that training programs give to the names of folders."""
     return [
-        ("the alphabetical order (1, 10, 2)", tuple(sorted(classes))),
+        ("the alphabetical order", tuple(sorted(classes))),
         ("the order of the numbers (1, 2, 10)", tuple(sorted(classes, key=_natural))),
         ("the alphabetical order without capitals", tuple(sorted(classes, key=str.casefold))),
         (

@@ -53,7 +53,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def permuted(pictures: Path, tmp_path: Path) -> Workspace:
-    """A workspace whose classes stand in another order than the network's outputs."""
+    """A workspace whose classes do not stand in the order of classes than the network's outputs."""
     folder = Path(shutil.copytree(pictures, tmp_path / "study"))
     workspace = create(folder, classes=("green", "blue", "red"))
     store_wrong(workspace)
@@ -82,7 +82,7 @@ def test_a_page_that_cannot_calibrate_says_why_and_what_to_write(open_app, permu
     app = open_app(permuted.folder, page)
     assert "0 correctly classified pictures" in texts(app.error)
     app = when_examined(app, permuted)
-    assert "The network's outputs stand in another order than classes says" in texts(app.markdown)
+    assert "outputs do not stand in the order of classes" in texts(app.markdown)
     written = [str(item.value) for item in app.code]
     assert written[0].startswith('[classifier]\nclasses = ["')
     assert written[1] == f"openmax extract {permuted.folder}"
@@ -113,7 +113,7 @@ def test_the_workspace_page_checks_on_request_and_looks_again(open_app, permuted
     assert not app.code
     button(app, "Check this workspace").click().run()
     app = when_examined(app, permuted)
-    assert "stand in another order" in texts(app.markdown)
+    assert "do not stand in the order of classes" in texts(app.markdown)
     assert "24 test pictures" in texts(app.caption)
     (permuted.folder / "test" / "loose.png").write_bytes(b"")
     button(app, "Look again").click().run()
