@@ -210,7 +210,7 @@ class _Examination:
             tried, lost = try_out(
                 classifier,
                 self.device,
-                candidates(classifier.architecture, classifier.transform, common_size(sample)),
+                candidates(classifier, common_size(sample)),
                 sample,
                 len(sample),
                 self.started + self.budget,
@@ -365,8 +365,8 @@ class _Examination:
                 "class order",
                 ERROR,
                 "The network's outputs do not stand in the order of classes in workspace.toml: in "
-                f"the order below {order.n_right:,} of {counted(order.n, 'picture')} are right, in the "
-                f"present one {order.n_right_now:,}.{which}",
+                f"the order below {order.n_right:,} of {counted(order.n, 'picture')} are right, in "
+                f"the present one {order.n_right_now:,}.{which}",
                 write=toml_lines("classifier", {"classes": list(order.names)}),
                 run=self._command,
                 figures={

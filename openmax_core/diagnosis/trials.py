@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from openmax_core.diagnosis.files import Listing
 from openmax_core.diagnosis.findings import toml_lines
@@ -35,6 +36,12 @@ N_MEASURED = 8  # pictures whose size is looked at
 # Sets of small pictures (CIFAR, MNIST, thumbnails) are trained on as they are.
 LEAST_SIDE, MOST_SIDE = 16, 256
 HALVES = (0.5, 0.5, 0.5)
+DECODINGS: dict[str, dict[str, Any]] = {
+    "not turned as EXIF says": {"exif": False},
+    "transparency dropped": {"alpha": "drop"},
+    "not turned, transparency dropped": {"exif": False, "alpha": "drop"},
+}
+WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
 
 Report = Callable[[tuple[int, int]], None]
 
@@ -59,11 +66,14 @@ class Candidate:
     transform : Transform
     transform_input : bool or None
         Of GoogLeNet and Inception alone; None leaves it as it is.
+    is_decoding : bool
+        It differs from the stored one in how some pictures are decoded alone.
     """
 
     name: str
     transform: Transform
     transform_input: bool | None = None
+    is_decoding: bool = False
 
     def write(self, stored: Transform) -> str:
         """Lines for ``workspace.toml`` that differ from what is stored."""
@@ -100,19 +110,20 @@ def is_doubtful(transform: Transform) -> bool:
     return max(transform.mean) > 1 or max(transform.std) > 1
 
 
-def candidates(
-    architecture: str, stored: Transform, own_size: tuple[int, int] | None
-) -> list[Candidate]:
+def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list[Candidate]:
     """The stored transform, and what else is plausible, the likeliest first; imports torchvision.
 
     torchvision's own for the architecture's weights; ImageNet's usual one; the notebook's; small
     pictures as they are; the whole picture squeezed into the crop; other interpolations and
-    normalisations.
+    normalisations; and, for those architectures that may normalise inside, that switched over.
+    Where pictures have an orientation in EXIF or are transparent, that is left out of account.
 
     Parameters
     ----------
+    classifier : with the stored transform
     own_size : height and width that small pictures have in common
     """
+    architecture, stored = classifier.architecture, classifier.transform
     found = [Candidate("stored", stored)]
     if is_doubtful(stored):
         mean, std = (_three(np.array(item) / 255) for item in (stored.mean, stored.std))
@@ -137,8 +148,8 @@ def candidates(
         )
     )
     if own_size is not None:
-        own = replace(stored, resize=own_size, crop=own_size)
-        found.append(Candidate("the pictures in their own size", own))
+        as_they_are = replace(stored, resize=own_size, crop=own_size)
+        found.append(Candidate("the pictures in their own size", as_they_are))
     squeezed = replace(stored, resize=stored.crop, interpolation="bilinear")
     found.append(Candidate("the whole picture, without a crop", squeezed))
     other = "bilinear" if stored.interpolation == "nearest" else "nearest"
@@ -149,8 +160,18 @@ def candidates(
         ("no normalisation", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     ):
         found.append(Candidate(name, replace(stored, mean=mean, std=std)))
+    # As torchvision's ImageFolder gives pictures to a network in its training.
+    for name, change in DECODINGS.items():
+        if all(vars(stored).get(key, value) != value for key, value in change.items()):
+            found.append(Candidate(name, replace(stored, **change), is_decoding=True))
     distinct = {item.transform: item for item in reversed(found)}
-    return [item for item in found if distinct[item.transform] is item]
+    found = [item for item in found if distinct[item.transform] is item]
+    inside = vars(classifier.network).get("transform_input")
+    if inside is not None:
+        for item in (found[0], *(item for item in found if item.transform == own)):
+            name = f"{item.name}, transform_input {str(not inside).lower()}"
+            found.append(replace(item, name=name, transform_input=not inside))
+    return found
 
 
 def common_size(sample: Sequence[Picture]) -> tuple[int, int] | None:
@@ -249,6 +270,8 @@ def try_out(
     rows: dict[str, list[int]] = {name: [] for name in engines}
     logits: dict[str, list[NDArray[np.float32]]] = {name: [] for name in engines}
     lost: dict[int, str] = {}
+    n_decoded = {item.name: 0 for item in tried if item.is_decoding}
+    as_stored: dict[int, NDArray[np.float32] | str] = {}
     n_classes, size = len(classifier.classes), BATCH * n_cores()
     began = time.monotonic()
     with ThreadPoolExecutor(n_cores(), "diagnosis") as pool:
@@ -259,7 +282,8 @@ def try_out(
             # The others take most of the time: so they end where half of it is gone.
             is_compared = first < MOST_TRIED and (not first or now < (began + deadline) / 2)
             part = range(first, min(first + size, n_stored))
-            decoded = list(pool.map(_decoded, (sample[place] for place in part)))
+            chosen = [sample[place] for place in part]
+            decoded = list(pool.map(_decoded, chosen))
             pictures = dict(zip(part, decoded, strict=True))
             lost |= {place: item for place, item in pictures.items() if isinstance(item, str)}
             for candidate in tried if is_compared else tried[:1]:
@@ -267,13 +291,23 @@ def try_out(
                     continue
                 if candidate is not tried[0] and time.monotonic() > deadline:
                     break
+                given = pictures
+                if candidate.is_decoding:
+                    other = [_decoded_as(candidate.transform, item) for item in chosen]
+                    given = {
+                        p: item for p, item in zip(part, other, strict=True) if item is not None
+                    }
+                    n_decoded[candidate.name] += len(given)
                 try:
-                    found = _run(engines[candidate.name], candidate, pictures, pool, n_classes)
+                    found = _run(engines[candidate.name], candidate, given, pool, n_classes)
                 except ClassifierError:
                     if candidate is tried[0]:
                         raise
                     del engines[candidate.name], rows[candidate.name]
                     continue
+                as_stored = found if candidate is tried[0] else as_stored
+                if candidate.is_decoding:  # the other pictures are the same
+                    found = as_stored | found
                 for place, row in found.items():
                     if isinstance(row, str):
                         lost[place] = row
@@ -290,7 +324,7 @@ def try_out(
             np.array(logits[item.name], dtype=np.float32).reshape(-1, n_classes),
         )
         for item in tried
-        if rows.get(item.name)
+        if rows.get(item.name) and n_decoded.get(item.name, 1)
     ], lost
 
 
@@ -318,6 +352,21 @@ def _decoded(picture: Picture) -> Image.Image | str:
         return decode(picture.source)
     except PictureError as error:
         return str(error).removeprefix(f"{picture.source}: ")
+
+
+def _decoded_as(transform: Transform, picture: Picture) -> Image.Image | None:
+    """Decode a picture as a transform asks for; None where that cannot differ, by its header."""
+    if not isinstance(picture.source, Path):
+        return None
+    options: dict[str, Any] = {"transform": transform}
+    try:
+        with Image.open(picture.source, formats=WITH_EXIF) as opened:
+            is_turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            if not is_turned and not opened.has_transparency_data:
+                return None
+        return decode(picture.source, **options)
+    except Exception:  # said where it is decoded as stored
+        return None
 
 
 def _run(
