@@ -6,26 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.network.classifier import build_network
+from openmax_core.diagnosis.examine import examine
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import diagnosis as shown
 from tests.app.visitor import button, texts
-from tests.support.colours import (
-    ARCHITECTURE,
-    CLASSES,
-    TEST,
-    TRAIN,
-    create,
-    picture,
-    put,
-    solved_head,
-)
-
-MORE = 14  # training pictures a class, which the network was not fitted to
+from tests.support.colours import create, write_sound
 
 
 @pytest.fixture(autouse=True)
@@ -35,19 +23,8 @@ def few_trials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures and the weights of a network that is right about them."""
     folder = tmp_path_factory.mktemp("colours")
-    for name in CLASSES:
-        put(folder / "train" / name, name, TRAIN, 0)
-        put(folder / "test" / name, name, 2 * TEST, 100)
-    put(folder / "reject", "unknown", 5, 200)
-    torch.manual_seed(0)
-    network = build_network(ARCHITECTURE, len(CLASSES))
-    solved_head(network, folder / "train")
-    safetensors.torch.save_file(network.state_dict(), folder / "weights.safetensors")
-    for name in CLASSES:
-        for number in range(MORE):
-            picture(name, 300 + number).save(folder / "train" / name / f"more {number}.png")
+    write_sound(folder)
     return folder
 
 
@@ -91,10 +68,12 @@ def test_a_page_that_cannot_calibrate_says_why_and_what_to_write(open_app, permu
 
 def test_the_examination_is_made_once_for_all_pages_and_visitors(open_app, permuted, monkeypatch):
     calls: list[Path] = []
-    real = shown.examine
-    monkeypatch.setattr(
-        shown, "examine", lambda item, **named: calls.append(item.folder) or real(item, **named)
-    )
+
+    def counted(item, **named):
+        calls.append(item.folder)
+        return examine(item, **named)
+
+    monkeypatch.setattr(shown, "examine", counted)
     when_examined(open_app(permuted.folder), permuted)
     when_examined(open_app(permuted.folder, "weibull"), permuted)
     assert calls == [permuted.folder]

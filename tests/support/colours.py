@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
 from openmax_core.activations.activations import Activations
+from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform
 from openmax_core.workspace.workspace import Workspace
 
@@ -101,6 +103,22 @@ def solved_head(network: torch.nn.Module, train: Path) -> None:
         head.weight.copy_(weight.T)
         head.bias.copy_(targets.mean(0) - features.mean(0) @ weight)
     network.fc = head
+
+
+def write_sound(folder: Path) -> torch.nn.Module:
+    """Write pictures, more in training than a tail needs, and weights that are right about them."""
+    for name in CLASSES:
+        put(folder / "train" / name, name, TRAIN, 0)
+        put(folder / "test" / name, name, 2 * TEST, 100)
+    put(folder / "reject", "unknown", REJECT, 200)
+    torch.manual_seed(0)
+    network = build_network(ARCHITECTURE, len(CLASSES))
+    solved_head(network, folder / "train")
+    safetensors.torch.save_file(network.state_dict(), folder / "weights.safetensors")
+    for name in CLASSES:
+        for number in range(14):
+            picture(name, 300 + number).save(folder / "train" / name / f"more {number}.png")
+    return network
 
 
 def create(folder: Path, **changes: Any) -> Workspace:

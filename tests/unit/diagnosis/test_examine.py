@@ -6,6 +6,7 @@ import shutil
 import threading
 import tomllib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,8 +54,8 @@ def followed(workspace: Workspace, diagnosis: Diagnosis) -> Workspace:
                 settings, classifier=replace(settings.classifier, classes=tuple(names))
             )
         for name, value in tables.get("transform", {}).items():
-            given = tuple(value) if isinstance(value, list) else value
-            settings = replace(settings, transform=replace(settings.transform, **{name: given}))
+            change: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value}
+            settings = replace(settings, transform=replace(settings.transform, **change))
     workspace.save_settings(settings)
     return Workspace.open(workspace.folder)
 
