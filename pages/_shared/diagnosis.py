@@ -99,7 +99,7 @@ def _draw_network(diagnosis: Diagnosis) -> None:
                 {
                     "transform": trial.name,
                     "right": trial.n_right,
-                    "right in the other order of classes": trial.n_right_reordered,
+                    "in other order": trial.n_right_reordered,
                     "of": trial.n,
                 }
                 for trial in diagnosis.trials
