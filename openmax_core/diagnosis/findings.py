@@ -170,14 +170,11 @@ def confusion_figure(diagnosis: Diagnosis) -> go.Figure | None:
     shares = table / table.sum(axis=1, keepdims=True).clip(min=1)
     # Names stand as text beside numbers: a class '10' is no number on the axis.
     places = list(range(len(names)))
-    texts = [[f"{count:,}" if count else "" for count in row] for row in table.tolist()]
     figure = go.Figure(
         go.Heatmap(
             z=shares,
             x=places,
             y=places,
-            text=texts if len(names) <= MOST_COUNTED else None,
-            texttemplate="%{text}",
             customdata=[[(row, column) for column in names] for row in names],
             hovertemplate="%{customdata[0]} taken for %{customdata[1]}: %{z:.1%}<extra></extra>",
             colorscale=[[0, "rgba(128, 128, 128, 0.06)"], [1, KNOWN_COLOUR]],
@@ -188,6 +185,12 @@ def confusion_figure(diagnosis: Diagnosis) -> go.Figure | None:
             ygap=2,
         )
     )
+    if len(names) <= MOST_COUNTED:  # on weak colours in that of the page's text, on strong in white
+        for y, row in enumerate(table.tolist()):
+            for x, count in enumerate(row):
+                font = {"color": "white"} if shares[y, x] > 0.5 else None
+                shown = f"{count:,}" if count else ""
+                figure.add_annotation(x=x, y=y, text=shown, showarrow=False, font=font)
     height = 150 + max(24 * len(names), 120)
     lay_out(figure, "output with the largest logit", "class of the folder", height)
     ticks = {"tickmode": "array", "tickvals": places, "ticktext": names, "showgrid": False}
