@@ -46,7 +46,6 @@ from openmax_core.diagnosis.trials import (
     candidates,
     common_size,
     draw_sample,
-    is_doubtful,
     try_out,
 )
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
@@ -194,7 +193,7 @@ class _Examination:
     def _run_network(self) -> tuple[list[Tried], list[Picture], dict[int, str]]:
         """Run the sample under the stored transform and the others."""
         workspace = self.workspace
-        if is_doubtful(workspace.settings.transform):
+        if workspace.settings.transform.has_bytes_scale:
             self._doubt_normalisation()
         splits = [split for split in (self._fitted, "test") if split in self.listings]
         sample = draw_sample([self.listings[split] for split in splits], MOST_STORED)

@@ -105,11 +105,6 @@ class Tried:
     logits: NDArray[np.float32]
 
 
-def is_doubtful(transform: Transform) -> bool:
-    """Tell mean and std of the 0…255 kind: channels in [0, 1] cannot have them."""
-    return max(transform.mean) > 1 or max(transform.std) > 1
-
-
 def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list[Candidate]:
     """The stored transform, and what else is plausible, the likeliest first; imports torchvision.
 
@@ -125,7 +120,7 @@ def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list
     """
     architecture, stored = classifier.architecture, classifier.transform
     found = [Candidate("stored", stored)]
-    if is_doubtful(stored):
+    if stored.has_bytes_scale:
         mean, std = (_three(np.array(item) / 255) for item in (stored.mean, stored.std))
         found.append(Candidate("mean and std divided by 255", replace(stored, mean=mean, std=std)))
     own = _own_of(architecture, stored)
