@@ -23,6 +23,20 @@ class PictureError(OpenMaxError):
     """A file that cannot be decoded as a picture."""
 
 
+class NotReadError(PictureError):
+    """A file that the machine did not give: no permission, no memory, a disk or network that fails.
+
+    That says nothing about the picture, which may be sound: it is not remembered, and is tried
+    again at the next run.
+    """
+
+
+class NotRead(str):
+    """Why a picture gave no logits, where the reason is that of a :class:`NotReadError`."""
+
+    __slots__ = ()
+
+
 class ClassifierError(OpenMaxError):
     """An architecture, weights file or device that cannot be used."""
 

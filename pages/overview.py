@@ -12,7 +12,7 @@ from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.samples import Sample, sample_pictures
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import state
+from pages._shared import start, state
 from pages._shared.format import interval, percent, plain
 from pages._shared.guards import (
     require_evaluation,
@@ -143,7 +143,7 @@ def _decoded(workspace: Workspace, split: str) -> list[Sample]:
     opened = Workspace.open(workspace.folder)
     has_weights = opened.settings.classifier.weights is not None
     activations = opened.stored.few(split, N_SAMPLES) if has_weights else None
-    return sample_pictures(opened, split, activations, N_SAMPLES)
+    return sample_pictures(opened, split, activations, N_SAMPLES, start.roots())
 
 
 def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:

@@ -2,7 +2,8 @@
 
 One folder a split and state: ``logits.npy``, (N, C) float32, opened as a memory map; and
 ``pictures.parquet``, a row for every picture file found, in order: path, size, mtime, label,
-prediction, status ('ok' or 'unreadable') and error. The logits hold the rows with status 'ok'.
+prediction, status ('ok', 'unreadable' or 'not read') and error. The logits hold the rows with
+status 'ok'; 'not read' are those that the machine did not give, and that are tried again.
 ``key.json`` says what the folder was made of; folders are written under a temporary name and
 renamed when whole.
 """
@@ -21,12 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.activations.shards import Rows, cannot_store
-from openmax_core.errors import ActivationsError
+from openmax_core.errors import ActivationsError, NotRead
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.support.files import new_folder
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
-OK, UNREADABLE = "ok", "unreadable"
+OK, UNREADABLE, NOT_READ = "ok", "unreadable", "not read"
 WRITING = ".writing-"
 ROWS_AT_ONCE = 1024
 ROWS_PER_GROUP = 1 << 17  # of the table, which can be read a group at a time
@@ -168,6 +169,7 @@ def write_activations(
         with new_folder(folder, WRITING) as temporary:
             errors = [row if isinstance(row := rows[i], str) else "" for i in range(len(files))]
             ok = np.array([not error for error in errors], dtype=bool)
+            lost = [NOT_READ if isinstance(error, NotRead) else UNREADABLE for error in errors]
             predictions = np.full(len(files), -1, dtype=np.int64)
             predictions[ok] = _write_logits(temporary / LOGITS, rows, np.flatnonzero(ok), n_classes)
             pictures = pd.DataFrame(
@@ -177,8 +179,8 @@ def write_activations(
                     "mtime": files.mtimes,
                     "label": files.labels,
                     "prediction": predictions,
-                    "status": np.where(ok, OK, UNREADABLE),
-                    "error": errors,
+                    "status": np.where(ok, OK, lost),
+                    "error": list(map(str, errors)),
                 }
             )
             pictures.to_parquet(temporary / PICTURES, index=False, row_group_size=ROWS_PER_GROUP)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
 from openmax_core.support.files import write_bytes_atomically
 
 LOG = logging.getLogger(__name__)
@@ -128,6 +128,10 @@ class LocatedRows(Rows):
             if (index := self._indices.get(identity)) is not None:
                 self._places[index] = number, row, error
             row += not error
+
+    def add_not_read(self, reasons: Mapping[int, NotRead]) -> None:
+        """Know of pictures that the machine did not give, by index into the listing."""
+        self._places |= {index: (-1, 0, reason) for index, reason in reasons.items()}
 
     def add_shard(self, path: Path) -> None:
         """Know of a shard; a damaged one is removed, and its pictures are run again."""

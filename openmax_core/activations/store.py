@@ -2,6 +2,7 @@
 
 The key of a stored split covers the classifier (weights, architecture, classes, transform,
 precision) and each picture's path, label, size and mtime. Folders are called ``<split>-<key>``;
+where the machine did not give a picture, the key is another one, so that it is tried again;
 ``.unfinished-<split>-<key of the classifier>`` holds the shards of a run that is under way.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +22,15 @@ from typing import Any
 import filelock
 import numpy as np
 
-from openmax_core.activations.activations import KEY, WRITING, Activations, write_activations
+from openmax_core.activations.activations import (
+    KEY,
+    NOT_READ,
+    WRITING,
+    Activations,
+    write_activations,
+)
 from openmax_core.activations.shards import Identity, LocatedRows, Rows, Shards, cannot_store
-from openmax_core.errors import ActivationsError
+from openmax_core.errors import ActivationsError, NotRead
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.support.codec import found_object
 from openmax_core.support.files import KEY_LENGTH, fingerprint
@@ -129,7 +137,8 @@ class ActivationStore:
         folder = self.newest(split)
         if folder is not None:
             earlier = Activations.load(folder)
-            columns = [earlier.pictures[n].tolist() for n in ("path", "size", "mtime", "error")]
+            known = earlier.pictures[earlier.pictures["status"] != NOT_READ]
+            columns = [known[name].tolist() for name in ("path", "size", "mtime", "error")]
             stored = zip(*columns, strict=True)
             pictures = (((path, size, mtime), error) for path, size, mtime, error in stored)
             rows.add_source(pictures, lambda: np.asarray(earlier.logits))
@@ -139,7 +148,7 @@ class ActivationStore:
 
     def save(
         self, split: str, files: PictureFiles, rows: Rows, n_classes: int, engine: str = ""
-    ) -> None:
+    ) -> Path:
         """Store what became of every file.
 
         Parameters
@@ -147,12 +156,19 @@ class ActivationStore:
         rows : by index into ``files``, (C,) logits or the reason why there are none
         engine : what ran the network, for the record
 
+        Returns
+        -------
+        The folder: :meth:`folder_of` these files; another one where a picture was not read, so
+        that :meth:`holds` does not say that all is done.
+
         Raises
         ------
         ActivationsError
             No file gave logits, or the disk is full; what was stored before stays.
         """
         folder = self.folder_of(split, files)
+        if any(isinstance(rows[index], NotRead) for index in range(len(files))):
+            folder = folder.with_name(f"{split}-{fingerprint(folder.name, time.time_ns())}")
         key = {
             "store": folder.name,
             "classifier": self.classifier_key,
@@ -175,6 +191,7 @@ class ActivationStore:
         except ActivationsError:
             if not self.holds(split, files):  # else another run stored the same a moment before
                 raise
+        return folder
 
     def remove_others(self, split: str, keep: Path) -> None:
         """Remove a split's stored folders but one, and all that unfinished runs left."""

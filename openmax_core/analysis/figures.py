@@ -16,7 +16,13 @@ from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
-from openmax_core.support.figures import CHOSEN_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
+from openmax_core.support.figures import (
+    CHOSEN_COLOUR,
+    KNOWN_COLOUR,
+    UNKNOWN_COLOUR,
+    label,
+    lay_out,
+)
 from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.fit import WeibullMaxFit
 from openmax_core.weibull.tails import cdf_curve, density, empirical_cdf, quantiles, thinned
@@ -80,7 +86,7 @@ def probability_figure(
     ``threshold`` is drawn where the largest probability itself is compared with it.
     """
     values = np.asarray(probabilities, dtype=np.float64)
-    names = np.array([*class_names, "unknown"], dtype=object)
+    names = np.array([*map(label, class_names), "unknown"], dtype=object)
     order = np.argsort(-values, kind="stable")[:10]
     figure = go.Figure(
         go.Bar(

@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openmax_core.cli.lines import say
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
-from openmax_core.support.files import printable, write_text_atomically
+from openmax_core.support.files import storable, write_text_atomically
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
@@ -58,15 +59,15 @@ def run_init(options: argparse.Namespace) -> int:
         transform_input=options.transform_input,
         weights_entry=options.weights_entry,
     )
-    print(f"made {workspace.folder}/workspace.toml")
+    say(f"made {workspace.folder}/workspace.toml")
     for split in workspace.pictures.splits:
-        print(f"  {split:12} {len(workspace.pictures.find(split)):7,} files")
-    print(f"  classes      {', '.join(workspace.classes)}")
+        say(f"  {split:12} {len(workspace.pictures.find(split)):7,} files")
+    say(f"  classes      {', '.join(workspace.classes)}")
     right_for = f"your own, from {chosen}" if own else TRANSFORMS[chosen]
-    print(f"  transform    {transform.in_words}: {right_for}")
+    say(f"  transform    {transform.in_words}: {right_for}")
     _print_doubts(workspace)
     if not own and not options.transform and options.weights:
-        print(
+        say(
             "               weights that were trained with another transform give wrong logits: "
             "change [transform] in workspace.toml, or make the workspace with --transform imagenet "
             "or weights, or with --resize, --crop, --interpolation, --mean and --std"
@@ -74,7 +75,7 @@ def run_init(options: argparse.Namespace) -> int:
     for note in workspace.notes:
         print(f"  {note}")
     step = "extract" if options.weights else "train"
-    print(f"next: openmax {step} {options.folder}")
+    say(f"next: openmax {step} {options.folder}")
     return 0
 
 
@@ -108,13 +109,13 @@ def run_train(options: argparse.Namespace) -> int:
             on_epoch=on_epoch,
             on_batch=bars.draw,
         )
-    print(
+    say(
         f"wrote {report.weights}: accuracy {report.held_out_accuracy:.4f} on "
         f"{report.n_held_out:,} held-out pictures, trained on {report.n_train:,}"
     )
-    print(f"next: openmax extract {options.workspace}")
+    say(f"next: openmax extract {options.workspace}")
     for line in report.unreadable:
-        print(f"unreadable: {line}", file=sys.stderr)
+        say(f"unreadable: {line}", file=sys.stderr)
     return EXIT_UNREADABLE if report.unreadable else 0
 
 
@@ -140,17 +141,17 @@ def run_extract(options: argparse.Namespace) -> int:
         else:
             report = workspace.extract(options.device, options.batch_size, on_progress)
     for split, n_run in report.n_run.items():
-        print(
+        say(
             f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored   "
             f"{report.n_unreadable[split]:,} unreadable"
         )
-    print(report.in_words)
+    say(report.in_words)
     if not any(report.n_unreadable.values()):
         return 0
     for split in report.n_unreadable:
         lost = workspace.stored.required(split).unreadable
         for path, error in lost[["path", "error"]].itertuples(index=False):
-            print(f"unreadable: {split}/{path}: {error}", file=sys.stderr)
+            say(f"unreadable: {split}/{path}: {error}", file=sys.stderr)
     return EXIT_UNREADABLE
 
 
@@ -235,20 +236,23 @@ def run_evaluate(options: argparse.Namespace) -> int:
         print(json.dumps(plain(values), indent=2))
     else:
         _print_evaluation(workspace, evaluation)
-        print(f"\n{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
+        say()
+        say(f"{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
         for row in rows:
             test, reject = (
                 _share(*(row[f"{name}_{part}"] for part in ("accuracy", "low", "high")))
                 for name in ("test", "reject")
             )
-            print(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
-        print(f"\nrecommended: {problem if point is None else _point_in_words(point, floor)}")
+            say(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
+        say()
+        say(f"recommended: {problem if point is None else _point_in_words(point, floor)}")
         if by_folder:
             among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
-            print(f"\nReject accuracy there by folder of the reject set, the worst first{among}:")
+            say()
+            say(f"Reject accuracy there by folder of the reject set, the worst first{among}:")
         for row in by_folder:
             share = _share(row["reject_accuracy"], row["low"], row["high"])
-            print(f"{share:>23}  {row['rejected']:6,} of {row['pictures']:6,}  {row['folder']}")
+            say(f"{share:>23}  {row['rejected']:6,} of {row['pictures']:6,}  {row['folder']}")
     return EXIT_INFEASIBLE if point is None else 0
 
 
@@ -294,19 +298,19 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
             facts["pictures"].items(), facts["unreadable"].values(), strict=True
         )
     )
-    print(f"workspace   {facts['workspace']} ({len(facts['classes'])} known classes)")
-    print(f"method      {facts['preset']}: {settings}")
-    print(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
-    print(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
+    say(f"workspace   {facts['workspace']} ({len(facts['classes'])} known classes)")
+    say(f"method      {facts['preset']}: {settings}")
+    say(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
+    say(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
     if evaluation.counted is not None:
-        print(f"counted     {evaluation.accuracy_in_words}")
+        say(f"counted     {evaluation.accuracy_in_words}")
     if evaluation.reject is None:
-        print("reject set  none: Reject accuracy cannot be measured")
+        say("reject set  none: Reject accuracy cannot be measured")
     else:
-        print(f"AUROC       {evaluation.overall.auroc:.4f} of test against reject")
+        say(f"AUROC       {evaluation.overall.auroc:.4f} of test against reject")
     for name, text in zip(facts["classes"], class_warnings(evaluation.openmax), strict=True):
         if text:
-            print(f"warning     class {name}: {text}")
+            say(f"warning     class {name}: {text}")
 
 
 def _share(value: float, low: float, high: float) -> str:
@@ -334,24 +338,24 @@ def run_predict(options: argparse.Namespace) -> int:
     )
 
     workspace = _open(options)
-    paths = expand_paths(options.paths)
+    paths = expand_paths(options.paths, workspace.classes)
     choice = choose(workspace, options)
     openmax = choice.evaluation.openmax
     results = run_network(workspace.classifier.load_engine(options.device), paths)
     # A name that is no text can neither be printed nor written to a CSV file.
-    files = list(map(printable, paths))
+    files = list(map(storable, paths))
     scored = score_pictures(openmax, files, results)
     table = decision_table(scored, choice.limits)
-    print(_method_in_words(choice))
+    say(_method_in_words(choice))
     for row in table.to_dict(orient="records"):
-        print(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
+        say(f"{row['decision'] or row['verdict']:16} {row['file']}   {row['reason']}")
     if options.csv:
         write_text_atomically(Path(options.csv), table.to_csv(index=False))
-        print(f"wrote {options.csv}")
+        say(f"wrote {options.csv}")
     if options.json:
         text = results_json(choice.evaluation, scored, choice.threshold, choice.class_thresholds)
         write_text_atomically(Path(options.json), text)
-        print(f"wrote {options.json}")
+        say(f"wrote {options.json}")
     return EXIT_UNREADABLE if (table["verdict"] == UNREADABLE).any() else 0
 
 
@@ -373,9 +377,9 @@ def run_report(options: argparse.Namespace) -> int:
     }
     for name, content in files.items():
         write_text_atomically(folder / name, content)
-    print(_method_in_words(choice))
+    say(_method_in_words(choice))
     for name in files:
-        print(f"wrote {folder / name}")
+        say(f"wrote {folder / name}")
     return 0
 
 
@@ -387,12 +391,12 @@ def run_export(options: argparse.Namespace) -> int:
     choice = choose(workspace, options)
     path = Path(options.output or workspace.folder / "export" / "openmax.onnx")
     description = export_workspace(workspace, choice, path)
-    print(f"{description.in_words} ({choice.source})")
+    say(f"{description.in_words} ({choice.source})")
     if workspace.settings.classifier.precision != "float32":
-        print("precision   float32: 'half' is for extraction on a GPU, not for the file")
+        say("precision   float32: 'half' is for extraction on a GPU, not for the file")
     height, width = description.transform.crop
-    print(f"takes       uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped")
-    print(f"wrote {path}, checked against the library")
+    say(f"takes       uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped")
+    say(f"wrote {path}, checked against the library")
     return 0
 
 
@@ -420,4 +424,4 @@ def _open(options: argparse.Namespace) -> Workspace:
 
 def _print_doubts(workspace: Workspace) -> None:
     for doubt in workspace.settings.transform.doubts:
-        print(f"warning: {doubt}", file=sys.stderr)
+        say(f"warning: {doubt}", file=sys.stderr)

@@ -17,6 +17,7 @@ from typing import Any
 
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
+from openmax_core.cli.lines import say
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import LEVEL
@@ -50,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.command(options)
         sys.stdout.flush()  # here, where a reader that has gone can be dealt with
     except OpenMaxError as error:
-        print(f"openmax: {error}", file=sys.stderr)
+        say(f"openmax: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:
-        print("openmax: stopped", file=sys.stderr)
+        say("openmax: stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader, `head` say, has gone: what is still buffered has nowhere to go.

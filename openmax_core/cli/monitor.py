@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.cli.commands import EXIT_UNREADABLE, choose
+from openmax_core.cli.lines import say
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.support.codec import plain
@@ -106,45 +107,46 @@ def _print(
     report = measured.report
     lost = f" ({report.n_unreadable:,} unreadable)" if report.n_unreadable else ""
     count = f"{report.reject.n + report.n_unreadable:,} pictures{lost}"
-    print(f"workspace   {workspace.settings.name} ({len(report.classes)} known classes)")
-    print(
+    say(f"workspace   {workspace.settings.name} ({len(report.classes)} known classes)")
+    say(
         f"method      {report.basis.preset}, threshold {threshold_text(choice.threshold)} "
         f"({choice.source}); calibrated on {report.basis.calibrated_on}"
     )
-    print(f"batch       {record.name}: {count} of {report.source}")
-    print(f"rejections  {report.rate_in_words}")
-    print(f"            {report.difference_in_words} (Fisher's exact test)")
+    say(f"batch       {record.name}: {count} of {report.source}")
+    say(f"rejections  {report.rate_in_words}")
+    say(f"            {report.difference_in_words} (Fisher's exact test)")
     if report.expectation_in_words:
-        print(f"            {report.expectation_in_words}")
-    print(
+        say(f"            {report.expectation_in_words}")
+    say(
         f"distances   {report.drift_in_words} (Cramér–von Mises against the test set, Holm over "
         "classes)"
     )
     _print_classes(report)
-    print(
+    say(
         f"mix         {100 * report.mix.distance:.1f} % of the pictures in other classes than the "
         f"test set's, p {p_text(report.mix.p_value)} (χ²; gives no alarm)"
     )
     listed = pictures_to_look_at(report, measured.pictures)
-    print(f"pictures    {report.not_compared or what_is_listed(report)}")
+    say(f"pictures    {report.not_compared or what_is_listed(report)}")
     if report.not_compared:
-        print(f"            {what_is_listed(report)}")
+        say(f"            {what_is_listed(report)}")
     for _, picture in listed.head(MOST_PICTURES).iterrows():
-        print(f"            {picture['path']}   {picture_in_words(picture)}")
+        say(f"            {picture['path']}   {picture_in_words(picture)}")
     if (more := len(listed) - MOST_PICTURES) > 0 and report.compared_with:
-        print(f"            and {more:,} more")
+        say(f"            and {more:,} more")
     for note in report.notes:
-        print(f"note        {note}")
-    print(f"\n{'DRIFT' if report.is_drifting else 'no drift'}: {report.verdict}")
+        say(f"note        {note}")
+    say()
+    say(f"{'DRIFT' if report.is_drifting else 'no drift'}: {report.verdict}")
     if report.caution:
-        print(f"{report.caution}.")
-    print(f"(alarm with a probability of at most {report.level:g} for a batch like the test set)")
+        say(f"{report.caution}.")
+    say(f"(alarm with a probability of at most {report.level:g} for a batch like the test set)")
     if record.path is None:
-        print("not recorded; --record keeps it for the Monitor page")
+        say("not recorded; --record keeps it for the Monitor page")
     elif is_new:
-        print(f"recorded as '{record.name}' in {record.path}")
+        say(f"recorded as '{record.name}' in {record.path}")
     else:
-        print(f"recorded already, as '{record.name}' of {record.time}, in {record.path}")
+        say(f"recorded already, as '{record.name}' of {record.time}, in {record.path}")
 
 
 def _print_classes(report: BatchReport) -> None:
@@ -154,17 +156,17 @@ def _print_classes(report: BatchReport) -> None:
     tested = table[table["verdict"] != UNTESTED]
     for row in tested.head(MOST_CLASSES).to_dict(orient="records"):
         shift = "no IQR" if math.isnan(row["shift"]) else f"{row['shift']:+.2f} IQR"
-        print(
+        say(
             f"            {row['class']}: {row['verdict']}, {shift}, p {p_text(row['adjusted'])}   "
             f"({row['pictures']:,} pictures, {row['test_pictures']:,} of the test set)"
         )
     if (more := len(tested) - MOST_CLASSES) > 0:
-        print(f"            and {more:,} more classes")
+        say(f"            and {more:,} more classes")
 
 
 def _print_unreadable(measured: MeasuredBatch) -> None:
     lost = measured.pictures[measured.pictures["error"] != ""]
     for path, error in lost[["path", "error"]].head(MOST_UNREADABLE).itertuples(index=False):
-        print(f"unreadable: {path}: {error}", file=sys.stderr)
+        say(f"unreadable: {path}: {error}", file=sys.stderr)
     if (more := len(lost) - MOST_UNREADABLE) > 0:
-        print(f"unreadable: and {more:,} more; --json lists all", file=sys.stderr)
+        say(f"unreadable: and {more:,} more; --json lists all", file=sys.stderr)

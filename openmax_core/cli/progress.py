@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from openmax_core.cli.lines import say
+from openmax_core.support.files import printable
+
 if TYPE_CHECKING:
     from openmax_core.evaluation.counting import Report
     from openmax_core.network.inference import Progress
@@ -60,15 +63,15 @@ class ProgressBars:
             return
         words = f"waiting for {progress.waiting_for}" if progress.waiting_for else LOADING
         if words not in self._told:
-            print(f"{words} …", file=sys.stderr, flush=True)
+            say(f"{words} …", file=sys.stderr)
             self._told.add(words)
 
     def print(self, line: str) -> None:
         """Print a line on standard output, above the bar."""
         if self._bar is None:
-            print(line)
+            say(line)
         else:
-            self._bar.write(line, file=sys.stdout)
+            self._bar.write(printable(line), file=sys.stdout)
 
 
 @contextmanager

@@ -145,7 +145,7 @@ def _pictures(
         rows = np.linspace(0, len(activations) - 1, N_PICTURES).round().astype(int)
         for name in activations.readable["path"].iloc[np.unique(rows)]:
             try:
-                found.append(description.prepare(workspace.pictures.location(split) / name))
+                found.append(description.prepare(workspace.pictures.picture(split, name)))
             except PictureError:  # moved away since its logits were stored
                 continue
     return np.stack(found)

@@ -4,7 +4,8 @@
 2. Wait until no other process extracts into the same store.
 3. Per split, find the logits of files that have not changed, finished or not, and run the rest
    through the network. Results are stored in shards as they come, so that whatever ends the run,
-   the next one goes on after the last of them, with the same batches.
+   the next one goes on after the last of them, with the same batches. What the machine did not
+   give is in no shard: whatever comes next tries it again.
 4. Store all splits, and remove the shards.
 """
 
@@ -14,11 +15,12 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore, identities
-from openmax_core.errors import ActivationsError
+from openmax_core.errors import ActivationsError, NotRead
 from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
@@ -82,6 +84,8 @@ class ExtractionReport:
     ----------
     n_run, n_reused, n_unreadable : dict of split to int
         Pictures run through the network, taken over from before, and not readable.
+    n_not_read : int
+        Of those not readable, the ones that the machine did not give, and that are tried again.
     n_resumed : int
         Of those taken over, the ones of a run that was interrupted.
     changes : list of str
@@ -94,6 +98,7 @@ class ExtractionReport:
     n_run: dict[str, int] = field(default_factory=dict)
     n_reused: dict[str, int] = field(default_factory=dict)
     n_unreadable: dict[str, int] = field(default_factory=dict)
+    n_not_read: int = 0
     n_resumed: int = 0
     changes: list[str] = field(default_factory=list)
     engine: str = ""
@@ -115,6 +120,11 @@ class ExtractionReport:
             words += (
                 f". {_listed(self.changes).capitalize()} had changed since the last extraction, "
                 "so every picture was run again"
+            )
+        if n := self.n_not_read:
+            words += (
+                f". {n:,} picture{' was' if n == 1 else 's were'} not read for a reason of the "
+                f"machine's; {'it is' if n == 1 else 'they are'} tried again at the next run"
             )
         return words + "."
 
@@ -141,6 +151,8 @@ def extract(
     """
     started = time.perf_counter()
     report = ExtractionReport()
+    not_read: dict[str, dict[int, NotRead]] = {}
+    saved: dict[str, Path] = {}
     tell = progress or (lambda split, progress: None)
     listings = find_pictures()
     first = next(iter(listings))
@@ -157,19 +169,21 @@ def extract(
                 listings = find_pictures()
             store.remove_leftovers()
             report.changes = store.changes(first)
-            _run_all(listings, store, load_runner, n_classes, tell, report)
+            _run_all(listings, store, load_runner, n_classes, tell, report, not_read)
             # All at once, so that nobody sees one split from before beside another from now.
             for split, files in listings.items():
                 if not store.holds(split, files):
                     rows = store.rows(split, files)
-                    store.save(split, files, rows, n_classes, report.engine)
+                    rows.add_not_read(not_read.get(split, {}))
+                    saved[split] = store.save(split, files, rows, n_classes, report.engine)
             for split, files in listings.items():
-                store.remove_others(split, store.folder_of(split, files))
+                store.remove_others(split, saved.get(split) or store.folder_of(split, files))
     for split, files in listings.items():
         n_run = report.n_run.setdefault(split, 0)
         report.n_reused[split] = len(files) - n_run
-        stored = Activations.load(store.folder_of(split, files))
+        stored = Activations.load(saved.get(split) or store.folder_of(split, files))
         report.n_unreadable[split] = len(stored.unreadable)
+    report.n_not_read = sum(map(len, not_read.values()))
     report.seconds = time.perf_counter() - started
     return report
 
@@ -181,8 +195,9 @@ def _run_all(
     n_classes: int,
     tell: ProgressCallback,
     report: ExtractionReport,
+    not_read: dict[str, dict[int, NotRead]],
 ) -> None:
-    """Run what no store and no shard has, split by split."""
+    """Run what no store and no shard has, split by split; ``not_read`` is filled in."""
     with ExitStack() as stack:
         runner: Runner | None = None
         for split, files in listings.items():
@@ -198,7 +213,8 @@ def _run_all(
                     runner = load_runner()
                     stack.callback(runner.close)
                     report.engine = runner.in_words
-                _run_missing(runner, store, split, files, missing, n_classes, tell)
+                not_read[split] = {}
+                _run_missing(runner, store, split, files, missing, n_classes, tell, not_read[split])
 
 
 def _run_missing(
@@ -209,8 +225,12 @@ def _run_missing(
     missing: list[int],
     n_classes: int,
     tell: ProgressCallback,
+    not_read: dict[int, NotRead],
 ) -> None:
-    """Store the results of the missing files in shards, a whole number of batches each."""
+    """Store the results of the missing files in shards, a whole number of batches each.
+
+    What the machine did not give goes into ``not_read``, by index into the files, and nowhere else.
+    """
     sources = [files.folder / files.paths[index] for index in missing]
     everything = identities(files)
     pictures = [everything[index] for index in missing]
@@ -226,7 +246,15 @@ def _run_missing(
 
     def write(count: int) -> None:
         first = done - len(held)
-        shards.write(pictures[first : first + count], held[:count], n_classes)
+        kept = []
+        for place, result in enumerate(held[:count]):
+            if isinstance(result, NotRead):
+                not_read[missing[first + place]] = result
+            else:
+                kept.append(place)
+        if kept:
+            own = [pictures[first + place] for place in kept]
+            shards.write(own, [held[place] for place in kept], n_classes)
         del held[:count]
 
     try:

@@ -22,7 +22,7 @@ from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.network.inference import Result, run, run_batch
 from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.images import Transform
-from openmax_core.pictures.locations import Location, RemotePath
+from openmax_core.pictures.locations import Location, RemotePath, why_irregular
 from openmax_core.support.files import fingerprint
 
 # What decides over bits: decoding and resizing, arithmetic, the network.
@@ -203,7 +203,7 @@ def _can_open(path: Location) -> bool:
     try:
         if isinstance(path, RemotePath):
             path.read_bytes()
-        else:
+        elif not why_irregular(path):
             path.open("rb").close()
     except OSError:
         return False

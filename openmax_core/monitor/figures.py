@@ -11,7 +11,13 @@ import plotly.graph_objects as go
 from openmax_core.monitor.records import RecordedBatch
 from openmax_core.monitor.report import p_text, share_text
 from openmax_core.support.decimals import threshold_text
-from openmax_core.support.figures import GRID_COLOUR, KNOWN_COLOUR, UNKNOWN_COLOUR, lay_out
+from openmax_core.support.figures import (
+    GRID_COLOUR,
+    KNOWN_COLOUR,
+    UNKNOWN_COLOUR,
+    label,
+    lay_out,
+)
 
 OTHER, BAND = "#94a3b8", "rgba(100, 116, 139, 0.22)"
 NEARER, ALIKE, FARTHER, ON_CELL = "#60a5fa", "#e2e8f0", "#fb923c", "#0f172a"
@@ -115,7 +121,7 @@ def drift_figure(records: Sequence[RecordedBatch]) -> go.Figure:
         _write_cells(figure, z, marks)
     lay_out(figure, "", "", 110 + 30 * len(shown))
     figure.update_layout(margin={"l": 8, "r": 8, "t": 8, "b": 8})
-    labels = [_short(names[index]) for index in shown.tolist()]
+    labels = [label(_short(names[index])) for index in shown.tolist()]
     figure.update_yaxes(
         tickvals=y,
         ticktext=labels,
@@ -186,7 +192,7 @@ def _write_cells(figure: go.Figure, z: np.ndarray, marks: np.ndarray) -> None:
 def _hover(record: RecordedBatch) -> str:
     report, basis = record.report, record.report.basis
     return (
-        f"<b>{_escaped(record.name)}</b>, {record.time[:16].replace('T', ' ')}"
+        f"<b>{label(record.name)}</b>, {record.time[:16].replace('T', ' ')}"
         f"<br>rejects {share_text(report.reject)} of {report.reject.n:,}"
         f"<br>expected {share_text(report.expected)}"
         f"<br>{report.difference_in_words}"
@@ -197,7 +203,7 @@ def _hover(record: RecordedBatch) -> str:
 def _cell_hover(record: RecordedBatch, index: int) -> str:
     report = record.report
     drift = report.drift
-    head = f"<b>class {_escaped(report.classes[index])}</b>, {_escaped(record.name)}"
+    head = f"<b>class {label(report.classes[index])}</b>, {label(record.name)}"
     counts = f"{drift.n_batch[index]:,} pictures, {drift.n_test[index]:,} of the test set"
     if not drift.is_tested[index]:
         return f"{head}<br>not tested: {counts}"
@@ -212,7 +218,7 @@ def _lay_out_batches(figure: go.Figure, records: Sequence[RecordedBatch]) -> Non
     shown = np.unique(np.linspace(0, n - 1, min(n, MOST_TICKS)).round().astype(int)).tolist()
     figure.update_xaxes(
         tickvals=shown,
-        ticktext=[f"{_escaped(_short(records[i].name))}<br>{records[i].time[:10]}" for i in shown],
+        ticktext=[f"{label(_short(records[i].name))}<br>{records[i].time[:10]}" for i in shown],
         range=[-0.5, n - 0.5],
         fixedrange=True,
         autotickangles=[0, 45, 90],
@@ -223,8 +229,3 @@ def _lay_out_batches(figure: go.Figure, records: Sequence[RecordedBatch]) -> Non
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 1]}…"
-
-
-def _escaped(text: str) -> str:
-    """Text that Plotly takes for no markup of its own."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -26,11 +26,11 @@ from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activatio
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.report import Batch
 from openmax_core.network.inference import NOT_FINITE, Progress, run
-from openmax_core.pictures.folders import SYSTEM_FILES, quoted
-from openmax_core.pictures.locations import is_address, require_path
+from openmax_core.pictures.folders import quoted
+from openmax_core.pictures.locations import is_address, require_path, require_there
 from openmax_core.prediction.choice import expand_paths
 from openmax_core.prediction.results import FORMAT as RESULTS_FORMAT
-from openmax_core.support.files import printable
+from openmax_core.support.files import storable
 from openmax_core.workspace.workspace import Workspace
 
 TABLES = (".parquet", ".csv")
@@ -63,12 +63,12 @@ def read_batch(
         There is nothing, or it is of another classifier; what differs is named.
     """
     path = require_path(str(source), "a batch").expanduser()
-    if not path.exists():
-        raise OpenMaxError(f"there is no file or folder {path}")
+    require_there(path)
     path = path.resolve()
-    if path.is_dir() and (path / LOGITS).is_file() and (path / PICTURES).is_file():
+    # Not Path.is_file, which raises where the folder may not be searched: that is said later.
+    if all(os.path.isfile(path / name) for name in (LOGITS, PICTURES)):
         return _stored(workspace, path)
-    if path.name == PICTURES and (path.parent / LOGITS).is_file():
+    if path.name == PICTURES and os.path.isfile(path.parent / LOGITS):
         return _stored(workspace, path.parent)
     if path.is_file() and path.suffix.lower() in TABLES:
         return _table(workspace, path)
@@ -80,9 +80,7 @@ def read_batch(
 def _pictures(
     workspace: Workspace, path: Path, device: str, progress: ProgressCallback | None
 ) -> Batch:
-    files = [item for item in expand_paths([str(path)]) if item.name.lower() not in SYSTEM_FILES]
-    if not files:
-        raise OpenMaxError(f"no pictures in {path}")
+    files = expand_paths([str(path)], workspace.classes)
     folder = path if path.is_dir() else path.parent
     tell = progress or (lambda progress: None)
     tell(Progress(0, len(files), 0, 0.0))
@@ -105,7 +103,7 @@ def _pictures(
                 report()
     finally:
         engine.close()
-    names = [printable(item.relative_to(folder).as_posix()) for item in files]
+    names = [storable(item.relative_to(folder).as_posix()) for item in files]
     errors = [result if isinstance(result, str) else "" for result in results]
     vectors = [result for result in results if not isinstance(result, str)]
     return _checked(workspace, str(path), folder, names, errors, vectors)
@@ -255,4 +253,4 @@ def _checked(
             f"{source} has logits of {logits.shape[-1]} classes, {workspace.folder} has "
             f"{len(workspace.classes)}"
         )
-    return Batch(printable(source), folder, tuple(paths), tuple(errors), logits, notes)
+    return Batch(storable(source), folder, tuple(paths), tuple(errors), logits, notes)

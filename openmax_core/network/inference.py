@@ -16,7 +16,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.errors import PictureError
+from openmax_core.errors import NotRead, NotReadError, PictureError
 from openmax_core.network.devices import Turns, WaitCallback, turns_on
 from openmax_core.network.engines import Engine, Logits
 from openmax_core.pictures.images import Pixels, Transform, decode, decoded_upload
@@ -189,7 +189,10 @@ def _decode(sources: Sequence[Source], transform: Transform) -> list[Loaded]:
 
 
 def load_pixels(source: Source, transform: Transform) -> Loaded:
-    """Pixels of a picture, or why there are none, without its name: that stands beside it."""
+    """Pixels of a picture, or why there are none, without its name: that stands beside it.
+
+    A :class:`~openmax_core.errors.NotRead` where that says nothing about the picture.
+    """
     if isinstance(source, np.ndarray):
         return source
     try:
@@ -199,4 +202,7 @@ def load_pixels(source: Source, transform: Transform) -> Loaded:
             return transform.pixels(picture)
     except PictureError as error:
         name = "picture" if isinstance(source, bytes) else str(source)
-        return str(error).removeprefix(f"{name}: ")
+        reason = str(error).removeprefix(f"{name}: ")
+        return NotRead(reason) if isinstance(error, NotReadError) else reason
+    except MemoryError:
+        return NotRead("too large for this machine's memory")

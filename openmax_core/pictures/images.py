@@ -7,20 +7,22 @@ crop happen on PIL pictures and give uint8; the float arithmetic is done on whol
 from __future__ import annotations
 
 import base64
+import errno
 import io
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from openmax_core.errors import PictureError
+from openmax_core.errors import NotReadError, PictureError
 from openmax_core.pictures import jpegs, portable
 from openmax_core.pictures.depths import grey_of, has_other_depth
-from openmax_core.pictures.locations import Location, RemotePath
+from openmax_core.pictures.locations import Location, RemotePath, why_irregular
 from openmax_core.pictures.opening import FOR_STRANGERS, opened, stream_of, without_texts
 
 Pixels = NDArray[np.uint8]
@@ -213,6 +215,8 @@ def decode(
     PictureError
         The content is not a picture of a known format, is damaged, has too many pixels, or would
         cost too much.
+    NotReadError
+        The machine did not give the file, or has no memory for it.
     WorkspaceError
         An address does not answer, which says nothing about the picture.
     """
@@ -257,8 +261,10 @@ def _decoded(
         try:
             source = source.read_bytes()
         except FileNotFoundError:
-            raise PictureError(f"{name}: the file does not exist") from None
+            raise NotReadError(f"{name}: the file does not exist") from None
     try:
+        if isinstance(source, Path) and (reason := why_irregular(source)):
+            raise PictureError(reason)
         with stream_of(source) as stream:
             head = stream.read(HEAD)
             stream.seek(0)
@@ -272,7 +278,10 @@ def _decoded(
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
     except FileNotFoundError:
-        raise PictureError(f"{name}: the file does not exist") from None
+        # A link that leads nowhere has a date of its own: where it leads somewhere, it changes.
+        is_link = isinstance(source, Path) and source.is_symlink()
+        kind = PictureError if is_link else NotReadError
+        raise kind(f"{name}: the file does not exist") from None
     except UnidentifiedImageError:
         raise PictureError(f"{name}: {_why_unidentified(head)}") from None
     except SyntaxError as error:
@@ -280,9 +289,13 @@ def _decoded(
             f"{name}: damaged picture, or one of a kind that is not decoded ({error})"
         ) from None
     except MemoryError:
-        raise PictureError(f"{name}: too large for this machine's memory") from None
+        raise NotReadError(f"{name}: too large for this machine's memory") from None
     # Pillow's readers let many kinds of errors through for damaged content.
     except Exception as error:
+        if reason := _why_not_read(source, error):
+            raise NotReadError(
+                f"{name}: cannot be read ({reason}); mend that, and run it again"
+            ) from None
         raise PictureError(f"{name}: damaged picture ({error})") from None
 
 
@@ -381,6 +394,21 @@ def _to_rgb(picture: Image.Image, as_opened: Image.Image, is_on_white: bool) -> 
         return Image.alpha_composite(white, coloured).convert("RGB")
     picture.info.pop("transparency", None)  # Pillow warns of what is dropped on purpose
     return picture.convert("RGB")
+
+
+def _why_not_read(source: Path | bytes, error: Exception) -> str:
+    """What the machine says where it is not the content that is wrong; '' where it is."""
+    # A damaged picture may name a place in the file that there cannot be.
+    if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
+        return error.strerror or str(error)
+    if isinstance(source, Path):  # a decoder may say of a failing disk that the content is damaged
+        try:
+            with source.open("rb") as stream:
+                while stream.read(1 << 20):
+                    pass
+        except OSError as failure:
+            return failure.strerror or str(failure)
+    return ""
 
 
 def _why_unidentified(head: bytes) -> str:

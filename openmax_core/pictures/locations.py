@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -124,8 +125,12 @@ class RemotePath:
         FileNotFoundError
             It is not there.
         WorkspaceError
-            The file system does not give it: no permission, no answer.
+            The file system does not give it: no permission, no answer; or it is no regular file.
         """
+        with self._reached() as (system, path):
+            kind = why_irregular(Path(path)) if system.type_name == "local" else ""
+        if kind:
+            raise WorkspaceError(f"cannot read {self}: {kind}")
         with self._reached() as (system, path), system.open_input_file(path) as stream:
             content: bytes = stream.readall()
         return content
@@ -140,7 +145,10 @@ class RemotePath:
         WorkspaceError
             The file system does not list it.
         """
-        return sorted(info.base_name for info in self._infos(recursive=False) if not info.is_file)
+        from pyarrow.fs import FileType
+
+        infos = self._infos(recursive=False)
+        return sorted(info.base_name for info in infos if info.type == FileType.Directory)
 
     def files(self) -> list[FoundFile]:
         """Files below, at any depth: per folder the files first, by name, then its folders.
@@ -152,11 +160,14 @@ class RemotePath:
         WorkspaceError
             The file system does not list it.
         """
+        from pyarrow.fs import FileType
+
         infos = self._infos(recursive=True)
         with self._reached() as (_, folder):
             start = len(folder.rstrip("/")) + 1
-        files = (info for info in infos if info.is_file)
-        found = [(info.path[start:], info.size, info.mtime_ns or 0) for info in files]
+        # Others than files too, a named pipe say: they are refused by name when they are read.
+        files = (info for info in infos if info.type != FileType.Directory)
+        found = [(info.path[start:], info.size or 0, info.mtime_ns or 0) for info in files]
         return sorted(found, key=lambda file: _in_order(file[0]))
 
     def _infos(self, recursive: bool) -> list[Any]:
@@ -204,6 +215,48 @@ def require_path(text: str, what: str) -> Path:
             "it; only the picture folders of a workspace may be addresses"
         )
     return Path(text)
+
+
+def require_there(path: Path) -> os.stat_result:
+    """Look at a file or folder that somebody named.
+
+    Raises
+    ------
+    WorkspaceError
+        There is none, or it may not be looked at.
+    """
+    try:
+        return path.stat()
+    except FileNotFoundError as error:
+        raise WorkspaceError(f"there is no file or folder {path}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise WorkspaceError(
+            f"cannot look at {path} ({reason}); check its permissions and those of its folders"
+        ) from error
+
+
+def why_irregular(path: Path) -> str:
+    """Say why a path is never opened: it is no regular file; '' where it is one.
+
+    A named pipe, socket or device may hold whoever opens it for ever.
+
+    Raises
+    ------
+    OSError
+        There is nothing, or it cannot be looked at.
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode):
+        return ""
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return f"it is {kinds.get(stat.S_IFMT(mode), 'no regular file')}, and no picture"
 
 
 @lru_cache(maxsize=64)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import stat
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.settings import MethodSettings, preset_settings
-from openmax_core.pictures.locations import require_path
+from openmax_core.pictures.folders import find_files
+from openmax_core.pictures.locations import require_path, require_there
 from openmax_core.prediction.verdicts import Logits, class_limits
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
@@ -147,28 +149,25 @@ def choose_method(
     return Choice(evaluation, recommended.threshold, source, recommended)
 
 
-def expand_paths(paths: Sequence[str]) -> list[Path]:
-    """Files of the given paths; a folder stands for the visible files below it, sorted.
+def expand_paths(paths: Sequence[str], classes: Collection[str] = ()) -> list[Path]:
+    """Files of the given paths, sorted; a folder stands for the files that are found below it.
+
+    Parameters
+    ----------
+    classes : folders of these names are looked into, whatever they are called
 
     Raises
     ------
     OpenMaxError
-        A path does not exist, or there are no files.
+        A path does not exist, a folder may not be read, or there are no files.
     """
     found: list[Path] = []
     for text in paths:
         path = require_path(text, "pictures to decide on")
-        if path.is_dir():
-            found += sorted(
-                item
-                for item in path.rglob("*")
-                if item.is_file()
-                and not any(part.startswith(".") for part in item.relative_to(path).parts)
-            )
-        elif path.exists():
-            found.append(path)
+        if stat.S_ISDIR(require_there(path).st_mode):
+            found += sorted(path / name for name, _, _ in find_files(path, classes))
         else:
-            raise OpenMaxError(f"there is no file or folder {path}")
+            found.append(path)
     if not found:
         raise OpenMaxError(f"no files in {', '.join(paths)}")
     return found

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from openmax_core.support.files import printable
+
 KNOWN_COLOUR, UNKNOWN_COLOUR, CHOSEN_COLOUR = "#3b82f6", "#f97316", "#8b5cf6"
 GRID_COLOUR = "rgba(128, 128, 128, 0.22)"
+
+
+def label(text: str) -> str:
+    """Return a name as Plotly shows it: as it is, for it takes ``<b>`` and ``&lt;`` for markup."""
+    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def lay_out(figure: go.Figure, x_title: str, y_title: str, height: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ from typing import Any
 from openmax_core.errors import OpenMaxError
 
 KEY_LENGTH = 16
+# What breaks a line, steers a terminal or turns the order of letters round; and what is no text.
+NOT_FOR_A_LINE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def write_bytes_atomically(
@@ -76,9 +81,16 @@ def new_folder(folder: Path, prefix: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def printable(name: str | Path) -> str:
-    """Return a name that can be printed and stored, whatever its bytes are."""
+def storable(name: str | Path) -> str:
+    """Return a name that is valid text, whatever its bytes are; otherwise as it is."""
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def printable(text: str | Path) -> str:
+    """Return text that stays on one line: signs that would break or hide it become escapes."""
+    return NOT_FOR_A_LINE.sub(
+        lambda found: found.group().encode("unicode_escape").decode("ascii"), str(text)
+    )
 
 
 def sha256_of_file(path: Path) -> str:

@@ -4,6 +4,9 @@ The person who starts the server says which: ``OPENMAX_ROOTS`` (paths separated 
 the present folder without; the demos' folders always; and a workspace named at the start, with the
 picture folders and weights that it names. Addresses are allowed in the same two ways: nobody else
 makes the server talk to a host.
+
+A refusal names what was asked for as the visitor wrote it. Where that leads, and which folders are
+allowed, is in the server's log, for the person who started it.
 """
 
 from __future__ import annotations
@@ -12,19 +15,26 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
+from openmax_core.support.files import printable
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 
 LOG = logging.getLogger(__name__)
 VARIABLE = "OPENMAX_ROOTS"
 MAX_DEPTH = 2
+# What the dashboard itself reads and writes in a workspace.
+OWN = (FILE_NAME, "activations", "batches", "operating_point.json", "operating_points.json")
 MAX_FOUND = 200
+HOW_TO_ALLOW = (
+    f"Whoever started the dashboard can allow it with {VARIABLE}; the server's log says how"
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,8 @@ class AllowedRoots:
         """Return these and the folders of a workspace that the server was started with."""
         locations = [workspace.pictures.location(split) for split in workspace.pictures.splits]
         folders = [workspace.folder, *(item for item in locations if isinstance(item, Path))]
+        linked = [link.resolve() for link in _links(workspace.folder)]
+        folders += [path for path in linked if not path.is_relative_to(workspace.folder)]
         named = [item for item in locations if isinstance(item, RemotePath)]
         if workspace.settings.classifier.weights is not None:
             folders.append(workspace.classifier.weights_path)
@@ -66,8 +78,12 @@ class AllowedRoots:
             tuple(dict.fromkeys([*self.addresses, *named])),
         )
 
-    def check(self, path: str | Path) -> Path:
+    def check(self, path: str | Path, shown: str | None = None) -> Path:
         """Return the absolute path, links resolved, if it lies under a root.
+
+        Parameters
+        ----------
+        shown : what a refusal calls it; the path as it is written without
 
         Raises
         ------
@@ -78,33 +94,48 @@ class AllowedRoots:
         try:
             resolved = Path(path).expanduser().resolve()
         except (OSError, RuntimeError, ValueError) as error:
-            raise WorkspaceError(f"{path!r} is no path: {error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise WorkspaceError(f"{str(shown or path)!r} is no path: {reason}") from error
         if not any(resolved.is_relative_to(root) for root in self.roots):
-            allowed = ", ".join(map(str, self.roots))
-            raise WorkspaceError(
-                f"{resolved} is not under an allowed folder ({allowed}). Start the dashboard with "
-                f"{VARIABLE}={resolved.parent} to allow it"
+            LOG.warning(
+                "%s is not under an allowed folder (%s). Start with %s=%s to allow it",
+                printable(resolved),
+                ", ".join(map(str, self.roots)),
+                VARIABLE,
+                printable(resolved.parent),
             )
+            raise WorkspaceError(f"{shown or path} is not under an allowed folder. {HOW_TO_ALLOW}")
         return resolved
 
-    def check_pictures(self, folder: str | Location) -> Location:
-        """As :meth:`check`, of a folder of pictures, which may be an address.
+    def check_pictures(self, folder: str | Location, shown: str | None = None) -> Location:
+        """As :meth:`check`, of pictures or a folder of them, which may be at an address.
 
         Raises
         ------
         WorkspaceError
             It is not allowed; the message says how to allow it.
         """
-        if isinstance(folder, Path) or not is_address(str(folder)):
-            return self.check(str(folder))
-        address = RemotePath.parse(str(folder))
+        if isinstance(folder, Path) or (isinstance(folder, str) and not is_address(folder)):
+            return self.check(folder, shown)
+        address = folder if isinstance(folder, RemotePath) else RemotePath.parse(str(folder))
         if not any(address.is_under(root) for root in self.addresses):
             allowed = ", ".join(map(str, self.addresses)) or "there are none"
+            LOG.warning("%s is not under an allowed address (%s)", address, allowed)
+            none = "" if self.addresses else " (there are none)"
             raise WorkspaceError(
-                f"{address} is not under an allowed address ({allowed}). Start the dashboard with "
-                f"it in {VARIABLE}, or with the workspace in OPENMAX_WORKSPACE, to allow it"
+                f"{shown or address} is not under an allowed address{none}. {HOW_TO_ALLOW}"
             )
         return address
+
+    def picture(self, workspace: Workspace, split: str, path: str) -> Location:
+        """Find a picture that a workspace's stored table names, if it lies under the roots.
+
+        Raises
+        ------
+        WorkspaceError
+            It leads out of the split's folder, or is not allowed.
+        """
+        return self.check_pictures(workspace.pictures.picture(split, path), f"{split}/{path}")
 
     def open(self, folder: str | Path) -> Workspace:
         """Open a workspace that lies, with all it names, under the roots.
@@ -114,11 +145,15 @@ class AllowedRoots:
         WorkspaceError
             It does not, or is no workspace.
         """
-        workspace = Workspace.open(self.check(folder))
+        resolved = self.check(folder)
+        for link in _links(resolved):
+            self.check(link, f"the link {link.relative_to(resolved)} in the workspace")
+        workspace = Workspace.open(resolved)
         for split in workspace.pictures.splits:
-            self.check_pictures(workspace.pictures.location(split))
+            location = workspace.pictures.location(split)
+            self.check_pictures(location, f"{split}, which the workspace names under [folders],")
         if workspace.settings.classifier.weights is not None:
-            self.check(workspace.classifier.weights_path)
+            self.check(workspace.classifier.weights_path, "the weights file of the workspace")
         return workspace
 
     def find(self) -> list[Path]:
@@ -133,6 +168,19 @@ class AllowedRoots:
                 if inside and (folder / FILE_NAME).is_file():
                     found[resolved] = None
         return list(found)[:MAX_FOUND]
+
+
+def _links(workspace: Path) -> Iterable[Path]:
+    """Links among what the dashboard itself reads and writes in a workspace folder."""
+    waiting = [workspace / name for name in OWN]
+    while waiting:
+        path = waiting.pop()
+        if path.is_symlink():
+            yield path
+        elif path.is_dir():
+            with suppress(OSError), os.scandir(path) as entries:
+                found = [entry for entry in entries if entry.is_symlink() or entry.is_dir()]
+                waiting += [path / entry.name for entry in found]
 
 
 def workspace_names(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,8 @@ from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.pictures.images import decode, jpeg, jpeg_url
 from openmax_core.pictures.intake import Upload
-from openmax_core.pictures.locations import Location
+from openmax_core.pictures.locations import Location, why_irregular
+from openmax_core.workspace.access import AllowedRoots
 from openmax_core.workspace.workspace import Workspace
 
 SIDE = 240
@@ -52,12 +54,16 @@ def picture_bytes(path: Location, most: int = 900) -> bytes | None:
 
 
 def sample_pictures(
-    workspace: Workspace, split: str, activations: Activations | None, most: int
+    workspace: Workspace,
+    split: str,
+    activations: Activations | None,
+    most: int,
+    roots: AllowedRoots | None = None,
 ) -> list[Sample]:
     """Thumbnails of at most ``most`` readable pictures, spread evenly over the split.
 
     Without activations, of the files that lie there. Pictures that have gone since the extraction
-    are left out.
+    are left out, and those that do not lie under the ``roots``.
     """
     if activations is not None:
         found = sample_paths(workspace, activations, most)
@@ -68,8 +74,12 @@ def sample_pictures(
     samples = []
     for path, caption in found:
         try:
-            picture = decode(workspace.pictures.location(split) / path)
+            picture = decode(_file(workspace, split, path, roots))
         except PictureError:
+            continue
+        except WorkspaceError:
+            if roots is None:
+                raise
             continue
         samples.append(Sample(thumbnail(picture), caption))
     return samples
@@ -87,6 +97,12 @@ def sample_paths(
     return [_captioned(workspace, path, int(label)) for path, label in rows.itertuples(index=False)]
 
 
+def _file(workspace: Workspace, split: str, path: str, roots: AllowedRoots | None) -> Location:
+    if roots is None:
+        return workspace.pictures.picture(split, path)
+    return roots.picture(workspace, split, path)
+
+
 def _spread(n: int, most: int) -> list[int]:
     places = np.linspace(0, n - 1, 2 * most + 1)[1::2]
     return np.unique(places.round().astype(int)).tolist()
@@ -97,18 +113,24 @@ def _captioned(workspace: Workspace, path: str, label: int) -> tuple[str, str]:
     return path, caption if "/" in path else "unknown"
 
 
-def sample_upload(workspace: Workspace, split: str, path: str) -> Upload:
+def sample_upload(
+    workspace: Workspace, split: str, path: str, roots: AllowedRoots | None = None
+) -> Upload:
     """Return a picture of a split as if somebody had sent it, named 'split/path'.
 
     Raises
     ------
     PictureError
-        The file is no longer there, or its address does not answer.
+        The file is no longer there or does not lie under the ``roots``, or its address does not
+        answer.
     """
-    file = workspace.pictures.location(split) / path
+    name = f"{split}/{path}"
     try:
-        return Upload(f"{split}/{path}", file.read_bytes())
+        file = _file(workspace, split, path, roots)
+        if isinstance(file, Path) and (reason := why_irregular(file)):
+            raise PictureError(f"{name}: {reason}")
+        return Upload(name, file.read_bytes())
     except OSError as error:
-        raise PictureError(f"cannot read {file} ({error.strerror})") from error
+        raise PictureError(f"cannot read {name} ({error.strerror})") from error
     except WorkspaceError as error:
         raise PictureError(str(error)) from error

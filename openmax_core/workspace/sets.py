@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -24,8 +24,10 @@ from openmax_core.pictures.folders import (
     find_class_folders,
     find_known_pictures,
     find_unknown_pictures,
+    normal,
 )
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
+from openmax_core.support.files import printable
 from openmax_core.workspace.settings import FILE_NAME, WorkspaceSettings
 
 SPLITS = ("train", "calibration", "test", "reject")
@@ -83,6 +85,26 @@ class PictureSets:
         """
         return require_path(str(self.location(split)), f"the pictures of {split}")
 
+    def picture(self, split: str, path: str) -> Location:
+        """Find a picture that a stored table names, whoever wrote that table.
+
+        Parameters
+        ----------
+        path : relative to the split's folder, with forward slashes
+
+        Raises
+        ------
+        WorkspaceError
+            The workspace names no such folder, or the path leads out of it.
+        """
+        pure = PurePath(path)
+        if pure.anchor or ".." in pure.parts or "\0" in path or not pure.parts:
+            raise WorkspaceError(
+                f"the stored activations of {split} name the picture {printable(path)!r}, which "
+                "leads out of its folder: delete them, and run the extraction again"
+            )
+        return self.location(split) / path
+
     def find(self, split: str) -> PictureFiles:
         """Picture files of a split, as they lie there now.
 
@@ -96,8 +118,8 @@ class PictureSets:
             return find_unknown_pictures(folder)
         files = find_known_pictures(folder, classes)
         if split == self.calibration_split:
-            present = set(find_class_folders(folder))
-            absent = [name for name in classes if name not in present]
+            present = set(map(normal, find_class_folders(folder, classes)))
+            absent = [name for name in classes if normal(name) not in present]
             if absent:
                 raise WorkspaceError(
                     f"{folder} lacks a folder for the class '{absent[0]}'; OpenMax needs training "

@@ -31,7 +31,7 @@ from openmax_core.extraction.extraction import (
 )
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.spec import ClassifierSettings, NamedClassifier
-from openmax_core.pictures.folders import find_class_folders
+from openmax_core.pictures.folders import empty_class_folders, find_class_folders, quoted
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.support.files import fingerprint, modified
@@ -176,6 +176,13 @@ class Workspace:
         )
 
         found = {split: self.pictures.find(split) for split in self.pictures.splits}
+        for split, files in found.items():
+            empty = [] if split == "reject" else empty_class_folders(files, self.classes)
+            if empty:
+                raise WorkspaceError(
+                    f"{files.folder} has no pictures in the class folder{'s' * (len(empty) > 1)} "
+                    f"{quoted(empty)}; put them there, or remove what is empty"
+                )
         settings = self.settings.classifier
         if checkpoint is None:
             value = settings.transform_input

@@ -23,7 +23,7 @@ from openmax_core.monitor.shortlist import (
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
 from pages._shared.format import interval, percent, plain, sentence
-from pages._shared.pictures import show_gallery, show_picture, thumbnail
+from pages._shared.pictures import OUTSIDE, show_gallery, show_picture, thumbnail
 from pages._shared.widgets import csv_button, figure_card, show_error, show_table, show_unreadable
 
 NO_PICTURE = "It is no picture"
@@ -177,15 +177,16 @@ def _file_of(record: RecordedBatch, picture: pd.Series) -> Path:
     WorkspaceError
         None can be shown: it is gone, or another than then, or not under an allowed folder.
     """
-    file = picture_file(
-        record.report.folder, str(picture["path"]), int(picture["size"]), int(picture["mtime"])
-    )
+    folder, path = record.report.folder, str(picture["path"])
+    try:  # before anything is looked at
+        if folder is not None:
+            start.roots().check(Path(folder) / path)
+    except WorkspaceError as error:
+        raise WorkspaceError(OUTSIDE) from error
+    file = picture_file(folder, path, int(picture["size"]), int(picture["mtime"]))
     if isinstance(file, str):
         raise WorkspaceError(file)
-    try:
-        return start.roots().check(file)
-    except WorkspaceError as error:
-        raise WorkspaceError("Its folder is not under an allowed one") from error
+    return file
 
 
 @st.dialog("Picture", width="large")

@@ -16,12 +16,15 @@ from openmax_core.prediction.cards import N_NEAREST
 from openmax_core.prediction.verdicts import ScoredPictures
 from openmax_core.support.files import modified
 from openmax_core.workspace.samples import picture_bytes, thumbnail_url
+from openmax_core.workspace.workspace import Workspace
+from pages._shared import start
 from pages._shared.components import gallery
 from pages._shared.format import plain
 from pages._shared.widgets import show_warning
 
 PER_PAGE = 12
 GONE = "The picture is no longer there."
+OUTSIDE = "Its folder is not under an allowed one"
 STILL = {"displayModeBar": False, "staticPlot": True}
 
 
@@ -51,6 +54,25 @@ def show_gallery(
     # Only what is shown can be opened: the key comes back from the browser.
     keys = [item["key"] for item in shown]
     return first + keys.index(opened) if opened in keys else None
+
+
+def stored_picture(workspace: Workspace, split: str, path: str) -> Location:
+    """Find a picture that a workspace's stored table names.
+
+    Raises
+    ------
+    WorkspaceError
+        It may not be shown: it leads out of its folder, or lies under no allowed one.
+    """
+    return start.roots().picture(workspace, split, path)
+
+
+def stored_thumbnail(workspace: Workspace, split: str, path: str) -> dict[str, str | None]:
+    """Return ``picture`` of an item of :func:`show_gallery`, or ``gone``, why there is none."""
+    try:
+        return {"picture": thumbnail(stored_picture(workspace, split, path))}
+    except WorkspaceError:
+        return {"picture": None, "gone": OUTSIDE}
 
 
 def show_picture(find: Callable[[], Location], caption: str, gone: str = GONE) -> None:

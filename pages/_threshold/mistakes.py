@@ -50,9 +50,7 @@ def show_mistakes(workspace: Workspace, evaluation: Evaluation, threshold: float
             {
                 "key": f"{picture['split']}:{picture['row']}",
                 "path": picture["path"],
-                "picture": pictures.thumbnail(
-                    workspace.pictures.location(picture["split"]) / picture["path"]
-                ),
+                **pictures.stored_thumbnail(workspace, picture["split"], picture["path"]),
                 "lines": _lines(picture, is_rejected=kind == KNOWNS_OUT),
             }
             for picture in table.table(first, most).to_dict(orient="records")
@@ -87,7 +85,9 @@ def _open(
     decided = decision_table(scored, class_limits(openmax.class_names_, threshold)).iloc[0]
     left, right = st.columns([2, 3], gap="medium")
     with left:
-        pictures.show_picture(lambda: workspace.pictures.location(split) / path, f"{split}/{path}")
+        pictures.show_picture(
+            lambda: pictures.stored_picture(workspace, split, path), f"{split}/{path}"
+        )
         show_notice(workspace)
     with right:
         is_accepted = decided["verdict"] == ACCEPTED

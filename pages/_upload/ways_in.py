@@ -18,10 +18,11 @@ from openmax_core.pictures.intake import (
 )
 from openmax_core.workspace.samples import sample_paths, sample_upload
 from openmax_core.workspace.workspace import Workspace
+from pages._shared import start
 from pages._shared.components import samples
 from pages._shared.format import plain
 from pages._shared.guards import show_notice
-from pages._shared.pictures import thumbnail
+from pages._shared.pictures import stored_thumbnail
 from pages._shared.widgets import show_error
 from pages._upload import basket
 
@@ -104,7 +105,7 @@ def _show_samples(workspace: Workspace, evaluation: Evaluation) -> None:
         if activations is None:
             continue
         for path, caption in sample_paths(workspace, activations, N_SAMPLES):
-            url = thumbnail(workspace.pictures.location(split) / path)
+            url = stored_thumbnail(workspace, split, path)["picture"]
             if url is not None:
                 items.append(
                     {
@@ -141,7 +142,7 @@ def _toggle(workspace: Workspace, item: dict[str, Any], added: dict[str, str]) -
         basket.remove([added.pop(item["key"])])
     else:
         try:
-            upload = sample_upload(workspace, item["split"], item["path"])
+            upload = sample_upload(workspace, item["split"], item["path"], start.roots())
         except OpenMaxError as error:
             show_error(error)
             return

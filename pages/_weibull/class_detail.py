@@ -59,7 +59,6 @@ def _show(workspace: Workspace, evaluation: Evaluation, index: int, threshold: f
 def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> None:
     members = tail_members(evaluation, index)
     split = evaluation.calibrated_on
-    folder = workspace.pictures.location(split)
     st.markdown(f"**The {len(members)} *{split}* pictures of the tail**, farthest first")
     show_notice(workspace)
 
@@ -68,7 +67,7 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
             {
                 "key": str(member["path"]),
                 "path": member["path"],
-                "picture": pictures.thumbnail(folder / str(member["path"])),
+                **pictures.stored_thumbnail(workspace, split, str(member["path"])),
                 "lines": [f"distance {member['distance']:.4g}", f"CDF {member['cdf']:.4f}"],
             }
             for member in members.iloc[first : first + most].to_dict(orient="records")
@@ -77,4 +76,6 @@ def _show_members(workspace: Workspace, evaluation: Evaluation, index: int) -> N
     opened = pictures.show_gallery(len(members), "tail", f"tail_page_{index}", items)
     if opened is not None:
         path = str(members.iloc[opened]["path"])
-        pictures.show_picture(lambda: folder / path, f"{split}/{path}")
+        pictures.show_picture(
+            lambda: pictures.stored_picture(workspace, split, path), f"{split}/{path}"
+        )

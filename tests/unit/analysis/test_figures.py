@@ -313,3 +313,9 @@ def test_pictures_outside_of_the_figure_are_counted():
     figure = class_cdf_figure(evaluation, 0, far, far[1:], None)
     assert named(figure, "Test").name == "Test (1 of 2)"
     assert named(figure, "Reject").name == "Reject (0 of 1)"
+
+
+def test_names_are_shown_as_they_are_and_not_as_markup() -> None:
+    names = ("<b>bold</b>", "a & b", "two\nlines")
+    bar = probability_figure(names, [0.4, 0.3, 0.2, 0.1], None).data[0]
+    assert list(bar.y) == ["&lt;b&gt;bold&lt;/b&gt;", "a &amp; b", "two\\nlines", "unknown"]

@@ -165,3 +165,26 @@ def test_a_file_name_that_is_no_text_is_listed_and_written(story: Story, tmp_pat
     assert ran.returncode == 0
     assert b"caf" in ran.stdout.splitlines()[1]
     assert "/caf" in pd.read_csv(file)["file"][0]
+
+
+def test_every_picture_has_one_line_whatever_its_name(story: Story, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for name in ("two\nlines.png", "\x1b[31mred.png", "<b>bold.png"):
+        shutil.copy(story.folder / "test" / "blue" / "00.png", folder / name)
+    os.mkfifo(folder / "pipe\n.png")
+    written = [tmp_path / "verdicts.csv", tmp_path / "verdicts.json"]
+    ran = shell(
+        *("predict", story.folder, folder, "--threshold", "0"),
+        *("--csv", written[0], "--json", written[1]),
+    )
+    assert ran.code == 3
+    lines = ran.out.splitlines()
+    assert len(lines) == 1 + 4 + 2
+    for name in ("two\\nlines.png", "\\x1b[31mred.png", "<b>bold.png"):
+        assert sum(f"blue             {folder}/{name}   " in line for line in lines) == 1
+    assert f"unreadable       {folder}/pipe\\n.png   it is a named pipe, and no picture" in lines
+    # A file keeps the names as they are: both formats can hold them.
+    names = {str(path) for path in folder.iterdir()}
+    assert set(pd.read_csv(written[0])["file"]) == names
+    assert {item["file"] for item in json.loads(written[1].read_text())["pictures"]} == names

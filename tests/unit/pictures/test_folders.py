@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,10 +14,14 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.pictures.folders import (
     UNKNOWN,
     PictureFiles,
+    empty_class_folders,
     find_class_folders,
+    find_files,
     find_known_pictures,
     find_unknown_pictures,
+    passed_over_folders,
 )
+from openmax_core.pictures.locations import RemotePath
 
 
 def touch(path: Path, content: bytes = b"x") -> Path:
@@ -140,3 +148,100 @@ def test_many_surplus_folders_are_counted_not_all_listed(tmp_path: Path) -> None
         touch(tmp_path / f"class{index:02d}" / "1.jpg")
     with pytest.raises(WorkspaceError, match="'class07' and 4 more"):
         find_known_pictures(tmp_path, ("daisy", "tulip"))
+
+
+# --- the same rules for every command --------------------------------------------------------
+
+JUNK = ("__MACOSX", "@eaDir", "lost+found", ".ipynb_checkpoints", "System Volume Information")
+
+
+def found(folder: Path, *named: str) -> list[str]:
+    return [path for path, _, _ in find_files(folder, named)]
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_a_folder_that_no_person_made_is_no_class_and_holds_no_pictures(
+    tmp_path: Path, name: str
+) -> None:
+    for path in (f"{name}/1.jpg", "a/1.jpg", f"a/{name}/2.jpg", "b/1.jpg"):
+        touch(tmp_path / path)
+    assert find_class_folders(tmp_path) == ["a", "b"]
+    assert passed_over_folders(tmp_path) == [name]
+    assert find_known_pictures(tmp_path, ("a", "b")).paths == ("a/1.jpg", "b/1.jpg")
+    assert find_unknown_pictures(tmp_path).paths == ("a/1.jpg", "b/1.jpg")
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_a_class_may_be_called_as_a_folder_that_no_person_made(tmp_path: Path, name: str) -> None:
+    for path in (f"{name}/1.jpg", "a/1.jpg", f"a/{name}/2.jpg"):
+        touch(tmp_path / path)
+    files = find_known_pictures(tmp_path, ("a", name))
+    assert files.paths == ("a/1.jpg", f"{name}/1.jpg")
+    assert found(tmp_path, "a", name) == [f"{name}/1.jpg", "a/1.jpg"][:: 1 if name < "a" else -1]
+    remote = find_known_pictures(RemotePath.parse(tmp_path.as_uri()), ("a", name))
+    assert remote.paths == files.paths
+
+
+@pytest.mark.parametrize(("in_settings", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_is_the_same_however_its_accents_are_written(
+    tmp_path: Path, in_settings: Literal["NFC", "NFD"], on_disk: Literal["NFC", "NFD"]
+) -> None:
+    for name in ("사과", "Äpfel"):
+        touch(tmp_path / unicodedata.normalize(on_disk, name) / "1.jpg")
+    classes = tuple(unicodedata.normalize(in_settings, name) for name in ("사과", "Äpfel"))
+    files = find_known_pictures(tmp_path, classes)
+    assert dict(zip(files.paths, files.labels.tolist(), strict=True)) == {
+        f"{unicodedata.normalize(on_disk, name)}/1.jpg": label
+        for label, name in enumerate(("사과", "Äpfel"))
+    }
+    assert empty_class_folders(files, classes) == []
+
+
+def test_a_link_to_a_folder_that_it_lies_in_is_not_followed(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "1.jpg")
+    touch(tmp_path / "b" / "2.jpg")
+    (tmp_path / "a" / "up").symlink_to(tmp_path, target_is_directory=True)
+    files = find_known_pictures(tmp_path, ("a", "b"))
+    assert files.paths == ("a/1.jpg", "b/2.jpg")  # none of b stands in a
+
+
+def test_class_folders_without_pictures_are_named(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "1.jpg")
+    touch(tmp_path / "b" / "Thumbs.db")
+    (tmp_path / "c" / "deep").mkdir(parents=True)
+    classes = ("a", "b", "c", "d")
+    assert empty_class_folders(find_known_pictures(tmp_path, classes), classes) == ["b", "c"]
+
+
+@pytest.mark.parametrize("find", [finds_known, finds_unknown, found])
+@pytest.mark.parametrize("inner", [".", "a", "a/deep"])
+def test_a_folder_that_may_not_be_read_is_named_with_the_way_out(
+    tmp_path: Path, find: object, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert callable(find)
+    touch(tmp_path / "a" / "1.jpg")
+    touch(tmp_path / "a" / "deep" / "2.jpg")
+    locked, listed = str(tmp_path / inner), os.scandir
+
+    def scandir(path: str) -> object:
+        if os.fspath(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), locked)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(WorkspaceError, match="Permission denied") as caught:
+        find(tmp_path)
+    assert f"chmod u+rx '{locked}'" in str(caught.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_listed_to_be_refused_and_is_no_class(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "1.jpg")
+    os.mkfifo(tmp_path / "a" / "pipe.jpg")
+    os.mkfifo(tmp_path / "b")
+    assert find_known_pictures(tmp_path, ("a",)).paths == ("a/1.jpg", "a/pipe.jpg")
+    remote = RemotePath.parse(tmp_path.as_uri())
+    assert find_class_folders(remote) == ["a"]
+    assert find_known_pictures(remote, ("a",)).paths == ("a/1.jpg", "a/pipe.jpg")
+    with pytest.raises(WorkspaceError, match="it is a named pipe, and no picture"):
+        (remote / "a/pipe.jpg").read_bytes()

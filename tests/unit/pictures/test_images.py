@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import socket
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Never
 
 import numpy as np
 import pytest
@@ -16,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision import transforms
 
-from openmax_core.errors import PictureError
+from openmax_core.errors import NotReadError, PictureError
 from openmax_core.network.engines import normalise, normalised
 from openmax_core.pictures.images import (
     IMAGENET_MEAN,
@@ -526,3 +531,76 @@ def test_a_view_of_a_picture_smaller_than_the_crop_is_the_framed_centre(
     picture = noise(60, 50)
     view = train.pixels(picture, transform, np.random.default_rng(0))
     np.testing.assert_array_equal(view, transform.pixels(picture))
+
+
+# --- what is not the picture's fault ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ESTALE])
+def test_what_the_machine_does_not_give_is_not_called_damaged(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(noise(5, 4), tmp_path / "a.png")
+
+    def fail(*_: object, **__: object) -> Never:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", fail)
+        with pytest.raises(NotReadError) as caught:
+            decode(path)
+    assert str(caught.value) == (
+        f"{path}: cannot be read ({os.strerror(number)}); mend that, and run it again"
+    )
+    assert decode(path).size == (5, 4)
+
+
+def test_a_picture_without_memory_for_it_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(noise(5, 4), tmp_path / "a.png")
+
+    def fail(*_: object, **__: object) -> Never:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "load", fail)
+    with pytest.raises(NotReadError, match="memory"):
+        decode(path)
+
+
+def test_a_damaged_picture_is_still_called_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(noise(50, 40), "PNG")[:600])
+    with pytest.raises(PictureError) as caught:
+        decode(path)
+    assert not isinstance(caught.value, NotReadError)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a folder", "a device"])
+def test_what_is_no_regular_file_is_refused_unopened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.jpg"
+    if kind == "a named pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a device":
+        path.symlink_to(os.devnull)
+    else:
+        with socket.socket(socket.AF_UNIX) as open_socket, monkeypatch_folder(tmp_path):
+            open_socket.bind(path.name)
+    with pytest.raises(PictureError) as caught:
+        decode(path)
+    assert str(caught.value) == f"{path}: it is {kind}, and no picture"
+    assert not isinstance(caught.value, NotReadError)
+
+
+@contextmanager
+def monkeypatch_folder(folder: Path) -> Iterator[None]:
+    """Stand in a folder: a socket's path may have some hundred characters at most."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
+from typing import Never
 
 import pytest
 
 from openmax_core import NoFeasibleThresholdError, OpenMax, OpenMaxError
+from openmax_core.pictures.folders import find_unknown_pictures
 from openmax_core.prediction.choice import choose_method, chosen_settings, expand_paths
 from openmax_core.workspace.settings import Defaults
 from openmax_core.workspace.workspace import Workspace
@@ -204,3 +208,29 @@ def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OpenMaxError, match=f"no files in {tmp_path}"):
         expand_paths([str(tmp_path)])
+
+
+def test_a_folder_is_searched_as_for_the_extraction(tmp_path: Path) -> None:
+    folder, other = tmp_path / "new", tmp_path / "other"
+    for name in ("1.png", "Thumbs.db", ".hidden.png", "@eaDir/2.png", "deep/3.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    other.mkdir()
+    (other / "4.png").touch()
+    (folder / "linked").symlink_to(other, target_is_directory=True)
+    (folder / "again").symlink_to(folder, target_is_directory=True)
+    os.mkfifo(folder / "pipe.png")
+    found = [path.relative_to(folder).as_posix() for path in expand_paths([str(folder)])]
+    assert found == ["1.png", "deep/3.png", "linked/4.png", "pipe.png"]
+    assert sorted(found) == sorted(find_unknown_pictures(folder).paths)
+
+
+def test_a_path_that_may_not_be_looked_at_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **_: object) -> Never:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(OpenMaxError, match=r"cannot look at .*new.png .Permission denied"):
+        expand_paths([str(tmp_path / "new.png")])

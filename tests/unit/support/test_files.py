@@ -16,6 +16,7 @@ from openmax_core.support.files import (
     new_folder,
     printable,
     sha256_of_file,
+    storable,
     write_bytes_atomically,
     write_text_atomically,
 )
@@ -204,6 +205,22 @@ def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_a_name_of_any_bytes_can_be_printed():
-    assert printable(Path("b\udcfcch.jpg")) == "b\\udcfcch.jpg"
-    assert printable("büch.jpg") == "büch.jpg"
+def test_a_name_of_any_bytes_can_be_stored() -> None:
+    assert storable(Path("b\udcfcch.jpg")) == "b\\udcfcch.jpg"
+    assert storable("büch\n.jpg") == "büch\n.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("büch 사과 猫.jpg", "büch 사과 猫.jpg"),
+        ("b\udcfcch.jpg", "b\\udcfcch.jpg"),
+        ("two\nlines\r\t.jpg", "two\\nlines\\r\\t.jpg"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("gpj.\u202etxt\u2028", "gpj.\\u202etxt\\u2028"),
+        ("C:\\new\\table.png", "C:\\new\\table.png"),
+    ],
+)
+def test_a_name_of_any_signs_stays_on_its_line(name: str, shown: str) -> None:
+    assert printable(name) == shown
+    assert len(printable(name).splitlines()) == 1

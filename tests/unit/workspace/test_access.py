@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from openmax_core.errors import WorkspaceError
+from openmax_core.errors import OpenMaxError, PictureError, WorkspaceError
 from openmax_core.workspace.access import MAX_FOUND, VARIABLE, AllowedRoots, workspace_names
+from openmax_core.workspace.samples import sample_pictures, sample_upload
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 from tests.support.workspaces import make_workspace
@@ -38,20 +41,88 @@ def test_what_lies_under_a_root_is_allowed_and_resolved(root: Path, inside: str)
 @pytest.mark.parametrize(
     "outside", ["..", "../outside", "inner/../../outside", "../root-of-another", "/", "/etc/passwd"]
 )
-def test_what_lies_elsewhere_is_refused_and_the_way_out_is_said(root: Path, outside: str) -> None:
+def test_what_lies_elsewhere_is_refused_and_the_way_out_is_said(
+    root: Path, outside: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(root)
     resolved = (root / outside).resolve()
-    with pytest.raises(WorkspaceError) as caught:
-        AllowedRoots((root,)).check(root / outside)
+    with caplog.at_level(logging.WARNING), pytest.raises(WorkspaceError) as caught:
+        AllowedRoots((root,)).check(outside, "what was typed")
     assert str(caught.value) == (
-        f"{resolved} is not under an allowed folder ({root}). Start the dashboard with "
-        f"{VARIABLE}={resolved.parent} to allow it"
+        "what was typed is not under an allowed folder. Whoever started the dashboard can allow it "
+        f"with {VARIABLE}; the server's log says how"
     )
+    assert caplog.messages == [
+        f"{resolved} is not under an allowed folder ({root}). Start with "
+        f"{VARIABLE}={resolved.parent} to allow it"
+    ]
 
 
 def test_a_link_out_of_a_root_is_refused(root: Path) -> None:
     (root / "link").symlink_to(root.parent / "outside")
-    with pytest.raises(WorkspaceError, match="outside is not under an allowed folder"):
+    with pytest.raises(WorkspaceError, match="link is not under an allowed folder") as caught:
         AllowedRoots((root,)).check(root / "link")
+    assert "outside" not in str(caught.value)  # where it leads is for the server's log alone
+
+
+@pytest.mark.parametrize(
+    "name", ["activations", "batches", "operating_point.json", FILE_NAME, "activations/test-1"]
+)
+def test_a_link_in_the_workspace_that_leads_out_is_refused_with_its_name(
+    root: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, outside = small(root / "trees").folder, root.parent / "outside" / "secret"
+    if (folder / name).is_file():
+        (folder / name).rename(outside)
+    else:
+        (folder / name).parent.mkdir(exist_ok=True)
+        outside.mkdir()
+    (folder / name).symlink_to(outside)
+    with pytest.raises(WorkspaceError) as caught:
+        AllowedRoots((root,)).open(folder)
+    assert str(caught.value).startswith(f"the link {name} in the workspace is not under an allowed")
+    assert str(root.parent) not in str(caught.value)
+    assert str(outside) in caplog.text
+    # Its owner, who starts the server with it, may keep it where they like.
+    allowed = AllowedRoots((root,)).including(Workspace.open(folder))
+    assert allowed.open(folder).folder == folder
+
+
+def test_links_within_the_roots_are_followed(root: Path) -> None:
+    folder = small(root / "trees").folder
+    (root / "inner" / "stored").mkdir()
+    (folder / "activations").symlink_to(root / "inner" / "stored")
+    assert AllowedRoots((root,)).open(folder).folder == folder
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/etc/passwd", "red/../../x.png", "", "a\0b"])
+def test_a_stored_path_that_leads_out_of_its_folder_is_refused(root: Path, path: str) -> None:
+    workspace = small(root / "trees")
+    for find in (
+        partial(workspace.pictures.picture, "test"),
+        partial(AllowedRoots((root,)).picture, workspace, "test"),
+        partial(sample_upload, workspace, "test"),
+    ):
+        with pytest.raises(OpenMaxError, match="leads out of its folder"):
+            find(path)
+
+
+def test_a_stored_path_through_a_link_out_of_the_roots_is_refused(root: Path) -> None:
+    workspace = small(root / "trees")
+    name = workspace.pictures.find("test").paths[0]
+    assert AllowedRoots((root,)).picture(workspace, "test", name)
+    file = workspace.pictures.folder("test") / name
+    moved = file.rename(root.parent / "outside" / "secret.png")
+    file.symlink_to(moved)
+    assert workspace.pictures.picture("test", name) == file
+    with pytest.raises(WorkspaceError) as caught:
+        AllowedRoots((root,)).picture(workspace, "test", name)
+    assert str(caught.value).startswith(f"test/{name} is not under an allowed folder")
+    with pytest.raises(PictureError, match="is not under an allowed folder"):
+        sample_upload(workspace, "test", name, AllowedRoots((root,)))
+    n_files = len(workspace.pictures.find("test"))
+    shown = sample_pictures(workspace, "test", None, n_files, AllowedRoots((root,)))
+    assert len(shown) == n_files - 1
 
 
 def test_a_link_into_a_root_is_allowed(root: Path) -> None:
@@ -139,7 +210,7 @@ def test_a_picture_folder_that_links_elsewhere_is_refused(root: Path) -> None:
     workspace = small(root / "trees")
     moved = workspace.pictures.folder("reject").rename(root.parent / "outside" / "reject")
     (workspace.folder / "reject").symlink_to(moved)
-    with pytest.raises(WorkspaceError, match="outside/reject is not under an allowed folder"):
+    with pytest.raises(WorkspaceError, match=r"reject, which the workspace names .* is not under"):
         AllowedRoots((root,)).open(workspace.folder)
 
 

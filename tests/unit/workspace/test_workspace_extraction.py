@@ -36,6 +36,7 @@ from tests.support.colours import (
     add_a_picture,
     by_torchvision,
     change_a_picture,
+    create,
     delete_a_picture,
     picture,
     store_of,
@@ -361,3 +362,66 @@ def test_a_full_disk_leaves_what_was_stored_and_nothing_half_written(
     report = extracted.extract("cpu")
     assert report.n_run == {"train": 0, "test": 1 - n_kept, "reject": 0}
     assert report.n_resumed == n_kept
+
+
+# --- what the machine does not give ----------------------------------------------------------
+
+
+def test_a_picture_that_was_not_read_is_tried_again_at_the_next_run(
+    workspace: Workspace, finished: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = workspace.pictures.folder("test") / CLASSES[1] / "0.png"
+    opened = Path.open
+
+    def refuse(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path == lost:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+        return opened(path, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", refuse)
+        report = workspace.extract("cpu")
+        assert (report.n_not_read, report.n_unreadable["test"]) == (1, 1)
+        assert "1 picture was not read" in report.in_words
+        unreadable = stored(workspace, "test").unreadable.iloc[0]
+        assert (unreadable["path"], unreadable["status"]) == (f"{CLASSES[1]}/0.png", "not read")
+        assert os.strerror(errno.EMFILE) in unreadable["error"]
+        assert not workspace.status("test").is_current
+        again = workspace.extract("cpu")
+        assert (again.n_run["test"], again.n_not_read) == (1, 1)
+        assert again.n_run["train"] == 0
+    report = workspace.extract("cpu")
+    assert (report.n_run["test"], report.n_reused["test"]) == (1, 3 * TEST - 1)
+    assert (report.n_not_read, report.n_unreadable["test"]) == (0, 0)
+    assert workspace.status("test").is_current
+    assert len(list((workspace.folder / "activations").glob("test-*"))) == 1
+    mine, expected = stored(workspace, "test"), stored(finished[0], "test")
+    assert mine.pictures["path"].tolist() == expected.pictures["path"].tolist()
+    # another batch may differ by the last bits
+    np.testing.assert_allclose(mine.logits, expected.logits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_among_the_pictures_is_reported_and_holds_nobody_up(
+    workspace: Workspace,
+) -> None:
+    os.mkfifo(workspace.pictures.folder("test") / CLASSES[0] / "pipe.png")
+    report = workspace.extract("cpu")
+    assert (report.n_unreadable["test"], report.n_not_read) == (1, 0)
+    unreadable = stored(workspace, "test").unreadable.iloc[0]
+    assert unreadable["error"] == "it is a named pipe, and no picture"
+    assert workspace.extract("cpu").n_run["test"] == 0
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_empty_class_folder_is_refused_when_the_workspace_is_made(
+    material: Material, tmp_path: Path, split: str
+) -> None:
+    folder = material.copy_to(tmp_path / "study")
+    for name in CLASSES[:2]:
+        for path in (folder / split / name).iterdir():
+            path.unlink()
+    with pytest.raises(WorkspaceError) as caught:
+        create(folder)
+    names = ", ".join(f"'{name}'" for name in sorted(CLASSES[:2]))
+    assert f"{split} has no pictures in the class folders {names};" in str(caught.value)
