@@ -152,5 +152,5 @@ def test_a_folder_that_is_empty_or_not_there_is_named_before_the_network_is_load
     with pytest.raises(OpenMaxError, match=r"no files in .*empty"):
         read_batch(trees, tmp_path / "empty")
     (tmp_path / "empty" / "Thumbs.db").write_bytes(b"x")
-    with pytest.raises(OpenMaxError, match=r"no pictures in .*empty"):
+    with pytest.raises(OpenMaxError, match=r"no files in .*empty"):
         read_batch(trees, tmp_path / "empty")
