@@ -73,7 +73,7 @@ def run_init(options: argparse.Namespace) -> int:
             "or weights, or with --resize, --crop, --interpolation, --mean and --std"
         )
     for note in workspace.notes:
-        print(f"  {note}")
+        say(f"  {note}")
     step = "extract" if options.weights else "train"
     say(f"next: openmax {step} {options.folder}")
     return 0
