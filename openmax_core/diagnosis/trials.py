@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from openmax_core.diagnosis.files import Listing
 from openmax_core.diagnosis.findings import toml_lines
 from openmax_core.errors import ClassifierError, PictureError
 from openmax_core.network.inference import run
+from openmax_core.network.transforms import transform_by_name
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
 from openmax_core.support.arrays import Int
@@ -183,22 +185,11 @@ def common_size(sample: Sequence[Picture]) -> tuple[int, int] | None:
 
 def _own_of(architecture: str, stored: Transform) -> Transform | None:
     """Evaluation transform of the architecture's newest weights in torchvision."""
-    import torchvision
-
     try:
-        preset = torchvision.models.get_model_weights(architecture).DEFAULT.transforms()
-        (resize,), (crop,) = preset.resize_size, preset.crop_size
-        return replace(
-            stored,
-            resize=resize,
-            crop=(crop, crop),
-            interpolation=preset.interpolation.value,
-            mean=_three(preset.mean),
-            std=_three(preset.std),
-        )
-    # An architecture without weights, or whose transform is of another kind.
-    except (AttributeError, TypeError, ValueError):
+        own = transform_by_name("weights", architecture)
+    except ClassifierError:  # without weights, or its transform is of another kind
         return None
+    return replace(own, exif=stored.exif, alpha=stored.alpha)
 
 
 def _three(values: Sequence[float] | NDArray[Any]) -> tuple[float, float, float]:
@@ -278,7 +269,7 @@ def try_out(
             is_compared = first < MOST_TRIED and (not first or now < (began + deadline) / 2)
             part = range(first, min(first + size, n_stored))
             chosen = [sample[place] for place in part]
-            decoded = list(pool.map(_decoded, chosen))
+            decoded = list(pool.map(partial(_decoded, tried[0].transform), chosen))
             pictures = dict(zip(part, decoded, strict=True))
             lost |= {place: item for place, item in pictures.items() if isinstance(item, str)}
             for candidate in tried if is_compared else tried[:1]:
@@ -342,9 +333,9 @@ def _engines(
         )
 
 
-def _decoded(picture: Picture) -> Image.Image | str:
+def _decoded(transform: Transform, picture: Picture) -> Image.Image | str:
     try:
-        return decode(picture.source)
+        return decode(picture.source, transform=transform)
     except PictureError as error:
         return str(error).removeprefix(f"{picture.source}: ")
 
@@ -353,13 +344,12 @@ def _decoded_as(transform: Transform, picture: Picture) -> Image.Image | None:
     """Decode a picture as a transform asks for; None where that cannot differ, by its header."""
     if not isinstance(picture.source, Path):
         return None
-    options: dict[str, Any] = {"transform": transform}
     try:
         with Image.open(picture.source, formats=WITH_EXIF) as opened:
             is_turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
             if not is_turned and not opened.has_transparency_data:
                 return None
-        return decode(picture.source, **options)
+        return decode(picture.source, transform=transform)
     except Exception:  # said where it is decoded as stored
         return None
 
