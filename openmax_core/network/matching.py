@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from openmax_core.errors import ClassifierError
-from openmax_core.network.checkpoint import IS_AVERAGE, Checkpoint
-from openmax_core.network.weights_file import SAVE
+from openmax_core.network.checkpoint import IS_AVERAGE, SAVE, Checkpoint
 from openmax_core.pictures.folders import quoted
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
-from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.checkpoint import OWN_METADATA, Checkpoint, read_checkpoint
 from openmax_core.network.classifier import (
     WITH_TRANSFORM_INPUT,
     build_for_training,
@@ -32,7 +32,6 @@ from openmax_core.network.classifier import (
     is_torchvisions,
 )
 from openmax_core.network.devices import choose_device
-from openmax_core.network.weights_file import OWN_METADATA
 from openmax_core.support.files import write_bytes_atomically
 from openmax_core.training.pictures import Rows, TrainingPictures, hold_out, readable_rows
 from openmax_core.workspace.workspace import Workspace

@@ -13,12 +13,12 @@ import torch
 
 from openmax_core.errors import ClassifierError
 from openmax_core.network.checkpoint import (
+    OWN_METADATA,
     Checkpoint,
     class_order_problem,
     read_checkpoint,
     same_names,
 )
-from openmax_core.network.weights_file import OWN_METADATA
 
 RAW = {"conv.weight": torch.zeros(2), "fc.weight": torch.zeros(3)}
 AVERAGED = {"conv.weight": torch.ones(2), "fc.weight": torch.ones(3)}

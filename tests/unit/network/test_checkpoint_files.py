@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from openmax_core.errors import ClassifierError
-from openmax_core.network.weights_file import OWN_METADATA, StandIn, read_content
+from openmax_core.network.checkpoint import OWN_METADATA, StandIn, read_content
 
 SAVE = "torch.save(model.state_dict(), path)"
 
