@@ -38,11 +38,6 @@ N_MEASURED = 8  # pictures whose size is looked at
 # Sets of small pictures (CIFAR, MNIST, thumbnails) are trained on as they are.
 LEAST_SIDE, MOST_SIDE = 16, 256
 HALVES = (0.5, 0.5, 0.5)
-DECODINGS: dict[str, dict[str, Any]] = {
-    "not turned as EXIF says": {"exif": False},
-    "transparency dropped": {"alpha": "drop"},
-    "not turned, transparency dropped": {"exif": False, "alpha": "drop"},
-}
 WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
 
 Report = Callable[[tuple[int, int]], None]
@@ -157,10 +152,16 @@ def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list
         ("no normalisation", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     ):
         found.append(Candidate(name, replace(stored, mean=mean, std=std)))
-    # As torchvision's ImageFolder gives pictures to a network in its training.
-    for name, change in DECODINGS.items():
-        if all(vars(stored).get(key, value) != value for key, value in change.items()):
-            found.append(Candidate(name, replace(stored, **change), is_decoding=True))
+    # torchvision's ImageFolder neither turns pictures nor puts them on white.
+    turned = "not turned as EXIF says" if stored.exif else "turned as EXIF says"
+    alpha = "transparency dropped" if stored.alpha == "white" else "transparency on white"
+    other_alpha = "drop" if stored.alpha == "white" else "white"
+    for name, exif, shown in (
+        (turned, not stored.exif, stored.alpha),
+        (alpha, stored.exif, other_alpha),
+        (f"{turned}, {alpha}", not stored.exif, other_alpha),
+    ):
+        found.append(Candidate(name, replace(stored, exif=exif, alpha=shown), is_decoding=True))
     distinct = {item.transform: item for item in reversed(found)}
     found = [item for item in found if distinct[item.transform] is item]
     inside = vars(classifier.network).get("transform_input")
