@@ -44,6 +44,8 @@ def main() -> None:
         workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
     _show_figures(evaluation)
+    if evaluation.both_accuracies_in_words:
+        st.caption(evaluation.both_accuracies_in_words)
     _show_point(workspace, evaluation)
     _show_next_steps()
     _show_data(workspace, evaluation)

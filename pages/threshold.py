@@ -11,7 +11,12 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.guards import require_evaluation, show_notice, show_provenance
+from pages._shared.guards import (
+    require_evaluation,
+    show_notice,
+    show_point_problem,
+    show_provenance,
+)
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import choose, show_error
 from pages._threshold.decision import Decision, show_decision
@@ -33,6 +38,7 @@ def main() -> None:
 
 
 def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
+    show_point_problem(workspace)
     threshold = state.threshold(workspace, evaluation)
     saved = _saved(workspace)
     explorer = st.container()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from pages._shared.guards import require_evaluation, show_provenance
+from pages._shared.guards import require_evaluation, show_point_problem, show_provenance
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error
 from pages._upload import basket
@@ -17,6 +17,7 @@ def main() -> None:
     st.title("Upload")
     workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
+    show_point_problem(workspace)
     # The network loads while the visitor looks for pictures.
     basket.engine_job(workspace)
     show_ways_in(workspace, evaluation)

@@ -122,7 +122,9 @@ def class_facts(
         (
             "Tail size η",
             f"{n_tail}",
-            f"the farthest of {n_correct:,} correctly classified of {n_training:,} "
+            "borrowed from the other classes: too few of this class are right"
+            if openmax.borrowed_[index]
+            else f"the farthest of {n_correct:,} correctly classified of {n_training:,} "
             f"{evaluation.calibrated_on} pictures",
         ),
         ("Shape", f"{parameters['shape'][index]:.4g}", "how steep the CDF is"),
@@ -138,7 +140,7 @@ def class_facts(
         ("Test pictures beyond the tail", *_beyond(evaluation, health, index)),
         (
             "Pull of one picture on the mean",
-            f"{100 * dominance:.1f} %",
+            "not measured" if math.isnan(dominance) else f"{100 * dominance:.1f} %",
             "of the median distance: so far the mean moves when the most influential of "
             f"{n_examined:,} examined pictures is left out",
         ),

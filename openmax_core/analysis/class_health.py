@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 
 from openmax_core.evaluation.counting import TAIL_SET
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.intervals import share_interval
@@ -27,6 +28,7 @@ from openmax_core.weibull.goodness import Goodness, goodness_of_fit
 from openmax_core.weibull.tails import location, log_cdf_and_survival, thinned
 
 DOMINANT = 0.2
+BORROWED = "their tails are borrowed from the other classes"
 MOST_TRAINING_VALUES = 60_000_000  # logits that are read to find dominating pictures
 N_SPARK = 24
 
@@ -128,13 +130,23 @@ def class_health(evaluation: Evaluation, distances: ClassDistances) -> Health:
     n_beyond = np.bincount(classes[beyond], minlength=openmax.n_classes)
     dominance, n_examined = mean_dominance(evaluation)
     return Health(
-        goodness_of_fit(openmax.weibull_, openmax.tails_),
+        without_borrowed(goodness_of_fit(openmax.weibull_, openmax.tails_), openmax),
         n_test,
         n_beyond,
         dominance,
         n_examined,
         _warnings(evaluation, n_test, n_beyond, dominance),
     )
+
+
+def without_borrowed(goodness: Goodness, openmax: OpenMax) -> Goodness:
+    """Take the p-values of borrowed tails away: they say nothing of the class."""
+    reasons = [
+        BORROWED if is_borrowed else reason
+        for is_borrowed, reason in zip(openmax.borrowed_.tolist(), goodness.reasons, strict=True)
+    ]
+    p_value = np.where(openmax.borrowed_, np.nan, goodness.p_value)
+    return replace(goodness, p_value=p_value, reasons=tuple(reasons))
 
 
 def _warnings(
@@ -145,7 +157,8 @@ def _warnings(
         found = [text] if text else []
         beyond, n = int(n_beyond[index]), int(n_test[index])
         expected = 1 / (int(evaluation.openmax.n_correct_[index]) + 1)
-        if beyond and share_interval(beyond, n).low > expected:
+        is_own = not evaluation.openmax.borrowed_[index]
+        if is_own and beyond and share_interval(beyond, n).low > expected:
             found.append(
                 f"{beyond} of {n} test pictures lie beyond the tail, more than chance explains: "
                 f"{evaluation.calibrated_on} pictures lie closer to the mean than new ones"
@@ -184,7 +197,8 @@ def mean_dominance(
         if len(rows) > most:
             rows = np.sort(generator.choice(rows, most, replace=False))
         n_examined[index] = len(rows) if counted is None else n
-        if not len(rows):  # none in the sample of a large training set
+        # None in the sample of a large training set; or without the one there is no mean.
+        if not len(rows) or n < 2:
             dominance[index] = np.nan
             continue
         vectors = openmax.centred(np.asarray(train.logits[rows]))
@@ -224,6 +238,7 @@ def health_table(evaluation: Evaluation, health: Health) -> pd.DataFrame:
             "tail_size": model.n_tail[order],
             "correct": openmax.n_correct_[order],
             "training_pictures": openmax.n_training_[order],
+            "borrowed": openmax.borrowed_[order],
             "shape": model.parameters()["shape"][order],
             "location": location(model)[order],
             "scale": model.parameters()["scale"][order],

@@ -43,7 +43,8 @@ def multiple(
     return {
         "key": index,
         "name": openmax.class_names_[index],
-        "note": f"η {len(tail)}" + ("" if math.isnan(p_value) else f" · p {p_value:.2g}"),
+        "note": ("borrowed tail" if openmax.borrowed_[index] else f"η {len(tail)}")
+        + ("" if math.isnan(p_value) else f" · p {p_value:.2g}"),
         "warning": health.warnings[index],
         "curve": _curve(evaluation, index, low, high),
         "steps": _steps(tail, low, high),

@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from openmax_core.cli.lines import say
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
-from openmax_core.support.files import storable, write_text_atomically
+from openmax_core.support.files import modified, storable, write_text_atomically
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
@@ -82,7 +83,12 @@ def run_init(options: argparse.Namespace) -> int:
 def run_train(options: argparse.Namespace) -> int:
     """Fine-tune the network; an epoch a line."""
     from openmax_core.cli.progress import ProgressBars
-    from openmax_core.training.training import Epoch, TrainingSettings, train
+    from openmax_core.training.training import (
+        Epoch,
+        TrainingSettings,
+        train,
+        unfinished_weights,
+    )
 
     settings = TrainingSettings(
         epochs=options.epochs,
@@ -101,14 +107,24 @@ def run_train(options: argparse.Namespace) -> int:
                 f"held-out accuracy {epoch.held_out_accuracy:.4f}"
             )
 
-        report = train(
-            _open(options),
-            options.backbone_weights,
-            settings,
-            options.device,
-            on_epoch=on_epoch,
-            on_batch=bars.draw,
-        )
+        workspace, started = _open(options), time.time_ns()
+        try:
+            report = train(
+                workspace,
+                options.backbone_weights,
+                settings,
+                options.device,
+                on_epoch=on_epoch,
+                on_batch=bars.draw,
+            )
+        except KeyboardInterrupt:
+            kept = unfinished_weights(workspace)
+            if (modified(kept) or 0) >= started:
+                bars.print(
+                    f"the best weights so far are in {kept}; to use them, write weights = "
+                    f'"{kept.name}" under [classifier] in workspace.toml'
+                )
+            raise
     say(
         f"wrote {report.weights}: accuracy {report.held_out_accuracy:.4f} on "
         f"{report.n_held_out:,} held-out pictures, trained on {report.n_train:,}"
@@ -208,7 +224,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
     workspace = _open(options)
     with counting() as report:
-        evaluation = workspace.evaluate(options.preset, report=report)
+        evaluation = workspace.evaluate(options.preset, report=report, **dict(options.settings))
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
     thresholds = options.thresholds or default_thresholds(evaluation.openmax)
@@ -268,7 +284,15 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
         "calibrated_on": evaluation.calibrated_on,
         "pictures": {split: item.n_readable for split, item in used.items()},
         "unreadable": {split: item.n_unreadable for split, item in used.items()},
+        "borrowed": [
+            name
+            for name, is_borrowed in zip(
+                evaluation.openmax.class_names_, evaluation.openmax.borrowed_, strict=True
+            )
+            if is_borrowed
+        ],
         "accuracy_before_rejection": evaluation.accuracy_before_rejection,
+        "accuracy_without_threshold": evaluation.accuracy_without_threshold,
         "data": evaluation.data,
         "counted": _counted(evaluation),
     }
@@ -288,7 +312,7 @@ def _counted(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
-    from openmax_core.tradeoff.sweep import class_warnings
+    from openmax_core.tradeoff.sweep import borrowed_in_words, class_warnings
 
     facts = _facts(workspace, evaluation)
     settings = ", ".join(f"{name} {value}" for name, value in facts["settings"].items())
@@ -302,14 +326,18 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     say(f"method      {facts['preset']}: {settings}")
     say(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
     say(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
+    if evaluation.both_accuracies_in_words:
+        say(f"            {evaluation.both_accuracies_in_words}")
     if evaluation.counted is not None:
         say(f"counted     {evaluation.accuracy_in_words}")
     if evaluation.reject is None:
         say("reject set  none: Reject accuracy cannot be measured")
     else:
         say(f"AUROC       {evaluation.overall.auroc:.4f} of test against reject")
+    if borrowed := borrowed_in_words(evaluation.openmax):
+        say(f"borrowed    {borrowed}")
     for name, text in zip(facts["classes"], class_warnings(evaluation.openmax), strict=True):
-        if text:
+        if text and name not in facts["borrowed"]:
             say(f"warning     class {name}: {text}")
 
 

@@ -18,8 +18,9 @@ from typing import Any
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli.lines import say
+from openmax_core.cli.options import ANY, COUNT, POSITIVE, SHARE, setting
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import PRESETS
+from openmax_core.methods.settings import PRESETS, SETTINGS
 from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.devices import DEVICES
 from openmax_core.network.transforms import TRANSFORMS
@@ -70,20 +71,6 @@ def _escape_unknown_characters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not positive")
-    return value
-
-
 def _sides(text: str) -> tuple[int, ...]:
     """One or two whole numbers of pixels."""
     try:
@@ -126,7 +113,7 @@ def _three_positive(text: str) -> tuple[float, ...]:
 SHARED: dict[str, dict[str, Any]] = {
     "workspace": {"metavar": "WORKSPACE", "help": "folder with a workspace.toml"},
     "--preset": {"choices": tuple(PRESETS), "help": "default: the workspace's"},
-    "--threshold": {"type": _finite, "metavar": "T", "help": "reject where the score < T"},
+    "--threshold": {"type": ANY, "metavar": "T", "help": "reject where the score < T"},
     "--thresholds": {
         "metavar": "START:STOP:STEP",
         "help": "rows of the table, e.g. 0.30:0.40:0.01, or a list 0.3,0.35; default: the "
@@ -251,23 +238,27 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "or DEFAULT to download torchvision's; without, training starts from random "
                 "weights",
             },
-            "--epochs": {"type": int, "default": 10, "help": "at most, of all layers (default 10)"},
+            "--epochs": {
+                "type": COUNT,
+                "default": 10,
+                "help": "at most, of all layers (default 10)",
+            },
             "--head-epochs": {
-                "type": int,
+                "type": COUNT,
                 "default": 2,
                 "help": "of the last layer alone, before (default 2)",
             },
-            "--batch-size": {"type": int, "default": 32, "help": "default 32"},
+            "--batch-size": {"type": POSITIVE, "default": 32, "help": "default 32"},
             "--learning-rate": {
-                "type": float,
+                "type": ANY,
                 "help": "default 1e-4 with backbone weights, 1e-3 without",
             },
             "--patience": {
-                "type": int,
+                "type": POSITIVE,
                 "default": 4,
                 "help": "stop after so many epochs without a smaller held-out loss (default 4)",
             },
-            "--seed": {"type": int, "default": 0, "help": "default 0"},
+            "--seed": {"type": COUNT, "default": 0, "help": "default 0"},
             **_shared("--device"),
         },
     ),
@@ -279,7 +270,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "as they come: a run after an interruption goes on where the last one stopped.",
         {
             **_shared("workspace", "--device"),
-            "--batch-size": {"type": int, "metavar": "N", "help": "default: by device"},
+            "--batch-size": {"type": POSITIVE, "metavar": "N", "help": "default: by device"},
             "--engine": {
                 "choices": ("local", "ray"),
                 "default": "local",
@@ -291,12 +282,12 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "help": "address of the Ray cluster, host:port (default: auto)",
             },
             "--workers": {
-                "type": _positive,
+                "type": POSITIVE,
                 "metavar": "N",
                 "help": "most workers on a Ray cluster; default: one per CPU, or one per GPU",
             },
             "--patience": {
-                "type": _positive,
+                "type": POSITIVE,
                 "default": 300,
                 "metavar": "SECONDS",
                 "help": "give up when a Ray cluster gives no result for this long (default 300)",
@@ -316,9 +307,19 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         {
             **_shared("workspace", "--preset", "--thresholds"),
             "--min-test-accuracy": {
-                "type": _finite,
+                "type": SHARE,
                 "metavar": "X",
-                "help": "floor for the recommended threshold; default: the workspace's, 0.85",
+                "help": "floor for the recommended threshold, from 0 to 1; default: the "
+                "workspace's, 0.85",
+            },
+            "--set": {
+                "type": setting,
+                "action": "append",
+                "default": [],
+                "dest": "settings",
+                "metavar": "NAME=VALUE",
+                "help": "a setting of the method that differs from the preset, e.g. tail_size=30; "
+                f"can be given several times. There are {', '.join(SETTINGS)}",
             },
             **_shared("--json"),
         },
@@ -377,7 +378,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "batch": {"metavar": "BATCH", "help": "folder of pictures, or a file: see above"},
             **_shared("--preset", "--threshold"),
             "--level": {
-                "type": _finite,
+                "type": SHARE,
                 "default": LEVEL,
                 "metavar": "X",
                 "help": "largest probability of a false alarm, for a batch like the test set "

@@ -106,6 +106,27 @@ class Evaluation:
         """Share of the test set that the classifier alone gets right."""
         return self.n_right_before_rejection / self.test.n_readable
 
+    @property
+    def accuracy_without_threshold(self) -> float:
+        """Test accuracy at the lowest threshold: of the method, with nothing rejected by a score.
+
+        Not the accuracy before rejection where the method changes the most probable class, or
+        'unknown' is the most probable.
+        """
+        return float(self.overall.test_accuracy(self.openmax.score_range()[0]))
+
+    @property
+    def both_accuracies_in_words(self) -> str:
+        """Why the two differ, with both figures; '' where they are equal."""
+        before, without = self.accuracy_before_rejection, self.accuracy_without_threshold
+        if before == without:
+            return ""
+        return (
+            f"The network alone is right on {100 * before:.2f} % of the test pictures, and Test "
+            f"accuracy at the lowest threshold is {100 * without:.2f} %: the method re-weights the "
+            "classes, so that another class or 'unknown' may become the most probable."
+        )
+
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:
         """Best Reject accuracy under a floor of Test accuracy, see :meth:`choose`."""
         return self.choose(MostRejected(min_test_accuracy))
@@ -135,7 +156,8 @@ class Evaluation:
         Raises
         ------
         OpenMaxError
-            It has thresholds per class, and the pictures are too many to count by class.
+            It has thresholds per class, and one is of a class that there is not, or the pictures
+            are too many to count by class.
         """
         if point.class_thresholds is None:
             outcome = self.overall.outcome(point.threshold)
@@ -145,9 +167,8 @@ class Evaluation:
                 "choose a single threshold"
             )
         else:
-            names = self.openmax.class_names_
-            limits = [point.class_thresholds.get(name, point.threshold) for name in names]
-            outcome = self.curve.outcome_by_class(np.array(limits), point.threshold)
+            limits = point.limits(self.openmax.class_names_)
+            outcome = self.curve.outcome_by_class(limits, point.threshold)
         return self._described(
             OperatingPoint.of(
                 outcome, objective=point.objective, class_thresholds=point.class_thresholds

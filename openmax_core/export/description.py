@@ -59,6 +59,8 @@ class ExportDescription:
         rest is in the file.
     calibrated_on : str
         'train' or 'calibration'.
+    borrowed : tuple of str
+        Classes whose tails are borrowed from the others, for too few training pictures.
     operating_point : OperatingPoint
         Method, threshold or thresholds per class, and the figures that they gave.
     """
@@ -70,16 +72,17 @@ class ExportDescription:
     transform: Transform
     calibrated_on: str
     operating_point: OperatingPoint
+    borrowed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        return {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            **asdict(self),
+        values = asdict(self) | {
             "transform": self.transform.to_dict(),
             "operating_point": self.operating_point.to_dict(),
         }
+        if not self.borrowed:  # as it was before a class could borrow
+            del values["borrowed"]
+        return {"format": FORMAT, "version": FORMAT_VERSION, **values}
 
     def to_json(self) -> str:
         """JSON text, which :meth:`from_json` reads back; floats come back exactly."""
@@ -92,15 +95,18 @@ class ExportDescription:
         Raises
         ------
         OpenMaxError
-            It is something else, or of a newer version.
+            It is something else, of a newer version, or has a threshold for a class that it has
+            not.
         """
         try:
             values, _ = without_header(parse_json(text), FORMAT, FORMAT_VERSION)
-            return rebuilt(cls, values)
+            description = rebuilt(cls, values)
+            description.operating_point.limits(description.classes)
         except OpenMaxError as error:
             raise OpenMaxError(
                 f"the metadata are not those of 'openmax export' ({error}); export the file again"
             ) from error
+        return description
 
     @property
     def in_words(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import MethodSettings, read_settings
@@ -30,6 +31,9 @@ class Calibration:
     weibull : TailFit or WeibullMaxFit
     tails : C ascending float64 arrays, the distances each Weibull was fitted to
     n_correct, n_training : (C,) int64, training pictures of the class, right and in all
+    borrowed : (C,) bool
+        The class could not be fitted, and its tail is that of the others; see
+        :mod:`openmax_core.methods.fitting`.
     """
 
     preset: str
@@ -41,10 +45,13 @@ class Calibration:
     tails: list[Float]
     n_correct: Int
     n_training: Int
+    borrowed: NDArray[np.bool_]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; :meth:`from_dict` reads it back."""
         values = {"format": FORMAT, "version": FORMAT_VERSION, **plain(self)}
+        if not self.borrowed.any():  # as it was before a class could borrow
+            del values["borrowed"]
         return values | {"weibull": self.weibull.to_dict()}
 
     @classmethod
@@ -72,8 +79,10 @@ class Calibration:
         weibull = model_from_dict(entry(Any, values, "weibull"), "weibull")
         tails = list(entry(tuple[Float, ...], values, "tails"))
         counts = entry(Int, values, "n_correct"), entry(Int, values, "n_training")
+        # Not in files of before a class could borrow.
+        borrowed = entry(tuple[bool, ...], {"borrowed": [False] * len(names)} | values, "borrowed")
         parameters = weibull.parameters().values()
-        per_class = (*counts, weibull.n_tail, *parameters)
+        per_class = (*counts, weibull.n_tail, *parameters, borrowed)
         if {len(row) for row in (means, *means, *per_class)} != {len(names)}:
             raise OpenMaxError("the entries do not have the same number of classes")
         if [len(tail) for tail in tails] != weibull.n_tail.tolist():
@@ -83,4 +92,7 @@ class Calibration:
         if any(np.isnan(value).any() for value in (*means, factors, *parameters)):
             raise OpenMaxError("a mean, a distance factor or a parameter of a tail is null")
         settings = read_settings(entry(dict[str, Any], values, "settings"), preset)
-        return cls(preset, settings, names, np.array(means), factors, weibull, tails, *counts)
+        return cls(
+            *(preset, settings, names, np.array(means), factors, weibull, tails, *counts),
+            np.array(borrowed),
+        )

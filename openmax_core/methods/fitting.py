@@ -8,12 +8,21 @@ not grow (:func:`fit_chunks`):
    the largest Euclidean one, which is how far a single picture pulls the MAV at most.
 
 Both give the same, up to the order in which float64 sums are added.
+
+**A class that cannot be fitted**, as it has fewer than two correctly classified pictures with
+different distances, borrows from the others, which stay as they are to the last bit:
+
+* Its MAV is its own where one picture is right. Else it is what the others' would be in its place:
+  the mean, over all classes k with a right picture, of μ_k with its entries j and k exchanged.
+* Its tail is the others': each fitted class's distances over the mean of its tail, all pooled and
+  sorted; of these the quantiles (i − ½)/n, i = 1..n, times the median of the fitted classes' tail
+  means, with n the median of the sizes of their tails. All such classes share this tail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +37,18 @@ from openmax_core.methods.distances import (
     euclidean_and_cosine,
     learn_factors,
 )
-from openmax_core.methods.reweighting import centred
+from openmax_core.methods.reweighting import centred, what_is_wrong
 from openmax_core.methods.settings import MethodSettings
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, ReadChunks, in_parallel
-from openmax_core.weibull.fit import Weibull, fit_tails, fit_weibull_max, select_tails
+from openmax_core.weibull.fit import (
+    Weibull,
+    fit_tails,
+    fit_weibull_max,
+    refusal,
+    select_tails,
+    unfit,
+)
 
 BLOCK_VALUES = 1 << 17  # values whose distances are computed at once, in the processor's cache
 
@@ -49,7 +65,7 @@ def fit_arrays(
     Raises
     ------
     FitError
-        Shapes do not fit, logits are not finite, or a class gives no Weibull; named.
+        Shapes do not fit, logits are not finite, or no class gives a Weibull; named.
     """
     logits, labels = _check_input(logits, labels)
     n_classes = logits.shape[1]
@@ -61,9 +77,10 @@ def fit_arrays(
     if settings.distance == SCALED_EUCOS:
         factors = learn_factors(np.concatenate(distances))
         distances = [parts @ factors for parts in distances]
-    tails, weibull = fit_weibull(distances, n_correct, settings, names)
+    tails, weibull, borrowed = fit_weibull(distances, n_correct, settings, names)
+    means = _with_borrowed(means, n_correct)
     return Calibration(
-        preset, settings, names, means, factors, weibull, tails, n_correct, n_training
+        preset, settings, names, means, factors, weibull, tails, n_correct, n_training, borrowed
     )
 
 
@@ -84,7 +101,7 @@ def fit_chunks(
     Raises
     ------
     FitError
-        A class gives no Weibull, it is named; or the distance is 'scaled_eucos', which needs all
+        No class gives a Weibull, all are named; or the distance is 'scaled_eucos', which needs all
         distances at once.
     """
     if settings.distance == SCALED_EUCOS:
@@ -97,10 +114,10 @@ def fit_chunks(
     kept, lengths = _streamed_tails(read, means, settings, _tail_sizes(n_correct, settings))
     bounds = np.searchsorted(kept.classes, np.arange(1, len(names)))
     distances = np.split(kept.distances, bounds)
-    tails, weibull = fit_weibull(distances, n_correct, settings, names)
-    means, factors = means.astype(np.float64), np.zeros(2)
+    tails, weibull, borrowed = fit_weibull(distances, n_correct, settings, names)
+    means, factors = _with_borrowed(means.astype(np.float64), n_correct), np.zeros(2)
     calibration = Calibration(
-        preset, settings, names, means, factors, weibull, tails, n_correct, n_training
+        preset, settings, names, means, factors, weibull, tails, n_correct, n_training, borrowed
     )
     return calibration, np.split(kept.rows, bounds), lengths
 
@@ -110,18 +127,76 @@ def fit_weibull(
     n_correct: Int,
     settings: MethodSettings,
     names: Sequence[str],
-) -> tuple[list[Float], Weibull]:
+) -> tuple[list[Float], Weibull, NDArray[np.bool_]]:
     """Take the tails of C classes' distances, and fit the settings' form of Weibull to them.
+
+    Returns
+    -------
+    C tails; the model; (C,) bool, which classes borrow tail and fit from the others.
 
     Raises
     ------
     FitError
-        A class gives none; it is named.
+        No class gives a Weibull; all are named.
     """
-    tails = select_tails(distances, _tail_sizes(n_correct, settings).tolist(), names)
+    sizes = _tail_sizes(n_correct, settings)
+    offset = settings.translate if settings.weibull == "libmr" else np.finfo(np.float64).tiny
+    problems = unfit(distances, sizes, offset, names)
+    borrowed = np.array([bool(text) for text in problems])
+    if borrowed.all():
+        raise refusal(problems, names)
+    own = np.flatnonzero(~borrowed).tolist()
+    tails = select_tails(
+        [distances[index] for index in own], sizes[own].tolist(), [names[index] for index in own]
+    )
+    fitted = _fit(tails, settings, [names[index] for index in own])
+    if not borrowed.any():
+        return tails, fitted, borrowed
+    shared = _pooled(tails)
+    lent = _fit([shared], settings, [names[int(np.argmax(borrowed))]])
+    order = np.where(borrowed, len(own), np.cumsum(~borrowed) - 1)  # row of each class
+    return [[*tails, shared][row] for row in order.tolist()], _rows(fitted, lent, order), borrowed
+
+
+def _fit(tails: list[Float], settings: MethodSettings, names: Sequence[str]) -> Weibull:
     if settings.weibull == "libmr":
-        return tails, fit_tails(tails, max(map(len, tails)), settings.translate, names)
-    return tails, fit_weibull_max(tails, names)
+        return fit_tails(tails, max(map(len, tails)), settings.translate, names)
+    return fit_weibull_max(tails, names)
+
+
+def _pooled(tails: Sequence[Float]) -> Float:
+    """Tail of a class that has none, from those of others; see the module's docstring."""
+    scales = np.array([tail.mean() for tail in tails])
+    relative = np.concatenate([tail / scale for tail, scale in zip(tails, scales, strict=True)])
+    n = max(2, int(np.median([len(tail) for tail in tails])))
+    return np.asarray(np.quantile(relative, (np.arange(n) + 0.5) / n) * np.median(scales))
+
+
+def _rows(fitted: Weibull, lent: Weibull, rows: Int) -> Weibull:
+    """Model of which class i has the fit in row i of both models, one below the other."""
+    both: dict[str, Any] = {
+        item.name: np.append(getattr(fitted, item.name), getattr(lent, item.name))[rows]
+        for item in fields(fitted)
+        if isinstance(getattr(fitted, item.name), np.ndarray)
+    }
+    return replace(fitted, **both)
+
+
+def _with_borrowed(means: Float, n_correct: Int) -> Float:
+    """(C, C) MAVs; those of classes without a right picture as the module's docstring says."""
+    absent, present = np.flatnonzero(n_correct == 0), np.flatnonzero(n_correct)
+    if not len(absent) or not len(present):
+        return means
+    found = means[present]
+    own = found[np.arange(len(present)), present]  # μ_k[k]
+    out = means.copy()
+    for index in absent.tolist():
+        exchanged = own - found[:, index]  # what entry j gains, and entry k loses
+        total = found.sum(axis=0)
+        total[index] += exchanged.sum()
+        total[present] -= exchanged
+        out[index] = total / len(present)
+    return out
 
 
 def _check_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
@@ -165,12 +240,8 @@ def _means_and_distances(
     for index in range(n_classes):
         rows = order[bounds[index] : bounds[index + 1]]
         vectors = np.asarray(logits[rows], dtype=precision)
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
-            raise FitError(
-                f"row {rows[np.argmin(finite)]} of the training logits is not finite (NaN or "
-                "Inf); the picture or the weights are damaged"
-            )
+        if problem := what_is_wrong(vectors, rows, "the training logits"):
+            raise FitError(problem)
         vectors = centred(vectors[vectors.argmax(axis=1) == index], settings.centring)
         n_correct[index] = len(vectors)
         mean = vectors.mean(axis=0) if len(vectors) else np.zeros(n_classes, dtype=precision)
@@ -267,7 +338,8 @@ def _streamed_tails(
         vectors = _in_order(chunk.logits, places)
         distances, largest = np.empty(len(own), dtype=means.dtype), np.zeros(len(means))
         present, starts = np.unique(own, return_index=True)
-        for index, start, stop in zip(present, starts, [*starts[1:], len(own)], strict=True):
+        stops = [*starts[1:], len(own)][: len(starts)]  # none where no picture is right
+        for index, start, stop in zip(present, starts, stops, strict=True):
             for first in range(start, stop, most_rows):
                 part = slice(first, min(first + most_rows, stop))
                 block = centred(vectors[part].astype(means.dtype), settings.centring)

@@ -44,7 +44,14 @@ from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.methods.calibration import Calibration
 from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS, scaled_eucos
 from openmax_core.methods.fitting import fit_arrays, fit_chunks, fit_weibull
-from openmax_core.methods.reweighting import centred, rank_weights, revised, softmax, top_ranked
+from openmax_core.methods.reweighting import (
+    centred,
+    rank_weights,
+    revised,
+    softmax,
+    top_ranked,
+    what_is_wrong,
+)
 from openmax_core.methods.settings import (
     DEFAULT_PRESET,
     PRESETS,
@@ -54,6 +61,7 @@ from openmax_core.methods.settings import (
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import ReadChunks
 from openmax_core.support.codec import read_json
+from openmax_core.support.decimals import require_finite
 from openmax_core.support.files import write_text_atomically
 
 CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
@@ -110,7 +118,8 @@ class OpenMax:
     ----------
     classes_ : (C,) int64
     preset_, settings_, class_names_, means_, distance_factors_, weibull_, tails_, n_correct_,
-    n_training_ : what was learned, see :class:`openmax_core.methods.calibration.Calibration`
+    n_training_, borrowed_ : what was learned, see
+        :class:`openmax_core.methods.calibration.Calibration`
     """
 
     parameter_names: ClassVar[tuple[str, ...]] = ("preset", *vars(PRESETS[DEFAULT_PRESET]))
@@ -176,6 +185,9 @@ class OpenMax:
     ) -> OpenMax:
         """Learn MAVs and Weibull tails from training activations.
 
+        A class with too few correctly classified pictures borrows from the others and is marked in
+        ``borrowed_``; see :mod:`openmax_core.methods.fitting`.
+
         Parameters
         ----------
         logits : (N, C) float
@@ -186,7 +198,7 @@ class OpenMax:
         Raises
         ------
         FitError
-            Shapes do not fit, logits are not finite, or a class gives no Weibull; named.
+            Shapes do not fit, logits are not finite, or no class gives a Weibull; named.
         """
         learned = fit_arrays(self.preset, self.settings(), logits, labels, class_names)
         for name in ("tail_rows_", "farthest_"):  # of an earlier fit_chunks
@@ -208,7 +220,7 @@ class OpenMax:
         Raises
         ------
         FitError
-            A class gives no Weibull, it is named; or the distance is 'scaled_eucos', which needs
+            No class gives a Weibull, all are named; or the distance is 'scaled_eucos', which needs
             all distances at once.
         """
         learned, self.tail_rows_, self.farthest_ = fit_chunks(
@@ -223,6 +235,7 @@ class OpenMax:
         self.means_, self.distance_factors_ = learned.means, learned.distance_factors
         self.weibull_, self.tails_ = learned.weibull, learned.tails
         self.n_correct_, self.n_training_ = learned.n_correct, learned.n_training
+        self.borrowed_ = learned.borrowed
         return self
 
     @property
@@ -251,8 +264,14 @@ class OpenMax:
         rank = self.settings_.alpha_rank if alpha_rank is None else alpha_rank
         names = self.class_names_
         settings = replace(self.settings_, tail_size=tail_size, tail_share=None, alpha_rank=rank)
-        tails, weibull = fit_weibull(self.tails_, self.n_correct_, settings, names)
-        shorter = replace(self.calibration, settings=settings, tails=tails, weibull=weibull)
+        own = [
+            tail[: 0 if is_borrowed else None]
+            for tail, is_borrowed in zip(self.tails_, self.borrowed_.tolist(), strict=True)
+        ]
+        tails, weibull, borrowed = fit_weibull(own, self.n_correct_, settings, names)
+        shorter = replace(
+            self.calibration, settings=settings, tails=tails, weibull=weibull, borrowed=borrowed
+        )
         return OpenMax(self.preset_, **settings.to_dict())._adopt(shorter)
 
     @property
@@ -292,7 +311,8 @@ class OpenMax:
         Raises
         ------
         ActivationsError
-            Wrong number of classes, or a logit that is not finite; the row is named.
+            Wrong number of classes, or a logit that is not finite or beyond 1e38; the row is
+            named.
         """
         checked = self._check_logits(logits)
         out = np.empty((len(checked), self.n_classes + 1))
@@ -316,7 +336,14 @@ class OpenMax:
         return self.decide(logits).scores
 
     def predict(self, logits: ArrayLike, threshold: float) -> Int:
-        """(N,) int64 classes of (N, C) logits; C = rejected: 'unknown' won or score < threshold."""
+        """(N,) int64 classes of (N, C) logits; C = rejected: 'unknown' won or score < threshold.
+
+        Raises
+        ------
+        OpenMaxError
+            The threshold is no finite number, or as for :meth:`predict_proba`.
+        """
+        require_finite(threshold)
         decisions = self.decide(logits)
         return np.where(decisions.scores < threshold, self.n_classes, decisions.predictions)
 
@@ -417,20 +444,15 @@ class OpenMax:
         Raises
         ------
         ActivationsError
-            A logit is not finite; the row is named.
+            A logit is not finite, or beyond 1e38; the row is named.
         """
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
         for first in range(0, len(logits), rows):
             # In rows, so that sums run in one order whatever the caller's layout.
             part = slice(first, first + rows)
             chunk = np.ascontiguousarray(logits[part], dtype=np.float64)
-            finite = np.isfinite(chunk).all(axis=1)
-            if not finite.all():
-                row = first + int(np.argmin(finite))
-                raise ActivationsError(
-                    f"row {row} of the logits is not finite (NaN or Inf); the picture or the "
-                    "weights are damaged"
-                )
+            if problem := what_is_wrong(chunk, range(first, first + len(chunk))):
+                raise ActivationsError(problem)
             yield part, chunk
 
     def _check_logits(self, logits: ArrayLike) -> NDArray[Any]:

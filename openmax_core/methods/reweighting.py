@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.support.arrays import Float
+from openmax_core.support.arrays import Float, Int
+
+LARGEST_LOGIT = 1e38  # a float32, and fourth powers have a float64
+
+
+def what_is_wrong(logits: NDArray[Any], rows: Sequence[int] | Int, what: str = "the logits") -> str:
+    """Name a row of (N, C) logits that cannot be computed with; '' where there is none.
+
+    Parameters
+    ----------
+    rows : (N,) their numbers, for the message
+    what : the logits are called
+    """
+    largest = np.abs(logits).max(axis=1, initial=0.0)
+    fine = largest <= LARGEST_LOGIT
+    if fine.all():
+        return ""
+    row = int(np.argmin(fine))
+    if np.isfinite(largest[row]):
+        return (
+            f"row {rows[row]} of {what} reaches {largest[row]:.3g}; larger ones than "
+            f"{LARGEST_LOGIT:g} cannot be computed with, look at the weights"
+        )
+    return (
+        f"row {rows[row]} of {what} is not finite (NaN or Inf); the picture or the weights are "
+        "damaged"
+    )
 
 
 def rank_weights(weighting: str, alpha_rank: int, n_classes: int) -> Float:

@@ -17,6 +17,7 @@ import numpy as np
 
 from openmax_core.errors import OpenMaxError
 
+COUNTS = ("tail_size", "alpha_rank")
 LARGEST_COUNT = 1_000_000_000  # of a tail size and a rank
 
 
@@ -143,6 +144,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     for name, kind in get_type_hints(MethodSettings).items()
     if get_origin(kind) is Literal
 }
+SETTINGS = tuple(get_type_hints(MethodSettings))
 PLAIN: dict[str, Any] = {
     item.name: item.default for item in fields(MethodSettings) if item.default is not MISSING
 }
@@ -200,6 +202,32 @@ def resolve_settings(preset: str, overrides: Mapping[str, Any]) -> MethodSetting
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     return replace(preset_settings(preset), **given)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Name and value of a setting that is written as NAME=VALUE.
+
+    Raises
+    ------
+    OpenMaxError
+        There is no setting of this name, or the value is not of its type.
+    """
+    name, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise OpenMaxError(f"write NAME=VALUE as in tail_size=30, not '{text}'")
+    if name not in SETTINGS:
+        raise OpenMaxError(f"there is no setting '{name}'; there are {', '.join(SETTINGS)}")
+    if name in CHOICES:
+        found: Any = value
+    elif name == "second_softmax":
+        found = {"true": True, "false": False}.get(value.lower(), value)
+    else:
+        try:
+            found = (int if name in COUNTS else float)(value)
+        except ValueError:
+            found = value
+    replace(PRESETS[DEFAULT_PRESET], **{name: found})  # raises where the type or range is wrong
+    return name, found
 
 
 def read_settings(values: Any, preset: Any) -> MethodSettings:

@@ -27,6 +27,7 @@ from openmax_core.support.arrays import Float, Int
 from openmax_core.support.codec import MaybeNan, entry, parse_json, plain, rebuilt, without_header
 from openmax_core.support.files import fingerprint, modified, printable, write_bytes_atomically
 from openmax_core.tradeoff.intervals import Interval
+from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.workspace.workspace import Workspace
 
 FORMAT = "openmax-batch"
@@ -293,6 +294,7 @@ def record_from_dict(given: Any, path: Path | None = None) -> RecordedBatch:
         is_chosen_on_test_set=read(bool, "is_chosen_on_test_set"),
         notes=read(tuple[str, ...], "notes"),
     )
+    class_limits(report.classes, report.basis.threshold, report.basis.class_thresholds)
     time = read(str, "time")
     try:
         datetime.fromisoformat(time)

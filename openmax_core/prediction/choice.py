@@ -15,9 +15,13 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.settings import MethodSettings, preset_settings
 from openmax_core.pictures.folders import find_files
 from openmax_core.pictures.locations import require_path, require_there
-from openmax_core.prediction.verdicts import Logits, class_limits
+from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.arrays import Float
-from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.operating_point import (
+    NoFeasibleThresholdError,
+    OperatingPoint,
+    class_limits,
+)
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 
@@ -122,7 +126,8 @@ def choose_method(
     Raises
     ------
     OpenMaxError
-        No threshold keeps the floor and none was given, or there are no activations.
+        No threshold keeps the floor and none was given, there are no activations, or the operating
+        point has a threshold for a class that the workspace has not.
     """
     point = workspace.operating_point() if preset is None else None
     used, settings = _settings(workspace, point, preset)
@@ -133,6 +138,8 @@ def choose_method(
         source = "the workspace's operating point"
         if point.class_thresholds:
             source += ", with thresholds per class"
+            if single := point.without_own(evaluation.openmax.class_names_):
+                source += f" (the single one for {', '.join(single)})"
         if point.data != evaluation.data:
             source += ", on activations that have changed since"
         return Choice(evaluation, point.threshold, source, point)

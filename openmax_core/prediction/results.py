@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.prediction.verdicts import ScoredPictures, class_limits, decide, decision_table
+from openmax_core.prediction.verdicts import ScoredPictures, decide, decision_table
 from openmax_core.support.arrays import Float
 from openmax_core.support.codec import plain
+from openmax_core.tradeoff.operating_point import class_limits
 
 FORMAT = "openmax-results"
 FORMAT_VERSION = 1

@@ -6,7 +6,7 @@ at a threshold is then a comparison, which a browser can do as well.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -193,16 +193,6 @@ def score_pictures(
         predictions=predictions,
         own=own,
     )
-
-
-def class_limits(
-    class_names: tuple[str, ...],
-    threshold: float,
-    class_thresholds: Mapping[str, float] | None = None,
-) -> Float:
-    """(C,) thresholds of pictures predicted as a class; the single one where none is its own."""
-    own = class_thresholds or {}
-    return np.array([own.get(name, threshold) for name in class_names], dtype=np.float64)
 
 
 def own_limits(predictions: Int, limits: Float) -> Float:

@@ -18,7 +18,6 @@ from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
@@ -26,6 +25,7 @@ from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.resampling import choose_on_half
 from openmax_core.tradeoff.sweep import (
+    borrowed_in_words,
     class_table,
     class_warnings,
     default_thresholds,
@@ -158,8 +158,7 @@ def _folders(evaluation: Evaluation, point: OperatingPoint) -> list[tuple[str, _
     divided = reject_folders(evaluation)
     if not divided.is_divided:
         return []
-    names = evaluation.openmax.class_names_
-    table = divided.at(class_limits(names, point.threshold, point.class_thresholds))
+    table = divided.at(point.limits(evaluation.openmax.class_names_))
     rows = table[["folder", "rejected", "pictures"]].itertuples(index=False)
     return [(folder, _Share.of(rejected, n)) for folder, rejected, n in rows]
 
@@ -227,6 +226,8 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "how exact": evaluation.accuracy_in_words,
         "single pictures": evaluation.sample_in_words,
         "accuracy before rejection": f"{evaluation.accuracy_before_rejection:.4f}",
+        "and with the method": evaluation.both_accuracies_in_words,
+        "borrowed tails": borrowed_in_words(openmax),
         "threshold": threshold_text(point.threshold),
         "data fingerprint": evaluation.data,
     }

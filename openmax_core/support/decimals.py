@@ -5,6 +5,31 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from openmax_core.errors import OpenMaxError
+
+
+def require_finite(thresholds: ArrayLike) -> None:
+    """Refuse a threshold, or an array of them, that is NaN or infinite.
+
+    No score is below NaN, so that it would accept every picture.
+
+    Raises
+    ------
+    OpenMaxError
+        One is no finite number.
+    """
+    single: object = thresholds
+    if isinstance(single, float) and math.isfinite(single):
+        return  # quick, for one look-up
+    values = np.asarray(thresholds, dtype=np.float64)
+    finite = np.isfinite(values)
+    if not finite.all():
+        wrong = float(values[~finite][0])
+        raise OpenMaxError(f"a threshold must be a finite number, not {wrong}")
+
 
 def threshold_text(threshold: float) -> str:
     """Shortest text that is exactly this threshold: typed again, it decides the same."""

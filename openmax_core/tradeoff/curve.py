@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import ActivationsError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import shortest_decimal, threshold_text
+from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
 from openmax_core.tradeoff.objectives import MostRejected, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
@@ -82,18 +82,39 @@ class Curve(ABC):
         """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
 
     def test_accuracy(self, threshold: float | Float) -> float | Float:
-        """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0."""
+        """Test accuracy at a threshold or an array of them, of its shape; NaN if N is 0.
+
+        Raises
+        ------
+        OpenMaxError
+            A threshold is no finite number.
+        """
+        require_finite(threshold)
         (correct,) = self._at_or_above((CORRECT,), threshold)
         return _shares(correct, self.n_test)
 
     def reject_accuracy(self, threshold: float | Float) -> float | Float:
-        """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0."""
+        """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0.
+
+        Raises
+        ------
+        OpenMaxError
+            A threshold is no finite number.
+        """
+        require_finite(threshold)
         (accepted,) = self._at_or_above((ACCEPTED,), threshold)
         return _shares(self.n_reject - accepted, self.n_reject)
 
     def outcomes(self, thresholds: ArrayLike) -> Outcomes:
-        """Counts of everything that happens at (K,) thresholds."""
+        """Counts of everything that happens at (K,) thresholds.
+
+        Raises
+        ------
+        OpenMaxError
+            A threshold is no finite number.
+        """
         at = np.asarray(thresholds, dtype=np.float64)
+        require_finite(at)
         correct, wrong, accepted = self._at_or_above(DECIDED, at)
         return Outcomes(at, correct, wrong, accepted, self.n_test, self.n_reject)
 
@@ -295,7 +316,15 @@ class TradeoffCurve(Curve):
         return known, unknown
 
     def outcome_by_class(self, thresholds: Float, threshold: float) -> Outcome:
-        """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for."""
+        """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for.
+
+        Raises
+        ------
+        OpenMaxError
+            A threshold is no finite number.
+        """
+        require_finite(thresholds)
+        require_finite(threshold)
         limits = np.append(thresholds, np.inf)
         passed = self.test_scores >= limits[self.test_predictions]
         right = self.test_predictions == self.test_labels
@@ -321,7 +350,14 @@ class TradeoffCurve(Curve):
         )
 
     def decided(self, threshold: float) -> Int:
-        """(N + M,) truth · (C + 1) + decision of every picture, for unknown and rejected C."""
+        """(N + M,) truth · (C + 1) + decision of every picture, for unknown and rejected C.
+
+        Raises
+        ------
+        OpenMaxError
+            The threshold is no finite number.
+        """
+        require_finite(threshold)
         n = self.n_classes + 1
         test = np.where(self.test_scores < threshold, self.n_classes, self.test_predictions)
         reject = np.where(self.reject_scores < threshold, self.n_classes, self.reject_predictions)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -150,7 +151,7 @@ def confusions_at(curve: TradeoffCurve, thresholds: Float) -> Confusions:
     """
     n = curve.n_classes + 1
     if curve.n_classes <= MOST_MATRIX_CLASSES:
-        filled = np.flatnonzero(curve.confusion(-math.inf)[:, :-1])
+        filled = np.flatnonzero(curve.confusion(-sys.float_info.max)[:, :-1])
         cells = [divmod(int(cell), n - 1) for cell in filled]
         cells += [(truth, n - 1) for truth in range(n if curve.n_reject else n - 1)]
         return Confusions(cells, _counts_of(curve, cells, thresholds), is_whole=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import (
@@ -14,7 +17,9 @@ from openmax_core.methods.settings import (
     preset_settings,
     read_settings,
 )
+from openmax_core.support.arrays import Float
 from openmax_core.support.codec import read_json, rebuilt, without_header
+from openmax_core.support.decimals import require_finite
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.tradeoff.outcomes import Outcome
@@ -66,6 +71,16 @@ class OperatingPoint:
     settings: MethodSettings | None = None
     data: str | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse thresholds that are no finite numbers.
+
+        Raises
+        ------
+        OpenMaxError
+            One is NaN or infinite.
+        """
+        require_finite([self.threshold, *(self.class_thresholds or {}).values()])
+
     @classmethod
     def of(cls, outcome: Outcome, **described: Any) -> OperatingPoint:
         """Point with an outcome's threshold and figures."""
@@ -94,6 +109,15 @@ class OperatingPoint:
     def chosen_for(self) -> Objective | None:
         """What the point was chosen for; None if it was set by hand."""
         return None if self.objective is None else objective_from_dict(self.objective)
+
+    def limits(self, class_names: Sequence[str]) -> Float:
+        """(C,) thresholds of pictures predicted as a class, see :func:`class_limits`."""
+        return class_limits(class_names, self.threshold, self.class_thresholds)
+
+    def without_own(self, class_names: Sequence[str]) -> list[str]:
+        """Classes that the single threshold decides on, although others have one of their own."""
+        own = self.class_thresholds
+        return [name for name in class_names if own and name not in own]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; :meth:`from_dict` reads it back."""
@@ -144,6 +168,39 @@ class OperatingPoint:
         if point.objective is not None:
             objective_from_dict(point.objective)
         return point
+
+
+def class_limits(
+    class_names: Sequence[str],
+    threshold: float,
+    class_thresholds: Mapping[str, float] | None = None,
+) -> Float:
+    """(C,) thresholds of pictures predicted as a class; the single one where none is its own.
+
+    Raises
+    ------
+    OpenMaxError
+        A threshold is no finite number, or is of a class that there is not: a class that was
+        renamed would lose its threshold.
+    """
+    own = class_thresholds or {}
+    known = set(class_names)
+    if absent := [name for name in own if name not in known]:
+        single = [name for name in class_names if name not in own]
+        without = f" (without a threshold of its own: {_listed(single)})" if single else ""
+        raise OpenMaxError(
+            f"there is a threshold for {_listed(absent)}, but no class of this name{without}; "
+            "choose the thresholds again on the Threshold page, or rename the class under "
+            "class_thresholds"
+        )
+    limits = [own.get(name, threshold) for name in class_names]
+    require_finite([threshold, *limits])
+    return np.array(limits, dtype=np.float64)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _settings(values: dict[str, Any]) -> MethodSettings | None:

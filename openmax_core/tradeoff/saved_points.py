@@ -144,6 +144,17 @@ def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
     )
 
 
+def unfit(points: Sequence[SavedPoint], class_names: Sequence[str]) -> list[str]:
+    """One text for each point whose thresholds per class are not of these classes; says why."""
+    found = []
+    for item in points:
+        try:
+            item.point.limits(class_names)
+        except OpenMaxError as error:
+            found.append(f"the saved point '{item.name}' does not fit the classes: {error}")
+    return found
+
+
 def _method(point: OperatingPoint) -> str:
     """Preset, and the settings that differ from it."""
     if point.preset is None or point.settings is None:

@@ -100,6 +100,12 @@ def class_warnings(openmax: OpenMax) -> list[str]:
     model, tail_size = openmax.weibull_, openmax.settings_.tail_size
     texts = []
     for index, tail in enumerate(openmax.tails_):
+        if openmax.borrowed_[index]:
+            texts.append(
+                f"cannot be fitted ({openmax.n_correct_[index]} of {openmax.n_training_[index]} "
+                "training pictures are right): its tail is borrowed from the other classes"
+            )
+            continue
         found = []
         shape = float(model.shape[index])
         if isinstance(model, WeibullMaxFit) and shape < 1:
@@ -118,6 +124,25 @@ def class_warnings(openmax: OpenMax) -> list[str]:
             found.append("nearly constant tail: the CDF is a step")
         texts.append("; ".join(found))
     return texts
+
+
+def borrowed_in_words(openmax: OpenMax, most: int = 1000) -> str:
+    """Sentence that names the classes whose tails are borrowed; '' where none is.
+
+    Parameters
+    ----------
+    most : classes that are named
+    """
+    names = [openmax.class_names_[i] for i in np.flatnonzero(openmax.borrowed_).tolist()]
+    if not names:
+        return ""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    one = len(names) == 1
+    return (
+        f"{len(names):,} of {openmax.n_classes:,} classes {'has' if one else 'have'} too few "
+        f"correctly classified pictures and {'borrows its tail' if one else 'borrow their tails'} "
+        f"from the other classes: {', '.join(names[:most])}{more}."
+    )
 
 
 def class_table(openmax: OpenMax) -> pd.DataFrame:

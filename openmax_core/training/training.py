@@ -5,6 +5,8 @@
 3. Train all layers with the train transform, AdamW and a cosine-falling learning rate; a
    backbone's batch statistics stay as they are.
 4. Stop when the loss on the held-out part has not fallen for ``patience`` epochs; keep the best.
+   Each best state is written as it comes: an interrupted run leaves it in
+   ``ARCHITECTURE-unfinished.safetensors``.
 5. Write the weights as safetensors, the held-out accuracy in the name and the classes beside
    them, and set them in ``workspace.toml``.
 """
@@ -131,6 +133,13 @@ class _Run:
     from_backbone: bool
     on_epoch: Callable[[Epoch], None]
     on_batch: Callable[[str, int, int], None]
+    unfinished: Path
+
+
+def unfinished_weights(workspace: Workspace) -> Path:
+    """Where the best weights of a training that has not ended are kept."""
+    name = f"{workspace.settings.classifier.architecture}-unfinished.safetensors"
+    return workspace.folder / name
 
 
 def train(
@@ -154,6 +163,8 @@ def train(
     ------
     WorkspaceError, ClassifierError
         Too few pictures, or backbone weights that do not fit or cannot be had.
+    OpenMaxError
+        The workspace's folder has no room for the weights or cannot be written: before training.
     """
     import torch
 
@@ -179,6 +190,7 @@ def train(
         backbone,
         transform_input=transform_input,
     )
+    _require_room(workspace, network.state_dict())
     device = choose_device(device)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
         pictures = TrainingPictures(
@@ -198,6 +210,7 @@ def train(
             bool(backbone_weights),
             on_epoch,
             on_batch,
+            unfinished_weights(workspace),
         )
         best = None
         if backbone_weights and settings.head_epochs:
@@ -208,6 +221,7 @@ def train(
         raise WorkspaceError("nothing to train: set --epochs or --head-epochs above 0")
     epoch, state = best
     weights = _write_weights(workspace, epoch.held_out_accuracy, state, transform_input)
+    run.unfinished.unlink(missing_ok=True)
     return TrainingReport(
         weights, epoch.held_out_accuracy, len(train_rows), len(held_out_rows), unreadable
     )
@@ -285,6 +299,7 @@ def _phase(
         waited += 1
         if best is None or loss_held_out < best[0].held_out_loss:
             best, waited = (epoch, copy.deepcopy(run.network.state_dict())), 0
+            write_bytes_atomically(run.unfinished, _content(best[1]))
         if waited >= settings.patience:
             break
     assert best is not None  # noqa: S101 - epochs is at least 1
@@ -316,6 +331,24 @@ def _evaluate(run: _Run) -> tuple[float, float]:
             losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
             n_right += int((logits.argmax(dim=1) == labels).sum())
     return losses / len(run.held_out_rows), n_right / len(run.held_out_rows)
+
+
+def _content(state: dict[str, torch.Tensor]) -> bytes:
+    """Weights as the content of a safetensors file."""
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    content: bytes = save(tensors)
+    return content
+
+
+def _require_room(workspace: Workspace, state: dict[str, torch.Tensor]) -> None:
+    """Write two files of the weights' size, the most that training holds at once, and go on."""
+    path = workspace.folder / "room-for-weights.safetensors"
+    try:
+        write_bytes_atomically(path, 2 * _content(state))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _write_weights(

@@ -33,6 +33,8 @@ from openmax_core.support.codec import entry, plain, rebuilt
 Classes = NDArray[np.intp] | int | EllipsisType
 # Below this relative spread a tail is one point seen through rounding errors.
 MIN_RELATIVE_SPREAD = 1e-7
+MOST_NAMED = 20  # classes of an error
+MOST_LOST = 1e-2  # of the offset
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-13
 
@@ -162,8 +164,8 @@ def fit_tails(
     Raises
     ------
     FitError
-        A tail holds fewer than two distinct distances, or a distance is not finite; the class is
-        named.
+        A tail holds fewer than two distinct distances, or a distance is not finite or so large that
+        ``translate`` is lost beside it; the class is named.
     """
     if not 0 < translate < np.inf:
         raise FitError(f"translate must be larger than 0, not {translate}")
@@ -171,6 +173,13 @@ def fit_tails(
     mask = np.arange(tails.shape[1]) < n_tail[:, None]
     smallest = tails[:, 0].copy()
     translated = np.where(mask, tails + (translate - smallest[:, None]), 1.0)
+    # Beside huge distances the offset rounds away, and what is left is no Weibull's.
+    if lost := np.flatnonzero(np.abs(translated[:, 0] / translate - 1.0) > MOST_LOST).tolist():
+        raise FitError(
+            f"{_called(lost[0], class_names)} has distances of about {smallest[lost[0]]:.2g}, "
+            f"beside which the offset {translate:g} (translate) is lost in rounding; divide the "
+            "logits by a constant, or look at the weights"
+        )
     largest = translated.max(axis=1, where=mask, initial=0.0)
     relative = translated / largest[:, None]
     shape = _shape(np.log(relative), mask, n_tail)
@@ -243,20 +252,47 @@ def model_from_dict(values: Any, place: str = "") -> Weibull:
     return rebuilt(forms[form], {n: v for n, v in values.items() if n != "form"}, place)
 
 
+def unfit(
+    distances: Sequence[ArrayLike],
+    tail_size: int | Sequence[int] | Int,
+    translate: float = np.finfo(np.float64).tiny,
+    class_names: Sequence[str] | None = None,
+) -> list[str]:
+    """One text a class on why its tail gives no Weibull, ' has 1 correctly …'; '' where it does.
+
+    Parameters
+    ----------
+    translate : libMR's offset; a spread that is nothing beside it makes a tail constant
+    class_names : C names, optional
+
+    Raises
+    ------
+    FitError
+        A distance is not finite; the class is named.
+    """
+    return _problems(*_farthest(distances, tail_size, class_names), translate)
+
+
 def _called(index: int, class_names: Sequence[str] | None) -> str:
     return f"class {index}" if class_names is None else f"class '{class_names[index]}'"
 
 
-def _tail_matrix(
-    distances: Sequence[ArrayLike],
-    tail_size: int | Sequence[int],
-    class_names: Sequence[str] | None,
-    unit: float = np.finfo(np.float64).tiny,
-) -> tuple[Float, Int]:
-    """(C, η) ascending tails, padded with +inf, and (C,) how many distances each holds.
+def refusal(problems: Sequence[str], class_names: Sequence[str] | None) -> FitError:
+    """Error that names every class with a problem."""
+    found = [f"{_called(i, class_names)}{text}" for i, text in enumerate(problems) if text]
+    more = f", and {len(found) - MOST_NAMED:,} classes more" if len(found) > MOST_NAMED else ""
+    return FitError(
+        f"{', '.join(found[:MOST_NAMED])}{more}; a Weibull fit needs at least 2 correctly "
+        "classified pictures with different distances"
+    )
 
-    A spread that is nothing beside the largest distance or ``unit`` makes a tail constant.
-    """
+
+def _farthest(
+    distances: Sequence[ArrayLike],
+    tail_size: int | Sequence[int] | Int,
+    class_names: Sequence[str] | None,
+) -> tuple[Float, Int]:
+    """(C, η) ascending tails, padded with +inf, and (C,) how many distances each holds."""
     sizes = np.broadcast_to(np.asarray(tail_size, dtype=np.int64), len(distances))
     if sizes.min(initial=2) < 2:
         raise FitError(f"tail_size must be at least 2, not {sizes.min()}")
@@ -268,24 +304,45 @@ def _tail_matrix(
         if len(values) > size:
             farthest = np.partition(values, len(values) - size)[-size:]
         tails[index, :size] = farthest
-    if few := np.flatnonzero(n_tail < 2).tolist():
-        raise FitError(
-            f"{_called(few[0], class_names)} has {n_tail[few[0]]} correctly classified pictures; a "
-            "Weibull fit needs at least 2 with different distances"
-        )
     tails.sort(axis=1)
-    largest = tails[np.arange(len(tails)), n_tail - 1]
-    if bad := np.flatnonzero(~np.isfinite(largest) | ~np.isfinite(tails[:, 0])).tolist():
+    is_own = np.arange(tails.shape[1]) < n_tail[:, None]
+    if bad := np.flatnonzero((is_own & ~np.isfinite(tails)).any(axis=1)).tolist():
         raise FitError(f"{_called(bad[0], class_names)} has a distance that is not finite")
-    spread = largest - tails[:, 0]
-    flat = np.flatnonzero(spread <= MIN_RELATIVE_SPREAD * np.maximum(np.abs(largest), unit))
-    if len(flat):
-        index = int(flat[0])
-        raise FitError(
-            f"{_called(index, class_names)}: all {n_tail[index]} distances of its tail are equal "
-            f"({largest[index]:.6g}), so no Weibull can be fitted; look for copies of one picture "
-            "in its folder, or raise the tail size"
+    return tails, n_tail
+
+
+def _problems(tails: Float, n_tail: Int, unit: float) -> list[str]:
+    """One text a class; '' where its tail has two distances that differ.
+
+    A spread that is nothing beside the largest distance or ``unit`` makes a tail constant.
+    """
+    largest = tails[np.arange(len(tails)), np.maximum(n_tail, 1) - 1]
+    few = n_tail < 2
+    with np.errstate(invalid="ignore"):  # of tails of nothing
+        spread = largest - tails[:, 0]
+        flat = spread <= MIN_RELATIVE_SPREAD * np.maximum(np.abs(largest), unit)
+    texts = [""] * len(tails)
+    for index in np.flatnonzero(few).tolist():
+        texts[index] = f" has {n_tail[index]} correctly classified pictures"
+    for index in np.flatnonzero(flat & ~few).tolist():
+        texts[index] = (
+            f": all {n_tail[index]} distances of its tail are equal ({largest[index]:.6g}; look "
+            "for copies of one picture in its folder, or raise the tail size)"
         )
+    return texts
+
+
+def _tail_matrix(
+    distances: Sequence[ArrayLike],
+    tail_size: int | Sequence[int],
+    class_names: Sequence[str] | None,
+    unit: float = np.finfo(np.float64).tiny,
+) -> tuple[Float, Int]:
+    """(C, η) ascending tails, padded with +inf, and (C,) how many distances each holds."""
+    tails, n_tail = _farthest(distances, tail_size, class_names)
+    problems = _problems(tails, n_tail, unit)
+    if any(problems):
+        raise refusal(problems, class_names)
     return tails, n_tail
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.errors import WorkspaceError
+from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counting import Report, is_large
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.extraction.extraction import (
@@ -371,12 +371,34 @@ class Workspace:
         return self.folder / "operating_point.json"
 
     def operating_point(self) -> OperatingPoint | None:
-        """Return the chosen threshold, None if none was chosen yet."""
+        """Return the chosen threshold, None if none was chosen yet.
+
+        Raises
+        ------
+        OpenMaxError
+            The file is damaged, or has a threshold for a class that the workspace has not.
+        """
         path = self.operating_point_path
-        return OperatingPoint.load(path) if path.exists() else None
+        if not path.exists():
+            return None
+        point = OperatingPoint.load(path)
+        try:
+            point.limits(self.classes)
+        except OpenMaxError as error:
+            raise OpenMaxError(
+                f"the operating point {path} does not fit the classes of the workspace: {error}"
+            ) from error
+        return point
 
     def choose(self, point: OperatingPoint) -> None:
-        """Make a point the workspace's own: ``openmax predict`` and new visits start with it."""
+        """Make a point the workspace's own: ``openmax predict`` and new visits start with it.
+
+        Raises
+        ------
+        OpenMaxError
+            It has a threshold for a class that the workspace has not, or cannot be written.
+        """
+        point.limits(self.classes)
         point.save(self.operating_point_path)
 
     @property

@@ -8,6 +8,7 @@ import streamlit as st
 
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.tradeoff.sweep import borrowed_in_words
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
 from pages._shared.diagnosis import show_diagnosis
@@ -15,6 +16,8 @@ from pages._shared.format import plain
 from pages._shared.jobs import show_extraction, show_job
 from pages._shared.registry import link_to
 from pages._shared.widgets import show_error, show_warning
+
+MOST_NAMED = 20  # classes
 
 
 def require_workspace() -> Workspace:
@@ -61,6 +64,14 @@ def show_notice(workspace: Workspace) -> None:
         st.markdown(f":gray-badge[:material/info: {plain(workspace.settings.notice)}]")
 
 
+def show_point_problem(workspace: Workspace) -> None:
+    """Say what is wrong with the operating point, where it is damaged or fits the classes not."""
+    try:
+        workspace.operating_point()
+    except OpenMaxError as error:
+        show_error(error)
+
+
 def show_provenance(evaluation: Evaluation) -> None:
     """One line that says what the page's numbers rest on."""
     openmax = evaluation.openmax
@@ -77,6 +88,8 @@ def show_provenance(evaluation: Evaluation) -> None:
         f"pictures · {overall.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"
     )
+    if borrowed := borrowed_in_words(openmax, MOST_NAMED):
+        st.caption(f":material/info: {plain(borrowed)}")
     if evaluation.counted is not None:
         st.caption(
             f":material/functions: {evaluation.accuracy_in_words} Single pictures and figures of "

@@ -133,7 +133,7 @@ def show_decision(
             won += f" and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} reject"
         st.caption(
             f"For {won} pictures, 'unknown' is the most probable class. They are rejected at every "
-            "threshold."
+            f"threshold. {evaluation.both_accuracies_in_words}"
         )
     return Decision(objective, point, is_reached, spread, class_point)
 

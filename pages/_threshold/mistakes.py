@@ -13,8 +13,9 @@ from openmax_core.analysis import figures
 from openmax_core.analysis.mistakes import find_mistakes, picture_at
 from openmax_core.analysis.reject_folders import RejectFolders, reject_folders
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.prediction.verdicts import ACCEPTED, class_limits, decision_table
+from openmax_core.prediction.verdicts import ACCEPTED, decision_table
 from openmax_core.support.decimals import threshold_text
+from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import pictures, state
 from pages._shared.format import plain, sentence

@@ -17,10 +17,12 @@ from openmax_core.tradeoff.saved_points import (
     LONGEST_NOTE,
     SavedPoint,
     comparison_table,
+    unfit,
 )
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.widgets import show_error
+from pages._shared.format import sentence
+from pages._shared.widgets import show_error, show_warning
 
 
 def show_saved_points(
@@ -88,10 +90,11 @@ def show_saved_points(
 
 
 def _show_table(workspace: Workspace, saved: Sequence[SavedPoint]) -> None:
+    for problem in unfit(saved, workspace.classes):
+        show_warning(sentence(problem))
     try:
         default = workspace.operating_point()
-    except OpenMaxError as error:
-        show_error(error)
+    except OpenMaxError:  # said at the top of the page
         default = None
     table = comparison_table(saved)
     table.insert(0, "default", [item.point == default for item in saved])

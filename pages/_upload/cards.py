@@ -17,11 +17,11 @@ from openmax_core.prediction.results import class_values, results_json
 from openmax_core.prediction.verdicts import (
     ACCEPTED,
     ScoredPictures,
-    class_limits,
     decision_table,
     score_pictures,
 )
 from openmax_core.support.arrays import Float
+from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import cards, moved, take_threshold

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import streamlit as st
-from streamlit.column_config import LineChartColumn, NumberColumn, TextColumn
+from streamlit.column_config import CheckboxColumn, LineChartColumn, NumberColumn, TextColumn
 
 from openmax_core.analysis.class_health import Health, health_table, matching
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.tradeoff.sweep import borrowed_in_words
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
+from pages._shared.format import plain
 from pages._shared.jobs import show_job
 from pages._shared.widgets import csv_button, show_error, show_table
 from pages._weibull.class_multiples import MOST_PLOTS
 from pages._weibull.fits import FitJob
 
 N_FIRST = 6
+MOST_NAMED = 20
 SEARCH_WIDTH = 320
 
 
@@ -65,6 +68,10 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
         "tail_size": "η used",
         "correct": "correct",
         "training_pictures": "training pictures",
+        "borrowed": CheckboxColumn(
+            "borrowed tail",
+            help="Too few pictures of the class are right: its tail is that of the other classes.",
+        ),
         "beyond_tail": share
         | {
             "label": "beyond the tail",
@@ -80,6 +87,8 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
     }
     if not has_p:
         del columns["p_value"]
+    if not table["borrowed"].any():
+        del columns["borrowed"]
     event = show_table(
         table,
         columns,
@@ -131,6 +140,8 @@ def _to_plot(event: object, order: list[int], is_few: bool) -> list[int]:
 def _explain(evaluation: Evaluation, health: Health) -> None:
     goodness = health.goodness
     parts = ["Worst fit first."]
+    if borrowed := borrowed_in_words(evaluation.openmax, MOST_NAMED):
+        parts.append(plain(borrowed))
     if goodness.n_replicates:
         parts.append(
             f"**p** comes from a parametric bootstrap: up to {goodness.n_replicates} tails per "

@@ -11,6 +11,7 @@ from openmax_core.analysis.class_health import (
     Health,
     class_distances,
     class_health,
+    without_borrowed,
 )
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
@@ -48,4 +49,8 @@ def _health(evaluation: Evaluation, _measured: ClassDistances) -> Health:
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
 def _fit_job(evaluation: Evaluation) -> FitJob:
     openmax = evaluation.openmax
-    return Job(lambda report: simulate_goodness(openmax.weibull_, openmax.tails_, report))
+    return Job(
+        lambda report: without_borrowed(
+            simulate_goodness(openmax.weibull_, openmax.tails_, report), openmax
+        )
+    )

@@ -239,6 +239,18 @@ def test_a_damaged_operating_point_is_named_beside_the_saved_ones(open_app, tree
     assert not app.error
 
 
+def test_a_saved_point_with_a_threshold_for_another_class_is_named_and_never_the_default(
+    open_app, trees
+):
+    point = replace(trees.evaluate("bendale").point_at(0.6), class_thresholds={"elm": 0.9})
+    trees.saved_points.add(SavedPoint("of elms", "", MOMENT, point))
+    app = open_app(trees.folder, "threshold")
+    assert "The saved point 'of elms' does not fit the classes" in texts(app.warning)
+    button(app, "Make it the default").click().run()
+    assert "there is a threshold for 'elm', but no class of this name" in texts(app.error)
+    assert trees.operating_point() is None
+
+
 def test_without_a_reject_set_a_point_has_no_reject_accuracy(open_app, tmp_path):
     workspace = make_workspace(tmp_path / "trees", n_reject=0)
     app = open_app(workspace.folder, "threshold", threshold="0.6")

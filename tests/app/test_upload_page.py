@@ -263,11 +263,23 @@ def test_another_threshold_or_method_is_one_for_all_classes(upload, trees, by_cl
     assert cards(app)["class_limits"] is None
 
 
-def test_a_class_of_the_point_that_is_none_any_more_is_left_out(upload, trees):
+@pytest.mark.parametrize("page", ["overview", "threshold", "upload", "monitor"])
+def test_a_point_with_a_threshold_for_a_class_that_is_none_any_more_is_named(open_app, trees, page):
     evaluation = trees.evaluate("bendale")
     thresholds = {"elm": 1.0, **dict.fromkeys(CLASSES, 0.3)}
-    trees.choose(replace(evaluation.point_at(0.3), class_thresholds=thresholds))
-    assert shows(upload(), verdict_table(evaluation.openmax, PICTURES, 0.3))
+    replace(evaluation.point_at(0.3), class_thresholds=thresholds).save(trees.operating_point_path)
+    app = open_app(trees.folder, page)
+    (error,) = app.error
+    assert "there is a threshold for 'elm', but no class of this name; choose" in error.value
+
+
+def test_without_a_point_that_fits_the_recommended_threshold_decides(upload, trees):
+    evaluation = trees.evaluate("bendale")
+    replace(evaluation.point_at(0.3), class_thresholds={"elm": 1.0}).save(
+        trees.operating_point_path
+    )
+    recommended = evaluation.recommend(0.85).threshold
+    assert shows(upload(), verdict_table(evaluation.openmax, PICTURES, recommended))
 
 
 # --- the ways in ---------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ import pandas as pd
 from openmax_core import OpenMax
 from openmax_core.prediction.verdicts import (
     Logits,
-    class_limits,
     decision_table,
     score_pictures,
 )
+from openmax_core.tradeoff.operating_point import class_limits
 
 
 class PictureLogits(NamedTuple):

@@ -15,7 +15,8 @@ from openmax_core.activations.activations import Activations
 from openmax_core.analysis.mistakes import Mistakes, find_mistakes, picture_at
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.prediction.verdicts import class_limits, decision_table
+from openmax_core.prediction.verdicts import decision_table
+from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.workspace.workspace import Workspace
 from tests.support.workspaces import CLASSES, make_workspace
 

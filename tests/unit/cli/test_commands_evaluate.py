@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,18 +122,39 @@ def test_what_is_counted_already_and_what_no_terminal_shows_is_counted_silently(
     assert "counting" in shell("evaluate", folder, terminal=True).err
 
 
-def test_an_unreachable_floor_ends_with_4_and_prints_the_table(story: Story) -> None:
-    ran = shell("evaluate", story.folder, "--min-test-accuracy", "1.01")
+def test_an_unreachable_floor_ends_with_4_and_prints_the_table(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "trees", preset="bendale")
+    ran = shell("evaluate", workspace.folder, "--min-test-accuracy", "1")
     assert (ran.code, ran.err) == (EXIT_INFEASIBLE, "")
-    assert "recommended: no threshold reaches Test accuracy ≥ 1.01" in ran.out
+    assert "recommended: no threshold reaches Test accuracy ≥ 1" in ran.out
     assert "\n       0.5  " in ran.out
 
 
-def test_an_unreachable_floor_in_json(story: Story) -> None:
-    ran = shell("evaluate", story.folder, "--min-test-accuracy", "1.01", "--json")
+def test_an_unreachable_floor_in_json(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "trees", preset="bendale")
+    ran = shell("evaluate", workspace.folder, "--min-test-accuracy", "1", "--json")
     values = json.loads(ran.out)
     assert (ran.code, values["recommended"]) == (EXIT_INFEASIBLE, None)
     assert "no threshold reaches Test accuracy" in values["problem"]
+
+
+def test_settings_of_the_method_are_set_one_by_one(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "trees", preset="robust")
+    given: dict[str, Any] = {
+        "tail_size": 12,
+        "strength": 0.5,
+        "second_softmax": True,
+        "distance": "cosine",
+    }
+    options = [part for name, value in given.items() for part in ("--set", f"{name}={value}")]
+    values = json.loads(shell("evaluate", workspace.folder, "--json", *options).out)
+    evaluation = workspace.evaluate("robust", **given)
+    assert values["settings"] == evaluation.openmax.settings_.to_dict()
+    assert values["recommended"] == evaluation.recommend(0.85).to_dict()
+    assert values["settings"] | given == values["settings"]
+    text = shell("evaluate", workspace.folder, *options).out
+    assert "tail_size 12" in text
+    assert "strength 0.5" in text
 
 
 def test_without_a_reject_set_reject_accuracy_is_not_measured(folder: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from openmax_core.cli.commands import EXIT_INFEASIBLE
 from tests.support.shell import REPOSITORY, Story, buffered_environment, process, shell
+from tests.support.workspaces import make_workspace
 
 OPTIONS = {
     "init": ("DIR --architecture --weights --train --test --reject --calibration --classes --name"),
@@ -20,7 +21,7 @@ OPTIONS = {
         "--patience --seed --device"
     ),
     "extract": "WORKSPACE --device --batch-size --engine --address --workers --patience",
-    "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --json",
+    "evaluate": "WORKSPACE --preset --thresholds --min-test-accuracy --set --json",
     "predict": "WORKSPACE PATH --preset --threshold --csv --json --device",
     "report": "WORKSPACE --preset --threshold --thresholds --output",
     "export": "WORKSPACE --preset --threshold --output",
@@ -77,6 +78,33 @@ def test_wrong_arguments_end_with_2_and_the_usage(arguments: tuple[str, ...]) ->
     assert "error: " in ran.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("evaluate w --min-test-accuracy 85", "must be at most 1, not 85; for 85 % write 0.85"),
+        ("evaluate w --min-test-accuracy -1", "must be at least 0, not -1"),
+        ("evaluate w --min-test-accuracy much", "'much' is not a number"),
+        ("predict w a.png --threshold nan", "'nan' is not a finite number"),
+        ("monitor w b --level 5", "must be at most 1, not 5; for 5 % write 0.05"),
+        ("train w --epochs 1.5", "'1.5' is not a whole number"),
+        ("train w --batch-size 0", "must be at least 1, not 0"),
+        ("train w --learning-rate fast", "'fast' is not a number"),
+        ("extract w --workers -2", "must be at least 1, not -2"),
+        ("evaluate w --set tail_size", "write NAME=VALUE as in tail_size=30, not 'tail_size'"),
+        ("evaluate w --set tail=3", "there is no setting 'tail'; there are centring, distance"),
+        ("evaluate w --set tail_size=3.5", "tail_size must be a whole number, not '3.5'"),
+        ("evaluate w --set strength=nan", "strength must lie in (0, 1], not nan"),
+        ("evaluate w --set second_softmax=no", "second_softmax must be true or false, not 'no'"),
+        ("evaluate w --set distance=far", "distance = 'far' does not exist; use one of euclid"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_in_words(arguments: str, told: str) -> None:
+    ran = shell(*arguments.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert told in ran.err
+    assert "invalid" not in ran.err
+
+
 @pytest.mark.parametrize("option", ["--threshold", "--min-test-accuracy"])
 def test_nan_is_a_wrong_argument(story: Story, option: str) -> None:
     commands: dict[str, tuple[str | Path, ...]] = {
@@ -95,11 +123,12 @@ def test_picture_folders_of_a_new_workspace_may_be_addresses() -> None:
     assert "An ADDRESS is s3://bucket/folder or file:///folder." in ran.out
 
 
-def test_the_module_runs_as_a_program(story: Story) -> None:
-    ran = process("evaluate", story.folder, "--min-test-accuracy", "1.01", "--json")
+def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "trees", preset="bendale")
+    ran = process("evaluate", workspace.folder, "--min-test-accuracy", "1", "--json")
     assert ran.returncode == EXIT_INFEASIBLE
     assert ran.stderr == b""
-    assert json.loads(ran.stdout)["workspace"] == "colours"
+    assert json.loads(ran.stdout)["workspace"] == "Trees"
 
 
 def test_a_program_s_error_is_one_line_without_a_traceback(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ from openmax_core.methods.settings import PRESETS
 from openmax_core.network.onnx_export import ExportError
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.prediction.choice import Choice, choose_method
-from openmax_core.prediction.verdicts import class_limits
 from openmax_core.support.arrays import Float
+from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.workspace.workspace import Workspace
 from tests.support.workspaces import made_up_logits
 
@@ -301,6 +301,12 @@ def test_thresholds_per_class_are_in_the_file(
     assert expected != library_decisions(openmax, stored, np.full(6, choice.threshold))
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     assert session.run(["decision"], {"pictures": pictures})[0].tolist() == expected
+    unfit = replace(description, operating_point=replace(point, class_thresholds={"nine": 0.9}))
+    with pytest.raises(OpenMaxError, match="a threshold for 'nine', but no class of this name"):
+        ExportDescription.from_json(unfit.to_json())
+    choice = replace(choice, point=unfit.operating_point)
+    with pytest.raises(OpenMaxError, match="a threshold for 'nine', but no class of this name"):
+        export_workspace(digits, choice, path)
 
 
 def test_a_file_that_would_decide_otherwise_is_not_written(

@@ -1,6 +1,8 @@
 """Fitting: what is learned of which pictures, a shorter tail, and what cannot be fitted."""
 
 import json
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from openmax_core import OpenMax
 from openmax_core.errors import FitError
+from openmax_core.methods.distances import DISTANCES
+from openmax_core.methods.reweighting import centred
+from openmax_core.methods.settings import PRESETS
+from openmax_core.support.chunks import Chunk
+from openmax_core.weibull.fit import fit_tails, fit_weibull_max, select_tails
 from tests.support.methods import activations, fitted, queries
 
 
@@ -135,23 +142,135 @@ def test_names_must_be_as_many_as_classes():
         OpenMax().fit(*activations(3), class_names=["rose", "tulip"])
 
 
+NAMES = ["rose", "orchid", "tulip"]
+
+
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
-@pytest.mark.parametrize("n_right", [0, 1])
-def test_a_class_with_hardly_a_correct_picture_is_named(preset, n_right):
+def test_where_no_class_can_be_fitted_all_are_named(preset):
     logits, labels = activations(3)
-    of_class = np.flatnonzero(labels == 1)[n_right:]
-    logits[of_class, 2] = 50.0
-    message = f"class 'orchid' has {n_right} correctly classified pictures"
-    with pytest.raises(FitError, match=message):
-        OpenMax(preset=preset).fit(logits, labels, class_names=["rose", "orchid", "tulip"])
+    logits[labels == 0] = [7.3, 0.1, -0.2]
+    logits[labels == 1] = [50.0, 0.0, 0.0]
+    logits[np.flatnonzero(labels == 2)[1:]] = [50.0, 0.0, 0.0]
+    with pytest.raises(FitError) as caught:
+        OpenMax(preset=preset).fit(logits, labels, class_names=NAMES)
+    told = str(caught.value)
+    assert re.match(r"class 'rose': all .* distances of its tail are equal \(", told)
+    assert "class 'orchid' has 0 correctly classified pictures" in told
+    assert "class 'tulip' has 1 correctly classified pictures" in told
+
+
+# --- classes that borrow -------------------------------------------------------------------------
+
+
+def with_few_right(n_right: int, n_classes: int = 5) -> tuple[Any, Any]:
+    """Activations of which class 1 has so many right pictures."""
+    logits, labels = activations(n_classes)
+    logits[np.flatnonzero(labels == 1)[n_right:], 2] = 50.0
+    return logits, labels
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("n_right", [0, 1])
+def test_a_class_with_too_few_right_pictures_borrows_and_the_others_stay_as_they_are(
+    preset, n_right
+):
+    logits, labels = with_few_right(n_right)
+    om = OpenMax(preset).fit(logits, labels)
+    assert om.borrowed_.tolist() == [False, True, False, False, False]
+    assert om.n_correct_[1] == n_right
+    own = [0, 2, 3, 4]
+    settings = om.settings_
+    right = logits.argmax(axis=1) == labels
+    distances = []
+    for index in own:
+        vectors = logits[right & (labels == index)].astype(settings.fit_precision)
+        vectors = centred(vectors, settings.centring)
+        mean = vectors.mean(axis=0)
+        assert_array_equal(om.means_[index], mean.astype(np.float64))
+        distances.append(DISTANCES[settings.distance](vectors, mean))
+    tails = select_tails(distances, settings.tail_size)
+    alone = (
+        fit_tails(tails, settings.tail_size, settings.translate)
+        if settings.weibull == "libmr"
+        else fit_weibull_max(tails)
+    )
+    for name, values in alone.parameters().items():
+        assert_array_equal(om.weibull_.parameters()[name][own], values)
+    for index, tail in zip(own, tails, strict=True):
+        assert_array_equal(om.tails_[index], tail)
+    # The borrowed tail, by hand.
+    pooled = np.sort(np.concatenate([tail / tail.mean() for tail in tails]))
+    n = int(np.median([len(tail) for tail in tails]))
+    expected = [np.quantile(pooled, (i + 0.5) / n) for i in range(n)]
+    scale = np.median([tail.mean() for tail in tails])
+    assert_allclose(om.tails_[1], np.array(expected) * scale, rtol=1e-12)
+    if n_right:
+        one = logits[np.flatnonzero(labels == 1)[:1]].astype(settings.fit_precision)
+        assert_allclose(om.means_[1], centred(one, settings.centring)[0], rtol=1e-6)
+    else:
+        others = []
+        for index in own:
+            mean = om.means_[index].copy()
+            mean[[1, index]] = mean[[index, 1]]
+            others.append(mean)
+        assert_allclose(om.means_[1], np.mean(others, axis=0), rtol=1e-12)
+        assert om.means_[1].argmax() == 1
+    assert np.isfinite(om.predict_proba(logits)).all()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_classes_without_pictures_recognise_their_own_nearly_as_well_as_with_them(preset):
+    logits, labels = activations(8)
+    of_few = labels < 3
+    whole = OpenMax(preset).fit(logits, labels)
+    om = OpenMax(preset).fit(logits[of_few], labels[of_few])
+    assert om.borrowed_.tolist() == [False] * 3 + [True] * 5
+    rest = ~of_few
+    mine, theirs = (
+        (item.decide(logits[rest]).predictions == labels[rest]).mean() for item in (om, whole)
+    )
+    assert mine >= theirs - 0.3
+
+
+def test_in_chunks_the_same_classes_borrow_the_same():
+    logits, labels = with_few_right(0)
+    logits = logits.astype(np.float32)
+
+    def read():
+        for first in range(0, len(labels), 37):
+            part = slice(first, first + 37)
+            yield Chunk(first, logits[part], labels[part], logits[part].argmax(axis=1))
+
+    streamed = OpenMax("bendale").fit_chunks(read, list("abcde"))
+    om = OpenMax("bendale").fit(logits, labels)
+    assert_array_equal(streamed.borrowed_, om.borrowed_)
+    assert_allclose(streamed.means_, om.means_, rtol=1e-6, atol=1e-9)
+    assert_allclose(streamed.weibull_.shape, om.weibull_.shape, rtol=1e-4)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_shorter_tail_borrows_as_a_fit_with_it(preset):
+    logits, labels = with_few_right(0)
+    longer = OpenMax(preset, tail_size=30).fit(logits, labels)
+    again = OpenMax(preset, tail_size=12).fit(logits, labels)
+    assert longer.with_shorter_tail(12).to_dict() == again.to_dict()
+
+
+def test_what_is_borrowed_comes_back_from_a_file_and_nothing_is_in_an_older_one(tmp_path):
+    om = OpenMax().fit(*with_few_right(1))
+    om.save(tmp_path / "calibration.json")
+    assert_array_equal(OpenMax.load(tmp_path / "calibration.json").borrowed_, om.borrowed_)
+    values = om.to_dict()
+    del values["borrowed"]
+    assert OpenMax.from_dict(values).borrowed_.tolist() == [False] * 5
 
 
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_a_class_of_copies_of_one_picture_is_named(preset):
+def test_a_class_of_copies_of_one_picture_borrows(preset):
     logits, labels = activations(3)
     logits[labels == 1] = [0.1, 7.3, -0.2]
-    with pytest.raises(FitError, match=r"class 'orchid': all .* distances of its tail are equal"):
-        OpenMax(preset=preset).fit(logits, labels, class_names=["rose", "orchid", "tulip"])
+    om = OpenMax(preset=preset).fit(logits, labels, class_names=NAMES)
+    assert om.borrowed_.tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])

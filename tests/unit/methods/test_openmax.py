@@ -16,8 +16,9 @@ from scipy.spatial import distance as scipy_distance
 
 import openmax_core.methods.openmax
 from openmax_core import OpenMax, TradeoffCurve
-from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.errors import ActivationsError, FitError, OpenMaxError
 from openmax_core.methods.distances import squared_euclidean
+from openmax_core.methods.settings import PRESETS
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import TailFit, fit_weibull_max
 from tests.support.methods import DISTANCES, METHOD_IDS, METHODS, activations, fitted, queries
@@ -483,6 +484,32 @@ def test_scored_logits_that_are_not_finite_name_the_row(monkeypatch, method, bad
         monkeypatch.setattr(openmax_core.methods.openmax, "CHUNK_VALUES", chunk_values)
         with pytest.raises(ActivationsError, match="row 137 of the logits is not finite"):
             getattr(om, method)(rows)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_threshold_that_is_no_finite_number_accepts_nothing_but_is_an_error(bad):
+    with pytest.raises(OpenMaxError, match="a threshold must be a finite number, not"):
+        fitted(3).predict(queries(3), bad)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_logits_of_any_size_are_fitted_and_scored_rightly_or_refused_in_words(preset):
+    logits, labels = activations(4)
+    for scale in (1e3, 1e9, 1e14):
+        om = OpenMax(preset).fit(logits * scale, labels)
+        assert np.isfinite(om.weibull_.shape).all()
+        assert np.isfinite(om.predict_proba(logits * scale)).all()
+    told = "offset 1 .translate. is lost in rounding; divide|a distance that is not finite"
+    with pytest.raises(FitError, match=rf"^class '0' has .*({told})"):
+        OpenMax(preset).fit(logits * 1e25, labels)
+    with pytest.raises(FitError, match=r"of the training logits reaches .*; larger ones than 1e"):
+        OpenMax(preset, fit_precision="float64").fit(logits * 1e70, labels)
+    om = OpenMax(preset).fit(logits, labels)
+    assert np.isfinite(om.predict_proba(logits * 1e36)).all()
+    rows = logits.astype(np.float64)
+    rows[7] *= 1e70
+    with pytest.raises(ActivationsError, match=r"^row 7 of the logits reaches .*; larger ones"):
+        om.predict_proba(rows)
 
 
 @pytest.mark.parametrize(

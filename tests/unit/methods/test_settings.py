@@ -12,7 +12,14 @@ from sklearn.base import clone
 from openmax_core import OpenMax
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS
-from openmax_core.methods.settings import CHOICES, PLAIN, PRESETS, read_settings
+from openmax_core.methods.settings import (
+    CHOICES,
+    PLAIN,
+    PRESETS,
+    SETTINGS,
+    parse_setting,
+    read_settings,
+)
 from tests.support.methods import METHODS, activations, fitted, queries
 
 
@@ -129,3 +136,29 @@ def test_scikit_learn_clones_settings_and_leaves_the_fit_behind():
         copy.predict_proba(queries(3))
     refitted = copy.fit(*activations(3))
     assert_array_equal(refitted.predict_proba(queries(3)), om.predict_proba(queries(3)))
+
+
+# --- settings as text ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_setting_of_a_preset_is_read_from_text(preset):
+    values = PRESETS[preset].to_dict()
+    assert tuple(values) == SETTINGS
+    for name, value in values.items():
+        if value is not None:
+            found = parse_setting(f" {name} = {value} ")
+            assert found == (name, value)
+            assert type(found[1]) is type(value)
+
+
+def test_a_share_of_the_tail_is_read_from_text():
+    assert parse_setting("tail_share=0.1") == ("tail_share", 0.1)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_value_of_another_type_is_an_error_for_every_setting(name):
+    values: list[Any] = ["no", [1], math.nan]
+    for value in values:
+        with pytest.raises(OpenMaxError, match=f"^{name} "):
+            OpenMax(**{name: value}).settings()

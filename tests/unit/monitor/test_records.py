@@ -197,6 +197,14 @@ def test_what_is_wrong_in_a_record_is_named(records, changed, told):
     assert re.search(told, problem)
 
 
+def test_a_record_with_a_threshold_for_a_class_that_it_has_not_is_named(batches):
+    values = record_to_dict(RecordedBatch("a", "2026-03-31T06:30:00Z", batches[1].report))
+    assert record_from_dict(values).report.basis.class_thresholds == {"1": 0.5}
+    values["basis"]["class_thresholds"] = {"elm": 0.5}
+    with pytest.raises(OpenMaxError, match="a threshold for 'elm', but no class of this name"):
+        record_from_dict(values)
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_no_value_of_an_entry_gives_another_error(batches, data):

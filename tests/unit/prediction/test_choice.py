@@ -81,6 +81,35 @@ def test_another_preset_sets_the_stored_point_aside(workspace: Workspace) -> Non
     assert choose_method(workspace, "notebook", 0.33).threshold == 0.33
 
 
+def test_a_renamed_class_does_not_lose_its_threshold_in_silence(workspace: Workspace) -> None:
+    own = {"ash": 0.999, "birch": 0.5, "cedar": 0.5}
+    point = dataclasses.replace(workspace.evaluate().point_at(0.41), class_thresholds=own)
+    workspace.choose(point)
+    assert choose_method(workspace).limits.tolist() == [0.999, 0.5, 0.5]
+    for split in ("train", "test"):
+        folder = workspace.pictures.folder(split)
+        (folder / "ash").rename(folder / "fraxinus")
+    path = workspace.folder / "workspace.toml"
+    path.write_text(path.read_text().replace('"ash"', '"fraxinus"'))
+    renamed = Workspace.open(workspace.folder)
+    for seed, split in enumerate(renamed.pictures.splits):
+        store_made_up(renamed, split, renamed.pictures.find(split), seed)
+    told = (
+        r"operating_point.json does not fit .* for 'ash', .*: 'fraxinus'\); choose the thresholds"
+    )
+    for read in (choose_method, chosen_settings, Workspace.operating_point):
+        with pytest.raises(OpenMaxError, match=told):
+            read(renamed)
+    with pytest.raises(OpenMaxError, match="a threshold for 'ash', but no class"):
+        renamed.choose(point)
+    with pytest.raises(OpenMaxError, match="a threshold for 'ash', but no class"):
+        renamed.evaluate().refreshed(point)
+    assert choose_method(renamed, "bendale").source == "recommended under Test accuracy ≥ 0.85"
+    own["fraxinus"] = own.pop("ash")
+    dataclasses.replace(point, class_thresholds=own).save(renamed.operating_point_path)
+    assert choose_method(renamed).limits.tolist() == [0.999, 0.5, 0.5]
+
+
 def test_a_point_of_other_activations_says_so(workspace: Workspace) -> None:
     workspace.choose(workspace.evaluate().point_at(0.41))
     (workspace.pictures.folder("test") / "ash" / "000.png").unlink()
@@ -98,7 +127,10 @@ def test_thresholds_per_class_of_the_stored_point_come_with_it(workspace: Worksp
     workspace.choose(point)
     choice = choose_method(workspace)
     assert (choice.threshold, choice.class_thresholds, choice.point) == (0.41, thresholds, point)
-    assert choice.source == "the workspace's operating point, with thresholds per class"
+    assert choice.limits.tolist() == [0.9, 0.41, 0.2]
+    assert choice.source == (
+        "the workspace's operating point, with thresholds per class (the single one for birch)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +150,8 @@ def test_a_point_of_other_activations_with_thresholds_per_class_says_both(
     workspace: Workspace,
 ) -> None:
     point = workspace.evaluate().point_at(0.41)
-    workspace.choose(dataclasses.replace(point, class_thresholds={"ash": 0.9}, data="of then"))
+    own = dict.fromkeys(workspace.classes, 0.9)
+    workspace.choose(dataclasses.replace(point, class_thresholds=own, data="of then"))
     assert choose_method(workspace).source == (
         "the workspace's operating point, with thresholds per class, on activations that have "
         "changed since"

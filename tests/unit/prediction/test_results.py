@@ -40,7 +40,7 @@ def refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
-@pytest.mark.parametrize("by_class", [None, {"ash": 0.9, "elm": 1.0}])
+@pytest.mark.parametrize("by_class", [None, {"ash": 0.9, "cedar": 1.0}])
 def test_json_is_the_table_with_everything_that_decided(evaluation, scored, by_class):
     text = results_json(evaluation, scored, 0.4, by_class)
     values = json.loads(text, parse_constant=refuse)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from openmax_core import OpenMax
+from openmax_core import OpenMax, OpenMaxError
 from openmax_core.prediction.verdicts import (
     Logits,
     Reason,
-    class_limits,
     decide,
     score_pictures,
     score_reason,
     tail_statement,
     unknown_reason,
 )
+from openmax_core.tradeoff.operating_point import class_limits
 from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits
 
@@ -129,6 +129,14 @@ def mixed_pictures(n: int = 300) -> PictureLogits:
     return PictureLogits(tuple(f"{i}.png" for i in range(n)), tuple(rows))
 
 
+@pytest.mark.parametrize("name", ["elm", "unknown", "rejected", ""])
+def test_a_threshold_for_what_is_no_class_of_the_network_is_an_error(
+    openmax: OpenMax, name: str
+) -> None:
+    with pytest.raises(OpenMaxError, match=f"there is a threshold for '{name}', but no class"):
+        verdict_table(openmax, mixed_pictures(), 0.38, {"ash": 0.33, name: 2.0})
+
+
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
 @pytest.mark.parametrize(
     "class_thresholds",
@@ -136,7 +144,6 @@ def mixed_pictures(n: int = 300) -> PictureLogits:
         {"ash": 0.33, "birch": 0.4, "cedar": 0.25},
         {"cedar": 0.44},  # the others keep the single threshold
         {"birch": 1.5, "ash": 0.0},
-        {"elm": 2.0, "unknown": 2.0, "rejected": 2.0, "": 2.0},  # no class of the network
         {},
     ],
     ids=lambda thresholds: " ".join(thresholds) or "none",

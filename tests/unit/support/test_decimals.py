@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from openmax_core.support.decimals import shortest_decimal, threshold_text
+from openmax_core.errors import OpenMaxError
+from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
 
 # --- the shortest decimal ------------------------------------------------------------------------
 
@@ -95,3 +96,15 @@ def test_a_threshold_is_written_with_the_digits_that_it_needs(threshold, text):
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_threshold_typed_again_is_the_same(threshold):
     assert float(threshold_text(threshold)) == threshold
+
+
+# --- what is no threshold ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_no_finite_number_is_no_threshold(bad):
+    for wrong in (bad, np.float64(bad), [0.5, bad], np.array([[0.5], [bad]])):
+        with pytest.raises(OpenMaxError, match=f"^a threshold must be a finite number, not {bad}"):
+            require_finite(wrong)
+    for fine in (0.5, -1, np.float64(2), [0.1, 0.2], np.zeros(0)):
+        require_finite(fine)

@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
-from openmax_core.errors import ActivationsError
+from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.tradeoff.binned import CountedCurve, ScoreCounts, score_edges
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 from tests.support.pictures import (
@@ -484,6 +485,25 @@ def test_the_sound_case_that_the_errors_start_from_is_sound():
 def test_data_that_do_not_fit_are_an_error_that_names_them(name, values, message):
     with pytest.raises(ActivationsError, match=message):
         TradeoffCurve(**{**SOUND, name: values}, n_classes=3)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_threshold_that_is_no_finite_number_is_an_error_of_every_look_up(bad):
+    curve = TradeoffCurve(**SOUND, n_classes=3)
+    counted = CountedCurve(ScoreCounts.empty(score_edges((0.25, 1.0))), 3)
+    for call in (
+        curve.test_accuracy,
+        curve.reject_accuracy,
+        curve.outcome,
+        curve.confusion,
+        lambda t: curve.outcomes([0.5, t]),
+        lambda t: curve.outcome_by_class(np.array([0.5, 0.5, t]), 0.5),
+        lambda t: curve.outcome_by_class(np.full(3, 0.5), t),
+        counted.test_accuracy,
+        counted.outcome,
+    ):
+        with pytest.raises(OpenMaxError, match="a threshold must be a finite number"):
+            call(bad)
 
 
 # --- OSCR ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from openmax_core import OperatingPoint, TradeoffCurve
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PLAIN, PRESETS
 from openmax_core.tradeoff.objectives import LeastCost, MostRejected
+from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.tradeoff.outcomes import Outcome
 from tests.support.damaged import JSON
 
@@ -364,3 +365,36 @@ def test_no_value_of_an_entry_gives_another_error(name, value):
     except OpenMaxError:
         return
     assert OperatingPoint.from_dict(json.loads(found.to_json())) == found
+
+
+# --- thresholds per class ------------------------------------------------------------------------
+
+
+def test_limits_are_in_the_order_of_the_classes_the_single_threshold_for_the_others() -> None:
+    limits = class_limits(("ash", "birch", "cedar"), 0.5, {"cedar": 0.9, "ash": 0.1})
+    assert limits.tolist() == [0.1, 0.5, 0.9]
+    assert class_limits(("ash", "birch"), 0.5).tolist() == [0.5, 0.5]
+    point = replace(LEAST, class_thresholds={"cedar": 0.9})
+    assert point.limits(("ash", "cedar")).tolist() == [0.5, 0.9]
+    assert point.without_own(("ash", "cedar")) == ["ash"]
+    assert LEAST.without_own(("ash", "cedar")) == []
+
+
+def test_a_threshold_for_a_class_that_there_is_not_is_an_error_that_names_both_sides() -> None:
+    own = {"ash": 0.999, "birch": 0.5}
+    with pytest.raises(OpenMaxError) as caught:
+        class_limits(("fraxinus", "birch"), 0.85, own)
+    assert "a threshold for 'ash', but no class of this name" in str(caught.value)
+    assert "without a threshold of its own: 'fraxinus'" in str(caught.value)
+    with pytest.raises(OpenMaxError, match="'c5' and 2 more"):
+        class_limits(("a",), 0.5, {f"c{number}": 0.5 for number in range(1, 8)})
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_limit_that_is_no_number_is_an_error(bad: float) -> None:
+    told = f"a threshold must be a finite number, not {bad}"
+    for threshold, own in ((bad, None), (0.5, {"b": bad}), (bad, {"a": 0.5, "b": 0.5})):
+        with pytest.raises(OpenMaxError, match=told):
+            class_limits(("a", "b"), threshold, own)
+        with pytest.raises(OpenMaxError, match=told):
+            replace(LEAST, threshold=threshold, class_thresholds=own)

@@ -212,10 +212,10 @@ def test_there_are_at_most_100_points(points):
     ("item", "reason"),
     [
         (saved("new", replace(LEAST, test_accuracy=math.nan)), "nan"),
-        (saved("new", replace(LEAST, threshold=math.inf)), "inf"),
+        (saved("new", replace(LEAST, test_accuracy=math.inf)), "inf"),
         (saved("half a \ud83c letter"), "surrogates not allowed"),
     ],
-    ids=["share of nothing", "endless threshold", "half a letter"],
+    ids=["share of nothing", "endless share", "half a letter"],
 )
 def test_what_json_cannot_hold_is_an_error_of_ours_and_changes_nothing(points, item, reason):
     points.add(saved("old"))

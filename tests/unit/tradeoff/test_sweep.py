@@ -11,12 +11,14 @@ from scipy import stats
 
 from openmax_core import OpenMax, OpenMaxError, TradeoffCurve
 from openmax_core.tradeoff.sweep import (
+    borrowed_in_words,
     class_table,
     class_warnings,
     default_thresholds,
     parse_thresholds,
     sweep_table,
 )
+from tests.support.methods import activations
 
 
 def fitted(n_classes: int, per_class: int = 30, seed: int = 0, **settings: Any) -> OpenMax:
@@ -202,6 +204,21 @@ def test_a_degenerate_fit_of_the_notebook_names_the_step() -> None:
 )
 def test_too_few_pictures_are_said(per_class: int, expected: str) -> None:
     assert class_warnings(fitted(2, per_class=per_class, preset="bendale")) == [expected] * 2
+
+
+def test_classes_that_borrow_their_tail_are_named_all_at_once() -> None:
+    logits, labels = activations(4)
+    is_kept = labels < 2
+    names = ("ash", "birch", "cedar", "elm")
+    openmax = OpenMax().fit(logits[is_kept], labels[is_kept], names)
+    text = "cannot be fitted (0 of 0 training pictures are right): its tail is borrowed"
+    assert [text in item for item in class_warnings(openmax)] == [False, False, True, True]
+    assert borrowed_in_words(openmax) == (
+        "2 of 4 classes have too few correctly classified pictures and borrow their tails from "
+        "the other classes: cedar, elm."
+    )
+    assert borrowed_in_words(openmax, 1).endswith(": cedar and 1 more.")
+    assert borrowed_in_words(OpenMax().fit(logits, labels, names)) == ""
 
 
 def test_a_short_tail_that_was_asked_for_is_still_too_few() -> None:

@@ -20,7 +20,13 @@ from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.network.checkpoint import read_checkpoint
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.training.training import Epoch, TrainingReport, TrainingSettings, train
+from openmax_core.training.training import (
+    Epoch,
+    TrainingReport,
+    TrainingSettings,
+    train,
+    unfinished_weights,
+)
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 
@@ -383,3 +389,39 @@ def test_batches_of_one_picture_from_random_weights_are_refused_by_name(
 ) -> None:
     with pytest.raises(OpenMaxError, match="batch"):
         fine_tune(workspace, backbone=False, batch_size=1)
+
+
+# --- interrupted ---------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_keeps_the_best_weights_so_far(workspace: Workspace) -> None:
+    before = (workspace.folder / FILE_NAME).read_bytes()
+
+    def stop(epoch: Epoch) -> None:
+        if (epoch.phase, epoch.number) == ("all", 1):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(workspace, on_epoch=stop, epochs=2)
+    kept = unfinished_weights(workspace)
+    assert (workspace.folder / FILE_NAME).read_bytes() == before
+    weights = read(kept)
+    kept.rename(workspace.folder / "head.safetensors")
+    head = read(fine_tune(workspace, epochs=0).weights)  # the same first epoch, to its end
+    assert all(torch.equal(weights[name], tensor) for name, tensor in head.items())
+    assert not kept.exists()
+
+
+def test_a_disk_without_room_is_noticed_before_training(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int) -> Never:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    names = sorted(item.name for item in workspace.folder.iterdir())
+    epochs: list[Epoch] = []
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OpenMaxError, match="No space left on device"):
+        fine_tune(workspace, on_epoch=epochs.append)
+    assert not epochs
+    assert sorted(item.name for item in workspace.folder.iterdir()) == names
