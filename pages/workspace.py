@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.network.transforms import TRANSFORMS, transform_by_name
+from openmax_core.network.classifier import TRANSFORMS, transform_by_name
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state

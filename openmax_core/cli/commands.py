@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.cli.lines import say
+from openmax_core.cli.progress import say
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import modified, storable, write_text_atomically
@@ -31,7 +31,7 @@ EXIT_UNREADABLE, EXIT_INFEASIBLE, EXIT_FOUND = 3, 4, 6
 
 def run_init(options: argparse.Namespace) -> int:
     """Make a workspace and say what it holds."""
-    from openmax_core.network.transforms import DEFAULT_TRANSFORM, TRANSFORMS, transform_by_name
+    from openmax_core.network.classifier import DEFAULT_TRANSFORM, TRANSFORMS, transform_by_name
     from openmax_core.workspace.workspace import Workspace
 
     names = options.classes.split(",") if options.classes else ()

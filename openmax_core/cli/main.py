@@ -13,17 +13,17 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
-from openmax_core.cli.lines import say
-from openmax_core.cli.options import ANY, COUNT, POSITIVE, SHARE, setting
+from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import PRESETS, SETTINGS
+from openmax_core.methods.settings import PRESETS, SETTINGS, parse_setting
 from openmax_core.monitor.drift import LEVEL
+from openmax_core.network.classifier import TRANSFORMS
 from openmax_core.network.devices import DEVICES
-from openmax_core.network.transforms import TRANSFORMS
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS
 
 Run = Callable[[argparse.Namespace], int]
@@ -42,6 +42,68 @@ exit codes:
   5  monitored with --fail-on-drift, and the batch has drifted
   6  examined by doctor, and something is wrong
 """
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number between two bounds, both allowed, for argparse's ``type``.
+
+    Parameters
+    ----------
+    kind : float or int
+    least, most : bounds
+    """
+
+    kind: type[float] | type[int] = float
+    least: float = -math.inf
+    most: float = math.inf
+
+    def __call__(self, text: str) -> float | int:
+        """Number of a text.
+
+        Raises
+        ------
+        argparse.ArgumentTypeError
+            It is none, or out of bounds.
+        """
+        what = "a whole number" if self.kind is int else "a number"
+        try:
+            value = self.kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not {what}") from None
+        if not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"'{text}' is not a finite number")
+        if value < self.least:
+            raise argparse.ArgumentTypeError(f"must be at least {self.least:g}, not {text}")
+        if value > self.most:
+            share = f"; for {text} % write {value / 100:g}" if self.is_share else ""
+            raise argparse.ArgumentTypeError(f"must be at most {self.most:g}, not {text}{share}")
+        return value
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies between 0 and 1, so that 85 may mean 85 %."""
+        return (self.least, self.most) == (0.0, 1.0)
+
+
+ANY = Number()
+SHARE = Number(float, 0.0, 1.0)
+COUNT = Number(int, 0)
+POSITIVE = Number(int, 1)
+
+
+def setting(text: str) -> tuple[str, object]:
+    """Setting of a method, NAME=VALUE, for argparse's ``type``.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        There is no setting of this name, or the value is not of its type.
+    """
+    try:
+        return parse_setting(text)
+    except OpenMaxError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.cli.commands import EXIT_UNREADABLE, choose
-from openmax_core.cli.lines import say
+from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.support.codec import plain

@@ -5,14 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from openmax_core.cli.lines import say
 from openmax_core.support.files import printable
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.counting import Report
     from openmax_core.network.inference import Progress
+
+
+def say(line: str = "", file: TextIO | None = None) -> None:
+    """Print one line, whatever names of files and classes stand in it.
+
+    Parameters
+    ----------
+    file : standard output without
+    """
+    print(printable(line), file=file or sys.stdout, flush=file is not None)
 
 
 class ProgressBars:

@@ -19,8 +19,8 @@ from PIL import ExifTags, Image
 from openmax_core.diagnosis.files import Listing
 from openmax_core.diagnosis.findings import toml_lines
 from openmax_core.errors import ClassifierError, PictureError
+from openmax_core.network.classifier import transform_by_name
 from openmax_core.network.inference import run
-from openmax_core.network.transforms import transform_by_name
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
 from openmax_core.support.arrays import Int

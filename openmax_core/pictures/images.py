@@ -20,8 +20,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import NotReadError, PictureError
-from openmax_core.pictures import jpegs, portable
-from openmax_core.pictures.depths import grey_of, has_other_depth
+from openmax_core.pictures import jpegs
+from openmax_core.pictures.depths import (
+    decoded_portable,
+    grey_of,
+    has_other_depth,
+    is_slow_portable,
+)
 from openmax_core.pictures.locations import Location, RemotePath, why_irregular
 from openmax_core.pictures.opening import FOR_STRANGERS, opened, stream_of, without_texts
 
@@ -315,8 +320,8 @@ def _loaded(stream: IO[bytes], max_pixels: int, take_room: Callable[[int], None]
             )
         is_costly = picture.format == "JPEG2000" or picture.has_transparency_data
         take_room(width * height * (2 if is_costly or "progressive" in picture.info else 1))
-        if portable.is_slow(picture):
-            return portable.decoded(picture, stream)
+        if is_slow_portable(picture):
+            return decoded_portable(picture, stream)
         picture.load()
         return picture
     except ValueError as error:

@@ -118,7 +118,7 @@ def test_the_monitor_page_counts_what_decides_in_the_background(open_app, many, 
         assert gate.wait(SECONDS)
         return count(*arguments)
 
-    monkeypatch.setattr("openmax_core.workspace.evaluate.count", wait_and_count)
+    monkeypatch.setattr("openmax_core.workspace.workspace.count", wait_and_count)
     app = open_app(many.folder, "monitor", method="bendale")
     assert "New batches use the method **robust**, not that of the sidebar" in texts(app.info)
     assert "No batch is recorded yet" not in texts(app.info)
@@ -140,11 +140,11 @@ def test_where_what_decides_cannot_be_counted_recorded_batches_are_shown(
     def fail(*arguments):
         raise FitError("class 'ash' has no Weibull")
 
-    monkeypatch.setattr("openmax_core.workspace.evaluate.count", fail)
+    monkeypatch.setattr("openmax_core.workspace.workspace.count", fail)
     app = until_counted(open_app(many.folder, "monitor", method="bendale"))
     assert "class 'ash' has no Weibull" in texts(app.error)
     assert "The newest batch, **calm**" in texts([*app.success, *app.warning])
-    monkeypatch.setattr("openmax_core.workspace.evaluate.count", count)
+    monkeypatch.setattr("openmax_core.workspace.workspace.count", count)
     until_counted(app.run())
     assert not app.error
     assert "use the method **robust**" in texts(app.caption)
@@ -163,11 +163,11 @@ def test_what_cannot_be_counted_is_said_and_tried_again(open_app, many, monkeypa
     def fail(*arguments):
         raise FitError("class 'ash' has no Weibull")
 
-    monkeypatch.setattr("openmax_core.workspace.evaluate.count", fail)
+    monkeypatch.setattr("openmax_core.workspace.workspace.count", fail)
     app = open_app(many.folder, "threshold")
     until_counted(app)
     assert "class 'ash' has no Weibull" in texts(app.error)
-    monkeypatch.setattr("openmax_core.workspace.evaluate.count", count)
+    monkeypatch.setattr("openmax_core.workspace.workspace.count", count)
     until_counted(app.run())
     assert not app.error
     assert explorer(app)["curve"]["n_test"] == 89

@@ -16,9 +16,8 @@ import pytest
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import ClusterError
 from openmax_core.extraction import cluster as cluster_module
-from openmax_core.extraction.cluster import BATCHES_IN_PIECE
+from openmax_core.extraction.cluster import BATCHES_IN_PIECE, Spans
 from openmax_core.extraction.cluster import Cluster as Workers
-from openmax_core.extraction.spans import Spans
 from openmax_core.network.inference import Progress, Result
 from openmax_core.pictures.locations import Location
 from openmax_core.support.jobs import CancelledError

@@ -10,8 +10,8 @@ from PIL import Image
 from torchvision import transforms
 
 from openmax_core.errors import ClassifierError
+from openmax_core.network.classifier import transform_by_name
 from openmax_core.network.engines import normalised
-from openmax_core.network.transforms import transform_by_name
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Transform
 
 SIZES = [(300, 400), (500, 333), (90, 81), (256, 256)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmax_core.extraction.spans import Spans
+from openmax_core.extraction.cluster import Spans
 
 
 def results(spans: Spans, start: int) -> list[str]:
