@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import sys
-import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -189,31 +188,37 @@ def run_doctor(options: argparse.Namespace) -> int:
 
 
 def _print_diagnosis(workspace: Workspace, diagnosis: Diagnosis) -> None:
-    print(f"workspace   {workspace.settings.name} ({len(workspace.classes)} known classes)")
+    say(f"workspace   {workspace.settings.name} ({len(workspace.classes)} known classes)")
     if diagnosis.accuracy:
-        print(f"accuracy    {diagnosis.accuracy_in_words} before rejection")
+        say(f"accuracy    {diagnosis.accuracy_in_words} before rejection")
     for number, finding in enumerate(diagnosis.findings, 1):
-        print(f"\n{number}. {finding.severity}: {finding.sentence}")
+        say()
+        say(f"{number}. {finding.severity}: {finding.sentence}")
         if finding.advice:
-            print(f"   {finding.advice}")
+            say(f"   {finding.advice}")
         if finding.write:
-            print("   In workspace.toml write:")
-            print(textwrap.indent(finding.write, " " * 6))
+            say("   In workspace.toml write:")
+            for line in finding.write.splitlines():
+                say(f"      {line}")
         if finding.run:
-            print(f"   Then run: {finding.run}" if finding.write else f"   Run: {finding.run}")
+            say(f"   Then run: {finding.run}" if finding.write else f"   Run: {finding.run}")
     if mistakes := diagnosis.confusions():
-        print("\nmost frequent mistakes of the network alone:")
+        say()
+        say("most frequent mistakes of the network alone:")
         for name, other, count, total in mistakes:
-            print(f"{count:6,} of {total:6,}  '{name}' taken for '{other}'")
+            say(f"{count:6,} of {total:6,}  '{name}' taken for '{other}'")
     if len(diagnosis.trials) > 1:
-        print(f"\nright pictures under other transforms, on the same {diagnosis.trials[0].n:,}:")
+        say()
+        say(f"right pictures under other transforms, on the same {diagnosis.trials[0].n:,}:")
         for trial in diagnosis.trials:
             reordered = trial.n_right_reordered
             note = "" if reordered is None else f"   {reordered:,} in the other order of classes"
-            print(f"{trial.n_right:6,} of {trial.n:6,}  {trial.name}{note}")
+            say(f"{trial.n_right:6,} of {trial.n:6,}  {trial.name}{note}")
     for note in diagnosis.not_examined:
-        print(f"\n{note}")
-    print(f"\n{diagnosis.summary}")
+        say()
+        say(note)
+    say()
+    say(diagnosis.summary)
 
 
 def run_evaluate(options: argparse.Namespace) -> int:

@@ -56,7 +56,7 @@ def list_split(split: str, location: Location, classes: Sequence[str]) -> Listin
     WorkspaceError
         The folder is missing or holds no picture, or its address does not answer.
     """
-    present = tuple(find_class_folders(location))
+    present = tuple(find_class_folders(location, classes))
     files = find_unknown_pictures(location)
     folders = tuple(path.split("/", 1)[0] if "/" in path else "" for path in files.paths)
     index = {_normal(name): number for number, name in enumerate(classes)}
