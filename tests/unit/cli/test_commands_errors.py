@@ -100,22 +100,22 @@ def test_thresholds_that_are_none_say_the_form(
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "setting"),
+    ("option", "value", "code", "named"),
     [
-        ("--epochs", "-1", "epochs"),
-        ("--head-epochs", "-1", "head_epochs"),
-        ("--batch-size", "0", "batch_size"),
-        ("--learning-rate", "-0.1", "learning_rate"),
-        ("--learning-rate", "nan", "learning_rate"),
-        ("--seed", "-1", "seed"),
+        ("--epochs", "-1", 2, "--epochs: must be at least 0, not -1"),
+        ("--head-epochs", "-1", 2, "--head-epochs: must be at least 0, not -1"),
+        ("--batch-size", "0", 2, "--batch-size: must be at least 1, not 0"),
+        ("--learning-rate", "-0.1", 1, "learning_rate"),
+        ("--learning-rate", "nan", 2, "--learning-rate: 'nan' is not a finite number"),
+        ("--seed", "-1", 2, "--seed: must be at least 0, not -1"),
     ],
 )
 def test_training_settings_out_of_range_are_named(
-    folder: Path, option: str, value: str, setting: str
+    folder: Path, option: str, value: str, code: int, named: str
 ) -> None:
     ran = shell("train", folder, option, value)
-    assert (ran.code, ran.out) == (1, "")
-    assert setting in ran.error
+    assert (ran.code, ran.out) == (code, "")
+    assert named in ran.err.splitlines()[-1]
 
 
 def test_an_operating_point_with_a_setting_that_is_none_is_an_error_not_a_traceback(
