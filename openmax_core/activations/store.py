@@ -207,7 +207,10 @@ class ActivationStore:
             if not folder.name.endswith(f"-{self.classifier_key}"):
                 shutil.rmtree(folder, ignore_errors=True)
             for path in folder.glob(".*"):
-                path.unlink(missing_ok=True)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:  # as earlier versions left them
+                    path.unlink(missing_ok=True)
 
     def _all(self, split: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Stored folders of a split, whoever made them, and what their keys say."""

@@ -128,11 +128,11 @@ def test_slow_fits_make_a_smaller_grid_around_the_current_setting(monkeypatch):
 
 
 def test_a_tail_size_that_gives_no_weibull_is_left_out():
-    # Class 0's five farthest pictures are copies of one another.
+    # The farthest pictures of each class are copies of one another.
     generator = np.random.default_rng(0)
     labels = np.repeat([0, 1], 30)
     logits = generator.normal(0, 1, (60, 2)) + 6 * np.eye(2)[labels]
-    logits[:10] = [40.0, 0.0]
+    logits[:10], logits[30:40] = [40.0, 0.0], [0.0, 40.0]
     train = activations_of(logits, labels)
     reject = activations_of(generator.normal(0, 1, (20, 2)), np.full(20, -1))
     evaluation = evaluation_of(train, train, reject, distance="euclidean")

@@ -136,7 +136,7 @@ def test_thresholds_per_class_of_the_stored_point_decide(folder: Path, tmp_path:
     ran = shell("predict", folder, folder / "test", "--csv", file)
     assert ran.out.startswith(
         "method robust, threshold 0.25 (the workspace's operating point, with thresholds per "
-        "class)\n"
+        "class (the single one for blue))\n"
     )
     table = pd.read_csv(file)
     probabilities = table[["p_blue", "p_red", "p_unknown"]].to_numpy()

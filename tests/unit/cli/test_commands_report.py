@@ -91,7 +91,7 @@ def test_a_report_of_thresholds_per_class_has_their_figures_on_the_present_pictu
     ran = shell("report", folder)
     assert ran.out.startswith(
         "method robust, threshold 0.25 (the workspace's operating point, with thresholds per "
-        "class, on activations that have changed since)\n"
+        "class (the single one for blue), on activations that have changed since)\n"
     )
     point = OperatingPoint.load(folder / "report" / NAMES[2])
     curve = evaluation.curve

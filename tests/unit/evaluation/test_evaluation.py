@@ -101,7 +101,7 @@ def test_a_point_with_thresholds_per_class_names_the_classes(evaluation: Evaluat
 def test_a_refreshed_point_has_the_figures_of_the_present_pictures(evaluation: Evaluation) -> None:
     old = replace(evaluation.point_at(0.4), test_accuracy=0.1, n_test=7, data="c0ffee")
     assert evaluation.refreshed(old) == evaluation.point_at(0.4)
-    by_class = replace(old, class_thresholds={"ash": 0.9, "cedar": 0.2, "gone": 0.5})
+    by_class = replace(old, class_thresholds={"ash": 0.9, "cedar": 0.2})
     expected = evaluation.curve.outcome_by_class(np.array([0.9, 0.4, 0.2]), 0.4)
     refreshed = evaluation.refreshed(by_class)
     assert refreshed.outcome == expected

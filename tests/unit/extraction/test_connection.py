@@ -19,7 +19,8 @@ def test_without_ray_the_line_that_installs_it_is_named(monkeypatch: pytest.Monk
 
 
 def test_the_versions_that_are_compared_are_those_that_decide_over_bits() -> None:
-    assert set(versions()) == {PACKAGE, "numpy", "pillow", "onnxruntime", "torch", "torchvision"}
+    decide = {"numpy", "pillow", "pi-heif", "onnxruntime", "torch", "torchvision"}
+    assert set(versions()) == {PACKAGE, *decide}
     assert all(versions().values())
 
 

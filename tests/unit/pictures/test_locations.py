@@ -219,7 +219,7 @@ def test_pictures_are_shown_and_taken_from_an_address(pair: tuple[Workspace, Wor
     assert thumbnail_url(path) == thumbnail_url(here.pictures.folder("train") / "a b/sub/ü 1.png")
     assert picture_bytes(there.pictures.location("train") / "gone.png") is None
     assert sample_upload(there, "test", "ö/0.png") == sample_upload(here, "test", "ö/0.png")
-    with pytest.raises(OpenMaxError, match=r"cannot read file:///.*gone\.png"):
+    with pytest.raises(OpenMaxError, match=r"cannot read test/gone\.png"):
         sample_upload(there, "test", "gone.png")
 
 
