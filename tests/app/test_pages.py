@@ -260,7 +260,8 @@ class Stopped(Ended):
 
 
 def with_job(monkeypatch: pytest.MonkeyPatch, job: type[Running]) -> None:
-    monkeypatch.setattr("pages._shared.jobs.find", lambda kind, workspace: job())
+    found = {"extraction": job()}
+    monkeypatch.setattr("pages._shared.jobs.find", lambda kind, workspace: found.get(kind))
 
 
 @pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload", "monitor"])
