@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import time
-import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,12 @@ from typing import Any
 import numpy as np
 
 from openmax_core.diagnosis.findings import ERROR, WARNING, Finding, counted, listed
-from openmax_core.pictures.folders import PictureFiles, find_class_folders, find_unknown_pictures
+from openmax_core.pictures.folders import (
+    PictureFiles,
+    find_class_folders,
+    find_unknown_pictures,
+    normal,
+)
 from openmax_core.pictures.locations import Location
 from openmax_core.support.arrays import Int
 
@@ -59,13 +63,9 @@ def list_split(split: str, location: Location, classes: Sequence[str]) -> Listin
     present = tuple(find_class_folders(location, classes))
     files = find_unknown_pictures(location)
     folders = tuple(path.split("/", 1)[0] if "/" in path else "" for path in files.paths)
-    index = {_normal(name): number for number, name in enumerate(classes)}
-    known = [-1 if split == "reject" else index.get(_normal(name), -1) for name in folders]
+    index = {normal(name): number for number, name in enumerate(classes)}
+    known = [-1 if split == "reject" else index.get(normal(name), -1) for name in folders]
     return Listing(split, files, np.array(known, dtype=np.int64), folders, present)
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
 
 
 def folder_findings(listing: Listing, classes: Sequence[str], is_fitted: bool) -> list[Finding]:
@@ -115,8 +115,8 @@ def folder_findings(listing: Listing, classes: Sequence[str], is_fitted: bool) -
 
 
 def _named_as_classes(listing: Listing, classes: Sequence[str], where: str) -> list[Finding]:
-    known = {_normal(name) for name in classes}
-    same = [name for name in listing.class_folders if _normal(name) in known]
+    known = {normal(name) for name in classes}
+    same = [name for name in listing.class_folders if normal(name) in known]
     if not same:
         return []
     n = sum(folder in same for folder in listing.folders)
@@ -135,12 +135,12 @@ def _named_as_classes(listing: Listing, classes: Sequence[str], where: str) -> l
 
 def _strange_folders(listing: Listing, classes: Sequence[str], where: str) -> list[Finding]:
     """Folders that are no class, with the class that may be meant."""
-    known = {_normal(name) for name in classes}
-    present = {_normal(name) for name in listing.class_folders}
-    strange = [name for name in listing.class_folders if _normal(name) not in known]
+    known = {normal(name) for name in classes}
+    present = {normal(name) for name in listing.class_folders}
+    strange = [name for name in listing.class_folders if normal(name) not in known]
     if not strange:
         return []
-    absent = [name for name in classes if _normal(name) not in present]
+    absent = [name for name in classes if normal(name) not in present]
     lower = {name.casefold(): name for name in absent}
     meant = {}
     for name in strange:

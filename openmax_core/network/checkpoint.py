@@ -16,7 +16,6 @@ import pickle
 import re
 import struct
 import threading
-import unicodedata
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, first_line
-from openmax_core.pictures.folders import quoted
+from openmax_core.pictures.folders import normal, quoted
 
 if TYPE_CHECKING:
     import torch
@@ -208,7 +207,7 @@ def class_order_problem(
 
 def same_names(names: Iterable[str]) -> list[str]:
     """Names as they compare: a Mac writes é as two characters, others as one."""
-    return [unicodedata.normalize("NFC", name) for name in names]
+    return list(map(normal, names))
 
 
 def _entries(content: Any) -> dict[str, Mapping[str, Any]]:
