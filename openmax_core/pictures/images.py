@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import NotReadError, PictureError
 from openmax_core.pictures import jpegs
@@ -304,7 +304,12 @@ def _decoded(
         raise PictureError(f"{name}: damaged picture ({error})") from None
 
 
-def _loaded(stream: IO[bytes], max_pixels: int, take_room: Callable[[int], None]) -> Image.Image:
+def _loaded(
+    stream: IO[bytes],
+    max_pixels: int,
+    take_room: Callable[[int], None],
+    load: Callable[[ImageFile.ImageFile], object] = lambda picture: picture.load(),
+) -> Image.Image:
     """Open and decode a picture, if it is not too large."""
     try:
         picture = opened(stream)
@@ -322,7 +327,7 @@ def _loaded(stream: IO[bytes], max_pixels: int, take_room: Callable[[int], None]
         take_room(width * height * (2 if is_costly or "progressive" in picture.info else 1))
         if is_slow_portable(picture):
             return decoded_portable(picture, stream)
-        picture.load()
+        load(picture)
         return picture
     except ValueError as error:
         if TOO_MUCH_TEXT not in str(error):
@@ -336,16 +341,17 @@ def _loaded(stream: IO[bytes], max_pixels: int, take_room: Callable[[int], None]
 
 def _loaded_jpeg(content: bytes, max_pixels: int, take_room: Callable[[int], None]) -> Image.Image:
     """Open and decode a JPEG, and see to it that its data make up the picture."""
-
-    def loaded(content: bytes) -> Image.Image:
-        return _loaded(stream_of(content), max_pixels, take_room)
-
-    if reason := jpegs.why_refused(content):
+    outline = jpegs.outline_of(content)
+    if isinstance(outline, str):
+        raise PictureError(outline)
+    if reason := jpegs.why_cut_off(content, outline):
         raise PictureError(reason)
-    picture = loaded(content)
-    if reason := jpegs.why_incomplete(content, picture, loaded):
-        raise PictureError(reason)
-    return picture
+
+    def load(picture: ImageFile.ImageFile) -> None:
+        if reason := jpegs.load(picture, content, outline):
+            raise PictureError(reason)
+
+    return _loaded(stream_of(content), max_pixels, take_room, load)
 
 
 def why_no_picture(content: bytes) -> str | None:

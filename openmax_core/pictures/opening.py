@@ -44,6 +44,7 @@ HEIF_BRANDS = frozenset(
     b"heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1 miaf MiHB MiHE".split()
 )
 MOST_READS = 200_000
+TOO_MANY_PIECES = f"it is stored in more than {MOST_READS:,} pieces; open it and save it again"
 MOST_VALUES = 50_000  # of a TIFF's tag: a strip for each row of a large picture
 TRANSFER_FUNCTION = 301  # has more, and is not read
 MOST_ENTRIES = 65_535
@@ -88,9 +89,7 @@ class _File(io.BufferedReader):
 
 def _check_reads(n_reads: int) -> None:
     if n_reads > MOST_READS:
-        raise PictureError(
-            f"it is stored in more than {MOST_READS:,} pieces; open it and save it again"
-        )
+        raise PictureError(TOO_MANY_PIECES)
 
 
 def stream_of(source: Path | bytes) -> IO[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import Any
 
@@ -11,7 +12,8 @@ from PIL import Image
 
 from openmax_core.errors import PictureError
 from openmax_core.pictures.images import decode
-from openmax_core.pictures.jpegs import MOST_SCANS, MOST_SEGMENTS, outline_of
+from openmax_core.pictures.jpegs import MOST_SCANS, outline_of
+from openmax_core.pictures.opening import MOST_READS
 
 KINDS: dict[str, dict[str, Any]] = {
     "baseline": {},
@@ -20,6 +22,30 @@ KINDS: dict[str, dict[str, Any]] = {
     "full colours": {"subsampling": 0, "quality": 95},
 }
 PROGRESSIVE = {"progressive": True}
+# 48 × 32 in arithmetic coding, and with a scan for each colour; libjpeg's encoder made them.
+ARITHMETIC = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABsSFBcUERsXFhceHBsgKEIrKCUlKFE6PTBCYFVlZF9VXVtqeJmBanGQc1tdhb"
+    "WGkJ6jq62rZ4C8ybqmx5moq6T/2wBDARweHigjKE4rK06kbl1upKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSk"
+    "pKSkpKSkpKSkpKSkpKSkpKT/yQARCAAgADADASIAAhEBAxEB/8wACgAQEAUBEBEF/9oADAMBAAIRAxEAPwDdHINpjnxs/w"
+    "A/vKdXHGAP8teaYFkNsd2v66U8odRTGe78UAOnnD+w77UFtXhavY+UKs9Pm/euQATmtLqM2gw/ZYq72yhqXuNXBhzlbk5V"
+    "jno2OmK1OP8ADZCfuWfhHusvb58n+tM0zmapZH/qhSOIQWMvhxzW9qvcFm50wk3hx5LLC858TVbYrLU39w65YefvrkpOT6"
+    "kJoVSuObnzHcOdqdwOttd67CLYEYiuz4/5PQkwWavXnd/2lveFCjdhWM5nYexJ9HzlL5qdtWOYT/ydgHDezh6lpP/Z"
+)
+ONE_BY_ONE = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABsSFBcUERsXFhceHBsgKEIrKCUlKFE6PTBCYFVlZF9VXVtqeJmBanGQc1tdhb"
+    "WGkJ6jq62rZ4C8ybqmx5moq6T/2wBDARweHigjKE4rK06kbl1upKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSk"
+    "pKSkpKSkpKSkpKSkpKSkpKT/wAARCAAgADADASIAAhEBAxEB/8QAHwAAAQUBAQEBAQEAAAAAAAAAAAECAwQFBgcICQoL/8"
+    "QAtRAAAgEDAwIEAwUFBAQAAAF9AQIDAAQRBRIhMUEGE1FhByJxFDKBkaEII0KxwRVS0fAkM2JyggkKFhcYGRolJicoKSo0"
+    "NTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqDhIWGh4iJipKTlJWWl5iZmqKjpKWmp6ipqrKztLW2t7"
+    "i5usLDxMXGx8jJytLT1NXW19jZ2uHi4+Tl5ufo6erx8vP09fb3+Pn6/9oACAEBAAA/AEsL1WlwOtS3z7pgw7VZS7QRBc0x"
+    "n8wZFVZ4WPNEB2KQetQWVn5Um5ga1JLYSRFlGSBWXapIbsq4+UGrN0JIpF8sHbTb64Atht+/TNMV5Vy4qX7Ur9BirEF+IV"
+    "KEZzSTOi/vFABNRi+VoiCMms3BkmyelWReC1wAPypBtdsR9aJIXQ/NUDGbPzZxU8Fuz4I6VJcx7I8J96qaRFhl+a//xAAf"
+    "AQADAQEBAQEBAQEBAAAAAAAAAQIDBAUGBwgJCgv/xAC1EQACAQIEBAMEBwUEBAABAncAAQIDEQQFITEGEkFRB2FxEyIygQ"
+    "gUQpGhscEJIzNS8BVictEKFiQ04SXxFxgZGiYnKCkqNTY3ODk6Q0RFRkdISUpTVFVWV1hZWmNkZWZnaGlqc3R1dnd4eXqC"
+    "g4SFhoeIiYqSk5SVlpeYmZqio6Slpqeoqaqys7S1tre4ubrCw8TFxsfIycrS09TV1tfY2dri4+Tl5ufo6ery8/T19vf4+f"
+    "r/2gAIAQIRAD8AVbmlPkuKjSUK3vPUdSCqe9sVXpRhrHcmUOWPNNXfc1c4VlyyWh//2gAIAQMRAD8Ahw5nboXNe0VobGNX"
+    "95H3j01Tp7yOKnCmqlpPQV4zraaH/9k="
+)
 
 
 def photo(width: int = 160, height: int = 120) -> Image.Image:
@@ -54,8 +80,10 @@ def claiming(content: bytes, width: int, height: int) -> bytes:
 
 def with_scans(count: int) -> bytes:
     content = jpeg(photo(32, 32), progressive=True)
-    last = content[content.rindex(b"\xff\xda") : -2]
-    return content[:-2] + last * (count - content.count(b"\xff\xda")) + content[-2:]
+    first = content.index(b"\xff\xda")
+    end = content.index(b"\xff\xc4", first)
+    again = content[first:end] * (count - content.count(b"\xff\xda"))
+    return content[:end] + again + content[end:]
 
 
 # --- what it costs ---------------------------------------------------------------------------
@@ -83,11 +111,11 @@ def test_scans_of_what_lies_behind_the_picture_do_not_count() -> None:
 @pytest.mark.parametrize("filler", [b"\xff\xfe\x00\x02", b"\x00", b"\xff", b"\xff\xd0", b"\xff\0"])
 def test_an_outline_goes_past_fillers_but_not_without_end(filler: bytes) -> None:
     content = jpeg(photo())
-    few, many = (content[:2] + filler * n + content[2:] for n in (50, MOST_SEGMENTS + 1))
+    few, many = (content[:2] + filler * n + content[2:] for n in (50, MOST_READS + 1))
     outline = outline_of(few)
     assert not isinstance(outline, str)
     assert len(outline.scans) == 1
-    assert "10,000 comments" in str(outline_of(many))
+    assert "more than 200,000 pieces" in str(outline_of(many))
 
 
 @pytest.mark.parametrize("filler", [b"\xff\xfe\x00\x02", b"\xff", b"\xff\xd0"])
@@ -130,6 +158,75 @@ def test_data_that_break_off_before_the_end_are_named(options: dict[str, Any]) -
     content = jpeg(photo(), **options)
     with pytest.raises(PictureError, match="its data end before the picture does"):
         decode(content[: len(content) // 2] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_jpeg_that_is_cut_anywhere_and_ended_is_named(mode: str) -> None:
+    content = jpeg(photo().convert(mode), quality=90, **PROGRESSIVE)
+    for length in range(content.index(b"\xff\xda") + 100, len(content) - 50, 211):
+        with pytest.raises(PictureError, match="damaged picture"):
+            decode(content[:length] + b"\xff\xd9")
+
+
+def test_a_progressive_jpeg_without_its_last_scan_is_named() -> None:
+    content = jpeg(photo(), **PROGRESSIVE)
+    with pytest.raises(PictureError, match="cut off"):
+        decode(content[: content.rindex(b"\xff\xda")] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("gap", [40, 300])
+def test_data_that_are_missing_within_a_progressive_jpeg_are_named(gap: int) -> None:
+    content = jpeg(photo(), **PROGRESSIVE)
+    outline = outline_of(content)
+    assert not isinstance(outline, str)
+    for scan in outline.scans:
+        if scan.end - scan.first > 2 * gap:
+            with pytest.raises(PictureError, match="cut off"):
+                decode(content[: scan.end - gap] + content[scan.end :])
+
+
+def test_a_jpeg_that_has_a_scan_for_each_colour_is_decoded_and_named_where_it_is_cut_off() -> None:
+    expected = np.asarray(Image.open(io.BytesIO(ONE_BY_ONE)))
+    np.testing.assert_array_equal(np.asarray(decode(ONE_BY_ONE)), expected)
+    for length in range(ONE_BY_ONE.index(b"\xff\xda") + 20, len(ONE_BY_ONE) - 40, 7):
+        with pytest.raises(PictureError, match="damaged picture"):
+            decode(ONE_BY_ONE[:length] + b"\xff\xd9")
+
+
+def test_arithmetic_coding_is_decoded() -> None:
+    expected = np.asarray(Image.open(io.BytesIO(ARITHMETIC)))
+    np.testing.assert_array_equal(np.asarray(decode(ARITHMETIC)), expected)
+
+
+@pytest.mark.parametrize("options", [*KINDS.values(), PROGRESSIVE], ids=[*KINDS, "progressive"])
+def test_bytes_before_a_marker_and_behind_the_end_are_passed_over(options: dict[str, Any]) -> None:
+    content = jpeg(photo(), **options)
+    expected = np.asarray(decode(content))
+    thumbnail = jpeg(photo(32, 32), **PROGRESSIVE)[:-200]
+    exif = content[:2] + b"\xff\xe1" + (len(thumbnail) + 2).to_bytes(2, "big") + thumbnail
+    for other in (
+        content[:-2] + bytes(7) + b"\xff\xff\xff\xd9",
+        content[:-2] + bytes(range(1, 200)) + b"\xff\xd9",
+        content + thumbnail + b"\xff\xd9" + bytes(9),
+        exif + content[2:],
+    ):
+        np.testing.assert_array_equal(np.asarray(decode(other)), expected)
+
+
+def test_every_restart_of_a_scan_must_be_there() -> None:
+    content = jpeg(photo(), restart_marker_rows=1)
+    assert decode(content).size == (160, 120)
+    cut = content.rindex(b"\xff\xd5")
+    with pytest.raises(PictureError, match="cut off"):
+        decode(content[:cut] + b"\xff\xd9")
+
+
+def test_the_first_picture_of_several_is_decoded() -> None:
+    stream = io.BytesIO()
+    photo().save(stream, "MPO", save_all=True, append_images=[flat(9)])
+    content = stream.getvalue()
+    expected = np.asarray(Image.open(io.BytesIO(content)))
+    np.testing.assert_array_equal(np.asarray(decode(content)), expected)
 
 
 @pytest.mark.parametrize("options", [*KINDS.values(), PROGRESSIVE], ids=[*KINDS, "progressive"])
