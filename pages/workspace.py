@@ -13,7 +13,7 @@ from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
 from pages._shared.diagnosis import show_diagnosis
-from pages._shared.format import plain
+from pages._shared.format import plain, sentence
 from pages._shared.guards import show_notice
 from pages._shared.jobs import show_extraction
 from pages._shared.registry import ensure_routed
@@ -70,6 +70,9 @@ def _show_workspace(workspace: Workspace) -> None:
         for split, status in statuses.items()
     ]
     show_table(pd.DataFrame(rows))
+    for status in statuses.values():
+        if status.passed_over:
+            st.caption(sentence(status.passed_over))
     if classifier.weights is None:
         st.info(
             "There are no trained weights yet. Train the network in the shell: "

@@ -62,6 +62,7 @@ def run_init(options: argparse.Namespace) -> int:
     say(f"made {workspace.folder}/workspace.toml")
     for split in workspace.pictures.splits:
         say(f"  {split:12} {len(workspace.pictures.find(split)):7,} files")
+    _print_passed_over(workspace)
     say(f"  classes      {', '.join(workspace.classes)}")
     right_for = f"your own, from {chosen}" if own else TRANSFORMS[chosen]
     say(f"  transform    {transform.in_words}: {right_for}")
@@ -160,6 +161,7 @@ def run_extract(options: argparse.Namespace) -> int:
             f"{split:11} {n_run:7,} run   {report.n_reused[split]:7,} already stored   "
             f"{report.n_unreadable[split]:,} unreadable"
         )
+    _print_passed_over(workspace)
     say(report.in_words)
     if not any(report.n_unreadable.values()):
         return 0
@@ -453,6 +455,12 @@ def _open(options: argparse.Namespace) -> Workspace:
     workspace = Workspace.open(options.workspace)
     _print_doubts(workspace)
     return workspace
+
+
+def _print_passed_over(workspace: Workspace) -> None:
+    for split in workspace.pictures.splits:
+        if sentence := workspace.pictures.passed_over(split):
+            say(f"  {sentence}")
 
 
 def _print_doubts(workspace: Workspace) -> None:

@@ -88,8 +88,8 @@ def passed_over_folders(folder: Location, named: Collection[str] = ()) -> list[s
     WorkspaceError
         The folder does not exist, or may not be read.
     """
-    counted = set(find_class_folders(folder, named))
-    return [name for name in _folders(folder) if name not in counted]
+    known = set(map(normal, named))
+    return [name for name in _folders(folder) if is_junk(name) and normal(name) not in known]
 
 
 def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFiles:

@@ -17,15 +17,17 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from weakref import WeakValueDictionary
 from zipfile import ZipInfo
 
-from openmax_core.pictures.folders import SYSTEM_FILES
+from openmax_core.pictures.folders import is_junk, is_system_file
 from openmax_core.pictures.images import why_no_picture
 
 MAX_FILES = 200
 MAX_FILE_BYTES = 20_000_000
 MAX_ARCHIVE_BYTES = 100_000_000
 MAX_TOTAL_BYTES = 400_000_000
+MAX_HELD_BYTES = 4 * MAX_TOTAL_BYTES  # of all visitors together
 MAX_ENTRIES = 2000
 # Pictures are compressed already; what shrinks to a two-hundredth holds nothing but repetition.
 MAX_RATIO = 200
@@ -43,6 +45,8 @@ OTHER_ARCHIVES = {
     b"BZh": "bzip2",
 }
 KEY_LENGTH = 20
+# What was taken and is still held by somebody.
+_HELD: WeakValueDictionary[int, Upload] = WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def take_in(sent: Iterable[Upload], held: Sequence[Upload] = ()) -> Intake:
     """Take pictures, also out of ZIP archives, as far as the limits allow.
 
     At most 200 pictures of 20 MB each and 400 MB together, an archive of at most 100 MB; what is
-    ``held`` already counts, and a file that is among it, or comes twice, is taken once.
+    ``held`` already counts, and a file that is among it, or comes twice, is taken once. All that
+    is taken in this process and still held may have 1.6 GB.
     """
     taken: list[Upload] = []
     refused: list[Refused] = []
@@ -109,9 +114,16 @@ def take_in(sent: Iterable[Upload], held: Sequence[Upload] = ()) -> Intake:
             refused.append(Refused(file.name, reason))
         else:
             taken.append(file)
+            _HELD[id(file)] = file
             keys.add(file.key)
             total += len(file.content)
     return Intake(tuple(taken), tuple(refused))
+
+
+def held_bytes() -> int:
+    """Bytes of the pictures that were taken from all visitors, and are still held."""
+    held = (reference() for reference in _HELD.valuerefs())
+    return sum(len(file.content) for file in held if file is not None)
 
 
 def _unpacked(sent: Iterable[Upload]) -> Iterator[Upload | Refused]:
@@ -159,6 +171,8 @@ def _why_not_taken(file: Upload, n_held: int, total: int) -> str | None:
             f"at most {megabytes(MAX_TOTAL_BYTES)} are held at a time; take some away and send it "
             "again"
         )
+    if held_bytes() + len(file.content) > MAX_HELD_BYTES:
+        return "other visitors hold many pictures at the moment; send it again in some minutes"
     return None
 
 
@@ -262,9 +276,10 @@ def _why_not(info: zipfile.ZipInfo, path: str) -> str | None:
 
 
 def _is_junk(path: str) -> bool:
-    parts = path.split("/")
-    is_hidden = any(part.startswith(".") and part != ".." for part in parts)
-    return is_hidden or "__MACOSX" in parts or parts[-1].lower() in SYSTEM_FILES
+    *folders, name = path.split("/")
+    # What leads out of the archive is refused by name.
+    is_system = name != ".." and is_system_file(name)
+    return is_system or any(is_junk(folder) for folder in folders if folder != "..")
 
 
 def _in_words(error: Exception) -> str:

@@ -25,6 +25,8 @@ from openmax_core.pictures.folders import (
     find_known_pictures,
     find_unknown_pictures,
     normal,
+    passed_over_folders,
+    quoted,
 )
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.support.files import printable
@@ -122,10 +124,30 @@ class PictureSets:
             absent = [name for name in classes if normal(name) not in present]
             if absent:
                 raise WorkspaceError(
-                    f"{folder} lacks a folder for the class '{absent[0]}'; OpenMax needs training "
-                    "pictures of every class"
+                    f"{folder} lacks a folder for the class{'es' * (len(absent) > 1)} "
+                    f"{quoted(absent)}; make it, with pictures of the class, or take the class "
+                    "out of classes under [classifier] if the network has no output for it"
                 )
         return files
+
+    def passed_over(self, split: str) -> str:
+        """Sentence on the folders in a split's that are no picture folders by their names, or ''.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder is missing, or may not be read.
+        """
+        named = () if split == "reject" else self.settings.classifier.classes
+        names = passed_over_folders(self.location(split), named)
+        if not names:
+            return ""
+        one = len(names) == 1
+        return (
+            f"{split}: the folder{'' if one else 's'} {quoted(names)} "
+            f"{'is' if one else 'are'} passed over: {'it is' if one else 'they are'} hidden, or "
+            "made by a system"
+        )
 
 
 @dataclass(frozen=True)
@@ -273,6 +295,8 @@ class SplitStatus:
     is_compared : bool
         False where so many pictures are stored that the folder is not looked at for this; the
         other figures are then those of the store.
+    passed_over : str
+        Sentence on the folders that are passed over by their names; may be empty.
     """
 
     n_files: int
@@ -281,6 +305,7 @@ class SplitStatus:
     problem: str | None = None
     n_unfinished: int = 0
     is_compared: bool = True
+    passed_over: str = ""
 
 
 def compare_split(sets: StoredSets, split: str) -> SplitStatus:
@@ -288,8 +313,9 @@ def compare_split(sets: StoredSets, split: str) -> SplitStatus:
     if (large := sets.if_many(split)) is not None:
         return SplitStatus(large.n_files, large.n_files, True, is_compared=False)
     files = wanted = stored = n_stored = problem = None
-    n_unfinished = 0
+    n_unfinished, passed_over = 0, ""
     try:
+        passed_over = sets.pictures.passed_over(split)
         files = sets.pictures.find(split)
     except OpenMaxError as error:
         problem = str(error)
@@ -305,4 +331,6 @@ def compare_split(sets: StoredSets, split: str) -> SplitStatus:
         problem = problem or str(error)
     n_files = 0 if files is None else len(files)
     is_current = stored is not None and stored == wanted
-    return SplitStatus(n_files, n_stored, is_current, problem, n_unfinished)
+    return SplitStatus(
+        n_files, n_stored, is_current, problem, n_unfinished, passed_over=passed_over
+    )

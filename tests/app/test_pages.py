@@ -111,6 +111,12 @@ def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):
     assert app.dataframe[0].value["files in the folder"].tolist() == [120, 90, 60]
 
 
+def test_folders_that_are_passed_over_are_named(trees, open_app):
+    (trees.folder / "test" / "@eaDir").mkdir()
+    app = open_app(trees.folder, "workspace")
+    assert "the folder '@eaDir' is passed over" in texts(app.caption)
+
+
 def test_pictures_that_changed_since_the_extraction_are_announced(open_app, trees):
     (trees.folder / "reject" / "oak" / "000.png").unlink()
     app = open_app(trees.folder)

@@ -135,3 +135,19 @@ def test_a_reject_folder_in_the_workspace_is_taken_as_train_is(new: Path) -> Non
     ran = init(new)
     assert "  reject             1 files" in ran.out.splitlines()
     assert Workspace.open(new).settings.folders["reject"] == "reject"
+
+
+def test_folders_that_are_passed_over_are_named(new: Path) -> None:
+    for name in ("train/__MACOSX", "train/.ipynb_checkpoints", "test/@eaDir"):
+        (new / name).mkdir()
+    ran = init(new)
+    assert ran.code == 0
+    assert (
+        "train: the folders '.ipynb_checkpoints', '__MACOSX' are passed over: they are hidden, or "
+        "made by a system" in ran.out
+    )
+    assert "test: the folder '@eaDir' is passed over: it is hidden" in ran.out
+    status = Workspace.open(new).status("test")
+    assert status.passed_over.startswith("test: the folder '@eaDir'")
+    (new / "test" / "@eaDir").rmdir()
+    assert Workspace.open(new).status("test").passed_over == ""

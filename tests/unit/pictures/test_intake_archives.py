@@ -92,6 +92,7 @@ def test_signs_that_would_not_be_seen_are_replaced():
 
 def test_what_systems_add_is_passed_over_in_silence():
     junk = ["__MACOSX/._a.png", "._a.png", ".DS_Store", "a/.DS_Store", "Thumbs.db", "a/desktop.ini"]
+    junk += ["@eaDir/a.png/SYNOFILE_THUMB.jpg", "a/lost+found/b.png", "a/.ipynb_checkpoints/b.png"]
     taken, refused = opened(packed(("a/", b""), *((name, b"junk") for name in junk), ("b", PNG)))
     assert list(taken) == ["all.zip/b"]
     assert refused == {}
