@@ -277,13 +277,16 @@ def class_findings(split: str, fitted: Known, classes: Sequence[str], needed: in
     few = [c for c in range(len(classes)) if 2 <= most[c] < needed]
     if none:
         shown = [f"{classes[c]} ({right[c]} of {looked[c]})" for c in none]
+        # Others lend their tails, as far as there are others.
+        is_lent = bool((most >= 2).any())
+        borrows = "it borrows its tail" if len(none) == 1 else "they borrow their tails"
+        follows = f"{borrows} from the other classes" if is_lent else "no tail can be fitted"
         found.append(
             Finding(
                 "none right",
-                ERROR,
+                WARNING if is_lent else ERROR,
                 f"{len(none):,} {'class has' if len(none) == 1 else 'classes have'} fewer than "
-                f"2 {split} pictures that the network gets right, so no tail can be "
-                f"fitted: {listed(shown)}.",
+                f"2 {split} pictures that the network gets right, so {follows}: {listed(shown)}.",
                 advice="Look at their pictures and at what they are taken for; add pictures, "
                 "or train the network on them.",
                 figures={"classes": {classes[c]: int(right[c]) for c in none}},

@@ -23,6 +23,7 @@ from openmax_core.network.classifier import transform_by_name
 from openmax_core.network.inference import run
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
+from openmax_core.pictures.opening import opened, stream_of
 from openmax_core.support.arrays import Int
 from openmax_core.support.chunks import n_cores
 
@@ -38,7 +39,6 @@ N_MEASURED = 8  # pictures whose size is looked at
 # Sets of small pictures (CIFAR, MNIST, thumbnails) are trained on as they are.
 LEAST_SIDE, MOST_SIDE = 16, 256
 HALVES = (0.5, 0.5, 0.5)
-WITH_EXIF = ("JPEG", "PNG", "WEBP", "TIFF", "GIF")
 
 Report = Callable[[tuple[int, int]], None]
 
@@ -280,10 +280,12 @@ def try_out(
                     break
                 given = pictures
                 if candidate.is_decoding:
-                    other = [_decoded_as(candidate.transform, item) for item in chosen]
-                    given = {
-                        p: item for p, item in zip(part, other, strict=True) if item is not None
+                    other = {
+                        place: _decoded_as(candidate.transform, sample[place])
+                        for place, item in pictures.items()
+                        if not isinstance(item, str)
                     }
+                    given = {place: item for place, item in other.items() if item is not None}
                     n_decoded[candidate.name] += len(given)
                 try:
                     found = _run(engines[candidate.name], candidate, given, pool, n_classes)
@@ -343,14 +345,15 @@ def _decoded(transform: Transform, picture: Picture) -> Image.Image | str:
 
 def _decoded_as(transform: Transform, picture: Picture) -> Image.Image | None:
     """Decode a picture as a transform asks for; None where that cannot differ, by its header."""
-    if not isinstance(picture.source, Path):
-        return None
+    source = picture.source
     try:
-        with Image.open(picture.source, formats=WITH_EXIF) as opened:
-            is_turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
-            if not is_turned and not opened.has_transparency_data:
+        content = source if isinstance(source, Path) else source.read_bytes()
+        with stream_of(content) as stream:
+            header = opened(stream)
+            is_turned = header.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            if not is_turned and not header.has_transparency_data:
                 return None
-        return decode(picture.source, transform=transform)
+        return decode(content, transform=transform)
     except Exception:  # said where it is decoded as stored
         return None
 

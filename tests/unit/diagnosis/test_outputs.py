@@ -177,7 +177,16 @@ def test_classes_with_too_few_right_pictures_are_all_listed():
     given[np.flatnonzero(labels == 2)[1:]] = 0
     none, few = class_findings("train", known(labels, given), ("a", "b", "c", "d"), 20)
     assert (none.kind, none.figures["classes"]) == ("none right", {"b": 0, "c": 1})
+    assert none.severity == "warning"
+    assert "so they borrow their tails from the other classes: 'b (0 of 30)'" in none.sentence
     assert (few.kind, few.figures["classes"]) == ("few right", {"d": 10})
+
+
+def test_where_no_class_has_a_tail_none_can_be_borrowed():
+    labels = np.repeat(np.arange(2), 30)
+    (none,) = class_findings("train", known(labels, 1 - labels), ("a", "b"), 20)
+    assert none.severity == "error"
+    assert "so no tail can be fitted" in none.sentence
 
 
 def test_a_sample_says_of_a_class_only_what_it_can_know():

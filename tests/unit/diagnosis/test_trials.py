@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import torchvision
 from PIL import Image
@@ -25,6 +26,8 @@ from openmax_core.diagnosis.trials import (
 )
 from openmax_core.network.classifier import Classifier
 from openmax_core.pictures.images import Transform
+from openmax_core.pictures.locations import Location, RemotePath
+from tests.support.heics import TRANSPARENT_HEIC
 
 SMALL = Transform(resize=(32, 32), crop=(32, 32), interpolation="bilinear")
 
@@ -129,8 +132,12 @@ def test_normalisation_inside_the_network_is_switched_over_and_the_network_stays
     np.testing.assert_allclose(second, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_pictures_that_exif_turns_or_that_are_transparent_are_tried_as_they_are_stored(tmp_path):
-    put(tmp_path / "train" / "a", 4)
+@pytest.mark.parametrize("is_address", [False, True])
+def test_pictures_that_exif_turns_or_that_are_transparent_are_tried_as_they_are_stored(
+    tmp_path: Path, is_address: bool
+):
+    put(tmp_path / "train" / "a", 3)
+    (tmp_path / "train" / "a" / "v.heic").write_bytes(TRANSPARENT_HEIC)
     turned, transparent = (tmp_path / "train" / "a" / name for name in ("t.jpg", "u.png"))
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -147,18 +154,24 @@ def test_pictures_that_exif_turns_or_that_are_transparent_are_tried_as_they_are_
 
     plain = replace(SMALL, mean=(0.0,) * 3, std=(1.0,) * 3)
     classifier = named("resnet18", plain, Corners())
-    sample = draw_sample([list_split("train", tmp_path / "train", ("a", "b"))], 6)
+    folder: Location = tmp_path / "train"
+    if is_address:
+        folder = RemotePath.parse(folder.as_uri())
+    sample = draw_sample([list_split("train", folder, ("a", "b"))], 6)
     tried, _ = try_out(
         *(classifier, "cpu", candidates(classifier, None), sample, 6),
         *(time.monotonic() + 600, lambda done: None),
     )
     found = {item.candidate.name: item.logits for item in tried}
     paths = [item.path for item in sample]
+    heic = paths.index("a/v.heic")  # its left half is transparent
+    assert found["stored"][heic][1] == 1.0
+    assert found["transparency dropped"][heic][1] < 0.9
     turn, drop = paths.index("a/t.jpg"), paths.index("a/u.png")
     stored, unturned = found["stored"], found["not turned as EXIF says"]
     assert stored[turn].round().tolist() == [1.0, 0.0]
     assert unturned[turn].round().tolist() == [0.0, 1.0]
     np.testing.assert_allclose(stored[drop], [1.0, 1.0])
     np.testing.assert_allclose(found["transparency dropped"][drop], [200 / 255] * 2, rtol=1e-5)
-    others = [row for row in range(6) if row not in (turn, drop)]
+    others = [row for row in range(6) if row not in (turn, drop, heic)]
     assert (stored[others] == unturned[others]).all()
