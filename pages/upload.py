@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.pictures.strangers import make_ready
 from pages._shared.guards import require_evaluation, show_point_problem, show_provenance
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error
@@ -18,8 +19,9 @@ def main() -> None:
     workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
     show_point_problem(workspace)
-    # The network loads while the visitor looks for pictures.
+    # The network loads, and what decodes starts, while the visitor looks for pictures.
     basket.engine_job(workspace)
+    make_ready()
     show_ways_in(workspace, evaluation)
     try:
         answered = basket.answered(workspace)

@@ -202,6 +202,7 @@ def decode(
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
     transform: Transform | None = None,
+    take_room: Callable[[int], None] = lambda n_pixels: None,
 ) -> Image.Image:
     """Decode a picture to RGB as a person would expect to see it, or as a network takes it.
 
@@ -214,6 +215,7 @@ def decode(
     name : what messages call it; the path without
     max_pixels : width × height that is still decoded
     transform : the network's: its ``exif`` and ``alpha`` apply; without, a person looks at it
+    take_room : called before the content is decoded, with its pixels; costly kinds count twice
 
     Raises
     ------
@@ -225,42 +227,6 @@ def decode(
     WorkspaceError
         An address does not answer, which says nothing about the picture.
     """
-    return _decoded(source, name, max_pixels, lambda n_pixels: None, transform)
-
-
-@contextmanager
-def decoded_upload(
-    content: bytes,
-    name: str | None = None,
-    max_pixels: int = MAX_UPLOAD_PIXELS,
-    transform: Transform | None = None,
-) -> Iterator[Image.Image]:
-    """Decode as :func:`decode` what a stranger sent, for use in a ``with`` statement.
-
-    All strangers' pictures of this process share a bounded memory: where others are decoded at the
-    moment, a picture waits for its turn.
-
-    Raises
-    ------
-    PictureError
-        As for :func:`decode`.
-    """
-    with ExitStack() as held:
-
-        def take_room(n_pixels: int) -> None:
-            held.close()
-            held.enter_context(FOR_STRANGERS.taken(n_pixels))
-
-        yield _decoded(content, name, max_pixels, take_room, transform)
-
-
-def _decoded(
-    source: Location | bytes,
-    name: str | None,
-    max_pixels: int,
-    take_room: Callable[[int], None],
-    transform: Transform | None,
-) -> Image.Image:
     name = name or ("picture" if isinstance(source, bytes) else str(source))
     if isinstance(source, RemotePath):
         try:
@@ -302,6 +268,32 @@ def _decoded(
                 f"{name}: cannot be read ({reason}); mend that, and run it again"
             ) from None
         raise PictureError(f"{name}: damaged picture ({error})") from None
+
+
+@contextmanager
+def decoded_upload(
+    content: bytes,
+    name: str | None = None,
+    max_pixels: int = MAX_UPLOAD_PIXELS,
+    transform: Transform | None = None,
+) -> Iterator[Image.Image]:
+    """Decode as :func:`decode` what a stranger sent, for use in a ``with`` statement.
+
+    All strangers' pictures of this process share a bounded memory: where others are decoded at the
+    moment, a picture waits for its turn.
+
+    Raises
+    ------
+    PictureError
+        As for :func:`decode`.
+    """
+    with ExitStack() as held:
+
+        def take_room(n_pixels: int) -> None:
+            held.close()
+            held.enter_context(FOR_STRANGERS.taken(n_pixels))
+
+        yield decode(content, name, max_pixels, transform, take_room)
 
 
 def _loaded(

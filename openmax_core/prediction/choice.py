@@ -1,11 +1,13 @@
-"""Method and threshold that decide on new pictures, and the run over paths of a shell."""
+"""Method and threshold that decide on new pictures; the run over files of a shell or a visitor."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,10 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.settings import MethodSettings, preset_settings
 from openmax_core.pictures.folders import find_files
 from openmax_core.pictures.locations import require_path, require_there
+from openmax_core.pictures.strangers import View, looked
 from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.arrays import Float
+from openmax_core.support.chunks import n_cores
 from openmax_core.tradeoff.operating_point import (
     NoFeasibleThresholdError,
     OperatingPoint,
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from openmax_core.network.devices import WaitCallback
     from openmax_core.network.engines import Engine
     from openmax_core.network.inference import Source
+
+LOOKED_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,34 @@ def run_network(
 
     with closing(run(engine, sources, on_wait)) as results:
         return [result for _, result in results]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of a visitor's picture: logits and a view, or the reason why there are none."""
+
+    logits: Logits
+    view: View | None
+
+
+def answers(
+    engine: Engine, contents: Sequence[bytes], on_wait: WaitCallback | None = None
+) -> Iterator[Answer]:
+    """Answers to visitors' picture files, in order; each is decoded once, in another process.
+
+    Raises
+    ------
+    ClassifierError
+        The network refuses pictures of the transform's size, or the device fails.
+    """
+    look = partial(looked, transform=engine.transform)
+    with ThreadPoolExecutor(n_cores(), "views") as pool:
+        for first in range(0, len(contents), LOOKED_AT_ONCE):
+            found = list(pool.map(look, contents[first : first + LOOKED_AT_ONCE]))
+            pixels = [item[1] for item in found if not isinstance(item, str)]
+            logits = iter(run_network(engine, pixels, on_wait))
+            for item in found:
+                yield Answer(item, None) if isinstance(item, str) else Answer(next(logits), item[0])
 
 
 def chosen_settings(workspace: Workspace) -> tuple[str, MethodSettings]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -15,14 +16,21 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.server_util import get_url
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
-from openmax_core.pictures.intake import MAX_ARCHIVE_BYTES, MAX_TOTAL_BYTES, megabytes
+from openmax_core.pictures.intake import (
+    MAX_ARCHIVE_BYTES,
+    MAX_HELD_BYTES,
+    MAX_TOTAL_BYTES,
+    held_bytes,
+    megabytes,
+)
 
 UPLOAD_PATH = "/_stcore/upload_file/"
-MOST_HELD = 4 * MAX_TOTAL_BYTES  # bytes of all visitors that no page has taken yet
+SWEEP_SECONDS = 15.0
 MOST_IN_MEMORY = 128 << 20  # bytes of one file, more than the server takes
 HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'self'",
@@ -37,26 +45,34 @@ class Guard:
     - requests under a host name that ``server.allowedHosts`` does not list (DNS rebinding)
     - web sockets that a page of another site opens; Streamlit itself would first ask a host of
       elsewhere for this machine's address
-    - uploads beyond what one session, or all together, may leave in memory
+    - uploads beyond what one session, or all together, may have in memory; those count that are
+      on their way, that no page has taken yet, and that pages hold
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.arriving: list[tuple[str, int]] = []  # sessions and bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with the reason why not."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
-        refusal = refusal_of(scope)
+        upload = upload_of(scope)
+        refusal = refusal_of(scope) or (upload and upload_refusal(*upload, self.arriving))
 
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        if refusal is None:
-            await self.app(scope, receive, send_protected)
+        if not refusal:
+            self.arriving += [upload] if upload else []
+            try:
+                await self.app(scope, receive, send_protected)
+            finally:
+                if upload:
+                    self.arriving.remove(upload)
         elif scope["type"] == "http":
             status, reason = refusal
             await PlainTextResponse(reason, status)(scope, receive, send_protected)
@@ -72,8 +88,6 @@ def refusal_of(scope: Scope) -> tuple[int, str] | None:
         return 400, "This host name is not in server.allowedHosts of .streamlit/config.toml."
     if scope["type"] == "websocket" and not _is_same_site(headers.get("origin"), host):
         return 403, "Another site may not use the dashboard."
-    if scope["type"] == "http" and scope["method"] == "PUT":
-        return _upload_refusal(scope["path"])
     return None
 
 
@@ -82,14 +96,25 @@ def _is_same_site(origin: str | None, host: str | None) -> bool:
     return origin is None or urlsplit(origin).netloc == host or origin in allowed
 
 
-def _upload_refusal(path: str) -> tuple[int, str] | None:
-    if UPLOAD_PATH not in path:
+def upload_of(scope: Scope) -> tuple[str, int] | None:
+    """Session and bytes of an upload; None of another request."""
+    if scope["type"] != "http" or scope["method"] != "PUT" or UPLOAD_PATH not in scope["path"]:
         return None
-    session = path.split(UPLOAD_PATH)[1].split("/", maxsplit=1)[0]
-    held = _held()
-    if held.get(session, 0) > MAX_TOTAL_BYTES - MAX_ARCHIVE_BYTES:
+    session = scope["path"].split(UPLOAD_PATH)[1].split("/", maxsplit=1)[0]
+    length = Headers(scope=scope).get("content-length", "")
+    return session, int(length) if length.isdecimal() else MAX_ARCHIVE_BYTES
+
+
+def upload_refusal(
+    session: str, size: int, arriving: Sequence[tuple[str, int]]
+) -> tuple[int, str] | None:
+    """Status and reason with which an upload is refused; None where there is room for it."""
+    held = [*_held().items(), *arriving]
+    # One alone always passes: Streamlit says where it is too large.
+    own = sum(count for name, count in held if name == session)
+    if own and own + size > MAX_TOTAL_BYTES:
         return 413, f"At most {megabytes(MAX_TOTAL_BYTES)} are taken at a time; wait, or send less."
-    if sum(held.values()) > MOST_HELD:
+    if sum(count for _, count in held) + held_bytes() + size > MAX_HELD_BYTES:
         return 503, "Others are sending much at the moment; try again in a minute."
     return None
 
@@ -106,6 +131,22 @@ def _held() -> dict[str, int]:
     }
 
 
+def forget_closed() -> None:
+    """Let go of what closed pages held, two minutes after.
+
+    Streamlit does so when the next visitor comes, or leaves, and not before.
+    """
+    storage = Runtime.instance()._session_mgr._session_storage  # type: ignore[attr-defined]
+    if isinstance(storage, MemorySessionStorage) and storage._cache.expire():  # type: ignore[attr-defined]
+        gc.collect()
+
+
+async def _sweep() -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        forget_closed()
+
+
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[None]:
     """Set the server up, and open a browser at it where it does not run headless."""
@@ -114,7 +155,9 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     if not st.get_option("server.headless"):
         address = get_url(st.get_option("server.address") or "localhost")
         asyncio.get_running_loop().call_later(1.0, webbrowser.open, address)  # once it listens
+    sweep = asyncio.create_task(_sweep())
     yield
+    sweep.cancel()
 
 
 middleware = [Middleware(Guard)]

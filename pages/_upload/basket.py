@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFile
 
 from openmax_core.network.engines import Engine
 from openmax_core.pictures.intake import Refused, Upload, take_in
-from openmax_core.prediction.answers import Answer, answers
+from openmax_core.prediction.choice import Answer, answers
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs

@@ -11,8 +11,9 @@ from streamlit.column_config import NumberColumn, ProgressColumn
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.intake import Upload
-from openmax_core.prediction.answers import Answer, large_view
+from openmax_core.pictures.strangers import large_view
 from openmax_core.prediction.cards import cards_data
+from openmax_core.prediction.choice import Answer
 from openmax_core.prediction.results import class_values, results_json
 from openmax_core.prediction.verdicts import (
     ACCEPTED,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import time
-from collections.abc import AsyncGenerator, Iterator
+import weakref
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,7 +16,14 @@ import pytest
 import streamlit as st
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartParser
+from starlette.responses import PlainTextResponse
+from starlette.types import Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
@@ -78,33 +88,127 @@ def test_no_other_site_may_send_it_messages(address: str):
     assert httpx.get(f"{address}/_stcore/host-config").json()["allowedOrigins"] == []
 
 
-def upload(session: str = "one") -> tuple[int, str] | None:
-    return own._upload_refusal(f"{own.UPLOAD_PATH}{session}/file")
+def upload(
+    session: str = "one", size: int = MAX_ARCHIVE_BYTES, arriving: Sequence[tuple[str, int]] = ()
+) -> int:
+    """Status with which an upload is refused; 0 where it passes."""
+    refusal = own.upload_refusal(session, size, arriving)
+    return 0 if refusal is None else refusal[0]
 
 
 def test_one_session_may_not_fill_the_memory_by_uploads(monkeypatch: pytest.MonkeyPatch):
     held = {"one": MAX_TOTAL_BYTES - MAX_ARCHIVE_BYTES}
     monkeypatch.setattr(own, "_held", lambda: held)
-    assert upload() is None
+    assert upload() == 0
     held["one"] += 1
-    assert upload("another") is None
-    refusal = upload()
-    assert refusal is not None
-    assert refusal[0] == 413
+    assert upload("another") == 0
+    assert upload() == 413
+
+
+def test_uploads_on_their_way_count(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(own, "_held", dict)
+    assert upload(arriving=[("one", MAX_ARCHIVE_BYTES)] * 3) == 0
+    assert upload(arriving=[("one", MAX_ARCHIVE_BYTES)] * 4) == 413
+    many = [(str(number), MAX_ARCHIVE_BYTES) for number in range(15)]
+    assert upload("another", arriving=many) == 0
+    assert upload("another", arriving=[*many, ("16", 1)]) == 503
 
 
 def test_all_sessions_together_may_not_fill_it_either(monkeypatch: pytest.MonkeyPatch):
     held = dict.fromkeys(map(str, range(6)), MAX_TOTAL_BYTES - MAX_ARCHIVE_BYTES)
     monkeypatch.setattr(own, "_held", lambda: held)
-    assert upload("another") is not None
+    assert upload("another") == 503
     del held["5"]
-    assert upload("another") is None
+    assert upload("another") == 0
+    monkeypatch.setattr(own, "held_bytes", lambda: 1)  # what pages hold
+    assert upload("another") == 503
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "expected"),
+    [
+        ("PUT", "one/file", [(b"content-length", b"12")], ("one", 12)),
+        ("PUT", "one/file", [(b"transfer-encoding", b"chunked")], ("one", MAX_ARCHIVE_BYTES)),
+        ("DELETE", "one/file", [], None),
+    ],
+)
+def test_an_upload_is_known_by_its_session_and_size(
+    method: str, path: str, headers: list[tuple[bytes, bytes]], expected: tuple[str, int] | None
+):
+    scope = {"type": "http", "method": method, "path": own.UPLOAD_PATH + path, "headers": headers}
+    assert own.upload_of(scope) == expected
+    assert own.upload_of({"type": "websocket", "path": "/_stcore/stream"}) is None
+
+
+def test_the_guard_counts_an_upload_until_it_has_arrived(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(own, "_held", dict)
+    monkeypatch.setattr(own, "refusal_of", lambda scope: None)
+    answers: list[int] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answers.append(message["status"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def run() -> None:
+        release = asyncio.Event()
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await release.wait()
+            await PlainTextResponse("", 204)(scope, receive, send)
+
+        guard = own.Guard(app)
+        scope = {
+            "type": "http",
+            "method": "PUT",
+            "path": f"{own.UPLOAD_PATH}one/file",
+            "headers": [(b"content-length", b"%d" % MAX_ARCHIVE_BYTES)],
+        }
+        sent = [asyncio.create_task(guard(scope, receive, send)) for _ in range(6)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert answers == [413, 413]
+        release.set()
+        await asyncio.gather(*sent)
+        assert answers == [413, 413, 204, 204, 204, 204]
+        assert guard.arriving == []
+
+    asyncio.run(run())
+
+
+def test_what_a_closed_page_held_is_let_go_without_another_visitor(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    class Session:
+        id = "one"
+
+        def __init__(self) -> None:
+            self.itself = self  # a circle, as sessions have them
+
+    storage = MemorySessionStorage(ttl_seconds=0)
+    session = Session()
+    gone = weakref.ref(session)
+    storage.save(SimpleNamespace(session=session))  # type: ignore[arg-type]
+    del session
+    manager = SimpleNamespace(_session_storage=storage)
+    monkeypatch.setattr(Runtime, "instance", lambda: SimpleNamespace(_session_mgr=manager))
+    assert gone() is not None
+    own.forget_closed()
+    assert gone() is None
+
+
+def test_the_sessions_of_streamlit_are_where_they_are_looked_for():
+    manager = WebsocketSessionManager(
+        MemorySessionStorage(), MemoryUploadedFileManager(""), ScriptCache(), lambda: None
+    )
+    assert manager._session_storage._cache.expire() == []  # type: ignore[attr-defined]
+    assert '"session_storage"' in inspect.getsource(Runtime.__init__)
+    assert "self._session_mgr" in inspect.getsource(Runtime.__init__)
 
 
 def test_what_the_server_holds_is_counted_by_session(monkeypatch: pytest.MonkeyPatch):
-    from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-    from streamlit.runtime.uploaded_file_manager import UploadedFileRec
-
     manager = MemoryUploadedFileManager("/upload")
     for number, session in enumerate(("one", "one", "two")):
         manager.add_file(session, UploadedFileRec(str(number), "a.png", "image/png", b"12345"))

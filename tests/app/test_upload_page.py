@@ -17,7 +17,8 @@ from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFile, U
 from streamlit.testing.v1 import AppTest
 
 from openmax_core.pictures.intake import MAX_FILES, Upload
-from openmax_core.prediction.answers import Answer, View
+from openmax_core.pictures.strangers import View
+from openmax_core.prediction.choice import Answer
 from pages._upload import basket
 from tests.app.visitor import component, given, send_event, send_moved, texts
 from tests.support.verdicts import PictureLogits, verdict_table

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, FilePayload, Locator, Page, Route, WebS
 
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.network.engines import Engine
-from openmax_core.prediction.answers import answers
+from openmax_core.prediction.choice import answers
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo

@@ -372,7 +372,6 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.tradeoff.curve",
         "openmax_core.cli.main",
         "openmax_core.pictures.intake",
-        "openmax_core.prediction.answers",
         "openmax_core.prediction.verdicts",
         "openmax_core.prediction.cards",
         "openmax_core.prediction.results",

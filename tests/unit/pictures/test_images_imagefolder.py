@@ -14,7 +14,7 @@ from PIL import Image
 from openmax_core.export.description import ExportDescription
 from openmax_core.network.inference import load_pixels
 from openmax_core.pictures.images import Transform, decode
-from openmax_core.prediction.answers import large_view
+from openmax_core.pictures.strangers import large_view
 
 AS_STORED = Transform(resize=(7, 9), crop=(5, 5), exif=False, alpha="drop")
 

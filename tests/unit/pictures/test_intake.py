@@ -208,3 +208,16 @@ def test_a_label_has_only_signs_that_are_seen(name, shown):
 
 def test_megabytes_in_words():
     assert [megabytes(n) for n in (20_000_000, 20_400_000, 999)] == ["20 MB", "20.4 MB", "0 MB"]
+
+
+def test_what_all_visitors_hold_together_is_limited(monkeypatch):
+    monkeypatch.setattr(intake, "MAX_HELD_BYTES", intake.held_bytes() + 250_000)
+    first = take_in([Upload(f"{number}.bmp", large(100_000)) for number in range(2)])
+    assert (len(first.files), intake.held_bytes()) == (2, intake.MAX_HELD_BYTES - 50_000)
+    second = take_in([Upload("2.bmp", large(100_000))])
+    (refused,) = second.refused
+    assert refused.reason == (
+        "other visitors hold many pictures at the moment; send it again in some minutes"
+    )
+    del first
+    assert not take_in([Upload("2.bmp", large(100_000))]).refused

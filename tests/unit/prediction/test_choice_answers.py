@@ -15,7 +15,8 @@ from PIL import Image
 
 from openmax_core.network.inference import run
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS, Pixels, Transform, decode
-from openmax_core.prediction.answers import AT_ONCE, SIDE, answers, large_view
+from openmax_core.pictures.strangers import SIDE, large_view
+from openmax_core.prediction.choice import LOOKED_AT_ONCE, answers
 
 TRANSFORM = Transform(resize=(20, 40), crop=(16, 16), interpolation="bilinear")
 
@@ -56,8 +57,8 @@ def shown(url: str) -> Image.Image:
 
 
 def test_answers_are_those_of_the_network_on_the_files_themselves():
-    contents = [saved(noise(30 + n, 50, n)) for n in range(AT_ONCE + 5)]
-    contents[3], contents[AT_ONCE] = b"no picture", b""
+    contents = [saved(noise(30 + n, 50, n)) for n in range(LOOKED_AT_ONCE + 5)]
+    contents[3], contents[LOOKED_AT_ONCE] = b"no picture", b""
     found = list(answers(Means(), contents))
     with closing(run(Means(), contents)) as results:
         for answer, (_, expected) in zip(found, results, strict=True):
@@ -111,7 +112,7 @@ def test_too_many_pixels_are_refused_with_the_way_out():
     )
 
 
-@pytest.mark.parametrize("n", [0, 1, AT_ONCE, AT_ONCE + 1])
+@pytest.mark.parametrize("n", [0, 1, LOOKED_AT_ONCE, LOOKED_AT_ONCE + 1])
 def test_every_picture_gets_its_answer(n):
     contents = [saved(noise(20, 20, seed)) for seed in range(n)]
     assert len(list(answers(Means(), contents))) == n
