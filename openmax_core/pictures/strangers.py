@@ -215,7 +215,7 @@ def serve() -> None:
         _end_after(cpu=MOST_SECONDS, clock=MOST_WAITED)
         question = json.loads(line)
         content = questions.read(question["bytes"])
-        values = {
+        values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in question["transform"].items()
         }

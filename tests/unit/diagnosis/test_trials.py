@@ -156,7 +156,7 @@ def test_pictures_that_exif_turns_or_that_are_transparent_are_tried_as_they_are_
     classifier = named("resnet18", plain, Corners())
     folder: Location = tmp_path / "train"
     if is_address:
-        folder = RemotePath.parse(folder.as_uri())
+        folder = RemotePath.parse((tmp_path / "train").as_uri())
     sample = draw_sample([list_split("train", folder, ("a", "b"))], 6)
     tried, _ = try_out(
         *(classifier, "cpu", candidates(classifier, None), sample, 6),

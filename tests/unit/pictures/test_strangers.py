@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -167,7 +168,7 @@ def test_a_process_is_used_again(decoders: Decoders) -> None:
 def test_a_process_that_cannot_be_started_is_said(
     decoders: Decoders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strangers.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     found = decoders.ask(saved(30, 30), TRANSFORM, SIDE)
     assert found == (
         "this machine cannot start what decodes it (No such file or directory); try it again"
