@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from openmax_core.errors import NotReadError, PictureError
 from openmax_core.pictures import jpegs
@@ -376,6 +376,8 @@ def jpeg_url(picture: Image.Image, quality: int) -> str:
 
 def _upright(picture: Image.Image) -> Image.Image:
     try:
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return picture  # of which ImageOps would make a copy
         return ImageOps.exif_transpose(picture)
     except Exception:  # a damaged EXIF block says nothing about the pixels
         return picture
@@ -385,8 +387,7 @@ def _to_rgb(picture: Image.Image, as_opened: Image.Image, is_on_white: bool) -> 
     if has_other_depth(as_opened):
         return Image.fromarray(grey_of(picture, as_opened)).convert("RGB")
     if picture.mode == "RGB" and not picture.has_transparency_data:
-        # A copy where nothing was decoded yet, so that the file can be closed.
-        return picture.copy() if hasattr(picture, "fp") else picture
+        return picture
     if picture.mode == "LAB":
         raise PictureError("its colours are CIELAB, which is not decoded; save it as RGB")
     if picture.mode == "La":  # grey multiplied by its alpha

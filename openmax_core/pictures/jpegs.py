@@ -77,7 +77,7 @@ class _Frame:
     kind: int
     size: tuple[int, int]
     sampling: dict[int, tuple[int, int]]
-    bits: dict[int, list[int | None]]
+    bits: dict[int, bytearray]  # still to come, by component and coefficient
 
     @classmethod
     def read(cls, kind: int, segment: bytes) -> _Frame:
@@ -85,7 +85,8 @@ class _Frame:
         parts = [segment[i : i + 3] for i in range(6, len(segment) - 2, 3)]
         sampling = {part[0]: (part[1] >> 4 or 1, part[1] & 15 or 1) for part in parts}
         n_each = N_COEFFICIENTS if kind in PROGRESSIVE else 1
-        return cls(kind, (width, height), sampling, {part: [None] * n_each for part in sampling})
+        bits = {part: bytearray(b"\xff" * n_each) for part in sampling}
+        return cls(kind, (width, height), sampling, bits)
 
     @property
     def n_pixels(self) -> int:
@@ -93,7 +94,7 @@ class _Frame:
 
     @property
     def is_whole(self) -> bool:
-        return all(left == 0 for bits in self.bits.values() for left in bits)
+        return not any(map(any, self.bits.values()))
 
     def add_scan(self, segment: bytes) -> list[int]:
         """Note what a scan brings; return its components."""
@@ -102,9 +103,10 @@ class _Frame:
         first, last, bits = (*segment[1 + 2 * count :], 0, 0, 0)[:3]
         if self.kind not in PROGRESSIVE:
             first = last = bits = 0
+        last = min(last, N_COEFFICIENTS - 1)
         for component in components:
-            for place in range(first, min(last + 1, len(self.bits.get(component, ())))):
-                self.bits[component][place] = bits & 15
+            if component in self.bits:
+                self.bits[component][first : last + 1] = bytes([bits & 15]) * (last + 1 - first)
         return components
 
     def n_restarts(self, components: Sequence[int], interval: int) -> int:
@@ -256,7 +258,7 @@ def load(picture: ImageFile.ImageFile, content: bytes, outline: JpegOutline) -> 
         raise OSError(f"image file is truncated ({len(left)} bytes not processed)")
     if error < 0:
         raise OSError("broken data stream when reading image file")
-    picture.tile = []
+    picture.tile, picture.fp = [], None
     return None
 
 
