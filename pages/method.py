@@ -8,6 +8,7 @@ import streamlit as st
 from openmax_core.analysis.evidence import FIGURES, Evidence
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
+from openmax_core.support.files import listed
 from pages._shared.registry import ensure_routed
 from pages._shared.start import ASSETS
 from pages._shared.widgets import choose, csv_button, show_error, show_table
@@ -93,7 +94,7 @@ def _show_rule(evidence: Evidence) -> None:
         f"difference is within noise. {evidence.n_shifted} problems repeat others with a constant "
         "added to the logits, the same for all pictures or another for each. This changes nothing "
         f"for `{DEFAULT_PRESET}` and softmax, but it changes the other methods."
-        + (f" It is worse in: {_listed(below)}." if below else "")
+        + (f" It is worse in: {listed(below, N_CASES)}." if below else "")
     )
     plain, shifted = st.container(key="stack").columns(2, gap="medium")
     for place, title, is_shifted in (
@@ -157,11 +158,6 @@ def _show_ablations(evidence: Evidence) -> None:
             height="content",
             column_config=dict.fromkeys(table.columns[1:], signed),
         )
-
-
-def _listed(cases: list[str]) -> str:
-    shown = "; ".join(cases[:N_CASES])
-    return shown if len(cases) <= N_CASES else f"{shown}; and {len(cases) - N_CASES} more"
 
 
 ensure_routed()

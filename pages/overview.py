@@ -8,6 +8,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
+from openmax_core.support.files import listed
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.samples import Sample, sample_pictures
@@ -33,7 +34,7 @@ def main() -> None:
         st.markdown(plain(workspace.settings.description))
     st.markdown(
         "A classifier knows "
-        f"**{len(workspace.classes)} classes** ({plain(_listed(workspace.classes))}). It must "
+        f"**{len(workspace.classes)} classes** ({plain(listed(workspace.classes))}). It must "
         "**reject** pictures of anything else. OpenMax gives each picture a score. Pictures with a "
         "score below the **threshold** are rejected."
     )
@@ -183,11 +184,6 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
             "unknowns into a folder. In workspace.toml, name the folder as reject under [folders].",
             icon=":material/info:",
         )
-
-
-def _listed(names: tuple[str, ...], most: int = 8) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown}, and {len(names) - most} more"
 
 
 ensure_routed()

@@ -95,16 +95,14 @@ class Evidence:
         ----------
         is_shifted : count the problems with a constant added to the logits, or the others
         """
-        below, above = [], []
-        for row in self.by_problem:
-            if row["method"] != method or row["group"].endswith(SHIFTED) != is_shifted:
-                continue
-            for key, name in FIGURES.items():
-                if row[key]["high"] < 0:
-                    below.append(f"{row['problem']} ({name})")
-                if row[key]["low"] > 0:
-                    above.append(f"{row['problem']} ({name})")
-        return below, above
+        cases = [
+            (f"{row['problem']} ({name})", row[key])
+            for row in self.by_problem
+            if row["method"] == method and row["group"].endswith(SHIFTED) == is_shifted
+            for key, name in FIGURES.items()
+        ]
+        below = [case for case, difference in cases if difference["high"] < 0]
+        return below, [case for case, difference in cases if difference["low"] > 0]
 
     def n_comparisons(self, is_shifted: bool) -> int:
         """Problems, with a constant added or without, times figures."""
@@ -113,35 +111,21 @@ class Evidence:
 
     def noise_table(self, is_shifted: bool) -> pd.DataFrame:
         """How often each method lies beyond noise above and below the baseline, a row a method."""
-        n_all = self.n_comparisons(is_shifted)
-        rows = []
-        for method in LOOKS:
-            below, above = self.beyond_noise(method, is_shifted)
-            rows.append(
-                {
-                    "method": method,
-                    "better": len(above),
-                    "within noise": n_all - len(above) - len(below),
-                    "worse": len(below),
-                }
-            )
-        return pd.DataFrame(rows)
+        counts = [list(map(len, self.beyond_noise(method, is_shifted))) for method in LOOKS]
+        table = pd.DataFrame(counts, columns=["worse", "better"])
+        within = self.n_comparisons(is_shifted) - table["worse"] - table["better"]
+        table = table.assign(method=list(LOOKS), **{"within noise": within})
+        return table[["method", "better", "within noise", "worse"]]
 
     def table(self, figure: str) -> pd.DataFrame:
         """One figure of all methods, a row a problem."""
-        rows: dict[str, dict[str, Any]] = {}
-        for row in self.by_problem:
-            entry = rows.setdefault(
-                row["problem"],
-                {
-                    "problem": row["problem"],
-                    "classes": row["classes"],
-                    "test pictures": row["test"],
-                    "reject pictures": row["reject"],
-                },
-            )
-            entry[row["method"]] = row[figure]["value"]
-        return pd.DataFrame(list(rows.values()))
+        rows = pd.json_normalize(self.by_problem)
+        rows = rows.rename(columns={"test": "test pictures", "reject": "reject pictures"})
+        problem = ["problem", "classes", "test pictures", "reject pictures"]
+        table = rows.pivot(index=problem, columns="method", values=f"{figure}.value")
+        # In the order in which problems and methods are stored.
+        table = table.loc[rows[problem].drop_duplicates().itertuples(index=False, name=None)]
+        return table[rows["method"].unique()].rename_axis(columns=None).reset_index()
 
     def ablation_table(self) -> pd.DataFrame:
         """What each change of 'robust' gains (positive) or loses, with 95 % intervals."""
@@ -180,28 +164,22 @@ class Evidence:
         drawn = go.Figure()
         for place, (method, (colour, symbol)) in enumerate(LOOKS.items()):
             rows = [row for row in self.by_group if row["method"] == method]
-            rows.sort(key=lambda row: groups.index(row["group"]))
+            shown = pd.DataFrame([row[figure] for row in rows])
+            shown = shown.assign(
+                **{key: [row[key] for row in rows] for key in ("group", "problems")}
+            )
             drawn.add_scatter(
-                x=[row[figure]["difference"] for row in rows],
-                y=[groups.index(row["group"]) + 0.17 * (place - 1.5) for row in rows],
+                x=shown["difference"],
+                y=[groups.index(group) + 0.17 * (place - 1.5) for group in shown["group"]],
                 error_x={
                     "type": "data",
                     "symmetric": False,
-                    "array": [row[figure]["high"] - row[figure]["difference"] for row in rows],
-                    "arrayminus": [row[figure]["difference"] - row[figure]["low"] for row in rows],
+                    "array": shown["high"] - shown["difference"],
+                    "arrayminus": shown["difference"] - shown["low"],
                     "thickness": 1.3,
                     "width": 0,
                 },
-                customdata=[
-                    (
-                        row["group"],
-                        row[figure]["value"],
-                        row[figure]["low"],
-                        row[figure]["high"],
-                        row["problems"],
-                    )
-                    for row in rows
-                ],
+                customdata=shown[["group", "value", "low", "high", "problems"]],
                 name=method,
                 mode="markers",
                 marker={"color": colour, "size": 9, "symbol": symbol},

@@ -291,13 +291,7 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
         "calibrated_on": evaluation.calibrated_on,
         "pictures": {split: item.n_readable for split, item in used.items()},
         "unreadable": {split: item.n_unreadable for split, item in used.items()},
-        "borrowed": [
-            name
-            for name, is_borrowed in zip(
-                evaluation.openmax.class_names_, evaluation.openmax.borrowed_, strict=True
-            )
-            if is_borrowed
-        ],
+        "borrowed": evaluation.openmax.borrowed_names,
         "accuracy_before_rejection": evaluation.accuracy_before_rejection,
         "accuracy_without_threshold": evaluation.accuracy_without_threshold,
         "data": evaluation.data,

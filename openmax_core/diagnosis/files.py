@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from openmax_core.diagnosis.findings import ERROR, WARNING, Finding, counted, listed
+from openmax_core.diagnosis.findings import ERROR, WARNING, Finding, counted
 from openmax_core.pictures.folders import (
     PictureFiles,
     find_class_folders,
@@ -22,6 +22,7 @@ from openmax_core.pictures.folders import (
 )
 from openmax_core.pictures.locations import Location
 from openmax_core.support.arrays import Int
+from openmax_core.support.files import listed
 
 # With ten times as many pictures, one class outweighs another in every share that is counted.
 IMBALANCE = 10

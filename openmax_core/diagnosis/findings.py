@@ -212,9 +212,3 @@ def toml_lines(table: str, values: Mapping[str, Any]) -> str:
 def counted(count: int, thing: str) -> str:
     """Return '1 picture' or '1,200 pictures'."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """Names in quotes, the first few of many."""
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -16,9 +16,9 @@ from openmax_core.diagnosis.findings import (
     Finding,
     SetAccuracy,
     counted,
-    listed,
 )
 from openmax_core.support.arrays import Int
+from openmax_core.support.files import listed
 from openmax_core.tradeoff.intervals import share_interval
 
 Logits = NDArray[np.float32]

@@ -80,9 +80,7 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
         transform=workspace.settings.transform,
         calibrated_on=evaluation.calibrated_on,
         operating_point=point,
-        borrowed=tuple(
-            np.array(evaluation.openmax.class_names_)[evaluation.openmax.borrowed_].tolist()
-        ),
+        borrowed=tuple(evaluation.openmax.borrowed_names),
     )
     pictures = _pictures(workspace, description, [evaluation.test, evaluation.reject])
     engine = workspace.classifier.load_engine("cpu")

@@ -217,7 +217,8 @@ class Cluster:
                 raise _failed(error, member.node) from error
             except ray.exceptions.RayError as error:
                 # Lost with its node, its process or its results: others do it again.
-                _raise_if_hopeless(error)
+                if lacking := _lacking("a node of the cluster", str(error)):
+                    raise lacking from error
                 self._lose(member, spans, sources)
                 continue
             if reference is member.loading:
@@ -273,19 +274,17 @@ def _failed(error: Any, node: str) -> OpenMaxError:
     cause = error.cause
     if isinstance(cause, OpenMaxError):
         return type(cause)(f"{place}: {cause}")
-    if isinstance(cause, ImportError) or "failed to import" in str(error):
-        return _lacking(place, str(cause or error))
-    return ClusterError(f"{place}: unexpected {type(cause).__name__}: {cause}")
+    return _lacking(place, f"{cause!r}\n{error}") or ClusterError(
+        f"{place}: unexpected {type(cause).__name__}: {cause}"
+    )
 
 
-def _raise_if_hopeless(error: Exception) -> None:
-    """A worker that cannot even begin does not get better by another one."""
-    text = str(error)
-    if "ModuleNotFoundError" in text or "failed to import" in text:
-        raise _lacking("a node of the cluster", text) from error
-
-
-def _lacking(place: str, detail: str) -> ClusterError:
+def _lacking(place: str, detail: str) -> ClusterError | None:
+    """Error of a worker that cannot even begin, which no other one does better; None of others."""
+    if not any(
+        word in detail for word in ("ModuleNotFoundError", "ImportError", "failed to import")
+    ):
+        return None
     lines = [line.strip() for line in detail.splitlines() if "No module named" in line]
     return ClusterError(
         f"{place} lacks what the workers need ({lines[-1] if lines else detail.splitlines()[0]}): "

@@ -16,18 +16,16 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore, identities
 from openmax_core.errors import ActivationsError, NotRead
+from openmax_core.extraction.cluster import Cluster
 from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.locations import Location
-
-if TYPE_CHECKING:
-    from openmax_core.extraction.cluster import Cluster
 
 ProgressCallback = Callable[[str, Progress], None]
 # A shard is lost where a run is killed; writing one takes some milliseconds.
@@ -36,44 +34,8 @@ SMALLEST_SHARD = 128
 OTHER_PROCESS = "another process that extracts this workspace"
 
 
-@dataclass(frozen=True)
-class LocalRunner:
-    """Runs a network on this machine."""
-
-    engine: Engine
-
-    @property
-    def in_words(self) -> str:
-        """What runs the network, for people."""
-        return self.engine.in_words
-
-    @property
-    def batch_size(self) -> int:
-        """Pictures in one pass; it may shrink where memory runs out."""
-        return self.engine.batch_size
-
-    def results(
-        self, sources: Sequence[Location], on_wait: Callable[[str], None]
-    ) -> Generator[tuple[int, Result], None, None]:
-        """See :func:`openmax_core.network.inference.run`.
-
-        Parameters
-        ----------
-        on_wait : called with what is waited for
-        """
-
-        def tell(before: int) -> None:
-            others = f"other{'s' * (before > 1)} asked for before"
-            on_wait(f"the network, which {before} {others}")
-
-        return run(self.engine, sources, tell)
-
-    def close(self) -> None:
-        """Give back what the engine holds of the device's memory."""
-        self.engine.close()
-
-
-Runner: TypeAlias = "LocalRunner | Cluster"
+# What runs the network: an engine of this machine, or a cluster.
+Runner: TypeAlias = Engine | Cluster
 
 
 @dataclass
@@ -258,7 +220,7 @@ def _run_missing(
         del held[:count]
 
     try:
-        with closing(runner.results(sources, on_wait)) as results:
+        with closing(_results(runner, sources, on_wait)) as results:
             for position, result in results:
                 held.append(result)
                 done, unreadable = position + 1, unreadable + isinstance(result, str)
@@ -274,6 +236,19 @@ def _run_missing(
             with suppress(ActivationsError):
                 write(whole)
         raise
+
+
+def _results(
+    runner: Runner, sources: Sequence[Location], on_wait: Callable[[str], None]
+) -> Generator[tuple[int, Result], None, None]:
+    """Index and logits of every picture, or why there are none; ``on_wait`` hears of waiting."""
+    if isinstance(runner, Cluster):
+        return runner.results(sources, on_wait)
+
+    def tell(before: int) -> None:
+        on_wait(f"the network, which {before} other{'s' * (before > 1)} asked for before")
+
+    return run(runner, sources, tell)
 
 
 def _listed(names: list[str]) -> str:

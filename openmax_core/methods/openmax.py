@@ -280,6 +280,11 @@ class OpenMax:
         self._require_fit()
         return len(self.classes_)
 
+    @property
+    def borrowed_names(self) -> list[str]:
+        """Names of the classes whose tails are borrowed."""
+        return [self.class_names_[index] for index in np.flatnonzero(self.borrowed_).tolist()]
+
     def centred(self, logits: NDArray[Any]) -> NDArray[Any]:
         """(N, C) logits less what the method takes off them first: activation vectors."""
         return centred(logits, self.settings_.centring)

@@ -26,11 +26,10 @@ from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activatio
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.report import Batch
 from openmax_core.network.inference import NOT_FINITE, Progress, run
-from openmax_core.pictures.folders import quoted
 from openmax_core.pictures.locations import is_address, require_path, require_there
 from openmax_core.prediction.choice import expand_paths
 from openmax_core.prediction.results import FORMAT as RESULTS_FORMAT
-from openmax_core.support.files import storable
+from openmax_core.support.files import listed, storable
 from openmax_core.workspace.workspace import Workspace
 
 TABLES = (".parquet", ".csv")
@@ -220,10 +219,10 @@ def _check_classes(workspace: Workspace, path: Path, found: Sequence[str]) -> No
     if absent or surplus or len(found) != len(workspace.classes):
         parts = []
         if absent:
-            parts.append(f"it lacks {quoted(absent, MOST_NAMED)}")
+            parts.append(f"it lacks {listed(absent, MOST_NAMED)}")
         if surplus:
             parts.append(
-                f"it has {quoted(surplus, MOST_NAMED)}, which the classifier does not know"
+                f"it has {listed(surplus, MOST_NAMED)}, which the classifier does not know"
             )
         raise OpenMaxError(
             f"{path} is of other classes than {workspace.folder}: "

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, first_line
-from openmax_core.pictures.folders import normal, quoted
+from openmax_core.pictures.folders import normal
+from openmax_core.support.files import listed
 
 if TYPE_CHECKING:
     import torch
@@ -198,11 +199,11 @@ def class_order_problem(
         return None
     if sorted(same_names(classes)) == sorted(same_names(in_file)):
         return (
-            f"{weights} notes the classes in another order: {quoted(in_file)}; the workspace has "
-            f"{quoted(classes)}. The order in the file is that of the network's outputs, unless "
+            f"{weights} notes the classes in another order: {listed(in_file)}; the workspace has "
+            f"{listed(classes)}. The order in the file is that of the network's outputs, unless "
             "somebody changed it: write it under [classifier] classes in workspace.toml"
         )
-    return f"{weights} notes other classes: {quoted(in_file)}; the workspace has {quoted(classes)}"
+    return f"{weights} notes other classes: {listed(in_file)}; the workspace has {listed(classes)}"
 
 
 def same_names(names: Iterable[str]) -> list[str]:
@@ -266,7 +267,7 @@ def _chosen(
             {name.split(".")[0] for name in entries[best] if "." in name}
         )
         raise ClassifierError(
-            f"{path} has no entry '{entry}'; it has {quoted(names)}. Correct weights_entry under "
+            f"{path} has no entry '{entry}'; it has {listed(names)}. Correct weights_entry under "
             "[classifier] in workspace.toml, or --weights-entry"
         )
     return under, entry

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from openmax_core.errors import ClassifierError
 from openmax_core.network.checkpoint import IS_AVERAGE, SAVE, Checkpoint
-from openmax_core.pictures.folders import quoted
+from openmax_core.support.files import listed
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +94,7 @@ class Fit:
             taken = f"'{checkpoint.entry}'" if checkpoint.entry else "without prefix"
             if not checkpoint.entry and checkpoint.prefix:
                 taken = f"'{checkpoint.prefix.rstrip('.')}'"
-            others = quoted(checkpoint.other_entries)
+            others = listed(checkpoint.other_entries)
             notes.append(
                 f"the weights {taken} are taken; the file has {others} too (--weights-entry, or "
                 "weights_entry under [classifier] in workspace.toml, takes another one)"
@@ -106,7 +106,7 @@ class Fit:
             )
         if self.left_out:
             notes.append(
-                f"left out, as they are no part of the network: {quoted(self.left_out, 4)}"
+                f"left out, as they are no part of the network: {listed(self.left_out, 4)}"
             )
         return tuple(notes)
 

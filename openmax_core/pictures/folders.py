@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.pictures.locations import FoundFile, Location, RemotePath
-from openmax_core.support.files import printable
+from openmax_core.support.files import listed, printable
 
 # What systems and network drives leave in folders, in lower case.
 SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"})
@@ -107,8 +107,8 @@ def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFi
     surplus = [name for name in present if normal(name) not in labels and name not in labels]
     if surplus:
         raise WorkspaceError(
-            f"{folder} has the folder{'s' * (len(surplus) > 1)} {quoted(surplus)} that the "
-            f"classifier does not know; its classes are {quoted(classes)}. Rename the folder, add "
+            f"{folder} has the folder{'s' * (len(surplus) > 1)} {listed(surplus)} that the "
+            f"classifier does not know; its classes are {listed(classes)}. Rename the folder, add "
             "the class under [classifier] in workspace.toml, or move its pictures to the reject set"
         )
     if isinstance(folder, RemotePath):  # in one listing, not one a class
@@ -199,12 +199,6 @@ def is_junk(folder: str) -> bool:
 def is_system_file(name: str) -> bool:
     """Tell by its name a file that is hidden, or that no person made."""
     return name[:1] == "." or name.lower() in SYSTEM_FILES
-
-
-def quoted(names: Sequence[str], most: int = 8) -> str:
-    """Names in quotes, the first of many and how many more there are."""
-    shown = ", ".join(f"'{printable(name)}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _folders(folder: Location) -> list[str]:

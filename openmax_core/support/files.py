@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,12 @@ def printable(text: str | Path) -> str:
     return NOT_FOR_A_LINE.sub(
         lambda found: found.group().encode("unicode_escape").decode("ascii"), str(text)
     )
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names in quotes, the first of many and how many more there are."""
+    shown = ", ".join(f"'{printable(name)}'" for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
 def sha256_of_file(path: Path) -> str:

@@ -29,7 +29,7 @@ from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
 from openmax_core.tradeoff.objectives import MostRejected, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from openmax_core.tradeoff.outcomes import Outcome, Outcomes
+from openmax_core.tradeoff.outcomes import Outcome, Outcomes, shares
 
 # Kinds of pictures: test pictures given their right class, a wrong class, or for which 'unknown'
 # won; reject pictures taken for a class, or for which 'unknown' won.
@@ -91,7 +91,7 @@ class Curve(ABC):
         """
         require_finite(threshold)
         (correct,) = self._at_or_above((CORRECT,), threshold)
-        return _shares(correct, self.n_test)
+        return shares(correct, self.n_test)
 
     def reject_accuracy(self, threshold: float | Float) -> float | Float:
         """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0.
@@ -103,7 +103,7 @@ class Curve(ABC):
         """
         require_finite(threshold)
         (accepted,) = self._at_or_above((ACCEPTED,), threshold)
-        return _shares(self.n_reject - accepted, self.n_reject)
+        return shares(self.n_reject - accepted, self.n_reject)
 
     def outcomes(self, thresholds: ArrayLike) -> Outcomes:
         """Counts of everything that happens at (K,) thresholds.
@@ -392,8 +392,3 @@ def _indices(values: ArrayLike, length: int, largest: int, name: str) -> Int:
     if length and not (indices.min() >= 0 and indices.max() <= largest):
         raise ActivationsError(f"{name} must lie in 0..{largest}")
     return indices
-
-
-def _shares(count: Int | np.intp, total: int) -> float | Float:
-    shares = count / total if total else np.full(np.shape(count), np.nan)
-    return float(shares) if np.ndim(shares) == 0 else np.asarray(shares)

@@ -20,7 +20,7 @@ from openmax_core.methods.settings import (
 from openmax_core.support.arrays import Float
 from openmax_core.support.codec import read_json, rebuilt, without_header
 from openmax_core.support.decimals import require_finite
-from openmax_core.support.files import write_text_atomically
+from openmax_core.support.files import listed, write_text_atomically
 from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.tradeoff.outcomes import Outcome
 
@@ -187,20 +187,15 @@ def class_limits(
     known = set(class_names)
     if absent := [name for name in own if name not in known]:
         single = [name for name in class_names if name not in own]
-        without = f" (without a threshold of its own: {_listed(single)})" if single else ""
+        without = f" (without a threshold of its own: {listed(single, 5)})" if single else ""
         raise OpenMaxError(
-            f"there is a threshold for {_listed(absent)}, but no class of this name{without}; "
+            f"there is a threshold for {listed(absent, 5)}, but no class of this name{without}; "
             "choose the thresholds again on the Threshold page, or rename the class under "
             "class_thresholds"
         )
     limits = [own.get(name, threshold) for name in class_names]
     require_finite([threshold, *limits])
     return np.array(limits, dtype=np.float64)
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def _settings(values: dict[str, Any]) -> MethodSettings | None:

@@ -76,27 +76,27 @@ class Outcomes:
     @property
     def test_accuracy(self) -> Float:
         """(…, K) shares of the test set given their right class; NaN if N is 0."""
-        return _shares(self.correct, self.n_test)
+        return shares(self.correct, self.n_test)
 
     @property
     def reject_accuracy(self) -> Float:
         """(…, K) shares of the reject set that are rejected; NaN if M is 0."""
-        return _shares(self.n_reject - self.accepted_unknown, self.n_reject)
+        return shares(self.n_reject - self.accepted_unknown, self.n_reject)
 
     @property
     def wrong_share(self) -> Float:
         """(…, K) shares of the test set given a wrong class."""
-        return _shares(self.wrong, self.n_test)
+        return shares(self.wrong, self.n_test)
 
     @property
     def rejected_known_share(self) -> Float:
         """(…, K) shares of the test set that are rejected."""
-        return _shares(self.n_test - self.correct - self.wrong, self.n_test)
+        return shares(self.n_test - self.correct - self.wrong, self.n_test)
 
     @property
     def accepted_unknown_share(self) -> Float:
         """(…, K) shares of the reject set taken for a known class."""
-        return _shares(self.accepted_unknown, self.n_reject)
+        return shares(self.accepted_unknown, self.n_reject)
 
     @classmethod
     def of(cls, *outcomes: Outcome) -> Outcomes:
@@ -124,5 +124,6 @@ class Outcomes:
         )
 
 
-def _shares(counts: Int, total: int) -> Float:
+def shares(counts: Int, total: int) -> Float:
+    """Shares of a total, of the counts' shape; NaN if it is 0."""
     return counts / total if total else np.full(np.shape(counts), np.nan)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
+from openmax_core.support.files import listed
 from openmax_core.tradeoff.curve import Curve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
 from openmax_core.weibull.fit import WeibullMaxFit
@@ -133,15 +134,13 @@ def borrowed_in_words(openmax: OpenMax, most: int = 1000) -> str:
     ----------
     most : classes that are named
     """
-    names = [openmax.class_names_[i] for i in np.flatnonzero(openmax.borrowed_).tolist()]
-    if not names:
+    if not (names := openmax.borrowed_names):
         return ""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
     one = len(names) == 1
     return (
         f"{len(names):,} of {openmax.n_classes:,} classes {'has' if one else 'have'} too few "
         f"correctly classified pictures and {'borrows its tail' if one else 'borrow their tails'} "
-        f"from the other classes: {', '.join(names[:most])}{more}."
+        f"from the other classes: {listed(names, most)}."
     )
 
 

@@ -33,17 +33,16 @@ from openmax_core.evaluation.counting import (
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.extraction.extraction import (
     ExtractionReport,
-    LocalRunner,
     ProgressCallback,
     Runner,
     extract,
 )
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.network.spec import ClassifierSettings, NamedClassifier
-from openmax_core.pictures.folders import empty_class_folders, find_class_folders, quoted
+from openmax_core.pictures.folders import empty_class_folders, find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
-from openmax_core.support.files import fingerprint, modified
+from openmax_core.support.files import fingerprint, listed, modified
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
 from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
@@ -189,7 +188,7 @@ class Workspace:
             if empty:
                 raise WorkspaceError(
                     f"{files.folder} has no pictures in the class folder{'s' * (len(empty) > 1)} "
-                    f"{quoted(empty)}; put them there, or remove what is empty"
+                    f"{listed(empty)}; put them there, or remove what is empty"
                 )
         settings = self.settings.classifier
         if checkpoint is None:
@@ -271,7 +270,7 @@ class Workspace:
             The folders, the weights or the disk are not as they should be.
         """
         return self._extract(
-            lambda classifier: LocalRunner(classifier.load_engine(device, batch_size)), progress
+            lambda classifier: classifier.load_engine(device, batch_size), progress
         )
 
     def extract_on_cluster(

@@ -36,7 +36,7 @@ print(time.perf_counter() - started, 1024 * int(line.split()[1]))
 OPEN = """
 import sys, time
 from pathlib import Path
-from openmax_core import counting
+from openmax_core.evaluation import counting
 from openmax_core.workspace.workspace import Workspace
 counting.MOST_PICTURES = 0
 started = time.perf_counter()

@@ -402,3 +402,25 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         timeout=120,
     )
     assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "[]\n")
+
+
+IMPORT = re.compile(r"^ *from ((?:openmax_core|pages|tests)[\w.]*) import ([\w, ]+)$", re.MULTILINE)
+
+
+def test_programs_that_are_written_as_text_import_what_exists() -> None:
+    """Neither mypy nor the import contract sees the code that a subprocess is given."""
+    absent = []
+    for path in [*(REPOSITORY / "tests").rglob("*.py"), *(REPOSITORY / "assets").rglob("*.py")]:
+        for module, names in IMPORT.findall(path.read_text(encoding="utf-8")):
+            file = REPOSITORY / module.replace(".", "/")
+            source = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+            text = source.read_text(encoding="utf-8") if source.is_file() else ""
+            absent += [
+                f"{name_of(path)}: {module}.{name}"
+                for name in re.split(r" as \w+|[, ]+", names)
+                if name
+                and not re.search(rf"\b{name}\b", text)
+                and not (file / f"{name}.py").is_file()
+                and not (file / name).is_dir()
+            ]
+    assert not absent

@@ -215,9 +215,9 @@ def test_classes_that_borrow_their_tail_are_named_all_at_once() -> None:
     assert [text in item for item in class_warnings(openmax)] == [False, False, True, True]
     assert borrowed_in_words(openmax) == (
         "2 of 4 classes have too few correctly classified pictures and borrow their tails from "
-        "the other classes: cedar, elm."
+        "the other classes: 'cedar', 'elm'."
     )
-    assert borrowed_in_words(openmax, 1).endswith(": cedar and 1 more.")
+    assert borrowed_in_words(openmax, 1).endswith(": 'cedar' and 1 more.")
     assert borrowed_in_words(OpenMax().fit(logits, labels, names)) == ""
 
 
