@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from openmax_core.activations.activations import Activations
 from openmax_core.diagnosis.files import (
@@ -438,6 +437,8 @@ class _Judged:
 
     def beats(self, now: _Judged) -> bool:
         """Tell whether it is better than the stored one beyond chance, on the same pictures."""
+        from scipy.stats import binom
+
         both, mine, its = np.intersect1d(self.rows, now.rows, return_indices=True)
         only_mine = int((self.is_right[mine] & ~now.is_right[its]).sum())
         only_its = int((~self.is_right[mine] & now.is_right[its]).sum())
