@@ -359,6 +359,9 @@ def test_every_helper_of_the_tests_is_used(path: Path) -> None:
     assert [name for name in helpers if uses(name) < 2] == []
 
 
+LATE = {"torch", "torchvision", "streamlit", "sklearn", "scipy.stats"}
+
+
 def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
     """Nor ``scipy.stats``, whose import takes a second of the first page."""
     modules = [
@@ -392,7 +395,7 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "import importlib, sys\n"
         f"for name in {modules!r}:\n"
         "    importlib.import_module(name)\n"
-        "print(sorted({'torch', 'torchvision', 'streamlit', 'sklearn', 'scipy.stats'} & set(sys.modules)))\n"
+        f"print(sorted({LATE!r} & set(sys.modules)))\n"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program],
