@@ -124,7 +124,7 @@ class Evidence:
         problem = ["problem", "classes", "test pictures", "reject pictures"]
         table = rows.pivot(index=problem, columns="method", values=f"{figure}.value")
         # In the order in which problems and methods are stored.
-        table = table.loc[rows[problem].drop_duplicates().itertuples(index=False, name=None)]
+        table = table.loc[rows[problem].drop_duplicates().to_records(index=False).tolist()]
         return table[rows["method"].unique()].rename_axis(columns=None).reset_index()
 
     def ablation_table(self) -> pd.DataFrame:

@@ -26,10 +26,9 @@ from openmax_core.pictures.folders import (
     find_unknown_pictures,
     normal,
     passed_over_folders,
-    quoted,
 )
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
-from openmax_core.support.files import printable
+from openmax_core.support.files import listed, printable
 from openmax_core.workspace.settings import FILE_NAME, WorkspaceSettings
 
 SPLITS = ("train", "calibration", "test", "reject")
@@ -125,7 +124,7 @@ class PictureSets:
             if absent:
                 raise WorkspaceError(
                     f"{folder} lacks a folder for the class{'es' * (len(absent) > 1)} "
-                    f"{quoted(absent)}; make it, with pictures of the class, or take the class "
+                    f"{listed(absent)}; make it, with pictures of the class, or take the class "
                     "out of classes under [classifier] if the network has no output for it"
                 )
         return files
@@ -144,7 +143,7 @@ class PictureSets:
             return ""
         one = len(names) == 1
         return (
-            f"{split}: the folder{'' if one else 's'} {quoted(names)} "
+            f"{split}: the folder{'' if one else 's'} {listed(names)} "
             f"{'is' if one else 'are'} passed over: {'it is' if one else 'they are'} hidden, or "
             "made by a system"
         )
