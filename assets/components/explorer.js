@@ -504,7 +504,10 @@ class Explorer {
     this.colours = { test: colour("--test"), reject: colour("--reject"), text: style.color };
     this.root.dataset.drawnIn = style.color;
     const charts = { tradeoff: this.drawTradeoff(), scores: this.drawScores() };
-    for (const name of CHARTS) charts[name].over.append(element("div", { className: "at line" }));
+    for (const name of CHARTS) {
+      charts[name].batch(() => {}); // else a new chart has its scales, which place the marker, a moment later
+      charts[name].over.append(element("div", { className: "at line" }));
+    }
     this.dots = { test: element("div", { className: "at dot test" }) };
     if (sent.n_reject) this.dots.reject = element("div", { className: "at dot reject" });
     charts.tradeoff.over.append(...Object.values(this.dots));

@@ -10,6 +10,8 @@ declare class uPlot {
   valToPos(value: number, scale: "x" | "y", isInCanvasPixels?: boolean): number;
   posToVal(position: number, scale: "x" | "y"): number;
   setSize(size: { width: number; height: number }): void;
+  /** Do what is given and draw at once; otherwise uPlot draws in the next microtask. */
+  batch(what: () => void): void;
   redraw(rebuildPaths?: boolean): void;
   destroy(): void;
 }

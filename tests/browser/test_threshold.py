@@ -250,6 +250,70 @@ def test_the_charts_follow_the_theme(explorer):
     assert picture() != light
 
 
+def expect_marker_on_the_curves(explorer: Dashboard, evaluation: Evaluation) -> None:
+    """The line stands at the threshold in both charts, and the dots on their curves.
+
+    As shares of a chart: its ends lie 1.5 % of the slider's way outside, and its heights go from
+    −2 % to 104 %.
+    """
+    low, high = evaluation.openmax.score_range()
+    outcome = evaluation.curve.outcome(explorer.shown_threshold())
+    across = (0.015 + (outcome.threshold - low) / (high - low)) / 1.03
+    assert outcome.reject_accuracy is not None
+    up = [(share + 0.02) / 1.06 for share in (outcome.test_accuracy, outcome.reject_accuracy)]
+    shares = """panel => {
+      const box = panel.querySelector('.u-over').getBoundingClientRect();
+      const share = (node) => {
+        const own = node.getBoundingClientRect();
+        return [(own.x + own.width / 2 - box.x) / box.width,
+                (box.bottom - own.y - own.height / 2) / box.height];
+      };
+      return {line: share(panel.querySelector('.at.line'))[0],
+              dots: [...panel.querySelectorAll('.at.dot')].map(share)};
+    }"""
+    for name in (".tradeoff", ".scores"):
+        shown = explorer.page.locator(name).evaluate(shares)
+        assert shown["line"] == pytest.approx(across, abs=0.01), name
+        assert shown["dots"] == [
+            pytest.approx([across, share], abs=0.01)
+            for share in (up if name == ".tradeoff" else ())
+        ]
+
+
+@pytest.mark.parametrize("trigger", ["method", "η", "interval", "theme", "width"])
+def test_the_marker_stays_at_its_threshold_when_the_charts_are_drawn_anew(
+    explorer, evaluation, workspace, trigger
+):
+    page = explorer.page
+    explorer.type_threshold(0.25)
+    explorer.expect_address_value("threshold", "0.25")
+    expect_marker_on_the_curves(explorer, evaluation)
+    drawn = page.locator(".tradeoff canvas").element_handle()
+    if trigger == "method":
+        explorer.choose("Method", "bendale")
+        explorer.expect_address_value("method", "bendale")
+        evaluation = workspace.evaluate("bendale")
+    if trigger == "η":
+        page.get_by_text("Method settings").click()
+        box = page.get_by_role("spinbutton", name="Tail size η")
+        box.fill("30")
+        box.press("Enter")
+        explorer.expect_address_value("tail_size", "30")
+        evaluation = workspace.evaluate("notebook", tail_size=30)
+    if trigger == "interval":
+        page.get_by_role("radio", name="Clopper–Pearson").click()
+        expect(page.get_by_text("95 % Clopper–Pearson interval")).to_be_visible()
+    if trigger == "theme":
+        page.emulate_media(color_scheme="dark")
+        expect(page.locator(".explorer")).to_have_attribute("data-drawn-in", "rgb(229, 234, 243)")
+    if trigger == "width":  # the charts stay, and are stretched
+        page.set_viewport_size({"width": 1000, "height": 900})
+    else:
+        page.wait_for_function("canvas => !canvas.isConnected", arg=drawn)
+    explorer.wait_until_idle()
+    expect_marker_on_the_curves(explorer, evaluation)
+
+
 def test_wider_intervals_are_shown_on_request(explorer, evaluation):
     explorer.page.get_by_role("radio", name="Clopper–Pearson").click()
     outcome = evaluation.curve.outcome(explorer.shown_threshold())
