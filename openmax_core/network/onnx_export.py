@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,6 +25,8 @@ from openmax_core.network.engines import OnnxEngine
 from openmax_core.support.files import fingerprint, write_bytes_atomically
 
 if TYPE_CHECKING:
+    import onnx
+
     from openmax_core.network.classifier import Classifier
 
 LOG = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
     height, width = classifier.transform.crop
     example = torch.zeros(2, 3, height, width)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             classifier.network.cpu().eval(),
@@ -167,16 +168,11 @@ def _onnx_bytes(classifier: Classifier) -> bytes:
         )
         if program is None:
             raise RuntimeError("there is no program")
-        path = Path(folder) / "network.onnx"
-        program.save(path, external_data=False)
-        return _without_traces(path)
+        return _without_traces(program.model_proto)
 
 
-def _without_traces(path: Path) -> bytes:
+def _without_traces(model: onnx.ModelProto) -> bytes:
     """Take out where in whose source code each node comes from: a quarter of a small file."""
-    import onnx
-
-    model = onnx.load(path)
     graph = model.graph
     for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         part.ClearField("metadata_props")

@@ -5,8 +5,9 @@
 3. Train all layers with the train transform, AdamW and a cosine-falling learning rate; a
    backbone's batch statistics stay as they are.
 4. Stop when the loss on the held-out part has not fallen for ``patience`` epochs; keep the best.
-   Each best state is written as it comes: an interrupted run leaves it in
-   ``ARCHITECTURE-unfinished.safetensors``.
+   Each best state is written as it comes (``ARCHITECTURE-unfinished.safetensors``), and after each
+   epoch all that the next one needs (``ARCHITECTURE-unfinished.pt``): the same run, started again
+   after an interruption, goes on from there to the same weights.
 5. Write the weights as safetensors, the held-out accuracy in the name and the classes beside
    them, and set them in ``workspace.toml``.
 """
@@ -14,18 +15,19 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
+from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError, first_line
 from openmax_core.network.checkpoint import OWN_METADATA, Checkpoint, read_checkpoint
 from openmax_core.network.classifier import (
     WITH_TRANSFORM_INPUT,
@@ -34,7 +36,12 @@ from openmax_core.network.classifier import (
     is_torchvisions,
 )
 from openmax_core.network.devices import choose_device
-from openmax_core.support.files import write_bytes_atomically
+from openmax_core.support.files import (
+    fingerprint,
+    require_room,
+    sha256_of_file,
+    write_bytes_atomically,
+)
 from openmax_core.training.pictures import Rows, TrainingPictures, hold_out, readable_rows
 from openmax_core.workspace.workspace import Workspace
 
@@ -42,7 +49,15 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from openmax_core.pictures.folders import PictureFiles
+
 DEFAULT_WEIGHTS = "DEFAULT"
+# Counts up when unfinished runs of before cannot go on any more.
+VERSION = 1
+PHASES = {"head": "the last layer", "all": "all layers"}
+# Files of the weights' size that lie on the disk at once, at most: the best state, and twice what
+# an epoch needs of the one before it, which is the present and the best state, and two moments.
+MOST_COPIES = 9
 SMALLEST = {"epochs": 0, "head_epochs": 0, "batch_size": 1, "patience": 1, "seed": 0}
 
 
@@ -134,12 +149,22 @@ class _Run:
     on_epoch: Callable[[Epoch], None]
     on_batch: Callable[[str, int, int], None]
     unfinished: Path
+    checkpoint: Path
+    key: str
+    best: tuple[Epoch, dict[str, torch.Tensor]] | None = None
+    # What the last epoch of an interrupted run left, until its phase has taken it.
+    left: dict[str, Any] = field(default_factory=dict)
 
 
 def unfinished_weights(workspace: Workspace) -> Path:
     """Where the best weights of a training that has not ended are kept."""
     name = f"{workspace.settings.classifier.architecture}-unfinished.safetensors"
     return workspace.folder / name
+
+
+def checkpoint_of(unfinished: Path) -> Path:
+    """Where all that the next epoch needs is kept, beside the best weights."""
+    return unfinished.with_suffix(".pt")
 
 
 def train(
@@ -149,8 +174,13 @@ def train(
     device: str = "auto",
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     on_batch: Callable[[str, int, int], None] = lambda phase, done, total: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> TrainingReport:
     """Fine-tune the workspace's architecture and make the result its weights.
+
+    A run that was interrupted goes on after its last whole epoch where all that it depends on is
+    the same: pictures, settings, weights to start from, device. On a CPU it ends with the same
+    weights as without the interruption.
 
     Parameters
     ----------
@@ -158,13 +188,15 @@ def train(
         'DEFAULT' for torchvision's own, which are downloaded. Random weights without.
     on_epoch : called after every epoch
     on_batch : called with the phase, pictures done and pictures in all
+    on_note : called with a sentence on what an interrupted run has left
 
     Raises
     ------
     WorkspaceError, ClassifierError
         Too few pictures, or backbone weights that do not fit or cannot be had.
     OpenMaxError
-        The workspace's folder has no room for the weights or cannot be written: before training.
+        The workspace's folder has no room for the weights or cannot be written, which is noticed
+        before the first epoch.
     """
     import torch
 
@@ -190,8 +222,9 @@ def train(
         backbone,
         transform_input=transform_input,
     )
-    _require_room(workspace, network.state_dict())
     device = choose_device(device)
+    unfinished = unfinished_weights(workspace)
+    _require_room(unfinished, network)
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
         pictures = TrainingPictures(
             files,
@@ -210,18 +243,22 @@ def train(
             bool(backbone_weights),
             on_epoch,
             on_batch,
-            unfinished_weights(workspace),
+            unfinished,
+            checkpoint_of(unfinished),
+            _key(workspace, files, backbone_weights, settings, transform_input, device),
         )
-        best = None
+        if run.checkpoint.exists():
+            on_note(_take_up(run))
         if backbone_weights and settings.head_epochs:
-            best = _phase(run, "head", best)
+            _phase(run, "head")
         if settings.epochs:
-            best = _phase(run, "all", best)
-    if best is None:
+            _phase(run, "all")
+    if run.best is None:
         raise WorkspaceError("nothing to train: set --epochs or --head-epochs above 0")
-    epoch, state = best
+    epoch, state = run.best
     weights = _write_weights(workspace, epoch.held_out_accuracy, state, transform_input)
-    run.unfinished.unlink(missing_ok=True)
+    for path in (run.unfinished, run.checkpoint):
+        path.unlink(missing_ok=True)
     return TrainingReport(
         weights, epoch.held_out_accuracy, len(train_rows), len(held_out_rows), unreadable
     )
@@ -247,10 +284,8 @@ def _backbone(architecture: str, source: str) -> tuple[Checkpoint, bool]:
     return Checkpoint.of(Path(str(weights)), tensors), True
 
 
-def _phase(
-    run: _Run, phase: str, best: tuple[Epoch, dict[str, torch.Tensor]] | None
-) -> tuple[Epoch, dict[str, torch.Tensor]]:
-    """Train the layers of a phase; returns the best epoch so far and its weights."""
+def _phase(run: _Run, phase: str) -> None:
+    """Train the layers of a phase; the network has the best weights so far at its end."""
     import torch
 
     settings = run.settings
@@ -263,31 +298,17 @@ def _phase(
     parameters = [p for p in run.network.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=rate / 50)
-    waited = 0
-    for number in range(1, epochs + 1):
-        run.network.train(not frozen)
-        if run.from_backbone:
-            _keep_batch_statistics(run.network)
-        seed = [settings.seed, int(frozen), number]
-        rows = np.random.default_rng(seed).permutation(run.train_rows)
-        losses = []
-        for done, images, labels in run.pictures.random_views(rows, seed):
-            if len(labels) == 1 and not run.from_backbone:
-                continue  # batch normalisation has no statistics of one picture
-            optimiser.zero_grad()
-            output = run.network(images)
-            # GoogLeNet and Inception give auxiliary logits beside them in training.
-            logits = output.logits if hasattr(output, "logits") else output
-            loss = torch.nn.functional.cross_entropy(logits, labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            losses.append(loss.item())
-            run.on_batch(phase, done, len(rows))
-        if not losses:
-            raise ClassifierError(
-                "every batch holds a single picture, from which batch normalisation cannot "
-                "learn; use a larger --batch-size"
-            )
+    number = waited = 0
+    if run.left:
+        if run.left["phase"] != phase:  # this one had ended
+            return
+        optimiser.load_state_dict(run.left["optimiser"])
+        schedule.load_state_dict(run.left["schedule"])
+        number, waited = run.left["number"], run.left["waited"]
+        run.left = {}
+    while number < epochs and waited < settings.patience:
+        number += 1
+        losses = _train_epoch(run, phase, number, optimiser)
         schedule.step()
         loss_held_out, accuracy = _evaluate(run)
         epoch = Epoch(phase, number, float(np.mean(losses)), loss_held_out, accuracy)
@@ -297,14 +318,125 @@ def _phase(
             )
         run.on_epoch(epoch)
         waited += 1
-        if best is None or loss_held_out < best[0].held_out_loss:
-            best, waited = (epoch, copy.deepcopy(run.network.state_dict())), 0
-            write_bytes_atomically(run.unfinished, _content(best[1]))
-        if waited >= settings.patience:
-            break
-    assert best is not None  # noqa: S101 - epochs is at least 1
-    run.network.load_state_dict(best[1])
-    return best
+        if run.best is None or loss_held_out < run.best[0].held_out_loss:
+            run.best, waited = (epoch, copy.deepcopy(run.network.state_dict())), 0
+            write_bytes_atomically(run.unfinished, _content(run.best[1]))
+        _write_checkpoint(run, phase, number, waited, optimiser, schedule)
+    assert run.best is not None  # noqa: S101 - epochs is at least 1
+    run.network.load_state_dict(run.best[1])
+
+
+def _train_epoch(
+    run: _Run, phase: str, number: int, optimiser: torch.optim.Optimizer
+) -> list[float]:
+    """Pass over all training pictures once; the losses of its batches."""
+    import torch
+
+    is_head = phase == "head"
+    run.network.train(not is_head)
+    if run.from_backbone:
+        _keep_batch_statistics(run.network)
+    seed = [run.settings.seed, int(is_head), number]
+    rows = np.random.default_rng(seed).permutation(run.train_rows)
+    losses = []
+    for done, images, labels in run.pictures.random_views(rows, seed):
+        if len(labels) == 1 and not run.from_backbone:
+            continue  # batch normalisation has no statistics of one picture
+        optimiser.zero_grad()
+        output = run.network(images)
+        # GoogLeNet and Inception give auxiliary logits beside them in training.
+        logits = output.logits if hasattr(output, "logits") else output
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        losses.append(loss.item())
+        run.on_batch(phase, done, len(rows))
+    if not losses:
+        raise ClassifierError(
+            "every batch holds a single picture, from which batch normalisation cannot "
+            "learn; use a larger --batch-size"
+        )
+    return losses
+
+
+def _key(
+    workspace: Workspace,
+    files: PictureFiles,
+    backbone_weights: str | None,
+    settings: TrainingSettings,
+    transform_input: bool,
+    device: str,
+) -> str:
+    """Fingerprint of all that a run depends on."""
+    backbone = backbone_weights
+    if backbone_weights and backbone_weights != DEFAULT_WEIGHTS:
+        backbone = sha256_of_file(Path(backbone_weights).expanduser())
+    whole = workspace.settings
+    listing = [files.paths, files.labels.tolist(), files.sizes.tolist(), files.mtimes.tolist()]
+    network = [whole.classifier.architecture, whole.classifier.classes, transform_input, backbone]
+    views = [whole.transform.to_dict(), asdict(whole.train_transform)]
+    return fingerprint(VERSION, listing, network, views, asdict(settings), device)
+
+
+def _write_checkpoint(
+    run: _Run, phase: str, number: int, waited: int, optimiser: Any, schedule: Any
+) -> None:
+    """Write all that the next epoch needs."""
+    import torch
+
+    assert run.best is not None  # noqa: S101 - of this epoch at the latest
+    epoch, state = run.best
+    content = io.BytesIO()
+    torch.save(
+        {
+            "key": run.key,
+            "phase": phase,
+            "number": number,
+            "waited": waited,
+            # The same tensors are written once.
+            "network": state if waited == 0 else run.network.state_dict(),
+            "best": {"epoch": asdict(epoch), "network": state},
+            "optimiser": optimiser.state_dict(),
+            "schedule": schedule.state_dict(),
+            "random": [machine.get_rng_state() for machine in _machines(run.pictures.device)],
+        },
+        content,
+    )
+    write_bytes_atomically(run.checkpoint, content.getvalue())
+
+
+def _take_up(run: _Run) -> str:
+    """Go on from the checkpoint where it is of this very run; says what is done."""
+    import torch
+
+    path = run.checkpoint
+    try:
+        left = torch.load(path, map_location="cpu", weights_only=True)
+        if left["key"] != run.key:
+            return (
+                f"{path} is of a run with other pictures, settings, weights or device; training "
+                "starts anew, and replaces it after the first epoch"
+            )
+        run.network.load_state_dict(left["network"])
+        run.best = Epoch(**left["best"]["epoch"]), left["best"]["network"]
+        for machine, state in zip(_machines(run.pictures.device), left["random"], strict=True):
+            machine.set_rng_state(state)
+        words = f"goes on after epoch {left['number']} of {PHASES[left['phase']]}"
+    # What is damaged, or of another make, shows in many kinds of errors.
+    except Exception as error:
+        raise ClassifierError(
+            f"{path} is of an interrupted training and cannot be read ({first_line(error)}); "
+            "remove it to start anew"
+        ) from error
+    run.left = left
+    return f"{words}, where it was interrupted; remove {path} to start anew"
+
+
+def _machines(device: str) -> list[Any]:
+    """Modules of torch that draw random numbers for a network on this device."""
+    import torch
+
+    return [torch.random] if device == "cpu" else [torch.random, getattr(torch, device)]
 
 
 def _keep_batch_statistics(network: nn.Module) -> None:
@@ -342,13 +474,12 @@ def _content(state: dict[str, torch.Tensor]) -> bytes:
     return content
 
 
-def _require_room(workspace: Workspace, state: dict[str, torch.Tensor]) -> None:
-    """Write two files of the weights' size, the most that training holds at once, and go on."""
-    path = workspace.folder / "room-for-weights.safetensors"
-    try:
-        write_bytes_atomically(path, 2 * _content(state))
-    finally:
-        path.unlink(missing_ok=True)
+def _require_room(unfinished: Path, network: nn.Module) -> None:
+    """Take the most room that training takes on the disk, and give it back."""
+    present = [path for path in (unfinished, checkpoint_of(unfinished)) if path.exists()]
+    size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    held = sum(path.stat().st_size for path in present)
+    require_room(unfinished.parent, MOST_COPIES * size - held)
 
 
 def _write_weights(

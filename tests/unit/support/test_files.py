@@ -15,6 +15,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.support.files import (
     new_folder,
     printable,
+    require_room,
     sha256_of_file,
     storable,
     write_bytes_atomically,
@@ -224,3 +225,60 @@ def test_a_name_of_any_bytes_can_be_stored() -> None:
 def test_a_name_of_any_signs_stays_on_its_line(name: str, shown: str) -> None:
     assert printable(name) == shown
     assert len(printable(name).splitlines()) == 1
+
+
+# --- what killed processes leave -----------------------------------------------------------------
+
+
+def leftover(folder: Path, name: str, seconds: float, *items: str) -> Path:
+    """A hidden folder with files in it, all of them of a date in the past."""
+    path = folder / name
+    path.mkdir()
+    for item in items:
+        (path / item).write_text("half")
+    for old in (*path.iterdir(), path):
+        then = old.stat().st_mtime - seconds
+        os.utime(old, (then, then))
+    return path
+
+
+def test_the_next_write_removes_what_a_killed_one_left_and_nothing_else(tmp_path):
+    leftover(tmp_path, ".net.onnx.abcdef12", 3600, "net.onnx")
+    leftover(tmp_path, ".other.pt.abcdef_2", 3600)
+    kept = [
+        leftover(tmp_path, ".file.abcdef12", 60, "file"),  # somebody may be writing it
+        leftover(tmp_path, ".cache.abcdef12", 3600, "cache", "more"),  # not as we write
+        leftover(tmp_path, ".cache", 3600, "cache"),
+        leftover(tmp_path, "net.onnx.abcdef12", 3600, "net.onnx"),
+    ]
+    write_text_atomically(tmp_path / "file", "new")
+    assert names(tmp_path) == sorted(["file", *(path.name for path in kept)])
+
+
+def test_the_next_folder_removes_what_a_killed_one_left(tmp_path):
+    leftover(tmp_path, ".making-abcdef12", 3600, "a", "b")
+    kept = [leftover(tmp_path, ".making-abcdef34", 60, "a"), leftover(tmp_path, ".other", 3600)]
+    with new_folder(tmp_path / "made", ".making-"):
+        pass
+    assert names(tmp_path) == sorted(["made", *(path.name for path in kept)])
+
+
+def test_room_is_taken_and_given_back(tmp_path):
+    leftover(tmp_path, ".net.onnx.abcdef12", 3600, "net.onnx")
+    require_room(tmp_path, 10_000_000)
+    require_room(tmp_path, -5)
+    assert names(tmp_path) == []
+
+
+def test_too_little_room_is_said_with_what_is_needed(tmp_path):
+    # More than any disk has.
+    with pytest.raises(OpenMaxError, match=r"cannot write 4,000,000,000,000 MB in .*"):
+        require_room(tmp_path, 4 * 10**18)
+    assert names(tmp_path) == []
+
+
+def test_a_disk_that_gives_no_room_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", fails_with(DISK_FULL), raising=False)
+    with pytest.raises(OpenMaxError, match=r"cannot write 2 MB in .*: No space left on device"):
+        require_room(tmp_path, 2_000_000)
+    assert names(tmp_path) == []

@@ -24,6 +24,7 @@ from openmax_core.training.training import (
     Epoch,
     TrainingReport,
     TrainingSettings,
+    checkpoint_of,
     train,
     unfinished_weights,
 )
@@ -234,7 +235,7 @@ def test_a_full_disk_leaves_the_workspace_as_it_was(
         path: path.read_bytes() for path in sorted(workspace.folder.rglob("*")) if path.is_file()
     }
     monkeypatch.setattr("openmax_core.support.files.os.fsync", full_disk)
-    with pytest.raises(OpenMaxError, match=r"cannot write .*safetensors: No space left on device"):
+    with pytest.raises(OpenMaxError, match=r"cannot write .* MB in .*: No space left on device"):
         fine_tune(workspace)
     monkeypatch.undo()
     after = {
@@ -407,9 +408,115 @@ def test_an_interrupted_run_keeps_the_best_weights_so_far(workspace: Workspace) 
     assert (workspace.folder / FILE_NAME).read_bytes() == before
     weights = read(kept)
     kept.rename(workspace.folder / "head.safetensors")
+    checkpoint_of(kept).unlink()
     head = read(fine_tune(workspace, epochs=0).weights)  # the same first epoch, to its end
     assert all(torch.equal(weights[name], tensor) for name, tensor in head.items())
     assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "backbone", "stopped"),
+    [
+        (ARCHITECTURE, True, ("head", 1)),  # in the second epoch of the last layer
+        (ARCHITECTURE, True, ("head", 2)),  # between the two phases
+        (ARCHITECTURE, True, ("all", 1)),
+        ("squeezenet1_1", False, ("all", 1)),  # has dropout: random numbers of torch
+    ],
+)
+def test_the_same_run_goes_on_and_ends_with_the_same_weights_bit_for_bit(
+    workspace: Workspace, architecture: str, backbone: bool, stopped: tuple[str, int]
+) -> None:
+    settings = workspace.settings
+    other = replace(settings.classifier, architecture=architecture)
+    workspace.save_settings(replace(settings, classifier=other))
+    chosen = TrainingSettings(epochs=2, head_epochs=2, batch_size=12, seed=5, learning_rate=1e-3)
+    source = str(workspace.folder / "backbone.safetensors") if backbone else None
+    epochs: list[Epoch] = []
+    through = train(workspace, source, chosen, "cpu", on_epoch=epochs.append)
+    expected = read(through.weights)
+    workspace.save_settings(replace(settings, classifier=other))
+    through.weights.unlink()
+    before: list[Epoch] = []
+
+    def stop(phase: str, done: int, total: int) -> None:
+        if before and (before[-1].phase, before[-1].number) == stopped:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(workspace, source, chosen, "cpu", on_epoch=before.append, on_batch=stop)
+    after: list[Epoch] = []
+    notes: list[str] = []
+    torch.manual_seed(99)  # as another process would be
+    report = train(workspace, source, chosen, "cpu", on_epoch=after.append, on_note=notes.append)
+    layers = "the last layer" if stopped[0] == "head" else "all layers"
+    assert notes[0].startswith(f"goes on after epoch {stopped[1]} of {layers}")
+    assert [*before, *after] == epochs
+    assert report == through
+    weights = read(report.weights)
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
+    assert not list(workspace.folder.glob("*-unfinished*"))
+
+
+@pytest.fixture
+def interrupted(workspace: Workspace) -> Path:
+    """Checkpoint of a run that was stopped in its second epoch of all layers."""
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(workspace, head_epochs=0, epochs=2, on_epoch=stop_at_the_second)
+    return checkpoint_of(unfinished_weights(workspace))
+
+
+def stop_at_the_second(epoch: Epoch) -> None:
+    if epoch.number == 2:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("change", ["settings", "pictures", "weights", "transform"])
+def test_another_run_starts_anew_and_says_so(
+    workspace: Workspace, interrupted: Path, change: str
+) -> None:
+    chosen: dict[str, Any] = {"head_epochs": 0, "epochs": 2}
+    if change == "settings":
+        chosen["seed"] = 1
+    if change == "pictures":
+        next((workspace.pictures.folder("train") / "red").iterdir()).unlink()
+    if change == "weights":
+        network = build_network(ARCHITECTURE, 7)
+        safetensors.torch.save_file(network.state_dict(), workspace.folder / "backbone.safetensors")
+    if change == "transform":
+        transform = replace(workspace.settings.transform, interpolation="bilinear")
+        workspace.save_settings(replace(workspace.settings, transform=transform))
+    notes: list[str] = []
+    epochs: list[Epoch] = []
+    backbone = str(workspace.folder / "backbone.safetensors")
+    settings = TrainingSettings(batch_size=8, **chosen)
+    train(workspace, backbone, settings, "cpu", epochs.append, on_note=notes.append)
+    assert [epoch.number for epoch in epochs] == [1, 2]
+    (note,) = notes
+    assert note.startswith(f"{interrupted} is of a run with other pictures, settings, weights")
+    assert "starts anew" in note
+
+
+def test_a_damaged_checkpoint_is_named_with_the_way_out(
+    workspace: Workspace, interrupted: Path
+) -> None:
+    interrupted.write_bytes(interrupted.read_bytes()[:5000])
+    with pytest.raises(ClassifierError, match=r"unfinished\.pt .*cannot be read .*remove it"):
+        fine_tune(workspace, head_epochs=0, epochs=2)
+    assert interrupted.exists()
+
+
+def test_a_checkpoint_is_never_unpickled(workspace: Workspace, interrupted: Path) -> None:
+    sprung = workspace.folder / "sprung"
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return Path.touch, (sprung,)
+
+    torch.save({"key": Trap()}, interrupted)
+    with pytest.raises(ClassifierError, match=r"unfinished\.pt .*cannot be read"):
+        fine_tune(workspace, head_epochs=0, epochs=2)
+    assert not sprung.exists()
 
 
 def test_a_disk_without_room_is_noticed_before_training(
