@@ -87,11 +87,11 @@ def folder_findings(listing: Listing, classes: Sequence[str], is_fitted: bool) -
         found.append(
             Finding(
                 "empty class",
-                ERROR if is_fitted else WARNING,
+                WARNING,
                 f"{len(empty):,} {words} no pictures in {where}: {listed(empty)}.",
                 advice="Put pictures of each into a folder of its name"
                 + (
-                    "; the method is calibrated on them."
+                    "; until then they borrow a tail from the other classes."
                     if is_fitted
                     else ", or read Test accuracy as that of the other classes alone."
                 ),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.checkpoint import Checkpoint, class_order_problem, read_checkpoint
 from openmax_core.network.matching import AUXILIARY, Fit, fit, is_optional, refuse_misfit
+from openmax_core.pictures.folders import quoted
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import sha256_of_file
 
@@ -285,10 +286,13 @@ def load_state(network: nn.Module, found: Fit, architecture: str, n_classes: int
             f"{tuple(own[misshapen[0]].shape)}; they are of another architecture"
         )
     if n_found != n_classes:
+        noted = found.checkpoint.classes
+        names = f"the file notes {quoted(noted)}" if noted else "the file notes no names"
         raise ClassifierError(
             f"the weights in {path} are of {architecture} with {n_found} classes, but the "
-            f"workspace has {n_classes}; give the {n_found} class names in the order of training, "
-            "or other weights"
+            f"workspace has {n_classes}, and {names}; give the {n_found} class "
+            "names in the order of training, those without pictures too (--classes a,b,c or "
+            "classes under [classifier] in workspace.toml), or other weights"
         )
     used = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
     _refuse_kinds(used, own, path)

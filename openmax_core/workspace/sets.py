@@ -21,10 +21,8 @@ from openmax_core.evaluation.counting import (
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.folders import (
     PictureFiles,
-    find_class_folders,
     find_known_pictures,
     find_unknown_pictures,
-    normal,
     passed_over_folders,
 )
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
@@ -117,17 +115,7 @@ class PictureSets:
         folder, classes = self.location(split), self.settings.classifier.classes
         if split == "reject":
             return find_unknown_pictures(folder)
-        files = find_known_pictures(folder, classes)
-        if split == self.calibration_split:
-            present = set(map(normal, find_class_folders(folder, classes)))
-            absent = [name for name in classes if normal(name) not in present]
-            if absent:
-                raise WorkspaceError(
-                    f"{folder} lacks a folder for the class{'es' * (len(absent) > 1)} "
-                    f"{listed(absent)}; make it, with pictures of the class, or take the class "
-                    "out of classes under [classifier] if the network has no output for it"
-                )
-        return files
+        return find_known_pictures(folder, classes)
 
     def passed_over(self, split: str) -> str:
         """Sentence on the folders in a split's that are no picture folders by their names, or ''.

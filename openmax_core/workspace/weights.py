@@ -10,7 +10,7 @@ import numpy as np
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.engines import TorchEngine
 from openmax_core.network.inference import run
-from openmax_core.pictures.folders import PictureFiles
+from openmax_core.pictures.folders import PictureFiles, normal
 
 if TYPE_CHECKING:
     from openmax_core.network.checkpoint import Checkpoint
@@ -29,12 +29,12 @@ def class_order(
     ----------
     given : what somebody named; they know the order
     folders : names of the class folders, sorted
-    checkpoint : the weights file; its order is used where its names are those of the folders
+    checkpoint : the weights file; its names are used where it knows all of the folders
 
     Raises
     ------
     WorkspaceError
-        The file notes other names than the folders have; both are shown.
+        A folder has a name that the file does not note; both lists are shown.
     """
     from openmax_core.network.checkpoint import class_order_problem, same_names
 
@@ -45,13 +45,17 @@ def class_order(
     if noted is None or checkpoint is None:
         return tuple(folders), ()
     by_name = dict(zip(same_names(folders), folders, strict=True))
-    if by_name.keys() != set(same_names(noted)):
+    if not by_name.keys() <= set(same_names(noted)):
         problem = class_order_problem(folders, noted, checkpoint.path) or ""
         raise WorkspaceError(
             f"{problem.replace('; the workspace has', '; the folders are')}. Rename the folders, "
             "or give the class names in the order of the network's outputs: --classes a,b,c"
         )
-    ordered = tuple(by_name[name] for name in same_names(noted))
+    ordered = tuple(by_name.get(normal(name), name) for name in noted)
+    if len(ordered) > len(folders):
+        return ordered, (
+            f"the classes and their order are those that {checkpoint.path.name} notes",
+        )
     how = "which is that of the folders" if list(ordered) == list(folders) else "not the alphabet's"
     return ordered, (
         f"the order of the classes is the one that {checkpoint.path.name} notes, {how}",

@@ -20,6 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counting import (
@@ -57,6 +59,7 @@ from openmax_core.workspace.weights import choose_transform_input, class_order
 
 if TYPE_CHECKING:
     from openmax_core.network.checkpoint import Checkpoint
+    from openmax_core.pictures.folders import PictureFiles
 
 
 class Workspace:
@@ -190,6 +193,7 @@ class Workspace:
                     f"{files.folder} has no pictures in the class folder{'s' * (len(empty) > 1)} "
                     f"{listed(empty)}; put them there, or remove what is empty"
                 )
+        self._check_classes(found, is_trained=checkpoint is not None)
         settings = self.settings.classifier
         if checkpoint is None:
             value = settings.transform_input
@@ -208,6 +212,23 @@ class Workspace:
             self.notes += (note,)
             chosen = replace(settings, transform_input=value)
             self.settings = replace(self.settings, classifier=chosen)
+
+    def _check_classes(self, found: Mapping[str, PictureFiles], is_trained: bool) -> None:
+        """Say which classes have no pictures to calibrate on; to train on, each must have some."""
+        files = found[self.pictures.calibration_split if is_trained else "train"]
+        counts = np.bincount(files.labels, minlength=len(self.classes))
+        absent = [name for name, count in zip(self.classes, counts, strict=True) if not count]
+        if not absent:
+            return
+        if not is_trained:
+            raise WorkspaceError(
+                f"{files.folder} lacks a folder for the class{'es' * (len(absent) > 1)} "
+                f"{quoted(absent)}; a network can be trained on classes with pictures alone"
+            )
+        self.notes += (
+            f"{len(absent):,} of {len(self.classes):,} classes have no folder in {files.folder}; "
+            f"each borrows a tail from the others: {quoted(absent)}",
+        )
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -33,13 +33,16 @@ def test_a_test_folder_of_another_class_is_named(workspace: Workspace) -> None:
     assert not (workspace.folder / "activations").exists()
 
 
-def test_a_training_folder_that_is_missing_is_named_before_anything_is_run(
+def test_a_class_without_a_training_folder_borrows_and_the_others_go_on(
     workspace: Workspace,
 ) -> None:
     shutil.rmtree(workspace.pictures.folder("train") / "green")
-    with pytest.raises(WorkspaceError, match="lacks a folder for the class 'green'"):
-        workspace.extract("cpu")
-    assert not (workspace.folder / "activations").exists()
+    workspace.extract("cpu")
+    openmax = workspace.evaluate().openmax
+    index = workspace.classes.index("green")
+    assert openmax.borrowed_[index]
+    assert openmax.n_training_[index] == 0
+    assert openmax.n_training_.sum() == len(workspace.pictures.find("train"))
 
 
 def test_status_tells_missing_current_and_stale(workspace: Workspace) -> None:

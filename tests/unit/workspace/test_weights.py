@@ -76,6 +76,40 @@ def test_names_of_a_mac_are_those_of_the_file_and_spelt_as_the_folders(tmp_path:
     assert workspace.classes == mac
 
 
+def test_classes_of_the_file_without_a_folder_stay_in_their_places_and_are_named(
+    tmp_path: Path,
+) -> None:
+    put_pictures(tmp_path, ("10", "2"))
+    names = ["zero", *NATURAL]
+    weights = saved(tmp_path, 4, class_to_idx={name: place for place, name in enumerate(names)})
+    ran = shell("init", tmp_path, "--architecture", ARCHITECTURE, "--weights", weights)
+    assert ran.code == 0
+    assert "  the classes and their order are those that w.pth notes\n" in ran.out
+    assert (
+        f"  2 of 4 classes have no folder in {tmp_path}/train; each borrows a tail from the "
+        "others: 'zero', '1'\n"
+    ) in ran.out
+    workspace = Workspace.open(tmp_path)
+    assert workspace.classes == ("zero", "1", "2", "10")
+    assert workspace.pictures.find("test").labels.tolist() == [2, 2, 3, 3]
+    assert workspace.classifier.class_order_problem() is None
+    assert workspace.classifier.load().classes == workspace.classes
+
+
+def test_folders_of_some_classes_are_refused_where_the_file_names_none(tmp_path: Path) -> None:
+    put_pictures(tmp_path, ("10", "2"))
+    weights = saved(tmp_path, 4)
+    with pytest.raises(ClassifierError) as caught:
+        Workspace.create(tmp_path, ARCHITECTURE, weights=weights)
+    assert (
+        "with 4 classes, but the workspace has 2, and the file notes no names; give the 4 class "
+        "names in the order of training, those without pictures too (--classes a,b,c or"
+    ) in str(caught.value)
+    classes = ("zero", *NATURAL)
+    workspace = Workspace.create(tmp_path, ARCHITECTURE, weights=weights, classes=classes)
+    assert workspace.classes == classes
+
+
 def test_other_names_in_the_file_are_refused_with_both_unless_they_are_given(
     tmp_path: Path,
 ) -> None:

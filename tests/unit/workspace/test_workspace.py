@@ -107,7 +107,12 @@ def test_a_workspace_that_exists_is_not_overwritten(workspace: Workspace) -> Non
         ({"reject": "gone"}, WorkspaceError, "study/gone does not exist"),
         ({"calibration": "gone"}, WorkspaceError, "study/gone does not exist"),
         ({"classes": ("red", "green")}, WorkspaceError, "'blue' that the classifier does not know"),
-        ({"classes": (*CLASSES, "grey")}, WorkspaceError, "lacks a folder for the class 'grey'"),
+        ({"classes": (*CLASSES, "grey")}, ClassifierError, "with 3 classes, but the workspace has"),
+        (
+            {"classes": (*CLASSES, "grey"), "weights": None},
+            WorkspaceError,
+            "lacks a folder for the class 'grey'",
+        ),
         ({"classes": ("red",)}, WorkspaceError, "at least 2 known classes"),
         (
             {"classes": ("red", "red", "green", "blue"), "weights": None},
