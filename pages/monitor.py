@@ -18,7 +18,7 @@ from pages._monitor.detail import show_batch, show_verdict
 from pages._monitor.form import date_of, select_own, show_form
 from pages._shared import state
 from pages._shared.format import plain
-from pages._shared.guards import require_evaluation, show_notice, wait_for_counting
+from pages._shared.guards import require_evaluation, show_borrowed, show_notice, wait_for_counting
 from pages._shared.registry import ensure_routed, link_to
 from pages._shared.widgets import csv_button, show_error, show_warning
 
@@ -85,6 +85,7 @@ def _show_choice(choice: Choice) -> None:
     )
     with row:
         link_to("threshold", "Choose another")
+    show_borrowed(choice.evaluation.openmax)
 
 
 def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:

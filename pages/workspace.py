@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from shlex import quote
 
 import pandas as pd
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.network.classifier import TRANSFORMS, transform_by_name
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
 from pages._shared.diagnosis import show_diagnosis
-from pages._shared.format import plain, sentence
+from pages._shared.format import code, plain, sentence
 from pages._shared.guards import show_notice
 from pages._shared.jobs import show_extraction
 from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error, show_table
+from pages._workspace.create import show_form
 
 CHECK = "Check this workspace"
 
@@ -33,7 +33,7 @@ def main() -> None:
     with left.container(border=True, height="stretch"):
         _open_another()
     with right.container(border=True, height="stretch"):
-        _create()
+        show_form(_show_new)
 
 
 def _show_workspace(workspace: Workspace) -> None:
@@ -76,7 +76,7 @@ def _show_workspace(workspace: Workspace) -> None:
     if classifier.weights is None:
         st.info(
             "There are no trained weights yet. Train the network in the shell: "
-            f"`openmax train {workspace.folder} --backbone-weights DEFAULT`",
+            + code(f"openmax train {quote(str(workspace.folder))} --backbone-weights DEFAULT"),
             icon=":material/model_training:",
         )
         show_diagnosis(workspace, CHECK)
@@ -153,70 +153,9 @@ def _open_another() -> None:
                 show_error(error)
 
 
-def _create() -> None:
-    st.subheader("Create one")
-    st.caption(
-        "The train and test folders have one sub-folder for each class. The reject folder has "
-        "pictures of unknowns. Nothing is copied."
-    )
-    with st.form("create", border=False):
-        folder = st.text_input("Folder of the new workspace")
-        left, right = st.columns(2)
-        architecture = left.text_input("Architecture", value="resnet50", help="torchvision's name")
-        weights = right.text_input("Weights file", help=".safetensors, .pth or .pt")
-        train = left.text_input("Train folder")
-        test = right.text_input("Test folder")
-        reject = left.text_input("Reject folder", help="may be empty")
-        chosen = left.selectbox(
-            "Transform",
-            TRANSFORMS,
-            format_func={
-                "notebook": "Notebook: 320 × 320 nearest, crop 224",
-                "imagenet": "ImageNet: 256 bilinear, crop 224",
-                "weights": "Of the weights: torchvision's own",
-            }.__getitem__,
-            help="What makes the network's input of a picture. It must be the one that the weights "
-            "were tested with. For other values change [transform] in workspace.toml afterwards, "
-            "or use `openmax init` with `--resize`, `--crop`, `--interpolation`, `--mean` and "
-            "`--std`.",
-        )
-        as_stored = left.checkbox(
-            "Decode as ImageFolder does",
-            help="For networks that were trained through torchvision's ImageFolder: pictures are "
-            "not turned as EXIF says, and transparency is dropped instead of laid on white.",
-        )
-        classes = right.text_input(
-            "Class names",
-            help="With commas, in the order of the network's outputs. If this is empty: the "
-            "sub-folders of train, in the order that the weights file notes, or else in "
-            "alphabetical order.",
-        )
-        if st.form_submit_button("Create", icon=":material/create_new_folder:", type="primary"):
-            given = {"folder": folder, "weights": weights, "train": train, "test": test}
-            empty = [name for name, value in given.items() if not value.strip()]
-            if empty:
-                st.error(f"Fill in {' and '.join(empty)}.", icon=":material/error:")
-                return
-            try:
-                roots = start.roots()
-                with st.spinner("Checking pictures and weights …"):
-                    transform = transform_by_name(chosen, architecture.strip())
-                    if as_stored:
-                        transform = replace(transform, exif=False, alpha="drop")
-                    workspace = Workspace.create(
-                        roots.check(folder),
-                        architecture.strip(),
-                        weights=roots.check(weights),
-                        train=roots.check_pictures(train.strip()),
-                        test=roots.check_pictures(test.strip()),
-                        reject=roots.check_pictures(reject.strip()) if reject.strip() else None,
-                        classes=[name.strip() for name in classes.split(",")] if classes else None,
-                        transform=transform,
-                    )
-                st.session_state["notes_on"] = workspace.folder, workspace.notes
-                _show(workspace)
-            except OpenMaxError as error:
-                show_error(error)
+def _show_new(workspace: Workspace) -> None:
+    st.session_state["notes_on"] = workspace.folder, workspace.notes
+    _show(workspace)
 
 
 def _show(workspace: Workspace) -> None:

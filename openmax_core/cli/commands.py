@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.cli.progress import say
@@ -76,7 +77,7 @@ def run_init(options: argparse.Namespace) -> int:
     for note in workspace.notes:
         say(f"  {note}")
     step = "extract" if options.weights else "train"
-    say(f"next: openmax {step} {options.folder}")
+    say(f"next: openmax {step} {quote(options.folder)}")
     return 0
 
 
@@ -86,6 +87,7 @@ def run_train(options: argparse.Namespace) -> int:
     from openmax_core.training.training import (
         Epoch,
         TrainingSettings,
+        checkpoint_of,
         train,
         unfinished_weights,
     )
@@ -116,20 +118,22 @@ def run_train(options: argparse.Namespace) -> int:
                 options.device,
                 on_epoch=on_epoch,
                 on_batch=bars.draw,
+                on_note=bars.print,
             )
         except KeyboardInterrupt:
             kept = unfinished_weights(workspace)
-            if (modified(kept) or 0) >= started:
+            if (modified(checkpoint_of(kept)) or 0) >= started:
                 bars.print(
-                    f"the best weights so far are in {kept}; to use them, write weights = "
-                    f'"{kept.name}" under [classifier] in workspace.toml'
+                    "the same command goes on after the last whole epoch. The best weights so far "
+                    f'are in {kept}; to use them as they are, write weights = "{kept.name}" under '
+                    "[classifier] in workspace.toml"
                 )
             raise
     say(
         f"wrote {report.weights}: accuracy {report.held_out_accuracy:.4f} on "
         f"{report.n_held_out:,} held-out pictures, trained on {report.n_train:,}"
     )
-    say(f"next: openmax extract {options.workspace}")
+    say(f"next: openmax extract {quote(options.workspace)}")
     for line in report.unreadable:
         say(f"unreadable: {line}", file=sys.stderr)
     return EXIT_UNREADABLE if report.unreadable else 0

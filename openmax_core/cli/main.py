@@ -25,6 +25,7 @@ from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.classifier import TRANSFORMS
 from openmax_core.network.devices import DEVICES
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS
+from openmax_core.workspace.settings import HELP, parse_transform
 
 Run = Callable[[argparse.Namespace], int]
 EXIT_ERROR = 1
@@ -133,42 +134,16 @@ def _escape_unknown_characters() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _sides(text: str) -> tuple[int, ...]:
-    """One or two whole numbers of pixels."""
-    try:
-        sides = tuple(map(int, text.split(",")))
-    except ValueError:
-        sides = ()
-    if len(sides) not in {1, 2} or not all(1 <= side <= 4096 for side in sides):
-        raise argparse.ArgumentTypeError(f"{text} is not one or two sides of 1 to 4096 pixels")
-    return sides
+def _of_transform(name: str) -> Callable[[str], object]:
+    """Value of a setting of the transform, for argparse's ``type``."""
 
+    def parse(text: str) -> object:
+        try:
+            return parse_transform(name, text)
+        except OpenMaxError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-def _resize(text: str) -> int | tuple[int, ...]:
-    sides = _sides(text)
-    return sides if sides[1:] else sides[0]
-
-
-def _crop(text: str) -> tuple[int, ...]:
-    sides = _sides(text)
-    return sides if sides[1:] else sides * 2
-
-
-def _three(text: str) -> tuple[float, ...]:
-    try:
-        values = tuple(map(float, text.split(",")))
-    except ValueError:
-        values = ()
-    if len(values) != 3 or not all(map(math.isfinite, values)):
-        raise argparse.ArgumentTypeError(f"{text} is not three numbers, for red, green and blue")
-    return values
-
-
-def _three_positive(text: str) -> tuple[float, ...]:
-    values = _three(text)
-    if min(values) <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not larger than 0")
-    return values
+    return parse
 
 
 # Arguments that several commands have.
@@ -213,16 +188,10 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "help": "trained weights (.safetensors, .pth, .pt); leave out to train with "
                 "'openmax train'",
             },
-            "--weights-entry": {
-                "metavar": "NAME",
-                "help": "which state dict of a weights file that holds several, e.g. model_ema; "
-                "default: the raw weights",
-            },
+            "--weights-entry": {"metavar": "NAME", "help": HELP["weights_entry"]},
             "--transform-input": {
                 "action": argparse.BooleanOptionalAction,
-                "help": "googlenet and inception_v3 alone: the network normalises its pictures "
-                "once more, as torchvision's pretrained weights need it; default: what is right "
-                "on more of a few training pictures",
+                "help": HELP["transform_input"],
             },
             "--train": {"default": "train", "metavar": PICTURES, "help": "default: DIR/train"},
             "--test": {"default": "test", "metavar": PICTURES, "help": "default: DIR/test"},
@@ -234,12 +203,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": PICTURES,
                 "help": "known pictures held out of training, to calibrate on instead of --train",
             },
-            "--classes": {
-                "metavar": "a,b,c",
-                "help": "class names in the order of the network's outputs; default: the folders "
-                "of --train, in the order that the weights file notes, or else in alphabetical "
-                "order",
-            },
+            "--classes": {"metavar": "a,b,c", "help": HELP["classes"]},
             "--name": {"help": "name in the dashboard; default: the folder's name"},
             "--transform": {
                 "choices": tuple(TRANSFORMS),
@@ -247,33 +211,20 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "side 256 bilinear, crop 224; weights: torchvision's own for its weights of the "
                 "architecture",
             },
-            "--resize": {
-                "type": _resize,
-                "metavar": "S|H,W",
-                "help": "pixels: the shorter side, or both",
+            **{
+                f"--{name}": {
+                    "type": _of_transform(name),
+                    "metavar": metavar,
+                    "help": HELP[name],
+                }
+                for name, metavar in (
+                    *(("resize", "S|H,W"), ("crop", "S|H,W")),
+                    *(("mean", "R,G,B"), ("std", "R,G,B")),
+                )
             },
-            "--crop": {
-                "type": _crop,
-                "metavar": "S|H,W",
-                "help": "pixels from the centre: a square, or both",
-            },
-            "--interpolation": {"choices": tuple(INTERPOLATIONS)},
-            "--mean": {
-                "type": _three,
-                "metavar": "R,G,B",
-                "help": "of channels from 0 to 1, as is --std",
-            },
-            "--std": {"type": _three_positive, "metavar": "R,G,B"},
-            "--exif": {
-                "action": argparse.BooleanOptionalAction,
-                "help": "turn pictures as their EXIF orientation says (default); --no-exif for "
-                "networks that were trained through torchvision's ImageFolder",
-            },
-            "--alpha": {
-                "choices": ALPHAS,
-                "help": "transparent pixels: white (default), or drop: their stored colours, as "
-                "ImageFolder reads them",
-            },
+            "--interpolation": {"choices": tuple(INTERPOLATIONS), "help": HELP["interpolation"]},
+            "--exif": {"action": argparse.BooleanOptionalAction, "help": HELP["exif"]},
+            "--alpha": {"choices": ALPHAS, "help": HELP["alpha"]},
         },
     ),
     "doctor": (
@@ -291,7 +242,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "Fine-tune the workspace's architecture on its train/ pictures: first the new last layer\n"
         "alone if backbone weights are given, then all layers, stopping early on a held-out part.\n"
         "Writes ARCHITECTURE-ACCURACY.safetensors into the workspace and sets it in\n"
-        "workspace.toml.",
+        "workspace.toml. The same command after an interruption goes on after the last whole\n"
+        "epoch.",
         {
             **_shared("workspace"),
             "--backbone-weights": {

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +152,7 @@ class _Examination:
 
     @property
     def _command(self) -> str:
-        return f"openmax extract {self.workspace.folder}"
+        return f"openmax extract {quote(str(self.workspace.folder))}"
 
     def _stored(self) -> dict[str, Activations]:
         """Stored activations by split, a sample of large ones."""
@@ -285,7 +286,7 @@ class _Examination:
         """Say what is too little right, where nothing explains it."""
         defaults = self.workspace.settings.defaults
         split = "test" if "test" in known else next(iter(known))
-        train = f"openmax train {self.workspace.folder}"
+        train = f"openmax train {quote(str(self.workspace.folder))}"
         self.findings += accuracy_findings(
             split, known[split], defaults.min_test_accuracy, train, has_trials
         )

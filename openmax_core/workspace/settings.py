@@ -68,6 +68,25 @@ TABLES = {
     "folders": ("train", "test", "reject", "calibration"),
     "defaults": ("preset", "min_test_accuracy"),
 }
+# What a setting of a new workspace means, for the shell and for the page.
+HELP = {
+    "weights_entry": "which state dict of a weights file that holds several, e.g. model_ema; "
+    "default: the raw weights",
+    "transform_input": "googlenet and inception_v3 alone: the network normalises its pictures once "
+    "more, as torchvision's pretrained weights need it; default: what is right on more of a few "
+    "training pictures",
+    "classes": "class names in the order of the network's outputs, with commas; default: those "
+    "that the weights file notes, or else the sub-folders of train in alphabetical order",
+    "resize": "pixels: S, the shorter side, or H,W, both",
+    "crop": "pixels from the centre: S, a square, or H,W",
+    "interpolation": "how a picture is resized",
+    "mean": "R,G,B, of channels from 0 to 1, as is std",
+    "std": "R,G,B, of channels from 0 to 1, as is mean",
+    "exif": "turn pictures as their EXIF orientation says (default); not for networks that were "
+    "trained through torchvision's ImageFolder",
+    "alpha": "transparent pixels: white (default), or drop: their stored colours, as ImageFolder "
+    "reads them",
+}
 # Settings that are written only where they differ from these, or stand in the file already.
 LEFT_OUT: dict[str, dict[str, Any]] = {"classifier": {"transform_input": False}}
 
@@ -96,6 +115,32 @@ class WorkspaceSettings:
     defaults: Defaults = field(default_factory=Defaults)
     description: str | None = None
     notice: str | None = None
+
+
+def parse_transform(name: str, text: str) -> Any:
+    """Value of ``resize``, ``crop``, ``mean`` or ``std`` from text, as '256' or '0.5,0.5,0.5'.
+
+    Raises
+    ------
+    WorkspaceError
+        The text is no such value.
+    """
+    kind = int if name in {"resize", "crop"} else float
+    try:
+        values = tuple(map(kind, text.split(",")))
+    except ValueError:
+        values = ()
+    if kind is int:
+        if len(values) not in {1, 2} or not all(map(_is_side, values)):
+            raise WorkspaceError(f"{text} is not one or two sides of 1 to 4096 pixels")
+        if len(values) == 2:
+            return values
+        return values[0] if name == "resize" else values * 2
+    if not _is_list(values, 3, _is_number):
+        raise WorkspaceError(f"{text} is not three numbers, for red, green and blue")
+    if name == "std" and min(values) <= 0:
+        raise WorkspaceError(f"{text} is not larger than 0")
+    return values
 
 
 def read_settings(path: Path) -> WorkspaceSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
     """Draw how to monitor a batch, in the shell or here."""
     st.subheader("Monitor a batch")
     st.markdown("In the shell, for example every night:")
-    st.code(f'openmax monitor "{workspace.folder}" FOLDER --record --fail-on-drift', language="sh")
+    folder = shlex.quote(str(workspace.folder))
+    st.code(f"openmax monitor {folder} FOLDER --record --fail-on-drift", language="sh")
     st.caption(
         "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the batch "
         "has drifted. The command also reads files with logits: `openmax monitor --help`."

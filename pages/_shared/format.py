@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from openmax_core.support.files import printable
 from openmax_core.tradeoff.intervals import Interval, share_interval
 
 MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
@@ -31,7 +32,8 @@ def counted(count: int, total: int, kind: str) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code, where Markdown takes a backslash for a sign like others."""
+    """Text as code, where Markdown takes a backslash for a sign like others; on one line."""
+    text = printable(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     return f"{fence} {text} {fence}" if longest else f"{fence}{text}{fence}"

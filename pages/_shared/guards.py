@@ -8,6 +8,7 @@ import streamlit as st
 
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.tradeoff.sweep import borrowed_in_words
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
@@ -88,13 +89,18 @@ def show_provenance(evaluation: Evaluation) -> None:
         f"pictures · {overall.n_test:,} test and {n_reject} reject pictures · "
         f"data {evaluation.data[:8]}"
     )
-    if borrowed := borrowed_in_words(openmax, MOST_NAMED):
-        st.caption(f":material/info: {plain(borrowed)}")
+    show_borrowed(openmax)
     if evaluation.counted is not None:
         st.caption(
             f":material/functions: {evaluation.accuracy_in_words} Single pictures and figures of "
             f"classes and folders come from {evaluation.sample_in_words}."
         )
+
+
+def show_borrowed(openmax: OpenMax) -> None:
+    """Name the classes whose tails are borrowed, where there are some."""
+    if borrowed := borrowed_in_words(openmax, MOST_NAMED):
+        st.caption(f":material/info: {plain(borrowed)}")
 
 
 def _require_activations(workspace: Workspace) -> None:

@@ -61,7 +61,7 @@ def choose(app: AppTest, item: RecordedBatch) -> AppTest:
 def test_without_a_batch_the_command_to_type_and_the_form_are_shown(open_app, trees):
     app = open_app(trees.folder, "monitor")
     assert "No batch is recorded yet" in texts(app.info)
-    assert app.code[0].value == f'openmax monitor "{trees.folder}" FOLDER --record --fail-on-drift'
+    assert app.code[0].value == f"openmax monitor {trees.folder} FOLDER --record --fail-on-drift"
     assert button(app, "Score and record")
     assert f"use this workspace's unknowns: `{trees.pictures.folder('reject')}`." in texts(
         app.caption

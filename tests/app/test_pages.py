@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from openmax_core.network.inference import Progress
 from openmax_core.pictures.images import Transform
+from openmax_core.workspace.settings import HELP, Defaults
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
 from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
-from tests.support.workspaces import make_workspace
+from tests.support.workspaces import made_up_logits, make_workspace
 
 
 def test_overview_shows_the_counts_and_the_accuracy_before_rejection(open_app, trees):
@@ -212,39 +218,169 @@ def test_a_workspace_that_names_a_folder_outside_the_roots_is_refused(
     assert "is not under an allowed folder" in texts(app.error)
 
 
-def test_creating_says_what_is_left_empty(open_app, trees):
+def field(items: Iterable[Any], label: str) -> Any:
+    (found,) = [item for item in items if item.label == label]
+    return found
+
+
+def under(app: AppTest, label: str) -> str:
+    """What stands right below a field of the form."""
+    items = list(walk(app.main))
+    (place,) = [i for i, item in enumerate(items) if getattr(item, "label", None) == label]
+    below = items[place + 1]
+    return str(below.value).replace("\\", "") if below.type == "error" else ""
+
+
+def test_creating_says_below_each_field_what_is_left_empty(open_app, trees):
     app = open_app(trees.folder, "workspace")
-    next(item for item in app.button if item.label == "Create").click().run()
-    assert "Fill in folder and weights and train and test." in texts(app.error)
+    field(app.text_input, "Architecture").set_value("")
+    field(app.button, "Create").click().run()
+    required = ["Folder of the new workspace", "Architecture", "Weights file"]
+    for label in (*required, "Train folder", "Test folder"):
+        assert under(app, label) == "Fill this in.", label
+    assert under(app, "Reject folder") == ""
+    assert len(app.error) == 5
 
 
-def test_a_workspace_is_created_from_folders_and_weights(open_app, trees, tmp_path, monkeypatch):
+@pytest.fixture
+def filled_in(open_app, trees, tmp_path, monkeypatch) -> AppTest:
+    """The form with all that a new workspace needs."""
     import torch
     import torchvision
 
     monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
     network = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=3)
-    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    torch.save({"model": network.state_dict(), "ema": network.state_dict()}, tmp_path / "w.pth")
     app = open_app(trees.folder, "workspace")
     values = {
         "Folder of the new workspace": tmp_path / "made",
         "Architecture": "shufflenet_v2_x0_5",
-        "Weights file": tmp_path / "weights.pth",
+        "Weights file": tmp_path / "w.pth",
         "Train folder": trees.folder / "train",
         "Test folder": trees.folder / "test",
         "Reject folder": trees.folder / "reject",
     }
     for label, value in values.items():
-        next(item for item in app.text_input if item.label == label).set_value(str(value))
-    next(item for item in app.selectbox if item.label == "Transform").set_value("imagenet")
-    next(item for item in app.checkbox if item.label.startswith("Decode as")).check()
-    next(item for item in app.button if item.label == "Create").click().run()
+        field(app.text_input, label).set_value(str(value))
+    return app
+
+
+def test_a_workspace_is_created_from_folders_and_weights(filled_in, tmp_path):
+    app = filled_in
+    field(app.selectbox, "Transform").set_value("imagenet")
+    field(app.button, "Create").click().run()
     assert not app.error, texts(app.error)
     made = Workspace.open(tmp_path / "made")
-    expected = Transform(resize=256, interpolation="bilinear", exif=False, alpha="drop")
-    assert made.settings.transform == expected
+    assert made.settings.transform == Transform(resize=256, interpolation="bilinear")
     assert made.classes == ("ash", "birch", "cedar")
+    assert made.settings.classifier.weights_entry is None
     assert app.sidebar.selectbox(key="workspace").value == "made"
+    assert "the weights 'model' are taken; the file has 'ema' too" in texts(app.info)
+
+
+def test_single_settings_of_the_form_are_those_of_the_shell(filled_in, tmp_path):
+    app = filled_in
+    given = {"Resize": "40,30", "Crop": "20", "Mean": "0.5, 0.4, 0.3", "Std": "1,0.5,0.25"}
+    for label, value in (given | {"Entry of the weights file": "ema"}).items():
+        field(app.text_input, label).set_value(value)
+    chosen = {"Interpolation": "bicubic", "EXIF orientation": False, "Transparent pixels": "drop"}
+    for label, option in (chosen | {"transform_input": False}).items():
+        field(app.selectbox, label).set_value(option)
+    field(app.button, "Create").click().run()
+    assert not app.error, texts(app.error)
+    made = Workspace.open(tmp_path / "made").settings
+    assert made.transform == Transform(
+        (40, 30), (20, 20), "bicubic", (0.5, 0.4, 0.3), (1.0, 0.5, 0.25), False, "drop"
+    )
+    assert made.classifier.weights_entry == "ema"
+    words = HELP["transform_input"]
+    assert words[1:] in field(app.selectbox, "transform_input").help.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "words"),
+    [
+        ("Folder of the new workspace", "/elsewhere", "is not under an allowed folder"),
+        ("Weights file", "/elsewhere/w.pth", "is not under an allowed folder"),
+        ("Reject folder", "s3://bucket/folder", "is not under an allowed address"),
+        ("Architecture", "shufflenet", "did you mean shufflenet_v2_x"),
+        ("Resize", "wide", "wide is not one or two sides of 1 to 4096 pixels"),
+        ("Crop", "1,2,3", "1,2,3 is not one or two sides"),
+        ("Mean", "0.5", "0.5 is not three numbers, for red, green and blue"),
+        ("Std", "0.5,0,1", "0.5,0,1 is not larger than 0"),
+        ("Mean", "124,116,104", "divide both by 255"),
+        ("transform_input", True, "Only googlenet and inception_v3 have this"),
+    ],
+)
+def test_a_wrong_field_of_the_form_is_told_below_it(filled_in, tmp_path, label, value, words):
+    app = filled_in
+    items = app.selectbox if isinstance(value, bool) else app.text_input
+    field(items, label).set_value(value)
+    field(app.button, "Create").click().run()
+    assert words in under(app, label)
+    assert len(app.error) == 1
+    assert not (tmp_path / "made").exists()
+
+
+def test_what_no_single_field_is_to_blame_for_is_told_too(filled_in, tmp_path):
+    field(filled_in.text_input, "Class names").set_value("ash, birch")
+    field(filled_in.button, "Create").click().run()
+    assert "has the folder 'cedar' that the classifier does not know" in texts(filled_in.error)
+    assert not (tmp_path / "made").exists()
+
+
+# --- what figures rest on ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_cedar(trees) -> Workspace:
+    """No training picture of the class cedar is right; and 'unknown' wins now and then."""
+    files = trees.pictures.find("train")
+    logits = made_up_logits(files.labels, 3, seed=0)
+    cedar = files.labels == 2
+    logits[cedar] = np.roll(logits[cedar], 1, axis=1)
+    store = trees.stored.store
+    shutil.rmtree(store.folder_of("train", files))
+    store.save("train", files, dict(enumerate(logits)), 3)
+    lenient = Defaults(trees.settings.defaults.preset, min_test_accuracy=0.2)
+    trees.save_settings(replace(trees.settings, defaults=lenient))
+    return trees
+
+
+@pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload", "monitor"])
+def test_every_page_with_figures_names_the_classes_that_borrow(open_app, without_cedar, page):
+    app = open_app(without_cedar.folder, page)
+    assert not app.exception
+    assert (
+        "1 of 3 classes has too few correctly classified pictures and borrows its tail from the "
+        "other classes: cedar."
+    ) in texts(app.caption)
+
+
+def test_no_page_speaks_of_borrowing_where_no_class_does(open_app, trees):
+    for page in ("overview", "weibull"):
+        assert "from the other classes" not in texts(open_app(trees.folder, page).caption)
+
+
+@pytest.mark.parametrize("page", ["overview", "threshold"])
+def test_both_accuracies_are_said_where_they_differ(open_app, without_cedar, page):
+    evaluation = without_cedar.evaluate("bendale")
+    before = evaluation.accuracy_before_rejection
+    lowest = evaluation.overall.test_accuracy(evaluation.openmax.score_range()[0])
+    assert before != lowest
+    words = (
+        f"The network alone is right on {100 * before:.2f} % of the test pictures, and Test "
+        f"accuracy at the lowest threshold is {100 * lowest:.2f} %"
+    )
+    assert words in texts(open_app(without_cedar.folder, page, method="bendale").caption)
+
+
+@pytest.mark.parametrize("page", ["overview", "threshold"])
+def test_one_accuracy_is_said_once(open_app, trees, page):
+    evaluation = trees.evaluate("robust")
+    assert evaluation.accuracy_before_rejection == evaluation.accuracy_without_threshold
+    app = open_app(trees.folder, page, method="robust")
+    assert "at the lowest threshold" not in texts(app.caption)
 
 
 # --- an extraction under way -------------------------------------------------------------------
