@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any
 from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.checkpoint import Checkpoint, class_order_problem, read_checkpoint
 from openmax_core.network.matching import AUXILIARY, Fit, fit, is_optional, refuse_misfit
-from openmax_core.pictures.folders import quoted
 from openmax_core.pictures.images import Transform
-from openmax_core.support.files import sha256_of_file
+from openmax_core.support.files import listed, sha256_of_file
 
 if TYPE_CHECKING:
     import torch
@@ -287,7 +286,7 @@ def load_state(network: nn.Module, found: Fit, architecture: str, n_classes: int
         )
     if n_found != n_classes:
         noted = found.checkpoint.classes
-        names = f"the file notes {quoted(noted)}" if noted else "the file notes no names"
+        names = f"the file notes {listed(noted)}" if noted else "the file notes no names"
         raise ClassifierError(
             f"the weights in {path} are of {architecture} with {n_found} classes, but the "
             f"workspace has {n_classes}, and {names}; give the {n_found} class "

@@ -216,18 +216,18 @@ class Workspace:
     def _check_classes(self, found: Mapping[str, PictureFiles], is_trained: bool) -> None:
         """Say which classes have no pictures to calibrate on; to train on, each must have some."""
         files = found[self.pictures.calibration_split if is_trained else "train"]
-        counts = np.bincount(files.labels, minlength=len(self.classes))
-        absent = [name for name, count in zip(self.classes, counts, strict=True) if not count]
+        present = {self.classes[label] for label in np.unique(files.labels)}
+        absent = [name for name in self.classes if name not in present]
         if not absent:
             return
         if not is_trained:
             raise WorkspaceError(
                 f"{files.folder} lacks a folder for the class{'es' * (len(absent) > 1)} "
-                f"{quoted(absent)}; a network can be trained on classes with pictures alone"
+                f"{listed(absent)}; a network can be trained on classes with pictures alone"
             )
         self.notes += (
             f"{len(absent):,} of {len(self.classes):,} classes have no folder in {files.folder}; "
-            f"each borrows a tail from the others: {quoted(absent)}",
+            f"each borrows a tail from the others: {listed(absent)}",
         )
 
     @property
