@@ -20,6 +20,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+import torchvision
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -401,6 +402,32 @@ def test_the_export_agrees_with_torch_and_is_bit_equal_for_any_batch(weights: Pa
     for size in (1, 2, 8):
         parts = [engine.start(pixels[i : i + size])() for i in range(0, 19, size)]
         np.testing.assert_array_equal(np.concatenate(parts), logits)
+
+
+class SmallGoogLeNet(torchvision.models.GoogLeNet):
+    """What torchvision's does to its pictures inside, and three layers instead of its own."""
+
+    def __init__(self, transform_input: bool) -> None:
+        torch.nn.Module.__init__(self)
+        self.transform_input = transform_input
+        self.convolution = torch.nn.Conv2d(3, 8, 3)
+        self.fc = torch.nn.Linear(8, 4)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        inside = self.convolution(self._transform_input(batch)).relu()
+        return self.fc(inside.mean(dim=(2, 3)))
+
+
+def test_an_export_normalises_inside_where_the_network_does() -> None:
+    torch.manual_seed(0)
+    network = SmallGoogLeNet(transform_input=True).eval()
+    classifier = Classifier("googlenet", tuple("abcd"), SMALL, network)
+    pixels = pixels_of(5)
+    logits = OnnxEngine(export(classifier), SMALL).start(pixels)()
+    expected = TorchEngine(classifier).start(pixels)()
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+    network.transform_input = False
+    assert np.abs(TorchEngine(classifier).start(pixels)() - logits).max() > 0.01
 
 
 def test_the_export_is_made_once_and_anew_for_other_weights(
