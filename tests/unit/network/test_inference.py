@@ -404,7 +404,7 @@ def test_the_export_agrees_with_torch_and_is_bit_equal_for_any_batch(weights: Pa
         np.testing.assert_array_equal(np.concatenate(parts), logits)
 
 
-class SmallGoogLeNet(torchvision.models.GoogLeNet):
+class SmallGoogLeNet(torchvision.models.GoogLeNet):  # type: ignore[misc]
     """What torchvision's does to its pictures inside, and three layers instead of its own."""
 
     def __init__(self, transform_input: bool) -> None:
@@ -413,7 +413,7 @@ class SmallGoogLeNet(torchvision.models.GoogLeNet):
         self.convolution = torch.nn.Conv2d(3, 8, 3)
         self.fc = torch.nn.Linear(8, 4)
 
-    def forward(self, batch: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
         inside = self.convolution(self._transform_input(batch)).relu()
         return self.fc(inside.mean(dim=(2, 3)))
 
