@@ -121,13 +121,20 @@ def _in_words(point: OperatingPoint) -> str:
 def _show_pictures(workspace: Workspace) -> None:
     show_notice(workspace)
     with st.container(key="pictures"):
+        n_shown = 0
         for title, split in (("Known classes", "test"), ("Unknown, to be rejected", "reject")):
             found = _samples(workspace, split) if split in workspace.pictures.splits else []
             if not found:
                 continue
+            n_shown += len(found)
             st.markdown(f"**{title}**")
             for column, sample in zip(st.columns(N_SAMPLES), found, strict=False):
                 column.image(sample.picture, caption=plain(sample.caption), width="stretch")
+    if workspace.settings.tables and not n_shown:
+        st.caption(
+            ":material/table: The logits come from tables. There are no pictures to show: the "
+            "tables name none, or none that lies in an allowed folder."
+        )
 
 
 def _samples(workspace: Workspace, split: str) -> list[Sample]:
@@ -144,7 +151,7 @@ def _samples(workspace: Workspace, split: str) -> list[Sample]:
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
 def _decoded(workspace: Workspace, split: str) -> list[Sample]:
     opened = Workspace.open(workspace.folder)
-    has_weights = opened.settings.classifier.weights is not None
+    has_weights = bool(opened.settings.tables) or opened.settings.classifier.weights is not None
     activations = opened.stored.few(split, N_SAMPLES) if has_weights else None
     return sample_pictures(opened, split, activations, N_SAMPLES, start.roots())
 
@@ -159,19 +166,14 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
             "set": split,
             "pictures": item.n_readable,
             "unreadable": item.n_unreadable,
-            "folder": str(workspace.pictures.location(split)),
+            "table" if workspace.settings.tables else "folder": str(
+                workspace.pictures.location(split)
+            ),
         }
         for split, item in items.items()
     ]
     show_table(pd.DataFrame(rows))
-    classifier = workspace.settings.classifier
-    transform = workspace.settings.transform
-    st.caption(
-        f"Network {plain(classifier.architecture)}, "
-        f"weights {plain(classifier.weights or 'none')} · "
-        f"{transform.in_words} · "
-        f"workspace {plain(str(workspace.folder))}"
-    )
+    st.caption(f"{_network(workspace)} · workspace {plain(str(workspace.folder))}")
     lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])
     if n_lost := sum(item.n_unreadable for item in items.values()):
         first = f", the first {len(lost):,}" if len(lost) < n_lost else ""
@@ -180,10 +182,28 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
         )
     if evaluation.reject is None:
         st.info(
-            "There is no reject set, so Reject accuracy cannot be measured. Put pictures of "
-            "unknowns into a folder. In workspace.toml, name the folder as reject under [folders].",
+            "There is no reject set, so Reject accuracy cannot be measured. "
+            + (
+                "Write logits of unknowns into a table. In workspace.toml, name it as reject under "
+                "[tables]."
+                if workspace.settings.tables
+                else "Put pictures of unknowns into a folder. In workspace.toml, name the folder "
+                "as reject under [folders]."
+            ),
             icon=":material/info:",
         )
+
+
+def _network(workspace: Workspace) -> str:
+    """What the logits come from."""
+    settings = workspace.settings
+    if settings.tables:
+        return "The logits come from tables"
+    classifier = settings.classifier
+    return (
+        f"Network {plain(classifier.architecture)}, "
+        f"weights {plain(classifier.weights or 'none')} · {settings.transform.in_words}"
+    )
 
 
 ensure_routed()

@@ -1,4 +1,4 @@
-"""Upload: open-set decisions on pictures of the visitor."""
+"""Upload: open-set decisions on pictures of the visitor, or on a table of logits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pages._shared.registry import ensure_routed
 from pages._shared.widgets import show_error
 from pages._upload import basket
 from pages._upload.cards import show_cards
+from pages._upload.tables import show_table_upload
 from pages._upload.ways_in import show_refused, show_ways_in
 
 
@@ -19,6 +20,9 @@ def main() -> None:
     workspace, evaluation = require_evaluation()
     show_provenance(evaluation)
     show_point_problem(workspace)
+    if workspace.settings.tables:
+        show_table_upload(workspace, evaluation)
+        return
     # The network loads, and what decodes starts, while the visitor looks for pictures.
     basket.engine_job(workspace)
     make_ready()

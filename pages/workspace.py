@@ -37,16 +37,18 @@ def main() -> None:
 
 
 def _show_workspace(workspace: Workspace) -> None:
-    classifier = workspace.settings.classifier
+    classifier, is_of_tables = workspace.settings.classifier, bool(workspace.settings.tables)
     st.markdown(
-        f"**{plain(workspace.settings.name)}** · {plain(classifier.architecture)} · "
+        f"**{plain(workspace.settings.name)}** · "
+        f"{'tables of logits' if is_of_tables else plain(classifier.architecture)} · "
         f"{len(workspace.classes)} classes · {plain(str(workspace.folder))}"
     )
     if workspace.settings.description:
         st.caption(plain(workspace.settings.description))
     show_notice(workspace)
     transform = workspace.settings.transform
-    st.caption(f"Transform: {transform.in_words}")
+    if not is_of_tables:
+        st.caption(f"Transform: {transform.in_words}")
     for doubt in transform.doubts:
         st.warning(plain(doubt), icon=":material/warning:")
     folder, notes = st.session_state.get("notes_on", (None, ()))
@@ -62,6 +64,13 @@ def _show_workspace(workspace: Workspace) -> None:
     rows = [
         {
             "set": split,
+            "rows in the store": status.n_stored or 0,
+            "state": status.problem or ("stored" if status.is_current else "to be read"),
+            "table": str(workspace.pictures.location(split)),
+        }
+        if is_of_tables
+        else {
+            "set": split,
             "files in the folder": status.n_files if status.is_compared else None,
             "files in the store": status.n_stored or 0,
             "state": status.problem or _in_words(status),
@@ -73,7 +82,7 @@ def _show_workspace(workspace: Workspace) -> None:
     for status in statuses.values():
         if status.passed_over:
             st.caption(sentence(status.passed_over))
-    if classifier.weights is None:
+    if classifier.weights is None and not is_of_tables:
         st.info(
             "There are no trained weights yet. Train the network in the shell: "
             + code(f"openmax train {quote(str(workspace.folder))} --backbone-weights DEFAULT"),
@@ -84,16 +93,20 @@ def _show_workspace(workspace: Workspace) -> None:
     is_current = all(status.is_current for status in statuses.values())
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
-            "Run extraction",
+            "Read the tables" if is_of_tables else "Run extraction",
             icon=":material/play_arrow:",
             type="secondary" if is_current else "primary",
-            help="Runs the network over new and changed pictures, and stores the logits.",
+            help="Reads tables that are new or have changed, and stores the logits."
+            if is_of_tables
+            else "Runs the network over new and changed pictures, and stores the logits.",
         ):
             jobs.start_extraction(workspace)
             state.status.clear()
             st.rerun()
         if is_current and all(status.is_compared for status in statuses.values()):
             st.caption("Everything is stored. Another run has nothing to do.")
+    if is_of_tables:
+        st.caption("Tables that change are read again as soon as a page needs them.")
     _show_unreadable(workspace)
     show_diagnosis(workspace, CHECK)
 

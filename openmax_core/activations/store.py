@@ -169,14 +169,7 @@ class ActivationStore:
         folder = self.folder_of(split, files)
         if any(isinstance(rows[index], NotRead) for index in range(len(files))):
             folder = folder.with_name(f"{split}-{fingerprint(folder.name, time.time_ns())}")
-        key = {
-            "store": folder.name,
-            "classifier": self.classifier_key,
-            "made_with": self.made_with,
-            "engine": engine,
-            "folder": str(files.folder),
-            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
-        }
+        key = self.key_of(folder, str(files.folder), engine)
         if all(isinstance(rows[index], str) for index in range(len(files))):
             raise ActivationsError(
                 f"none of the {len(files)} files in {files.folder} gave logits; the first, "
@@ -192,6 +185,22 @@ class ActivationStore:
             if not self.holds(split, files):  # else another run stored the same a moment before
                 raise
         return folder
+
+    def key_of(self, folder: Path, pictures: str, engine: str) -> dict[str, Any]:
+        """What a stored folder that is written now says of itself.
+
+        Parameters
+        ----------
+        pictures : where its pictures lie
+        """
+        return {
+            "store": folder.name,
+            "classifier": self.classifier_key,
+            "made_with": self.made_with,
+            "engine": engine,
+            "folder": pictures,
+            "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        }
 
     def remove_others(self, split: str, keep: Path) -> None:
         """Remove a split's stored folders but one, and all that unfinished runs left."""

@@ -12,7 +12,9 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from openmax_core.activations.tables import SPLITS, SUFFIXES, open_table
 from openmax_core.cli.progress import say
+from openmax_core.errors import WorkspaceError
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import modified, storable, write_text_atomically
@@ -35,6 +37,12 @@ def run_init(options: argparse.Namespace) -> int:
     from openmax_core.workspace.workspace import Workspace
 
     names = options.classes.split(",") if options.classes else ()
+    given = {split: getattr(options, f"{split}_table") for split in SPLITS}
+    given = {"all": options.table, **given}
+    if tables := {split: path for split, path in given.items() if path}:
+        return _init_of_tables(options, tables, [name.strip() for name in names])
+    if options.architecture is None:
+        raise WorkspaceError("name the architecture of the network with --architecture, or tables")
     reject = options.reject
     if reject is None and (Path(options.folder).expanduser() / "reject").is_dir():
         reject = "reject"
@@ -78,6 +86,28 @@ def run_init(options: argparse.Namespace) -> int:
         say(f"  {note}")
     step = "extract" if options.weights else "train"
     say(f"next: openmax {step} {quote(options.folder)}")
+    return 0
+
+
+def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes: list[str]) -> int:
+    from openmax_core.workspace.workspace import Workspace
+
+    of_pictures = ("architecture", "weights", "reject", "calibration", "transform", "mean", "std")
+    if beside := [name for name in of_pictures if getattr(options, name) is not None]:
+        raise WorkspaceError(f"--{beside[0]} is of pictures and a network, and tables have neither")
+    if "all" in tables and len(tables) > 1:
+        raise WorkspaceError("--table is divided into all sets; leave the other tables out")
+    workspace = Workspace.create_from_tables(
+        options.folder, tables, classes=classes, name=options.name
+    )
+    say(f"made {workspace.folder}/workspace.toml")
+    for split, stored in workspace.stored.opened_by_split().items():
+        location = workspace.pictures.location(split)
+        say(f"  {split:12} {stored.n_readable:7,} rows of {location}")
+    say(f"  classes      {', '.join(workspace.classes)}")
+    for note in workspace.notes:
+        say(f"  {note}")
+    say(f"next: openmax evaluate {options.folder}")
     return 0
 
 
@@ -366,17 +396,27 @@ def run_predict(options: argparse.Namespace) -> int:
     from openmax_core.prediction.results import results_json
     from openmax_core.prediction.verdicts import (
         UNREADABLE,
+        Logits,
         decision_table,
         score_pictures,
     )
 
     workspace = _open(options)
-    paths = expand_paths(options.paths, workspace.classes)
+    is_of_tables = all(Path(path).suffix.lower() in SUFFIXES for path in options.paths)
+    # Tables are opened, and folders are listed, before the method is fitted.
+    tables = [open_table(Path(path)) for path in options.paths] if is_of_tables else []
+    paths = [] if is_of_tables else expand_paths(options.paths, workspace.classes)
     choice = choose(workspace, options)
     openmax = choice.evaluation.openmax
-    results = run_network(workspace.classifier.load_engine(options.device), paths)
-    # A name that is no text can neither be printed nor written to a CSV file.
-    files = list(map(storable, paths))
+    files: list[str] = []
+    results: list[Logits] = []
+    for names, rows in (item for table in tables for item in table.rows(workspace.classes)):
+        files += names
+        results += [*rows]
+    if not is_of_tables:
+        results = run_network(workspace.classifier.load_engine(options.device), paths)
+        # A name that is no text can neither be printed nor written to a CSV file.
+        files = list(map(storable, paths))
     scored = score_pictures(openmax, files, results)
     table = decision_table(scored, choice.limits)
     say(_method_in_words(choice))
@@ -418,6 +458,7 @@ def run_report(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write and check the file; say what decides in it, and how well."""
+    from openmax_core.export.description import LOGITS_INPUT
     from openmax_core.export.write import export_workspace
 
     workspace = _open(options)
@@ -428,7 +469,11 @@ def run_export(options: argparse.Namespace) -> int:
     if workspace.settings.classifier.precision != "float32":
         say("precision   float32: 'half' is for extraction on a GPU, not for the file")
     height, width = description.transform.crop
-    say(f"takes       uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped")
+    pictures = f"uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped"
+    logits = (
+        f"float32 logits (N, {len(description.classes)}), '{LOGITS_INPUT}'; no network is in it"
+    )
+    say(f"takes       {logits if workspace.settings.tables else pictures}")
     say(f"wrote {path}, checked against the library")
     return 0
 

@@ -30,6 +30,7 @@ from openmax_core.workspace.settings import HELP, parse_transform
 Run = Callable[[argparse.Namespace], int]
 EXIT_ERROR = 1
 PICTURES = "DIR|ADDRESS"
+TABLE = "FILE"
 WHICH_THRESHOLD = """
 Without --threshold and --preset the workspace's chosen operating point decides; if there
 is none, the recommended threshold of the default preset."""
@@ -174,12 +175,13 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
         "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.\n"
         "An ADDRESS is s3://bucket/folder or file:///folder.\n\n"
+        "Or make it of logits that another program wrote, without network and pictures: give\n"
+        "--train-table and --test-table, or one --table.\n\n"
         "The transform makes the network's input of a picture. It must be the one that the\n"
         "weights were tested with: --transform names one, the options after it change it.",
         {
             "folder": {"metavar": "DIR", "help": "folder of the workspace; made if missing"},
             "--architecture": {
-                "required": True,
                 "metavar": "NAME",
                 "help": "classification architecture of torchvision, e.g. resnet50",
             },
@@ -204,6 +206,25 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "help": "known pictures held out of training, to calibrate on instead of --train",
             },
             "--classes": {"metavar": "a,b,c", "help": HELP["classes"]},
+            "--train-table": {
+                "metavar": TABLE,
+                "help": "logits and labels of training pictures, as .npz, .parquet or .csv; with "
+                "--test-table, and no network",
+            },
+            "--test-table": {
+                "metavar": TABLE,
+                "help": "of test pictures; rows with a negative label are the reject set",
+            },
+            "--reject-table": {"metavar": TABLE, "help": "of unknowns; labels may be missing"},
+            "--calibration-table": {
+                "metavar": TABLE,
+                "help": "of known pictures held out of training, to calibrate on",
+            },
+            "--table": {
+                "metavar": TABLE,
+                "help": "all of these in one file: by its column split, or else the known rows of "
+                "each class in turn; unknowns have a negative label",
+            },
             "--name": {"help": "name in the dashboard; default: the folder's name"},
             "--transform": {
                 "choices": tuple(TRANSFORMS),
@@ -281,7 +302,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "run the network once over all pictures and store the activations",
         "Run the network once over train, calibration, test and reject, and store the logits in\n"
         "the workspace. Only pictures that are new or changed are run again. Results are stored\n"
-        "as they come: a run after an interruption goes on where the last one stopped.",
+        "as they come: a run after an interruption goes on where the last one stopped. In a\n"
+        "workspace of tables, tables that are new or changed are read.",
         {
             **_shared("workspace", "--device"),
             "--batch-size": {"type": POSITIVE, "metavar": "N", "help": "default: by device"},
@@ -341,10 +363,14 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
     "predict": (
         commands.run_predict,
         "decide on pictures: a known class, or rejected",
-        "Decide on pictures.\n" + WHICH_THRESHOLD,
+        "Decide on pictures, or on the rows of tables of logits.\n" + WHICH_THRESHOLD,
         {
             **_shared("workspace"),
-            "paths": {"nargs": "+", "metavar": "PATH", "help": "picture files or folders"},
+            "paths": {
+                "nargs": "+",
+                "metavar": "PATH",
+                "help": "picture files or folders; or tables (.npz, .parquet, .csv)",
+            },
             **_shared("--preset", "--threshold"),
             "--csv": {"metavar": "FILE", "help": "write all figures of every picture"},
             "--json": {
@@ -384,9 +410,9 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "rejected (Fisher's exact test), per class the distances to its mean (Cramér–von Mises,\n"
         "Holm's correction over the classes), and the pictures that changed most. A batch is a\n"
         "folder of pictures, stored activations, what 'openmax predict --json' writes, or a\n"
-        "Parquet or CSV table with path and logit_<class>. The test set holds known pictures\n"
-        "only: unknowns in a batch raise its share of rejected pictures, and raise an alarm.\n"
-        + WHICH_THRESHOLD,
+        "Parquet or CSV table with path and logit_<class>, or an NPZ file with logits. The test\n"
+        "set holds known pictures only: unknowns in a batch raise its share of rejected pictures,\n"
+        "and raise an alarm.\n" + WHICH_THRESHOLD,
         {
             **_shared("workspace"),
             "batch": {"metavar": "BATCH", "help": "folder of pictures, or a file: see above"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
 
@@ -26,6 +26,7 @@ from openmax_core.diagnosis.findings import (
     Trial,
     counted,
     in_order,
+    listed,
     toml_lines,
 )
 from openmax_core.diagnosis.outputs import (
@@ -94,7 +95,9 @@ def examine(
         The device does not exist.
     """
     seconds = BUDGET if budget is None else budget
-    return _Examination(workspace, choose_device(device), seconds, progress or _ignore).run()
+    if not workspace.settings.tables:  # else no network runs, and torch is not asked
+        device = choose_device(device)
+    return _Examination(workspace, device, seconds, progress or _ignore).run()
 
 
 def is_quick(workspace: Workspace) -> bool:
@@ -170,6 +173,12 @@ class _Examination:
         return found
 
     def _look_at_folders(self, stored: set[str]) -> None:
+        if self.workspace.settings.tables:
+            self.not_examined.append(
+                "The workspace is made of tables of logits: there are no folders, no pictures and "
+                "no network to look at."
+            )
+            return
         pictures, classes = self.workspace.pictures, self.workspace.classes
         for split in pictures.splits:
             if split in stored and self.workspace.stored.if_many(split) is not None:
@@ -193,6 +202,8 @@ class _Examination:
     def _run_network(self) -> tuple[list[Tried], list[Picture], dict[int, str]]:
         """Run the sample under the stored transform and the others."""
         workspace = self.workspace
+        if workspace.settings.tables:
+            return [], [], {}
         if workspace.settings.transform.has_bytes_scale:
             self._doubt_normalisation()
         splits = [split for split in (self._fitted, "test") if split in self.listings]
@@ -287,9 +298,15 @@ class _Examination:
         defaults = self.workspace.settings.defaults
         split = "test" if "test" in known else next(iter(known))
         train = f"openmax train {quote(str(self.workspace.folder))}"
-        self.findings += accuracy_findings(
+        if self.workspace.settings.tables:
+            train = ""
+        found = accuracy_findings(
             split, known[split], defaults.min_test_accuracy, train, has_trials
         )
+        if self.workspace.settings.tables:
+            advice = "Look where the tables are written: do labels and logits belong together?"
+            found = [replace(finding, advice=advice) for finding in found]
+        self.findings += found
         if self._fitted in known:
             needed = PRESETS[defaults.preset].tail_size
             self.findings += class_findings(
@@ -359,6 +376,9 @@ class _Examination:
         if order is None:
             return
         which = f" It is {order.in_words}." if order.in_words else ""
+        if self.workspace.settings.tables:
+            self._say_order_of_tables(order, which, gain)
+            return
         self.findings.append(
             Finding(
                 "class order",
@@ -367,6 +387,28 @@ class _Examination:
                 f"the order below {order.n_right:,} of {counted(order.n, 'picture')} are right, in "
                 f"the present one {order.n_right_now:,}.{which}",
                 write=toml_lines("classifier", {"classes": list(order.names)}),
+                run=self._command,
+                figures={
+                    "pictures": order.n,
+                    "right": order.n_right,
+                    "right_now": order.n_right_now,
+                    "classes": list(order.names),
+                },
+                gain=max(gain, 0.0),
+            )
+        )
+
+    def _say_order_of_tables(self, order: Order, which: str, gain: float) -> None:
+        """A table's columns and labels both name classes: one of them is wrong in the file."""
+        self.findings.append(
+            Finding(
+                "class order",
+                ERROR,
+                "The labels and the logits of the tables do not name the same classes: with the "
+                f"columns in the order below {order.n_right:,} of {counted(order.n, 'row')} are "
+                f"right, as they are {order.n_right_now:,}.{which}",
+                advice="Where the tables are written, put the labels and the columns of logits in "
+                f"one order. Columns that fit the labels: {listed(list(order.names))}.",
                 run=self._command,
                 figures={
                     "pictures": order.n,

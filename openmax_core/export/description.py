@@ -36,6 +36,8 @@ from openmax_core.tradeoff.operating_point import OperatingPoint
 FORMAT = "openmax-export"
 FORMAT_VERSION = 1
 METADATA_KEY = "openmax"
+# What a file takes that has no network in it, of a workspace of tables.
+LOGITS_INPUT = "network_logits"
 OUTPUTS = ("logits", "probabilities", "decision", "score")
 REJECTED_INDEX = -1
 
@@ -49,9 +51,9 @@ class ExportDescription:
     workspace : str
         Name of the workspace that it was made of.
     architecture : str
-        Of the network.
+        Of the network; 'tables' where the file takes logits.
     weights : str
-        SHA-256 of the weights file.
+        SHA-256 of the weights file; a fingerprint of the tables where there is no network.
     classes : tuple of C str
         Decision j is ``classes[j]``, −1 is rejected.
     transform : Transform

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from openmax_core.export.description import OUTPUTS, REJECTED_INDEX
+from openmax_core.export.description import LOGITS_INPUT, OUTPUTS, REJECTED_INDEX
 from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.pictures.images import Transform
@@ -95,7 +95,7 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
 
     settings, n_classes = openmax.settings_, openmax.n_classes
     graph = GraphBuilder("openmax")
-    logits = graph.add("Identity", "network_logits", output="logits")
+    logits = graph.add("Identity", LOGITS_INPUT, output="logits")
     # A row more, taken off again in the end: without any, ONNX Runtime's TopK (1.22) and Scan along
     # another axis than the first (1.32) divide by zero, which ends the process.
     padding = graph.constant(np.zeros((1, n_classes)), np.float32)
@@ -149,7 +149,7 @@ def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
         "decision": (TensorProto.INT64, ["N"]),
         "score": (TensorProto.DOUBLE, ["N"]),
     }
-    return graph.graph({"network_logits": outputs["logits"]}, outputs)
+    return graph.graph({LOGITS_INPUT: outputs["logits"]}, outputs)
 
 
 def openmax_model(openmax: OpenMax, limits: Float) -> onnx.ModelProto:
@@ -184,7 +184,7 @@ def compose(
     first = onnx.helper.make_model(_normalisation_graph(transform), **alike)
     last = onnx.helper.make_model(openmax_graph(openmax, limits), **alike)
     model = onnx.compose.merge_models(first, middle, [("normalised", "network/pictures")])
-    model = onnx.compose.merge_models(model, last, [("network/logits", "network_logits")])
+    model = onnx.compose.merge_models(model, last, [("network/logits", LOGITS_INPUT)])
     model.graph.name = "openmax"
     return model
 

@@ -9,6 +9,8 @@ The file (:mod:`openmax_core.export.graph`) takes uint8 pictures of the network'
     score          (N,) float64, what was compared with the threshold; NaN where logits are not
                    finite
 
+Of a workspace of tables it has no network, and takes (N, C) float32 'network_logits'.
+
 Every setting of the product can be exported. What could differ from the library is checked before
 the file takes its name, see :func:`export_workspace`.
 """
@@ -24,7 +26,13 @@ from numpy.typing import NDArray
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import PictureError
-from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
+from openmax_core.export.description import (
+    LOGITS_INPUT,
+    METADATA_KEY,
+    OUTPUTS,
+    REJECTED_INDEX,
+    ExportDescription,
+)
 from openmax_core.export.graph import compose, openmax_model
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
@@ -34,6 +42,7 @@ from openmax_core.support.files import write_bytes_atomically
 from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    import onnx
     from onnxruntime import InferenceSession
 
 ONLY_THE_LIBRARY = (
@@ -82,13 +91,15 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
         operating_point=point,
         borrowed=tuple(evaluation.openmax.borrowed_names),
     )
+    alone = openmax_model(evaluation.openmax, choice.limits)
+    if workspace.settings.tables:
+        _export_alone(alone, description, choice, path)
+        return description
     pictures = _pictures(workspace, description, [evaluation.test, evaluation.reject])
     engine = workspace.classifier.load_engine("cpu")
     expected = engine.start(np.ascontiguousarray(pictures.transpose(0, 2, 3, 1)))()
     content = _content(workspace, choice, description)
-    alone = _session(openmax_model(evaluation.openmax, choice.limits).SerializeToString())
-    for logits in _nearest_logits(choice):
-        _check_decisions(_run(alone, network_logits=logits), logits, choice)
+    _check_alone(alone.SerializeToString(), choice)
 
     def check(temporary: Path) -> None:
         # Its bytes: not every build opens a name with other characters than those of ASCII.
@@ -102,15 +113,36 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
     return description
 
 
-def _content(workspace: Workspace, choice: Choice, description: ExportDescription) -> bytes:
-    """Content of the file."""
-    import onnx
+def _export_alone(
+    model: onnx.ModelProto, description: ExportDescription, choice: Choice, path: Path
+) -> None:
+    """Write a file that takes logits."""
+    content = _finished(model, description)
+    write_bytes_atomically(
+        path, content, lambda temporary: _check_alone(temporary.read_bytes(), choice)
+    )
 
+
+def _check_alone(content: bytes, choice: Choice) -> None:
+    session = _session(content)
+    for logits in _nearest_logits(choice):
+        _check_decisions(_run(session, **{LOGITS_INPUT: logits}), logits, choice)
+
+
+def _content(workspace: Workspace, choice: Choice, description: ExportDescription) -> bytes:
+    """Content of a file that takes pictures."""
     try:
         network = workspace.classifier.load_exported_network()
     except ExportError as error:
         raise ExportError(f"{error}; {ONLY_THE_LIBRARY}") from error
     model = compose(network, description.transform, choice.evaluation.openmax, choice.limits)
+    return _finished(model, description)
+
+
+def _finished(model: onnx.ModelProto, description: ExportDescription) -> bytes:
+    """Content of a model's file, with what it says of itself."""
+    import onnx
+
     onnx.helper.set_model_props(model, {METADATA_KEY: description.to_json()})
     model.doc_string = description.in_words
     if model.ByteSize() > MOST_ONNX_BYTES:

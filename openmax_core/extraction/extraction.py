@@ -55,6 +55,8 @@ class ExtractionReport:
     engine : str
         What ran the network; empty if there was nothing to run.
     seconds : float
+    is_of_tables : bool
+        Rows of tables were read; no network ran.
     """
 
     n_run: dict[str, int] = field(default_factory=dict)
@@ -65,10 +67,15 @@ class ExtractionReport:
     changes: list[str] = field(default_factory=list)
     engine: str = ""
     seconds: float = 0.0
+    is_of_tables: bool = False
 
     @property
     def in_words(self) -> str:
         """What was done, in sentences."""
+        if self.is_of_tables:
+            if not any(self.n_run.values()):
+                return "Nothing to do: no table is new or changed."
+            return f"{sum(self.n_run.values()):,} rows of tables read in {self.seconds:.1f} s."
         if not any(self.n_run.values()) and not self.n_resumed:
             return "Nothing to do: no picture is new or changed."
         n = sum(self.n_run.values())

@@ -5,7 +5,9 @@ What can be read:
 * a folder of pictures, in sub-folders or not, or one picture;
 * stored activations, as ``openmax extract`` writes them: their folder, or the Parquet file in it;
 * decisions with logits, as ``openmax predict --json`` writes them;
-* a Parquet or CSV table with a column ``path`` (or ``file``) and ``logit_<class>`` for every class.
+* a Parquet or CSV table with a column ``path`` (or ``file``) and ``logit_<class>`` for every class,
+  or an NPZ file with ``logits``; for a workspace that is made of tables itself, what that takes
+  (:mod:`openmax_core.activations.tables`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activations
+from openmax_core.activations.tables import SUFFIXES, open_table
 from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.report import Batch
 from openmax_core.network.inference import NOT_FINITE, Progress, run
@@ -69,6 +72,9 @@ def read_batch(
         return _stored(workspace, path)
     if path.name == PICTURES and os.path.isfile(path.parent / LOGITS):
         return _stored(workspace, path.parent)
+    is_table = path.suffix.lower() in (SUFFIXES if workspace.settings.tables else (".npz",))
+    if path.is_file() and is_table:
+        return _rows_of_table(workspace, path)
     if path.is_file() and path.suffix.lower() in TABLES:
         return _table(workspace, path)
     if path.is_file() and path.suffix.lower() == ".json":
@@ -138,6 +144,14 @@ def _stored(workspace: Workspace, folder: Path) -> Batch:
         kept,
         notes,
     )
+
+
+def _rows_of_table(workspace: Workspace, path: Path) -> Batch:
+    parts = list(open_table(path).rows(workspace.classes))
+    names = [name for names, _ in parts for name in names]
+    logits = np.concatenate([rows for _, rows in parts])
+    # Where it names pictures, they lie from its folder on.
+    return _checked(workspace, str(path), path.parent, names, [""] * len(names), logits)
 
 
 def _table(workspace: Workspace, path: Path) -> Batch:

@@ -111,7 +111,7 @@ class NamedClassifier:
                 f"{self.workspace / 'workspace.toml'}"
             )
         stat = path.stat()
-        return _sha256(path, stat.st_size, stat.st_mtime_ns)
+        return sha256_by_date(path, stat.st_size, stat.st_mtime_ns)
 
     @property
     def made_with(self) -> dict[str, Any]:
@@ -288,6 +288,6 @@ class NamedClassifier:
 
 
 @lru_cache(maxsize=32)
-def _sha256(path: Path, size: int, mtime: int) -> str:
+def sha256_by_date(path: Path, size: int, mtime: int) -> str:
     """Fingerprint of a file that is read again only when its size or date change."""
     return sha256_of_file(path)

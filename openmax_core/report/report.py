@@ -215,7 +215,9 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "workspace": settings.name,
         "about": settings.description,
         "pictures": settings.notice,
-        "network": f"{classifier.architecture}, weights {classifier.weights}",
+        "network": "none: the logits come from tables"
+        if settings.tables
+        else f"{classifier.architecture}, weights {classifier.weights}",
         "classes": ", ".join(openmax.class_names_),
         "method": openmax.preset_,
         **{f"setting {name}": str(value) for name, value in openmax.settings_.to_dict().items()},

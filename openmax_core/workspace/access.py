@@ -151,7 +151,8 @@ class AllowedRoots:
         workspace = Workspace.open(resolved)
         for split in workspace.pictures.splits:
             location = workspace.pictures.location(split)
-            self.check_pictures(location, f"{split}, which the workspace names under [folders],")
+            where = "tables" if workspace.settings.tables else "folders"
+            self.check_pictures(location, f"{split}, which the workspace names under [{where}],")
         if workspace.settings.classifier.weights is not None:
             self.check(workspace.classifier.weights_path, "the weights file of the workspace")
         return workspace

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from openmax_core.activations.activations import Activations
+from openmax_core.activations.tables import is_row
 from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.pictures.images import decode, jpeg, jpeg_url
 from openmax_core.pictures.intake import Upload
@@ -78,7 +79,7 @@ def sample_pictures(
         except PictureError:
             continue
         except WorkspaceError:
-            if roots is None:
+            if roots is None and not workspace.settings.tables:
                 raise
             continue
         samples.append(Sample(thumbnail(picture), caption))
@@ -98,8 +99,14 @@ def sample_paths(
 
 
 def _file(workspace: Workspace, split: str, path: str, roots: AllowedRoots | None) -> Location:
+    if workspace.settings.tables and is_row(path):
+        raise WorkspaceError(f"{split}/{path}: the table names no picture")
     if roots is None:
-        return workspace.pictures.picture(split, path)
+        if not workspace.settings.tables:
+            return workspace.pictures.picture(split, path)
+        # A table's paths may be absolute: they are whatever its writer wrote.
+        beside = workspace.pictures.folder(split).parent
+        roots = AllowedRoots((workspace.folder, beside))
     return roots.picture(workspace, split, path)
 
 
@@ -109,8 +116,9 @@ def _spread(n: int, most: int) -> list[int]:
 
 
 def _captioned(workspace: Workspace, path: str, label: int) -> tuple[str, str]:
-    caption = workspace.classes[label] if label >= 0 else path.split("/", maxsplit=1)[0]
-    return path, caption if "/" in path else "unknown"
+    if label >= 0:
+        return path, workspace.classes[label]
+    return path, path.split("/", maxsplit=1)[0] if "/" in path else "unknown"
 
 
 def sample_upload(

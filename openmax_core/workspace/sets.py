@@ -10,6 +10,7 @@ import numpy as np
 from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.stored_split import StoredSplit
+from openmax_core.activations.tables import SPLITS
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counting import (
     FITTED_SET,
@@ -28,13 +29,12 @@ from openmax_core.pictures.folders import (
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.support.files import listed, printable
 from openmax_core.workspace.settings import FILE_NAME, WorkspaceSettings
-
-SPLITS = ("train", "calibration", "test", "reject")
+from openmax_core.workspace.tables import NamedTables, read_tables
 
 
 @dataclass(frozen=True)
 class PictureSets:
-    """Pictures of the splits that ``[folders]`` of a ``workspace.toml`` names.
+    """Pictures of the splits that ``[folders]`` or ``[tables]`` of a ``workspace.toml`` names.
 
     Attributes
     ----------
@@ -49,27 +49,28 @@ class PictureSets:
     @property
     def splits(self) -> tuple[str, ...]:
         """Splits that are named, in the order in which they are extracted."""
-        return tuple(split for split in SPLITS if split in self.settings.folders)
+        return tuple(split for split in SPLITS if split in self.settings.sources)
 
     @property
     def calibration_split(self) -> str:
         """Split that MAVs and tails come from: 'calibration' where there is one, else 'train'."""
-        return "calibration" if "calibration" in self.settings.folders else "train"
+        return "calibration" if "calibration" in self.settings.sources else "train"
 
     def location(self, split: str) -> Location:
-        """Absolute folder of a split's pictures, or its address.
+        """Absolute folder of a split's pictures, or its address; or its table.
 
         Raises
         ------
         WorkspaceError
             The workspace names none.
         """
-        if split not in self.settings.folders:
+        if split not in self.settings.sources:
+            what, where = ("table", "tables") if self.settings.tables else ("folder", "folders")
             raise WorkspaceError(
-                f'{self.workspace / FILE_NAME} names no folder for {split}; add {split} = "…" '
-                "under [folders]"
+                f'{self.workspace / FILE_NAME} names no {what} for {split}; add {split} = "…" '
+                f"under [{where}]"
             )
-        folder = self.settings.folders[split]
+        folder = self.settings.sources[split]
         if is_address(folder):
             return RemotePath.parse(folder)
         return (self.workspace / folder).resolve()
@@ -89,7 +90,9 @@ class PictureSets:
 
         Parameters
         ----------
-        path : relative to the split's folder, with forward slashes
+        path : relative to the split's folder, with forward slashes; relative to the table's
+            folder, or absolute, where it is one of a table: may it be shown?
+            :meth:`AllowedRoots.picture` tells
 
         Raises
         ------
@@ -97,12 +100,17 @@ class PictureSets:
             The workspace names no such folder, or the path leads out of it.
         """
         pure = PurePath(path)
+        location = self.location(split)
+        if self.settings.tables and isinstance(location, Path):
+            if "\0" in path or ".." in pure.parts:
+                raise WorkspaceError(f"{location} names the picture {printable(path)!r}: no path")
+            return location.parent / path
         if pure.anchor or ".." in pure.parts or "\0" in path or not pure.parts:
             raise WorkspaceError(
                 f"the stored activations of {split} name the picture {printable(path)!r}, which "
                 "leads out of its folder: delete them, and run the extraction again"
             )
-        return self.location(split) / path
+        return location / path
 
     def find(self, split: str) -> PictureFiles:
         """Picture files of a split, as they lie there now.
@@ -110,8 +118,13 @@ class PictureSets:
         Raises
         ------
         WorkspaceError
-            The folder is missing, empty, or has folders that are none of the classes.
+            The folder is missing, empty, or has folders that are none of the classes; or there are
+            tables instead.
         """
+        if self.settings.tables:
+            raise WorkspaceError(
+                f"{self.workspace} has no pictures, for it is made of tables of logits"
+            )
         folder, classes = self.location(split), self.settings.classifier.classes
         if split == "reject":
             return find_unknown_pictures(folder)
@@ -173,16 +186,30 @@ class StoredSets:
         """Stored counts of methods on many activations."""
         return CountedStore(self.folder)
 
+    def newest(self, split: str) -> Path | None:
+        """Newest stored folder of a split; tables that are new or have changed are read first.
+
+        Raises
+        ------
+        ActivationsError, WorkspaceError
+            A table is not as it should be.
+        """
+        store = self.store
+        if (found := store.newest(split)) is None and isinstance(self.classifier, NamedTables):
+            read_tables(self.classifier, store)
+            found = store.newest(split)
+        return found
+
     def has(self, split: str) -> bool:
         """Tell whether activations of a split are stored, without opening them."""
-        return self.store.newest(split) is not None
+        return self.newest(split) is not None
 
     def activations(self, split: str) -> Activations | None:
         """Stored activations of a split; None if there are none.
 
         Pictures may have come or gone since: :meth:`Workspace.status` tells.
         """
-        folder = self.store.newest(split)
+        folder = self.newest(split)
         return None if folder is None else Activations.load(folder)
 
     def required(self, split: str) -> Activations:
@@ -212,6 +239,16 @@ class StoredSets:
             return self.activations(split)
         return stored.at(np.unique(np.linspace(0, stored.n_readable - 1, most).astype(np.int64)))
 
+    def opened_by_split(self) -> dict[str, StoredSplit]:
+        """What is stored of every split, opened without reading rows.
+
+        Raises
+        ------
+        WorkspaceError, ActivationsError
+            There is nothing of a split yet, or it is damaged.
+        """
+        return {split: self._open(split) for split in self.pictures.splits}
+
     def opened(self) -> dict[str, StoredSplit]:
         """What a method is fitted to and scored on, by role, opened without reading rows.
 
@@ -222,13 +259,13 @@ class StoredSets:
         """
         names = {FITTED_SET: self.pictures.calibration_split, TEST_SET: "test"}
         names |= {REJECT_SET: "reject"} if "reject" in self.pictures.splits else {}
-        found = {}
-        for role, split in names.items():
-            folder = self.store.newest(split)
-            if folder is None:
-                raise self._not_extracted(split)
-            found[role] = StoredSplit(folder)
-        return found
+        return {role: self._open(split) for role, split in names.items()}
+
+    def _open(self, split: str) -> StoredSplit:
+        folder = self.newest(split)
+        if folder is None:
+            raise self._not_extracted(split)
+        return StoredSplit(folder)
 
     def is_large(self) -> bool:
         """Tell whether the stored activations are so many that scores are counted in chunks.
@@ -250,7 +287,7 @@ class StoredSets:
             found = {
                 name: StoredSplit(folder)
                 for name in names.intersection(self.pictures.splits)
-                if (folder := self.store.newest(name)) is not None
+                if (folder := self.newest(name)) is not None
             }
         except OpenMaxError:  # said where the split is looked at in full
             return None
@@ -296,7 +333,14 @@ class SplitStatus:
 
 
 def compare_split(sets: StoredSets, split: str) -> SplitStatus:
-    """Compare a split's folder with what is stored; reads no picture."""
+    """Compare a split's folder with what is stored; reads no picture, and no table."""
+    if isinstance(sets.classifier, NamedTables):
+        try:
+            folder = sets.store.newest(split)
+            n = None if folder is None else StoredSplit(folder).n_files
+        except OpenMaxError as error:
+            return SplitStatus(0, None, False, str(error))
+        return SplitStatus(n or 0, n, n is not None)
     if (large := sets.if_many(split)) is not None:
         return SplitStatus(large.n_files, large.n_files, True, is_compared=False)
     files = wanted = stored = n_stored = problem = None

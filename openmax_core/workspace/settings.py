@@ -32,6 +32,11 @@ test = "test"
 reject = "reject"                # optional
 calibration = "calibration"      # optional: known pictures held out of training
 
+[tables]                         # of logits, instead of [folders], [transform] and a network
+train = "train.parquet"          # one file may be named for several sets
+test = "test.csv"
+reject = "unknown.npz"           # optional, as is calibration
+
 [defaults]
 preset = "robust"
 min_test_accuracy = 0.85
@@ -66,6 +71,7 @@ TABLES = {
     "transform": ("resize", "crop", "interpolation", "mean", "std", "exif", "alpha"),
     "train_transform": ("random_crop", "horizontal_flip", "brightness"),
     "folders": ("train", "test", "reject", "calibration"),
+    "tables": ("train", "test", "reject", "calibration"),
     "defaults": ("preset", "min_test_accuracy"),
 }
 # What a setting of a new workspace means, for the shell and for the page.
@@ -87,6 +93,8 @@ HELP = {
     "alpha": "transparent pixels: white (default), or drop: their stored colours, as ImageFolder "
     "reads them",
 }
+# What stands for an architecture where the logits come from tables.
+OF_TABLES = "tables"
 # Settings that are written only where they differ from these, or stand in the file already.
 LEFT_OUT: dict[str, dict[str, Any]] = {"classifier": {"transform_input": False}}
 
@@ -115,6 +123,12 @@ class WorkspaceSettings:
     defaults: Defaults = field(default_factory=Defaults)
     description: str | None = None
     notice: str | None = None
+    tables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Folders, or tables, by split."""
+        return self.tables or self.folders
 
 
 def parse_transform(name: str, text: str) -> Any:
@@ -188,11 +202,15 @@ def _without_escapes(meant: str) -> str:
 def write_settings(path: Path, settings: WorkspaceSettings) -> None:
     """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
     values = _plain(asdict(settings))
+    if settings.tables:  # then nothing else is known of classifier and pictures
+        values["classifier"] = {"classes": list(settings.classifier.classes)}
+    for name in ("folders", "transform", "train_transform") if settings.tables else ("tables",):
+        del values[name]
     _Reader(path, values).settings()
     document = _parsed(path) if path.exists() else tomlkit.document()
     for table, defaults in LEFT_OUT.items():
         for key, default in defaults.items():
-            if values[table][key] == default and key not in document.get(table, {}):
+            if values[table].get(key) == default and key not in document.get(table, {}):
                 del values[table][key]
     _update(document, values)
     write_text_atomically(path, tomlkit.dumps(document))
@@ -242,7 +260,7 @@ class _Reader:
         return WorkspaceSettings(
             name=self.text("name", self.path.parent.name),
             classifier=self.classifier(),
-            folders=self.folders(),
+            folders={} if self.has_tables else self.sources("folders"),
             transform=self.transform(),
             train_transform=self.train_transform(),
             defaults=Defaults(
@@ -251,7 +269,12 @@ class _Reader:
             ),
             description=self.text("description", "").strip() or None,
             notice=self.text("notice", "").strip() or None,
+            tables=self.sources("tables") if self.has_tables else {},
         )
+
+    @property
+    def has_tables(self) -> bool:
+        return bool(self.values.get("tables"))
 
     def classifier(self) -> ClassifierSettings:
         place = "classifier.classes"
@@ -268,6 +291,9 @@ class _Reader:
                 place,
                 f"must not hold '{min(taken)}', which means something else here; rename the class",
             )
+        if self.has_tables:
+            self.refuse_network()
+            return ClassifierSettings(OF_TABLES, tuple(classes))
         return ClassifierSettings(
             self.text("classifier.architecture"),
             tuple(classes),
@@ -277,15 +303,30 @@ class _Reader:
             self.text("classifier.weights_entry", "") or None,
         )
 
-    def folders(self) -> dict[str, str]:
+    def refuse_network(self) -> None:
+        """Raise an error where a network or pictures are named beside tables of logits."""
+        named = [
+            place
+            for place in self.values
+            if place.startswith(("classifier.", "folders.")) and place != "classifier.classes"
+        ]
+        if named:
+            raise self.error(
+                named[0],
+                "stands beside [tables], whose logits need neither network nor folders; take one "
+                "of them out",
+            )
+
+    def sources(self, table: str) -> dict[str, str]:
+        """Folders or tables by split."""
         folders = {}
-        for name in TABLES["folders"]:
-            place = f"folders.{name}"
+        for name in TABLES[table]:
+            place = f"{table}.{name}"
             if place not in self.values:
                 continue
             folder = folders[name] = self.file(place)
             if not folder:
-                raise self.error(place, "is empty; name a folder or take the line out")
+                raise self.error(place, "is empty; name a folder or file, or take the line out")
             if is_address(folder):
                 try:
                     RemotePath.parse(folder)
@@ -293,6 +334,8 @@ class _Reader:
                     raise self.error(place, f"is no address: {error}") from error
         # Held-out pictures to calibrate on stand in for training pictures.
         for name in ("test",) if "calibration" in folders else ("train", "test"):
+            if name not in folders and table == "tables":
+                raise self.error(f"tables.{name}", "is missing; name a table")
             folders.setdefault(name, name)
         return folders
 

@@ -15,6 +15,8 @@ classes, the transform, the precision, and each picture's path, size and mtime.
 from __future__ import annotations
 
 import logging
+import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,11 +52,13 @@ from openmax_core.tradeoff.saved_points import SavedPoints
 from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
 from openmax_core.workspace.settings import (
     FILE_NAME,
+    OF_TABLES,
     Defaults,
     WorkspaceSettings,
     read_settings,
     write_settings,
 )
+from openmax_core.workspace.tables import NamedTables, plan_tables, read_tables
 from openmax_core.workspace.weights import choose_transform_input, class_order
 
 if TYPE_CHECKING:
@@ -172,6 +176,60 @@ class Workspace:
         write_settings(path, workspace.settings)
         return workspace
 
+    @classmethod
+    def create_from_tables(
+        cls,
+        folder: str | Path,
+        tables: Mapping[str, str | Path],
+        *,
+        classes: Sequence[str] | None = None,
+        name: str | None = None,
+        defaults: Defaults | None = None,
+    ) -> Workspace:
+        """Write a new ``workspace.toml`` of tables of logits, and read them.
+
+        Parameters
+        ----------
+        folder : made if it does not exist
+        tables : files by set: train, test, reject, calibration; or one under 'all', whose rows are
+            divided (:mod:`openmax_core.workspace.tables`)
+        classes : names in the order of the indices; those of the first table without
+
+        Raises
+        ------
+        WorkspaceError, ActivationsError
+            There is a workspace already, or a table is not as it should be; file, row and column
+            are named.
+        """
+        require_path(str(folder), "a workspace")
+        folder = Path(folder).expanduser().resolve()
+        path = folder / FILE_NAME
+        if path.exists():
+            raise WorkspaceError(f"{path} exists already; edit it, or choose another folder")
+        files = {}
+        for split, given in tables.items():
+            file = require_path(str(given), "a table").expanduser()
+            inside = folder / file
+            files[split] = (inside if inside.is_file() else file).resolve()
+        plan = plan_tables(files, classes or ())
+        settings = WorkspaceSettings(
+            name=name or folder.name,
+            classifier=ClassifierSettings(OF_TABLES, plan.classes),
+            folders={},
+            defaults=defaults or Defaults(),
+            tables={split: _relative(file, folder) for split, file in plan.tables.items()},
+        )
+        is_new = not folder.exists()
+        workspace = cls(folder, settings, plan.notes)
+        write_settings(path, settings)
+        try:
+            workspace.extract()
+        except BaseException:
+            path.unlink()
+            shutil.rmtree(folder if is_new else workspace.stored.folder, ignore_errors=True)
+            raise
+        return workspace
+
     def _check(self, checkpoint: Checkpoint | None, is_asked: bool) -> None:
         """Find the pictures of every split, and build the network.
 
@@ -244,6 +302,10 @@ class Workspace:
     @property
     def classifier(self) -> NamedClassifier:
         """The classifier that it names: weights, what logits depend on, loading it."""
+        if self.settings.tables:
+            files = {split: self.pictures.folder(split) for split in self.pictures.splits}
+            settings = self.settings
+            return NamedTables(self.folder, settings.classifier, settings.transform, files)
         return NamedClassifier(self.folder, self.settings.classifier, self.settings.transform)
 
     @property
@@ -264,6 +326,8 @@ class Workspace:
         paths = [self.folder / FILE_NAME, *sorted(self.stored.folder.glob("[!.]*-*"))]
         if self.settings.classifier.weights is not None:
             paths.append(self.classifier.weights_path)
+        if self.settings.tables:
+            paths += [self.pictures.folder(split) for split in self.pictures.splits]
         return fingerprint([(str(path), modified(path)) for path in paths])
 
     def status(self, split: str) -> SplitStatus:
@@ -277,6 +341,8 @@ class Workspace:
         progress: ProgressCallback | None = None,
     ) -> ExtractionReport:
         """Run the network once over every picture that is new or changed, and store the logits.
+
+        Tables are read instead, where the workspace is made of them.
 
         Parameters
         ----------
@@ -340,6 +406,8 @@ class Workspace:
         load_runner: Callable[[NamedClassifier], Runner],
         progress: ProgressCallback | None,
     ) -> ExtractionReport:
+        if isinstance(classifier := self.classifier, NamedTables):
+            return self._read_tables(classifier, progress)
         stored = self.stored  # as it is named now, whoever saves other settings meanwhile
         pictures, store, classifier = stored.pictures, stored.store, stored.classifier
 
@@ -359,6 +427,21 @@ class Workspace:
             len(classifier.settings.classes),
             progress,
         )
+
+    def _read_tables(
+        self, tables: NamedTables, progress: ProgressCallback | None
+    ) -> ExtractionReport:
+        started, store = time.perf_counter(), self.stored.store
+        changes = store.changes(next(iter(tables.tables)))
+        counts = read_tables(tables, store, progress)
+        report = ExtractionReport(changes=changes, is_of_tables=True)
+        for split in tables.tables:
+            n_files = StoredSplit(folder).n_files if (folder := store.newest(split)) else 0
+            report.n_run[split] = counts.get(split, 0)
+            report.n_reused[split] = n_files - report.n_run[split]
+            report.n_unreadable[split] = 0
+        report.seconds = time.perf_counter() - started
+        return report
 
     def is_counted(self, preset: str | None = None, **settings: Any) -> bool:
         """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick."""

@@ -32,11 +32,16 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
     """Draw how to monitor a batch, in the shell or here."""
     st.subheader("Monitor a batch")
     st.markdown("In the shell, for example every night:")
+    is_of_tables = bool(workspace.settings.tables)
+    batch = "TABLE" if is_of_tables else "FOLDER"
     folder = shlex.quote(str(workspace.folder))
-    st.code(f"openmax monitor {folder} FOLDER --record --fail-on-drift", language="sh")
+    st.code(f"openmax monitor {folder} {batch} --record --fail-on-drift", language="sh")
     st.caption(
-        "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the batch "
-        "has drifted. The command also reads files with logits: `openmax monitor --help`."
+        "TABLE holds logits, as .npz, .parquet or .csv, like the tables of the workspace. Exit "
+        "code 5 means that the batch has drifted."
+        if is_of_tables
+        else "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the "
+        "batch has drifted. The command also reads files with logits: `openmax monitor --help`."
     )
     job = _job(workspace)
     if job is not None and job.is_running:
@@ -60,8 +65,11 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
         st.form("monitor", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        folder = st.text_input("Folder of pictures, on this server", width=420)
-        name = st.text_input("Name", placeholder="as the folder", max_chars=LONGEST_NAME, width=220)
+        what = "Table of logits" if is_of_tables else "Folder of pictures"
+        folder = st.text_input(f"{what}, on this server", width=420)
+        name = st.text_input(
+            "Name", placeholder=f"as the {batch.lower()}", max_chars=LONGEST_NAME, width=220
+        )
         compare = st.selectbox(
             "Compare with",
             _comparable(workspace),
@@ -88,6 +96,9 @@ def _comparable(workspace: Workspace) -> list[str]:
 
 def _example(workspace: Workspace) -> str:
     """What to type to see a batch that is unlike the test set."""
+    tables = workspace.settings.tables
+    if tables and list(tables.values()).count(tables.get("reject", "")) != 1:
+        return ""  # there is none, or it holds known rows as well
     try:
         folder = start.roots().check(workspace.pictures.folder("reject"))
     except OpenMaxError:  # there is none, or not on this machine

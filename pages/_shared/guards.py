@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NoReturn
 
 import streamlit as st
@@ -105,7 +106,9 @@ def show_borrowed(openmax: OpenMax) -> None:
 
 def _require_activations(workspace: Workspace) -> None:
     try:
-        missing = [split for split in workspace.pictures.splits if not workspace.stored.has(split)]
+        with st.spinner("Reading the tables …") if workspace.settings.tables else nullcontext():
+            stored = workspace.stored
+            missing = [split for split in workspace.pictures.splits if not stored.has(split)]
     except OpenMaxError as error:
         _stop(error, workspace=workspace)
     job = jobs.find("extraction", workspace)

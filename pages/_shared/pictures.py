@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from openmax_core.activations.tables import is_row
 from openmax_core.analysis import figures
 from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.evaluation import Evaluation
@@ -24,6 +25,7 @@ from pages._shared.widgets import show_warning
 
 PER_PAGE = 12
 GONE = "The picture is no longer there."
+NO_PATH = "The table names no picture"
 OUTSIDE = "Its folder is not under an allowed one"
 STILL = {"displayModeBar": False, "staticPlot": True}
 
@@ -69,6 +71,8 @@ def stored_picture(workspace: Workspace, split: str, path: str) -> Location:
 
 def stored_thumbnail(workspace: Workspace, split: str, path: str) -> dict[str, str | None]:
     """Return ``picture`` of an item of :func:`show_gallery`, or ``gone``, why there is none."""
+    if workspace.settings.tables and is_row(path):
+        return {"picture": None, "gone": NO_PATH}
     try:
         return {"picture": thumbnail(stored_picture(workspace, split, path))}
     except WorkspaceError:

@@ -80,8 +80,8 @@ def show_export(
         if table is not None:
             csv_button("Table (CSV)", table, f"thresholds-{preset}.csv")
     folder = shlex.quote(str(workspace.folder))
+    what = "with classifier, OpenMax and the default threshold"
+    if workspace.settings.tables:
+        what = "from logits to decision, with OpenMax and the default threshold"
     st.caption(f"The report in the shell: {code(f'openmax report {folder}')}")
-    st.caption(
-        "One ONNX file for production, with classifier, OpenMax and the default threshold: "
-        f"{code(f'openmax export {folder}')}"
-    )
+    st.caption(f"One ONNX file for production, {what}: {code(f'openmax export {folder}')}")
