@@ -138,6 +138,8 @@ class PictureSets:
         WorkspaceError
             The folder is missing, or may not be read.
         """
+        if self.settings.tables:
+            return ""
         named = () if split == "reject" else self.settings.classifier.classes
         names = passed_over_folders(self.location(split), named)
         if not names:

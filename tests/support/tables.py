@@ -43,10 +43,12 @@ def write(path: Path, table: pd.DataFrame) -> Path:
     elif path.suffix == ".parquet":
         table.to_parquet(path, index=False)
     else:
-        found = {"labels": np.array(table["label"].tolist())} if "label" in table else {}
+        found: dict[str, Any] = (
+            {"labels": np.array(table["label"].tolist())} if "label" in table else {}
+        )
         found |= {"split": table["split"].to_numpy(dtype=str)} if "split" in table else {}
         found |= {"paths": table["path"].to_numpy(dtype=str)} if "path" in table else {}
-        names = [name.removeprefix("logit_") for name in table if name.startswith("logit_")]
+        names = [str(name).removeprefix("logit_") for name in table.filter(like="logit_").columns]
         logits = table[[f"logit_{name}" for name in names]].to_numpy(dtype=np.float32)
         np.savez(path, logits=logits, classes=np.array(names, dtype=str), **found)
     return path

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -144,7 +145,7 @@ def test_labels_of_the_reject_table_are_kinds_of_unknowns_or_missing(tmp_path):
     assert workspace.stored.required("reject").readable["path"].iloc[1] == "row 2"
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown in train": ("train", {"label": -1}, "row 3, column label: is an unknown in train"),
     "known in reject": ("reject", {"label": 1}, "column label: the class 'birch' is known, and"),
     "unknown in test": ("test", {"label": -1}, "column label: is an unknown, and the workspace"),
@@ -183,9 +184,8 @@ def test_what_is_missing_is_named(tmp_path):
         Workspace.create_from_tables(tmp_path / "w", {"all": split})
     with pytest.raises(ActivationsError, match=r"split\.csv has no rows for test"):
         Workspace.create_from_tables(tmp_path / "w", {"train": split, "test": split})
+    write(files["test"], of_sets()["test"].drop(columns="label"))
     with pytest.raises(ActivationsError, match=r"has no label, which tells each row's class"):
-        table = of_sets()["test"].drop(columns="label")
-        write(files["test"], table)
         Workspace.create_from_tables(tmp_path / "w", files)
     assert not (tmp_path / "w").exists()
 
