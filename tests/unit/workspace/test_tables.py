@@ -245,7 +245,7 @@ def test_there_is_no_network_and_that_is_said(scores):
     ):
         with pytest.raises(WorkspaceError, match=r"has no network to run over pictures. Give a t"):
             wanted()
-    with pytest.raises(WorkspaceError, match="has no pictures: it is made of"):
+    with pytest.raises(WorkspaceError, match="has no pictures, for it is made of"):
         scores.pictures.find("test")
 
 
