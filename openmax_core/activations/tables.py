@@ -45,8 +45,8 @@ from openmax_core.activations.activations import (
     ROWS_PER_GROUP,
 )
 from openmax_core.errors import ActivationsError, first_line
-from openmax_core.pictures.folders import normal, quoted
-from openmax_core.support.files import printable, storable
+from openmax_core.pictures.folders import normal
+from openmax_core.support.files import listed, printable, storable
 
 SUFFIXES = (".npz", ".parquet", ".csv")
 SPLITS = ("train", "calibration", "test", "reject")
@@ -134,7 +134,7 @@ class Table(ABC):
         with self._named_errors():
             self._read_head()
         if not self.n_classes:
-            listed = quoted(self.columns) or "nothing"
+            listed = listed(self.columns) or "nothing"
             self.fail(f"has no {self._place_of_logits}; it has {listed}")
         if self.n_classes < 2:
             self.fail("has logits of 1 class; OpenMax needs at least 2")
@@ -186,7 +186,7 @@ class Table(ABC):
         if "label" not in self.has:
             name = self.label_column
             close = difflib.get_close_matches(name, self.columns, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"it has {quoted(self.columns)}"
+            hint = f"did you mean '{close[0]}'?" if close else f"it has {listed(self.columns)}"
             self.fail(f"has no {name}, which tells each row's class; {hint}")
 
     def parts(self, classes: Sequence[str], has_logits: bool = True) -> Iterator[Part]:
@@ -283,9 +283,9 @@ class Table(ABC):
         known = set(map(normal, classes))
         parts = []
         if absent := [name for name in classes if normal(name) not in places]:
-            parts.append(f"lacks {quoted(absent, 3)}")
+            parts.append(f"lacks {listed(absent, 3)}")
         if surplus := [name for name in self.columns_of_classes if normal(name) not in known]:
-            parts.append(f"has {quoted(surplus, 3)}, which is none of the classes")
+            parts.append(f"has {listed(surplus, 3)}, which is none of the classes")
         self.fail(f"is of other classes: it {' and '.join(parts)}")
 
     def _require_finite(self, logits: Logits, first: int, order: Sequence[int]) -> None:
@@ -391,7 +391,7 @@ class _Labels:
         if self._are_numbers:
             if str(number) not in self._indices:
                 raise ValueError(
-                    f"{number} is none of the classes {quoted(self._classes)}; where classes are "
+                    f"{number} is none of the classes {listed(self._classes)}; where classes are "
                     "called by numbers, labels are their names"
                 )
             return self._indices[str(number)]

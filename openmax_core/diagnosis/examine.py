@@ -26,7 +26,6 @@ from openmax_core.diagnosis.findings import (
     Trial,
     counted,
     in_order,
-    listed,
     toml_lines,
 )
 from openmax_core.diagnosis.outputs import (
@@ -53,6 +52,7 @@ from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.methods.settings import PRESETS
 from openmax_core.network.devices import choose_device
 from openmax_core.support.arrays import Int
+from openmax_core.support.files import listed
 from openmax_core.workspace.workspace import Workspace
 
 BUDGET = 20.0  # seconds

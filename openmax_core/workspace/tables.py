@@ -31,8 +31,7 @@ from openmax_core.activations.tables import SPLITS, Part, SetWriter, Table, open
 from openmax_core.errors import ActivationsError, WorkspaceError
 from openmax_core.network.inference import Progress
 from openmax_core.network.spec import NamedClassifier, sha256_by_date
-from openmax_core.pictures.folders import quoted
-from openmax_core.support.files import fingerprint, new_folder, printable
+from openmax_core.support.files import fingerprint, listed, new_folder, printable
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
@@ -207,7 +206,7 @@ def _sets_of_one(table: Table, classes: Sequence[str]) -> dict[str, Path]:
         found = [split for split, n in zip(SPLITS, counts, strict=True) if n]
         if "test" not in found or not {"train", "calibration"} & {*found}:
             table.fail(
-                f"has rows of {quoted(found)}; it needs some of train and of test", column="split"
+                f"has rows of {listed(found)}; it needs some of train and of test", column="split"
             )
     return dict.fromkeys(found, table.path)
 
@@ -355,7 +354,7 @@ def _sets(
     for row, text in part.others.items():
         if known and not (part.splits is not None and is_reject_alone[row]):
             table.fail(
-                f"'{printable(text)}' is none of the classes {quoted(classes)}; a picture of none "
+                f"'{printable(text)}' is none of the classes {listed(classes)}; a picture of none "
                 "has a negative label, or 'unknown'",
                 part.first + row,
                 column,
