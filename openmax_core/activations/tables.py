@@ -134,8 +134,8 @@ class Table(ABC):
         with self._named_errors():
             self._read_head()
         if not self.n_classes:
-            listed = listed(self.columns) or "nothing"
-            self.fail(f"has no {self._place_of_logits}; it has {listed}")
+            there = listed(self.columns) or "nothing"
+            self.fail(f"has no {self._place_of_logits}; it has {there}")
         if self.n_classes < 2:
             self.fail("has logits of 1 class; OpenMax needs at least 2")
         names = list(map(normal, self.columns_of_classes))
