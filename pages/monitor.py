@@ -16,9 +16,10 @@ from openmax_core.support.files import modified
 from openmax_core.workspace.workspace import Workspace
 from pages._monitor.detail import show_batch, show_verdict
 from pages._monitor.form import date_of, select_own, show_form
-from pages._shared import state
+from pages._shared import start, state
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_borrowed, show_notice, wait_for_counting
+from pages._shared.kept import kept
 from pages._shared.registry import ensure_routed, link_to
 from pages._shared.widgets import csv_button, show_error, show_warning
 
@@ -70,7 +71,7 @@ def _choice(workspace: Workspace) -> Choice | None:
         return None
 
 
-@st.cache_resource(show_spinner="Calibrating …", max_entries=10, hash_funcs=state.KEYS)
+@kept("Calibrating …")
 def _chosen(item: Workspace, moment: int | None, _counted: Evaluation | None) -> Choice:
     return choose_method(Workspace.open(item.folder), evaluation=_counted)
 
@@ -126,6 +127,7 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
 
 def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
     table = batch_table(records, basis.key)
+    table["source"] = table["source"].map(start.roots().shown)
     share = NumberColumn(format="percent")
     st.dataframe(
         table.round({"reject_rate": 3, "low": 3, "high": 3, "expected": 3}),

@@ -13,7 +13,7 @@ from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.samples import Sample, sample_pictures
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import start, state
+from pages._shared import start
 from pages._shared.format import interval, percent, plain
 from pages._shared.guards import (
     require_evaluation,
@@ -21,6 +21,7 @@ from pages._shared.guards import (
     show_notice,
     show_provenance,
 )
+from pages._shared.kept import KEYS
 from pages._shared.registry import ensure_routed, link_to
 from pages._shared.widgets import figure_card, show_error, show_table, show_unreadable
 
@@ -148,7 +149,7 @@ def _samples(workspace: Workspace, split: str) -> list[Sample]:
         return []
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
 def _decoded(workspace: Workspace, split: str) -> list[Sample]:
     opened = Workspace.open(workspace.folder)
     has_weights = bool(opened.settings.tables) or opened.settings.classifier.weights is not None
@@ -158,6 +159,7 @@ def _decoded(workspace: Workspace, split: str) -> list[Sample]:
 
 def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
     st.subheader("The data")
+    shown = start.roots().shown
     items = {evaluation.calibrated_on: evaluation.train, "test": evaluation.test}
     if evaluation.reject is not None:
         items["reject"] = evaluation.reject
@@ -166,14 +168,14 @@ def _show_data(workspace: Workspace, evaluation: Evaluation) -> None:
             "set": split,
             "pictures": item.n_readable,
             "unreadable": item.n_unreadable,
-            "table" if workspace.settings.tables else "folder": str(
-                workspace.pictures.location(split)
+            "table" if workspace.settings.tables else "folder": shown(
+                str(workspace.pictures.location(split))
             ),
         }
         for split, item in items.items()
     ]
     show_table(pd.DataFrame(rows))
-    st.caption(f"{_network(workspace)} · workspace {plain(str(workspace.folder))}")
+    st.caption(f"{_network(workspace)} · workspace {plain(shown(str(workspace.folder)))}")
     lost = pd.concat([item.unreadable.assign(set=split) for split, item in items.items()])
     if n_lost := sum(item.n_unreadable for item in items.values()):
         first = f", the first {len(lost):,}" if len(lost) < n_lost else ""

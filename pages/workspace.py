@@ -37,11 +37,12 @@ def main() -> None:
 
 
 def _show_workspace(workspace: Workspace) -> None:
+    shown = start.roots().shown
     classifier, is_of_tables = workspace.settings.classifier, bool(workspace.settings.tables)
     st.markdown(
         f"**{plain(workspace.settings.name)}** · "
         f"{'tables of logits' if is_of_tables else plain(classifier.architecture)} · "
-        f"{len(workspace.classes)} classes · {plain(str(workspace.folder))}"
+        f"{len(workspace.classes)} classes · {plain(shown(str(workspace.folder)))}"
     )
     if workspace.settings.description:
         st.caption(plain(workspace.settings.description))
@@ -53,7 +54,7 @@ def _show_workspace(workspace: Workspace) -> None:
         st.warning(plain(doubt), icon=":material/warning:")
     folder, notes = st.session_state.get("notes_on", (None, ()))
     if folder == workspace.folder and notes:
-        st.info("\n".join(f"- {plain(note)}" for note in notes), icon=":material/info:")
+        st.info("\n".join(f"- {plain(shown(note))}" for note in notes), icon=":material/info:")
     job = jobs.find("extraction", workspace)
     if job is not None and job.is_running:
         show_extraction(job, can_stop=True)
@@ -73,8 +74,8 @@ def _show_workspace(workspace: Workspace) -> None:
             "set": split,
             "files in the folder": status.n_files if status.is_compared else None,
             "files in the store": status.n_stored or 0,
-            "state": status.problem or _in_words(status),
-            "folder": str(workspace.pictures.location(split)),
+            "state": shown(status.problem or _in_words(status)),
+            "folder": shown(str(workspace.pictures.location(split))),
         }
         for split, status in statuses.items()
     ]

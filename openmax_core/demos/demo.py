@@ -8,6 +8,7 @@ stays: operating points, and the defaults in ``workspace.toml``.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -81,15 +82,22 @@ class Demo:
         return {"pictures": self.version(assets), "settings": settings}
 
 
-def can_be_made(demo: Demo) -> bool:
-    """Tell whether a demo is there, or there is a cache folder to make it in."""
-    if (demo.folder / FILE_NAME).exists():
-        return True
+def why_not(demo: Demo) -> str:
+    """Say why a demo cannot be made: there is no cache folder for it; '' where it is there or can.
+
+    The text names no folder: visitors read it.
+    """
+    folder = demo.folder
     try:
-        demo.folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return not demo.folder.is_file() and os.access(demo.folder.parent, os.W_OK | os.X_OK)
+        if (folder / FILE_NAME).exists():
+            return ""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.is_file():
+            return "a file lies where its folder should be"
+    except OSError as error:
+        return error.strerror or str(error)
+    is_writable = os.access(folder.parent, os.W_OK | os.X_OK)
+    return "" if is_writable else os.strerror(errno.EACCES)
 
 
 def open_demo(demo: Demo, assets: Path = ASSETS, folder: Path | None = None) -> Workspace:

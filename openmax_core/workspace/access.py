@@ -6,7 +6,8 @@ picture folders and weights that it names. Addresses are allowed in the same two
 makes the server talk to a host.
 
 A refusal names what was asked for as the visitor wrote it. Where that leads, and which folders are
-allowed, is in the server's log, for the person who started it.
+allowed, is in the server's log, for the person who started it. In what a page says, paths begin at
+the root (:meth:`AllowedRoots.shown`).
 """
 
 from __future__ import annotations
@@ -106,6 +107,15 @@ class AllowedRoots:
             )
             raise WorkspaceError(f"{shown or path} is not under an allowed folder. {HOW_TO_ALLOW}")
         return resolved
+
+    def shown(self, text: str) -> str:
+        """Text for visitors: paths under a root begin there; the root itself goes by its name."""
+        for root in sorted(self.roots, key=lambda root: len(str(root)), reverse=True):
+            if root.name:
+                beginning = rf"(?<![\w./\\-]){re.escape(str(root))}"
+                text = re.sub(rf"{beginning}[/\\](?=\S)", "", text)
+                text = re.sub(rf"{beginning}(?![\w-])", root.name.replace("\\", r"\\"), text)
+        return text
 
     def check_pictures(self, folder: str | Location, shown: str | None = None) -> Location:
         """As :meth:`check`, of pictures or a folder of them, which may be at an address.

@@ -9,9 +9,10 @@ from openmax_core.diagnosis.examine import examine, is_quick
 from openmax_core.diagnosis.findings import ERROR, Diagnosis, Finding, confusion_figure
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import jobs, state
+from pages._shared import jobs, start
 from pages._shared.format import plain
 from pages._shared.jobs import show_job
+from pages._shared.kept import KEYS
 from pages._shared.widgets import show_error, show_table
 
 PLOT = {"displayModeBar": False}
@@ -46,7 +47,7 @@ def show_diagnosis(workspace: Workspace, label: str, at_once: bool = False) -> N
         st.rerun()
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
 def _examination(item: Workspace) -> Job[tuple[int, int], Diagnosis]:
     """Examination of a workspace as it is now; once for everybody."""
     opened = Workspace.open(item.folder)
@@ -62,17 +63,18 @@ def _draw(diagnosis: Diagnosis) -> None:
     if diagnosis.accuracy:
         _draw_network(diagnosis)
     for note in diagnosis.not_examined:
-        st.caption(plain(note))
+        st.caption(plain(start.roots().shown(note)))
     if not diagnosis.is_sound:
         st.caption(plain(diagnosis.summary))
 
 
 def _draw_finding(finding: Finding) -> None:
+    shown = start.roots().shown
     is_error = finding.severity == ERROR
     icon = ":red[:material/error:]" if is_error else ":orange[:material/warning:]"
-    st.markdown(f"{icon} **{plain(finding.sentence)}**")
+    st.markdown(f"{icon} **{plain(shown(finding.sentence))}**")
     if finding.advice:
-        st.markdown(plain(finding.advice))
+        st.markdown(plain(shown(finding.advice)))
     if finding.write:
         st.caption("Write into workspace.toml:")
         st.code(finding.write, language="toml", wrap_lines=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import logging
 import os
 import sys
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from openmax_core.demos.catalogue import DEMOS
-from openmax_core.demos.demo import Demo, can_be_made, open_demo
+from openmax_core.demos.demo import Demo, open_demo, why_not
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace.access import AllowedRoots
 from openmax_core.workspace.workspace import Workspace
@@ -25,10 +24,16 @@ WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"
 @st.cache_resource(show_spinner=False)
 def demos() -> dict[Path, Demo]:
     """Embedded demos by their folders; those that no cache folder can be had for are left out."""
-    found = {demo.folder: demo for demo in DEMOS if can_be_made(demo)}
-    if len(found) < len(DEMOS):
-        logging.getLogger(__name__).warning("no demo: the cache folder cannot be written")
-    return found
+    return {demo.folder: demo for demo in DEMOS if not why_not(demo)}
+
+
+def no_demo() -> str:
+    """Why there is no demo: the user's cache folder cannot be written; '' where there is one."""
+    reason = "" if demos() else next(filter(None, map(why_not, DEMOS)), "")
+    return reason and (
+        f"The demos cannot be made: the cache folder of the server's user cannot be written "
+        f"({reason}). Make it writable, or set XDG_CACHE_HOME to another folder, and start again."
+    )
 
 
 @st.cache_resource(show_spinner="Writing the demo's pictures …")

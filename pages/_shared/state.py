@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -19,16 +18,10 @@ from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, Oper
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
+from pages._shared.kept import KEYS, kept
 
 OVERRIDABLE = ("tail_size", "alpha_rank")
 CountingJob = Job[tuple[int, int], Evaluation]
-
-# What tells arguments of cached functions apart. A workspace: what is stored of it now. An
-# evaluation: its pictures and method, for a fragment goes on with one that is older than the disk.
-KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
-    Workspace: lambda item: (str(item.folder), item.state()),
-    Evaluation: lambda item: (item.data, item.openmax.preset_, item.openmax.settings_),
-}
 
 
 def set_workspace(found: Workspace | str) -> None:
@@ -98,7 +91,7 @@ def evaluation(item: Workspace) -> Evaluation:
     return _evaluation(item, *method())
 
 
-@st.cache_resource(show_spinner="Calibrating …", max_entries=20, hash_funcs=KEYS)
+@kept("Calibrating …")
 def _evaluation(item: Workspace, preset: str, overrides: dict[str, Any]) -> Evaluation:
     return Workspace.open(item.folder).evaluate(preset, **overrides)
 
@@ -128,7 +121,7 @@ def counting(item: Workspace, preset: str, overrides: dict[str, Any]) -> Countin
     return job
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
+@kept()
 def _counting(item: Workspace, preset: str, settings: MethodSettings) -> CountingJob:
     opened, values = Workspace.open(item.folder), settings.to_dict()
     return Job(lambda report: opened.evaluate(preset, report=report, **values))

@@ -1,6 +1,6 @@
 """Messages, tables, choices, downloads and large numbers: the same on every page.
 
-Messages name files, classes and settings as they are.
+Messages name files, classes and settings as they are; paths begin at the allowed folder.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages._shared import start
 from pages._shared.format import plain
 
 Option = TypeVar("Option")
@@ -21,12 +22,12 @@ TABLE_HEIGHT = 460
 
 def show_error(problem: object) -> None:
     """Say what is wrong."""
-    st.error(plain(str(problem)), icon=":material/error:")
+    st.error(plain(start.roots().shown(str(problem))), icon=":material/error:")
 
 
 def show_warning(text: str) -> None:
     """Say what to be careful of."""
-    st.warning(plain(text), icon=":material/warning:")
+    st.warning(plain(start.roots().shown(text)), icon=":material/warning:")
 
 
 def show_table(

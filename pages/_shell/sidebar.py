@@ -41,7 +41,8 @@ def _choose_workspace() -> None:
     if (opened := st.session_state.get("opened_folder")) is not None:
         folders.append(opened)
     if not folders:
-        state.set_workspace("There is no workspace under the allowed folders.")
+        none = f"There is no workspace under the allowed folders. {start.no_demo()}"
+        state.set_workspace(none.strip())
         return
     named = workspace_names(dict.fromkeys(folders), demos)
     if (wanted := st.session_state.pop("show_folder", None)) is not None:

@@ -15,7 +15,7 @@ from openmax_core.tradeoff.class_thresholds import (
 )
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
-from pages._shared import state
+from pages._shared.kept import KEYS
 
 
 def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> OperatingPoint | None:
@@ -46,7 +46,7 @@ def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> Opera
 
 
 @st.cache_resource(
-    show_spinner="Choosing a threshold per class …", max_entries=100, hash_funcs=state.KEYS
+    show_spinner="Choosing a threshold per class …", max_entries=100, hash_funcs=KEYS
 )
 def _choose(evaluation: Evaluation, objective: Objective) -> tuple[ClassThresholds, Gain]:
     curve = evaluation.curve

@@ -24,6 +24,7 @@ from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choic
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import counted
+from pages._shared.kept import KEYS
 from pages._threshold.class_thresholds import show_class_thresholds
 
 CHOICES: dict[str, str] = {
@@ -254,12 +255,12 @@ def _show_halves(halves: HalfChoice, objective: Objective, kind: str) -> None:
         )
 
 
-@st.cache_resource(show_spinner="Choosing on one half …", max_entries=100, hash_funcs=state.KEYS)
+@st.cache_resource(show_spinner="Choosing on one half …", max_entries=100, hash_funcs=KEYS)
 def _choose_on_half(evaluation: Evaluation, objective: Objective) -> HalfChoice:
     return choose_on_half(evaluation.overall, objective)
 
 
-@st.cache_resource(show_spinner="Choosing on resamples …", max_entries=100, hash_funcs=state.KEYS)
+@st.cache_resource(show_spinner="Choosing on resamples …", max_entries=100, hash_funcs=KEYS)
 def _resample(evaluation: Evaluation, objective: Objective) -> Spread:
     return bootstrap_choices(evaluation.overall, objective)
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import streamlit as st
-
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import state
 from pages._shared.components import moved, take_threshold, threshold_explorer
+from pages._shared.kept import kept
 from pages._threshold.decision import Decision
 
 KEY = "explorer"
@@ -64,7 +62,7 @@ def show_explorer(
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+@kept()
 def _curve(evaluation: Evaluation, interval: str) -> dict[str, Any]:
     """What the explorer shows of an evaluation, whatever the threshold."""
     openmax = evaluation.openmax

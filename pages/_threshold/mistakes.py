@@ -17,9 +17,10 @@ from openmax_core.prediction.verdicts import ACCEPTED, decision_table
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import pictures, state
+from pages._shared import pictures
 from pages._shared.format import plain, sentence
 from pages._shared.guards import show_notice
+from pages._shared.kept import kept
 from pages._shared.widgets import choose, show_table
 
 UNKNOWNS_IN, KNOWNS_OUT, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
@@ -131,6 +132,6 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+@kept()
 def _divided(evaluation: Evaluation) -> RejectFolders:
     return reject_folders(evaluation)

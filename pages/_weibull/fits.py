@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import streamlit as st
-
 from openmax_core.analysis.class_health import (
     ClassDistances,
     Health,
@@ -16,7 +14,7 @@ from openmax_core.analysis.class_health import (
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.weibull.goodness import Goodness, simulate_goodness
-from pages._shared import state
+from pages._shared.kept import kept
 
 FitJob = Job[tuple[int, int], Goodness]
 
@@ -35,18 +33,18 @@ def fit_job(evaluation: Evaluation) -> FitJob | None:
     return _fit_job(evaluation)
 
 
-@st.cache_resource(show_spinner="Measuring distances …", max_entries=10, hash_funcs=state.KEYS)
+@kept("Measuring distances …")
 def distances(evaluation: Evaluation) -> ClassDistances:
     """Distance of every picture to the MAV of one class."""
     return class_distances(evaluation)
 
 
-@st.cache_resource(show_spinner="Testing the fits …", max_entries=20, hash_funcs=state.KEYS)
+@kept("Testing the fits …")
 def _health(evaluation: Evaluation, _measured: ClassDistances) -> Health:
     return class_health(evaluation, _measured)
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+@kept()
 def _fit_job(evaluation: Evaluation) -> FitJob:
     openmax = evaluation.openmax
     return Job(

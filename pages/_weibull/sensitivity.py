@@ -16,8 +16,8 @@ from openmax_core.analysis.sensitivity import (
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.workspace.workspace import Workspace
-from pages._shared import state
 from pages._shared.jobs import show_job
+from pages._shared.kept import KEYS
 from pages._shared.widgets import choose, show_error
 
 SensitivityJob = Job[tuple[int, int], Sensitivity]
@@ -74,10 +74,10 @@ def _ask(evaluation: Evaluation, floor: float) -> None:
 
 
 def _asked(evaluation: Evaluation, floor: float) -> tuple[Any, float]:
-    return state.KEYS[Evaluation](evaluation), floor
+    return KEYS[Evaluation](evaluation), floor
 
 
-@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=state.KEYS)
+@st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
 def _compare(evaluation: Evaluation, floor: float) -> SensitivityJob:
     return Job(lambda report: measure_sensitivity(evaluation, floor, report=report))
 

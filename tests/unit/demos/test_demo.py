@@ -23,9 +23,9 @@ from openmax_core.demos.demo import (
     ASSETS,
     NOTE,
     Demo,
-    can_be_made,
     exported_network,
     open_demo,
+    why_not,
 )
 from openmax_core.errors import WorkspaceError
 from openmax_core.network.engines import OnnxEngine, TorchEngine
@@ -102,9 +102,9 @@ def test_a_demo_lies_in_the_user_s_cache(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert demo.folder == tmp_path / "openmax" / demo.key
-    assert can_be_made(demo)
+    assert not why_not(demo)
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
-    assert not can_be_made(demo)
+    assert why_not(demo)
 
 
 def test_a_made_demo_says_what_it_is(made: Workspace, demo: Demo) -> None:

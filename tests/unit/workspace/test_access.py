@@ -317,3 +317,14 @@ def test_a_workspace_that_is_not_made_yet_goes_by_the_name_that_it_will_have(roo
     own = small(root / "a", "Trees").folder
     names = {root / "later": "Digits", own: "another name"}
     assert workspace_names([own, root / "later"], names) == {"Trees": own, "Digits": root / "later"}
+
+
+def test_paths_in_what_a_page_says_begin_at_the_root(tmp_path: Path) -> None:
+    roots = AllowedRoots((tmp_path, tmp_path / "inner"))
+    assert roots.shown(f"{tmp_path}/trees/a.toml: no") == "trees/a.toml: no"
+    assert roots.shown(f"'{tmp_path}/trees' and {tmp_path}/oaks.") == "'trees' and oaks."
+    assert roots.shown(f"the folder {tmp_path}.") == f"the folder {tmp_path.name}."
+    assert roots.shown(f"{tmp_path}/inner/a") == "a"
+    for other in (f"{tmp_path}-2/a", f"/srv{tmp_path}/a", "/etc/passwd", "no path"):
+        assert roots.shown(other) == other
+    assert AllowedRoots((Path("/"),)).shown("/etc/passwd") == "/etc/passwd"
