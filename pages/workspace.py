@@ -66,8 +66,8 @@ def _show_workspace(workspace: Workspace) -> None:
         {
             "set": split,
             "rows in the store": status.n_stored or 0,
-            "state": status.problem or ("stored" if status.is_current else "to be read"),
-            "table": str(workspace.pictures.location(split)),
+            "state": shown(status.problem or ("stored" if status.is_current else "to be read")),
+            "table": shown(str(workspace.pictures.location(split))),
         }
         if is_of_tables
         else {

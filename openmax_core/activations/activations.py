@@ -1,6 +1,6 @@
 """Activations of one split and their store on disk.
 
-One folder a split and state: ``logits.npy``, (N, C) float32, opened as a memory map; and
+One folder a split and state: ``logits.npy``, (N, C) float32, large ones as a memory map; and
 ``pictures.parquet``, a row for every picture file found, in order: path, size, mtime, label,
 prediction, status ('ok', 'unreadable' or 'not read') and error. The logits hold the rows with
 status 'ok'; 'not read' are those that the machine did not give, and that are tried again.
@@ -22,8 +22,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.activations.shards import Rows, cannot_store
-from openmax_core.errors import ActivationsError, NotRead
+from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
 from openmax_core.pictures.folders import PictureFiles
+from openmax_core.support.arrays import require_whole
+from openmax_core.support.codec import Column, entry, read_columns, read_json
 from openmax_core.support.files import new_folder
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
@@ -31,6 +33,16 @@ OK, UNREADABLE, NOT_READ = "ok", "unreadable", "not read"
 WRITING = ".writing-"
 ROWS_AT_ONCE = 1024
 ROWS_PER_GROUP = 1 << 17  # of the table, which can be read a group at a time
+MOST_IN_MEMORY = 64 << 20  # bytes of logits that are read whole; of more, what is used
+# Entries of a key, and those that some keys have: of older versions, or of samples.
+ENTRIES: dict[str, Any] = {"store": str, "classifier": str, "created": str}
+FURTHER_ENTRIES: dict[str, Any] = {
+    "made_with": dict[str, Any],
+    "folder": str,
+    "engine": str,
+    "number": int,
+    "whole": tuple[int, int],
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class Activations:
     Attributes
     ----------
     logits : (N, C) float32
-        Of the pictures that could be read.
+        Of the pictures that could be read. Raises an ActivationsError where they are on disk and
+        another process has cut them short.
     pictures : DataFrame of all files found
         Columns path, size, mtime, label (−1: unknown), prediction (−1: unreadable), status, error.
     key : dict
@@ -112,31 +125,126 @@ class Activations:
         key = {**self.key, "whole": [self.n_readable, self.n_unreadable]}
         (folder / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
 
+    def __getattribute__(self, name: str) -> Any:
+        """Refuse logits of which another process has cut off a part: they cannot be read."""
+        value = super().__getattribute__(name)
+        if name == "logits":
+            require_whole(value)
+        return value
+
     @classmethod
-    def load(cls, folder: Path) -> Activations:
-        """Open a stored folder; the logits stay on disk until they are used.
+    def load(cls, folder: Path, expected: Expected | None = None) -> Activations:
+        """Open a stored folder; many logits stay on disk until they are used.
 
         Raises
         ------
         ActivationsError
-            A file is missing or damaged; the folder is named.
+            A file is missing or damaged, or not what is expected; the folder is named.
         """
+        key = read_key(folder)
+        mapped = mapped_logits(folder, expected)
+        logits: NDArray[np.float32] = mapped
+        if mapped.nbytes <= MOST_IN_MEMORY:
+            logits = logits_at(folder, mapped, 0, len(mapped))
+        columns = columns_of(logits.shape[1], expected)
         try:
-            key = json.loads((folder / KEY).read_text(encoding="utf-8"))
-            logits = np.load(folder / LOGITS, mmap_mode="r", allow_pickle=False)
-            pictures = pd.read_parquet(folder / PICTURES)
-        # pyarrow has error classes of its own for damaged files, some of them OSError.
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise damaged(folder, str(error)) from error
+            pictures = read_columns(folder / PICTURES, columns)
+        except OpenMaxError as error:
+            raise damaged(folder, f"{PICTURES}: {error}") from error
         activations = cls(logits, pictures, key)
-        absent = {"path", "size", "mtime", "label", "prediction", "status", "error"} - {
-            *pictures.columns
-        }
-        if absent:
-            raise damaged(folder, f"no column {min(absent)}")
         if len(activations.readable) != len(logits):
             raise damaged(folder, "pictures and logits do not fit together")
         return activations
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What stored activations of a split are to be.
+
+    Attributes
+    ----------
+    n_classes : of the logits
+    is_known : every picture has a class; no picture has one of unknowns; None where some may
+    """
+
+    n_classes: int
+    is_known: bool | None
+
+
+def columns_of(n_classes: int, expected: Expected | None = None) -> dict[str, Column]:
+    """Columns of the stored table of pictures."""
+    is_known = None if expected is None else expected.is_known
+    first, last = (0 if is_known else -1), (0 if is_known is False else n_classes)
+    return {
+        "path": str,
+        "size": int,
+        "mtime": int,
+        "label": range(first, last),
+        "prediction": range(-1, n_classes),
+        "status": (OK, UNREADABLE, NOT_READ),
+        "error": str,
+    }
+
+
+def read_key(folder: Path) -> dict[str, Any]:
+    """What a stored folder was made of.
+
+    Raises
+    ------
+    ActivationsError
+        The file is missing or damaged, or an entry is not what it should be; it is named.
+    """
+    try:
+        key: dict[str, Any] = read_json(folder / KEY)
+        further = {name: kind for name, kind in FURTHER_ENTRIES.items() if name in key}
+        return {name: entry(kind, key, name) for name, kind in (ENTRIES | further).items()}
+    except (OpenMaxError, TypeError) as error:
+        raise damaged(folder, f"{KEY}: {error}") from error
+
+
+def mapped_logits(folder: Path, expected: Expected | None = None) -> np.memmap[Any, Any]:
+    """Stored logits, of which nothing but the head is read.
+
+    Raises
+    ------
+    ActivationsError
+        The file is missing or damaged, or its logits are of other classes; the folder is named.
+    """
+    try:
+        logits = np.load(folder / LOGITS, mmap_mode="r", allow_pickle=False)
+        # What is read by its offset must be what it is taken for.
+        if not isinstance(logits, np.memmap) or logits.ndim != 2 or not logits.shape[1]:
+            raise ValueError("there are no rows of logits")
+        if logits.dtype != np.float32 or not logits.flags.c_contiguous:
+            raise ValueError(f"logits are {logits.dtype}, not rows of float32")
+        if expected is not None and logits.shape[1] != expected.n_classes:
+            raise ValueError(
+                f"logits of {logits.shape[1]} classes; there are {expected.n_classes} classes"
+            )
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        raise damaged(folder, f"{LOGITS}: {error}") from error
+    return logits
+
+
+def logits_at(
+    folder: Path, mapped: np.memmap[Any, Any], first: int, count: int
+) -> NDArray[np.float32]:
+    """Read (count, C) stored logits from row ``first`` on.
+
+    Raises
+    ------
+    ActivationsError
+        They are not there any more; the folder is named.
+    """
+    width = mapped.shape[1]
+    offset = mapped.offset + 4 * first * width
+    try:
+        values = np.fromfile(folder / LOGITS, np.float32, count * width, offset=offset)
+    except OSError as error:
+        raise damaged(folder, str(error)) from error
+    if len(values) != count * width:
+        raise damaged(folder, f"{LOGITS}: logits are missing at its end")
+    return values.reshape(count, width)
 
 
 def damaged(folder: Path, reason: str) -> ActivationsError:

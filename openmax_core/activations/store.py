@@ -23,16 +23,15 @@ import filelock
 import numpy as np
 
 from openmax_core.activations.activations import (
-    KEY,
     NOT_READ,
     WRITING,
     Activations,
+    read_key,
     write_activations,
 )
 from openmax_core.activations.shards import Identity, LocatedRows, Rows, Shards, cannot_store
 from openmax_core.errors import ActivationsError, NotRead
 from openmax_core.pictures.folders import PictureFiles
-from openmax_core.support.codec import found_object
 from openmax_core.support.files import KEY_LENGTH, fingerprint
 
 UNFINISHED, LOCK = ".unfinished-", ".lock"
@@ -69,29 +68,44 @@ class ActivationStore:
     def newest(self, split: str) -> Path | None:
         """Newest stored folder of a split that this classifier made."""
         own = [
-            (str(key["created"]), folder)
+            (_order(key), folder)
             for folder, key in self._all(split)
             if key.get("classifier") == self.classifier_key
         ]
         return max(own)[1] if own else None
 
+    def require_sound(self, split: str) -> None:
+        """Refuse a stored folder of a split that does not say what it was made of.
+
+        Raises
+        ------
+        ActivationsError
+            There is one; it is named.
+        """
+        for folder in self._folders(split):
+            read_key(folder)
+
     def holds(self, split: str, files: PictureFiles) -> bool:
         """Tell whether activations of exactly these files are stored, whole."""
-        return "created" in _read_key(self.folder_of(split, files))
+        return bool(_read_key(self.folder_of(split, files)))
 
     def holds_all(self, listings: Mapping[str, PictureFiles]) -> bool:
         """Tell whether there is nothing to run, to store or to remove."""
         unfinished = [*self.folder.glob(f"{UNFINISHED}*"), *self.folder.glob(f"{WRITING}*")]
-        return not unfinished and all(self.holds(*listing) for listing in listings.items())
+        return not unfinished and all(
+            self.holds(split, files) and self._folders(split) == [self.folder_of(split, files)]
+            for split, files in listings.items()
+        )
 
     def changes(self, split: str) -> list[str]:
         """Name what is stored of a split was made with other than this: 'weights', 'transform', …
 
         Empty where there is something of this classifier, or nothing at all.
         """
-        if self.newest(split) is not None or not (others := list(self._all(split))):
+        others = [item for item in self._all(split) if item[1]]
+        if self.newest(split) is not None or not others:
             return []
-        _, key = max(others, key=lambda item: str(item[1].get("created")))
+        _, key = max(others, key=lambda item: _order(item[1]))
         if (before := key.get("made_with")) is None:
             return []
         now = json.loads(json.dumps(self.made_with))  # as it would be read: lists for tuples
@@ -193,6 +207,7 @@ class ActivationStore:
         ----------
         pictures : where its pictures lie
         """
+        split = folder.name.rpartition("-")[0]
         return {
             "store": folder.name,
             "classifier": self.classifier_key,
@@ -200,11 +215,13 @@ class ActivationStore:
             "engine": engine,
             "folder": pictures,
             "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+            # Clocks may be set back: the newest is the one with the largest number.
+            "number": 1 + max((_order(key)[0] for _, key in self._all(split)), default=0),
         }
 
     def remove_others(self, split: str, keep: Path) -> None:
         """Remove a split's stored folders but one, and all that unfinished runs left."""
-        others = [folder for folder, _ in self._all(split) if folder != keep]
+        others = [folder for folder in self._folders(split) if folder != keep]
         for folder in [*others, *self.folder.glob(f"{UNFINISHED}{split}-*")]:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -222,10 +239,12 @@ class ActivationStore:
                     path.unlink(missing_ok=True)
 
     def _all(self, split: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Stored folders of a split, whoever made them, and what their keys say."""
-        if self.folder.is_dir():
-            for folder in sorted(self.folder.glob(f"{split}-{'?' * KEY_LENGTH}")):
-                yield folder, _read_key(folder)
+        """Stored folders of a split, whoever made them, and what their keys say; {} if damaged."""
+        for folder in self._folders(split):
+            yield folder, _read_key(folder)
+
+    def _folders(self, split: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{split}-{'?' * KEY_LENGTH}"))
 
 
 def identities(files: PictureFiles) -> list[Identity]:
@@ -234,5 +253,12 @@ def identities(files: PictureFiles) -> list[Identity]:
 
 
 def _read_key(folder: Path) -> dict[str, Any]:
-    key = found_object(folder / KEY)
-    return key if "created" in key else {}
+    try:
+        return read_key(folder)
+    except ActivationsError:
+        return {}
+
+
+def _order(key: Mapping[str, Any]) -> tuple[int, str]:
+    """Place of a stored folder among those of its split; older versions knew the time alone."""
+    return key.get("number", 0), key.get("created", "")

@@ -6,7 +6,6 @@ far more. What is read is read by offset, and let go of.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,20 +16,23 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from openmax_core.activations.activations import (
-    KEY,
-    LOGITS,
     OK,
     PICTURES,
     Activations,
+    Expected,
     Extent,
+    columns_of,
     damaged,
+    logits_at,
+    mapped_logits,
+    read_key,
 )
-from openmax_core.errors import ActivationsError
+from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import Int
 from openmax_core.support.chunks import Chunk
+from openmax_core.support.codec import typed_columns
 
 CHUNK_VALUES = 1 << 20  # logits of one chunk
 MOST_UNREADABLE = 1000  # files without logits that are named
@@ -42,30 +44,26 @@ class StoredSplit:
     Parameters
     ----------
     folder : as :func:`~openmax_core.activations.activations.write_activations` wrote it
+    expected : what it is to hold, where that is known
 
     Raises
     ------
     ActivationsError
-        A file is missing or damaged; the folder is named.
+        A file is missing or damaged, or not what is expected; the folder is named.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, expected: Expected | None = None) -> None:
         self.folder = folder
-        try:
-            self.key: dict[str, Any] = json.loads((folder / KEY).read_text(encoding="utf-8"))
-            # Only its head is read.
-            logits = np.load(folder / LOGITS, mmap_mode="r", allow_pickle=False)
-            # What is read by its offset must be what it is taken for.
-            if logits.dtype != np.float32 or not logits.flags.c_contiguous:
-                raise ValueError(f"logits are {logits.dtype}, not rows of float32")
-            self.n_readable, self.n_classes = logits.shape
-            self._offset = int(logits.offset)
-            stored = pq.read_metadata(folder / PICTURES)
+        self.key: dict[str, Any] = read_key(folder)
+        self._mapped = mapped_logits(folder, expected)  # of which only the head is read
+        self.n_readable, self.n_classes = self._mapped.shape
+        self._columns = columns_of(self.n_classes, expected)
+        with self._pictures() as stored:
             groups = range(stored.num_row_groups)
-            self._group_sizes = [int(stored.row_group(group).num_rows) for group in groups]
-            self.n_files = sum(self._group_sizes)
-        except (OSError, ValueError, EOFError, AttributeError, pa.ArrowException) as error:
-            raise damaged(self.folder, str(error)) from error
+            sizes = [int(stored.metadata.row_group(group).num_rows) for group in groups]
+        self._group_sizes, self.n_files = sizes, sum(sizes)
+        if self.n_files < self.n_readable:
+            raise damaged(folder, "pictures and logits do not fit together")
 
     def chunks(self, most_values: int = CHUNK_VALUES) -> Iterator[Chunk]:
         """Read all readable pictures in order, some ``most_values`` logits at a time.
@@ -78,11 +76,13 @@ class StoredSplit:
         first = 0
         for batch in self._batches(max(1, most_values // self.n_classes), "label", "prediction"):
             is_ok = pc.equal(batch["status"], OK)
+            if first + (n_ok := pc.sum(is_ok).as_py() or 0) > self.n_readable:
+                break
             labels, predictions = (
                 batch[name].filter(is_ok).to_numpy(zero_copy_only=False).astype(np.int64)
                 for name in ("label", "prediction")
             )
-            logits = self._logits(first, len(labels))
+            logits = logits_at(self.folder, self._mapped, first, n_ok)
             finite = np.isfinite(logits).all(axis=1)
             if not finite.all():
                 path = self.at(np.array([first + int(np.argmin(finite))])).readable["path"].iloc[0]
@@ -105,6 +105,11 @@ class StoredSplit:
         Returns
         -------
         K readable pictures, and the first 1,000 files without logits.
+
+        Raises
+        ------
+        ActivationsError
+            A file is damaged; the folder is named.
         """
         taken, first, n_unreadable = [], 0, 0
         for group, n_files in enumerate(self._group_sizes):
@@ -114,7 +119,7 @@ class StoredSplit:
                     first += n_files
                     continue
             with self._pictures() as stored:
-                pictures = stored.read_row_group(group)
+                pictures = self._typed(stored.read_row_group(group), *self._columns)
             is_ok = pc.equal(pictures["status"], OK).to_numpy(zero_copy_only=False)
             ok = np.flatnonzero(is_ok)
             mine = rows[slice(*np.searchsorted(rows, [first, first + len(ok)]))] - first
@@ -124,23 +129,30 @@ class StoredSplit:
             places = np.sort(np.concatenate([ok[mine], lost]))
             taken.append(pictures.take(pa.array(places)).to_pandas())
         logits = np.empty((len(rows), self.n_classes), dtype=np.float32)
-        width = logits.itemsize * self.n_classes
-        with (self.folder / LOGITS).open("rb") as stream:
-            for place, row in enumerate(rows.tolist()):
-                stream.seek(self._offset + row * width)
-                logits[place] = np.frombuffer(stream.read(width), dtype=np.float32)
+        for place, row in enumerate(rows.tolist()):
+            logits[place] = logits_at(self.folder, self._mapped, row, 1)
         if not taken:
             with self._pictures() as stored:
-                taken = [stored.schema_arrow.empty_table().to_pandas()]
+                empty = stored.schema_arrow.empty_table()
+                taken = [self._typed(empty, *self._columns).to_pandas()]
         pictures = pd.concat(taken, ignore_index=True)
+        if int((pictures["status"] == OK).sum()) != len(rows):
+            raise damaged(self.folder, "pictures and logits do not fit together")
         whole = Extent(self.n_readable, self.n_files - self.n_readable)
         return Activations(logits, pictures, self.key, whole)
 
-    def _batches(self, n_rows: int, *columns: str) -> Iterator[pa.RecordBatch]:
+    def _batches(self, n_rows: int, *columns: str) -> Iterator[pa.Table]:
         """All files' rows in order."""
         with self._pictures() as stored:
             names = [*columns, "status"]
-            yield from stored.iter_batches(n_rows, columns=names, use_threads=False)
+            for batch in stored.iter_batches(n_rows, columns=names, use_threads=False):
+                yield self._typed(pa.Table.from_batches([batch]), *names)
+
+    def _typed(self, table: pa.Table, *names: str) -> pa.Table:
+        try:
+            return typed_columns(table, {name: self._columns[name] for name in names})
+        except OpenMaxError as error:
+            raise damaged(self.folder, f"{PICTURES}: {error}") from error
 
     @contextmanager
     def _pictures(self) -> Iterator[pq.ParquetFile]:
@@ -150,12 +162,3 @@ class StoredSplit:
                 yield stored
         except (OSError, ValueError, LookupError, pa.ArrowException) as error:
             raise damaged(self.folder, str(error)) from error
-
-    def _logits(self, first: int, count: int) -> NDArray[np.float32]:
-        offset = self._offset + 4 * first * self.n_classes
-        values = np.fromfile(
-            self.folder / LOGITS, np.float32, count * self.n_classes, offset=offset
-        )
-        if len(values) != count * self.n_classes:
-            raise damaged(self.folder, "logits are missing at its end")
-        return values.reshape(count, self.n_classes)

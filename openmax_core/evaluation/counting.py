@@ -26,14 +26,20 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from openmax_core.activations.activations import KEY, WRITING, Activations, Extent
+from openmax_core.activations.activations import (
+    KEY,
+    WRITING,
+    Activations,
+    Expected,
+    Extent,
+)
 from openmax_core.activations.shards import cannot_store
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.methods.openmax import Decisions, OpenMax
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.chunks import Chunk, in_parallel
-from openmax_core.support.codec import found_object
+from openmax_core.support.codec import entry, found_object, read_json
 from openmax_core.support.files import fingerprint, modified, new_folder
 from openmax_core.tradeoff.binned import CountedCurve, ScoreCounts, score_edges
 from openmax_core.tradeoff.curve import KINDS
@@ -229,23 +235,28 @@ def _save(folder: Path, stores: Sequence[str], counted: Counted) -> None:
 
 
 def _load(folder: Path) -> Counted:
-    key = json.loads((folder / KEY).read_text(encoding="utf-8"))
+    key = read_json(folder / KEY)
     openmax = OpenMax.load(folder / CALIBRATION)
     edges = score_edges(openmax.score_range())
     with np.load(folder / COUNTS, allow_pickle=False) as stored:
         first, second = (_counts(edges, stored[name]) for name in ("first", "second"))
         farthest = stored["farthest"]
     samples = {
-        name: _sample(folder / name)
+        name: _sample(
+            folder / name, Expected(openmax.n_classes, False if name == REJECT_SET else None)
+        )
         for name in (FITTED_SET, TAIL_SET, TEST_SET, REJECT_SET)
         if name != REJECT_SET or (folder / name).is_dir()
     }
     if farthest.shape != (openmax.n_classes,) or farthest.dtype != np.float64:
         raise ActivationsError("the farthest pictures are of other classes")
-    counted = Counted(openmax, (first, second), samples, int(key["n_right"]), farthest)
+    n_right = entry(int, key, "n_right")
+    counted = Counted(openmax, (first, second), samples, n_right, farthest)
     n_reject = samples[REJECT_SET].n_readable if REJECT_SET in samples else 0
     if (counted.curve.n_test, counted.curve.n_reject) != (samples[TEST_SET].n_readable, n_reject):
         raise ActivationsError("counts and pictures do not fit together")
+    if not 0 <= n_right <= counted.curve.n_test:
+        raise ActivationsError(f"n_right must lie between 0 and {counted.curve.n_test:,}")
     return counted
 
 
@@ -255,11 +266,16 @@ def _counts(edges: Float, counts: Int) -> ScoreCounts:
     return ScoreCounts(edges, counts)
 
 
-def _sample(folder: Path) -> Activations:
-    sample = Activations.load(folder)
-    return replace(sample, whole=Extent(*map(int, sample.key["whole"])))
+def _sample(folder: Path, expected: Expected) -> Activations:
+    sample = Activations.load(folder, expected)
+    whole = Extent(*sample.key["whole"])
+    if whole.n_readable < len(sample) or whole.n_unreadable < len(sample.unreadable):
+        raise ActivationsError("the sample is larger than what it is of")
+    return replace(sample, whole=whole)
 
 
 def _stores(folder: Path) -> list[str]:
-    stores = found_object(folder / KEY).get("stores")
-    return [str(name) for name in stores] if isinstance(stores, list) else ["gone"]
+    try:
+        return list(entry(tuple[str, ...], found_object(folder / KEY), "stores"))
+    except OpenMaxError:
+        return ["gone"]

@@ -39,7 +39,7 @@ from openmax_core.methods.distances import (
 )
 from openmax_core.methods.reweighting import centred, what_is_wrong
 from openmax_core.methods.settings import MethodSettings
-from openmax_core.support.arrays import Float, Int
+from openmax_core.support.arrays import Float, Int, require_whole
 from openmax_core.support.chunks import Chunk, ReadChunks, in_parallel
 from openmax_core.weibull.fit import (
     Weibull,
@@ -239,6 +239,7 @@ def _means_and_distances(
     bounds = np.searchsorted(labels[order], np.arange(n_classes + 1))
     for index in range(n_classes):
         rows = order[bounds[index] : bounds[index + 1]]
+        require_whole(logits)
         vectors = np.asarray(logits[rows], dtype=precision)
         if problem := what_is_wrong(vectors, rows, "the training logits"):
             raise FitError(problem)

@@ -58,7 +58,7 @@ from openmax_core.methods.settings import (
     MethodSettings,
     resolve_settings,
 )
-from openmax_core.support.arrays import Float, Int
+from openmax_core.support.arrays import Float, Int, require_whole
 from openmax_core.support.chunks import ReadChunks
 from openmax_core.support.codec import read_json
 from openmax_core.support.decimals import require_finite
@@ -454,6 +454,7 @@ class OpenMax:
         rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
         for first in range(0, len(logits), rows):
             # In rows, so that sums run in one order whatever the caller's layout.
+            require_whole(logits)
             part = slice(first, first + rows)
             chunk = np.ascontiguousarray(logits[part], dtype=np.float64)
             if problem := what_is_wrong(chunk, range(first, first + len(chunk))):

@@ -66,6 +66,7 @@ class MethodSettings:
         _check_number("translate", self.translate)
         is_finite = abs(self.translate) <= sys.float_info.max
         _require(is_finite, "translate", "be a finite number", self.translate)
+        _require(self.translate > 0, "translate", "be larger than 0", self.translate)
         is_bool = isinstance(self.second_softmax, bool)
         _require(is_bool, "second_softmax", "be true or false", self.second_softmax)
 

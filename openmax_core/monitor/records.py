@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from openmax_core.errors import OpenMaxError
@@ -24,7 +25,16 @@ from openmax_core.methods.settings import read_settings
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.codec import MaybeNan, entry, parse_json, plain, rebuilt, without_header
+from openmax_core.support.codec import (
+    Column,
+    MaybeNan,
+    entry,
+    parse_json,
+    plain,
+    read_columns,
+    rebuilt,
+    without_header,
+)
 from openmax_core.support.files import fingerprint, modified, printable, write_bytes_atomically
 from openmax_core.tradeoff.intervals import Interval
 from openmax_core.tradeoff.operating_point import class_limits
@@ -35,10 +45,6 @@ FORMAT_VERSION = 1
 SUFFIX = ".parquet"
 LONGEST_NAME = 60
 NOT_IN_OLDER_RECORDS = {"not_compared": None, "is_chosen_on_test_set": False}
-COLUMNS = (
-    *("path", "size", "mtime", "error", "nearest", "prediction", "is_rejected", "score"),
-    *("distance", "share", "excess", "score_before", "prediction_before", "is_rejected_before"),
-)
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,14 @@ class RecordedBatch:
         """
         if self.path is None:
             raise OpenMaxError(f"the batch '{self.name}' is not recorded")
+        report = self.report
         try:
-            table = pd.read_parquet(self.path)
-        # pyarrow has error classes of its own for damaged files, some of them OSError.
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            table = read_columns(self.path, _columns(len(report.classes)))
+            n_read = int((table["nearest"] >= 0).sum())
+            if (n_read, len(table) - n_read) != (report.reject.n, report.n_unreadable):
+                raise OpenMaxError("its pictures are not those of its figures")
+        except OpenMaxError as error:
             raise _cannot_read(self.path, error) from error
-        if absent := {*COLUMNS} - {*table.columns}:
-            raise _cannot_read(self.path, ValueError(f"no column {min(absent)}"))
         return table
 
 
@@ -141,6 +148,22 @@ class BatchRecords:
                 record.path.unlink(missing_ok=True)
         except OSError as error:
             raise OpenMaxError(f"cannot delete {record.path}: {error.strerror}") from error
+
+
+def _columns(n_classes: int) -> dict[str, Column]:
+    """Columns of the table of pictures, see :class:`openmax_core.monitor.report.MeasuredBatch`."""
+    return {
+        "path": str,
+        "size": int,
+        "mtime": int,
+        "error": str,
+        "nearest": range(-1, n_classes),
+        "prediction": range(-1, n_classes + 1),
+        "is_rejected": bool,
+        **dict.fromkeys(("score", "distance", "share", "excess", "score_before"), float),
+        "prediction_before": range(-1, n_classes + 1),
+        "is_rejected_before": bool,
+    }
 
 
 def checked_name(name: str) -> str:
@@ -295,12 +318,43 @@ def record_from_dict(given: Any, path: Path | None = None) -> RecordedBatch:
         notes=read(tuple[str, ...], "notes"),
     )
     class_limits(report.classes, report.basis.threshold, report.basis.class_thresholds)
+    _require_sound_figures(report)
     time = read(str, "time")
     try:
         datetime.fromisoformat(time)
     except ValueError as error:
         raise OpenMaxError(f"time: {error}") from error
     return RecordedBatch(read(str, "name"), time, report, path)
+
+
+def _require_sound_figures(report: BatchReport) -> None:
+    """Refuse probabilities that are none, counts below 0, and classes that are none."""
+    drift, mix = report.drift, report.mix
+    if len(set(report.classes)) != len(report.classes) or not report.classes:
+        raise OpenMaxError("classes must be one or more different ones")
+    if not 0 < report.level < 1:
+        raise OpenMaxError(f"level must lie between 0 and 1, not {report.level!r}")
+    shares = {
+        "difference.p_value": report.difference.p_value,
+        "mix.p_value": mix.p_value,
+        "mix.distance": mix.distance,
+        "classes[].p_value": drift.p_value,
+        "classes[].adjusted": drift.adjusted,
+    }
+    for name, share in shares.items():
+        values = np.asarray(share)
+        if ((values < 0) | (values > 1)).any():  # NaN is neither
+            raise OpenMaxError(f"{name} must lie between 0 and 1")
+    counts = {
+        "unreadable": report.n_unreadable,
+        "shared": report.n_shared,
+        "decided_otherwise": report.n_flipped,
+        "classes[].pictures": drift.n_batch,
+        "classes[].test_pictures": drift.n_test,
+    }
+    for name, count in counts.items():
+        if np.asarray(count).min() < 0:
+            raise OpenMaxError(f"{name} must be 0 or more")
 
 
 @lru_cache(maxsize=2000)

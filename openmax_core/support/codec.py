@@ -1,4 +1,4 @@
-"""Dataclasses and other values as JSON, and back: what a file holds is checked entry by entry.
+"""What is read back from a file, checked where it is read: JSON by entry, tables by column.
 
 What an annotation means in a file:
 
@@ -13,6 +13,9 @@ What an annotation means in a file:
 
 Nothing is converted but whole numbers to floats. Each error names the entry, as in
 ``transform.crop[1] must be a whole number, not 'wide'``; who reads a file adds the file's name.
+
+Columns of a table are called by what they hold: ``str``, ``int``, ``float``, ``bool``, a ``range``
+of whole numbers, or the texts that there are.
 """
 
 from __future__ import annotations
@@ -21,22 +24,38 @@ import json
 import math
 import reprlib
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
 T = TypeVar("T")
+Column = type | range | tuple[str, ...]
 MaybeNan = Annotated[float, "null for NaN"]
 LARGEST_INT = (1 << 63) - 1
 IN_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+MANY = {bool: "true and false", int: "whole numbers", float: "numbers", str: "texts"}
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -74,6 +93,86 @@ def found_object(path: Path) -> dict[str, Any]:
     except OpenMaxError:
         return {}
     return values if isinstance(values, dict) else {}
+
+
+def read_columns(path: Path, columns: Mapping[str, Column]) -> pd.DataFrame:
+    """Columns of a Parquet file, in their order; what else it holds is left out.
+
+    Raises
+    ------
+    OpenMaxError
+        It cannot be read, or a column is missing or holds something else; it is named.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as stored:
+            table = stored.read(columns=list(columns))
+    # pyarrow has error classes of its own for damaged files, some of them OSError.
+    except (OSError, ValueError, LookupError, EOFError, pa.ArrowException) as error:
+        raise OpenMaxError(str(error)) from error
+    return typed_columns(table, columns).to_pandas()
+
+
+def typed_columns(table: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+    """Columns of a table as what they are to hold, see :func:`read_columns`.
+
+    Raises
+    ------
+    OpenMaxError
+        One is missing or holds something else; it is named.
+    """
+    import pyarrow as pa
+
+    found = {}
+    for name, kind in columns.items():
+        places = table.schema.get_all_field_indices(name)
+        if len(places) != 1:
+            raise OpenMaxError(f"there are {len(places)} columns {name}, not one")
+        try:
+            found[name] = _typed_column(name, table.column(places[0]), kind)
+        except pa.ArrowException as error:
+            raise OpenMaxError(f"the column {name} is damaged ({error})") from error
+    return pa.table(found)
+
+
+def _typed_column(name: str, column: pa.ChunkedArray, kind: Column) -> pa.ChunkedArray:
+    import pyarrow as pa
+    from pyarrow import compute, types
+
+    wanted = str if isinstance(kind, tuple) else int if isinstance(kind, range) else kind
+    fits: dict[Any, tuple[Any, Any]] = {
+        str: (lambda t: types.is_string(t) or types.is_large_string(t), pa.large_string()),
+        int: (types.is_integer, pa.int64()),
+        float: (types.is_floating, pa.float64()),
+        bool: (types.is_boolean, pa.bool_()),
+    }
+    is_fit, arrow_type = fits[wanted]
+    if not is_fit(column.type):
+        raise OpenMaxError(f"the column {name} must hold {MANY[wanted]}, not {column.type}")
+    column.validate(full=True)  # a text that is no text
+    column = column.cast(arrow_type)
+    if wanted is float:
+        return column
+    missing = column.is_null()
+    if isinstance(kind, range) and len(kind):
+        inside = compute.and_(
+            compute.greater_equal(column, kind.start), compute.less(column, kind.stop)
+        )
+    elif isinstance(kind, tuple):
+        inside = compute.is_in(column, value_set=pa.array(kind, type=arrow_type))
+    else:
+        inside = compute.invert(missing)
+    wrong = compute.invert(compute.and_not(compute.fill_null(inside, False), missing))
+    if (row := compute.index(wrong, True).as_py()) >= 0:
+        what = IN_WORDS[wanted]
+        if isinstance(kind, tuple):
+            what = f"one of {', '.join(kind)}"
+        elif isinstance(kind, range):
+            what = f"a whole number from {kind.start} to {kind.stop - 1}"
+        raise _unfit(f"{name} in row {row + 1:,}", what, column[row].as_py())
+    return column
 
 
 def plain(value: Any) -> Any:
@@ -163,7 +262,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
-    if kind is Any or (kind is str and type(value) is str):
+    if kind is Any or (kind is str and type(value) is str and _is_text(value)):
         return value
     origin, args = get_origin(kind), get_args(kind)
     if origin is Annotated:  # MaybeNan; its bare kind is args[0]
@@ -181,6 +280,14 @@ def _read(kind: Any, value: Any, place: str) -> Any:
     if is_dataclass(kind):
         return _read_dataclass(kind, value, place)
     return _read_one(kind, value, place)
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether it can be written: half of a pair of surrogates is no text."""
+    try:
+        return value.isascii() or bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_union(kinds: tuple[Any, ...], value: Any, place: str) -> Any:
@@ -229,7 +336,8 @@ def _read_dataclass(kind: Any, value: Any, place: str) -> Any:
 def _read_one(kind: type, value: Any, place: str) -> Any:
     numbers = (int, float) if kind is float else (kind,)
     largest = LARGEST_INT if kind is int else sys.float_info.max
-    if type(value) not in numbers or (kind in (int, float) and not abs(value) <= largest):
+    is_number = kind in (int, float)
+    if type(value) not in numbers or kind is str or (is_number and not abs(value) <= largest):
         raise _unfit(place, IN_WORDS[kind], value)
     return float(value) if kind is float else value
 

@@ -26,6 +26,7 @@ from openmax_core.tradeoff.outcomes import Outcome
 
 FORMAT = "openmax-operating-point"
 FORMAT_VERSION = 3
+CLOSE = 1e-9  # a share that was counted, and the same one from its counts
 COUNTS = ("correct", "wrong", "rejected_known", "rejected_unknown", "accepted_unknown")
 
 
@@ -167,7 +168,31 @@ class OperatingPoint:
             raise OpenMaxError("the counts are unknown")
         if point.objective is not None:
             objective_from_dict(point.objective)
+        point._require_sound_figures()
         return point
+
+    def _require_sound_figures(self) -> None:
+        """Refuse shares that are none, and counts that are of other pictures or of none."""
+        for name in ("test_accuracy", "reject_accuracy"):
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise OpenMaxError(f"{name} must lie between 0 and 1, not {share!r}")
+        sizes = {"n_test": self.n_test, "n_reject": self.n_reject}
+        for name, count in (sizes | self.counts).items():
+            if count < 0:
+                raise OpenMaxError(f"{name} must be 0 or more, not {count}")
+        if not self.counts:
+            return
+        outcome = self.outcome
+        if (outcome.n_test, outcome.n_reject) != (self.n_test, self.n_reject):
+            raise OpenMaxError(
+                f"the counts are not those of {self.n_test:,} test and {self.n_reject:,} reject "
+                "pictures"
+            )
+        for name in ("test_accuracy", "reject_accuracy"):
+            stored, share = getattr(self, name), getattr(outcome, name)
+            if stored is not None and not abs(stored - share) <= CLOSE:
+                raise OpenMaxError(f"{name} is {stored!r}, and the counts give {share!r}")
 
 
 def class_limits(

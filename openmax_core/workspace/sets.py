@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from openmax_core.activations.activations import Activations
+from openmax_core.activations.activations import Activations, Expected
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.activations.tables import SPLITS
@@ -212,7 +212,7 @@ class StoredSets:
         Pictures may have come or gone since: :meth:`Workspace.status` tells.
         """
         folder = self.newest(split)
-        return None if folder is None else Activations.load(folder)
+        return None if folder is None else Activations.load(folder, self._expected(split))
 
     def required(self, split: str) -> Activations:
         """Stored activations of a split, one picture at least.
@@ -267,7 +267,7 @@ class StoredSets:
         folder = self.newest(split)
         if folder is None:
             raise self._not_extracted(split)
-        return StoredSplit(folder)
+        return StoredSplit(folder, self._expected(split))
 
     def is_large(self) -> bool:
         """Tell whether the stored activations are so many that scores are counted in chunks.
@@ -287,7 +287,7 @@ class StoredSets:
         try:
             names = {split, self.pictures.calibration_split, "test", "reject"}
             found = {
-                name: StoredSplit(folder)
+                name: StoredSplit(folder, self._expected(name))
                 for name in names.intersection(self.pictures.splits)
                 if (folder := self.newest(name)) is not None
             }
@@ -295,7 +295,14 @@ class StoredSets:
             return None
         return found.get(split) if found and is_large(found.values()) else None
 
+    def _expected(self, split: str) -> Expected:
+        is_known = split != "reject"
+        # A table may have rows of no class in any set.
+        is_told = not is_known or not self.pictures.settings.tables
+        return Expected(len(self.classifier.settings.classes), is_known if is_told else None)
+
     def _not_extracted(self, split: str) -> WorkspaceError:
+        self.store.require_sound(split)
         return WorkspaceError(
             f"the pictures of {split} have not been through the network yet; run 'openmax "
             f"extract {self.pictures.workspace}' or use the Workspace page"
@@ -357,7 +364,7 @@ def compare_split(sets: StoredSets, split: str) -> SplitStatus:
             store = sets.store
             wanted = store.folder_of(split, files) if files is not None else None
             stored = store.newest(split)
-            n_stored = None if stored is None else len(Activations.load(stored).pictures)
+            n_stored = None if stored is None else StoredSplit(stored).n_files
             if stored is None or stored != wanted:
                 n_unfinished = store.shards(split).n_pictures()
     except OpenMaxError as error:

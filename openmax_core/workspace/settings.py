@@ -45,10 +45,11 @@ min_test_accuracy = 0.85
 from __future__ import annotations
 
 import difflib
-import math
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,16 @@ def read_settings(path: Path) -> WorkspaceSettings:
         The file is missing, is no TOML, or a setting is unknown, missing or of the wrong kind;
         the message names the setting, and for a misspelt one its likely name.
     """
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):  # said in words where it is read
+        return _read(path, None)
+    return _read(path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@lru_cache(maxsize=500)
+def _read(path: Path, seen: tuple[int, int, int] | None) -> WorkspaceSettings:
+    """Settings that are read again only when the file changes: parsing takes milliseconds."""
     return _Reader(path, _parsed(path).unwrap()).settings()
 
 
@@ -375,6 +386,8 @@ class _Reader:
     def file(self, place: str, default: str | None = None) -> str:
         """Text that names a file or folder; what TOML made of a backslash is refused."""
         value = self.text(place, default)
+        if "\0" in value:
+            raise self.error(place, f"must be a path, not {value!r}")
         meant = "".join(CONTROLS.get(sign, sign) for sign in value)
         if meant != value and not (self.path.parent / Path(value).expanduser()).exists():
             raise self.error(
@@ -420,7 +433,7 @@ class _Reader:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in {int, float} and math.isfinite(value)
+    return type(value) in {int, float} and abs(value) <= sys.float_info.max  # NaN is not
 
 
 def _is_side(value: Any) -> bool:

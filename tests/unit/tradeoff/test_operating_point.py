@@ -65,9 +65,26 @@ def test_a_loaded_point_equals_the_saved(tmp_path, point):
 def test_floats_come_back_exactly(tmp_path_factory, threshold, share):
     path = tmp_path_factory.getbasetemp() / "exact.json"
     point = replace(POINT, threshold=threshold, test_accuracy=share, reject_accuracy=share)
+    point = replace(point, counts={})  # with counts the shares are theirs
     point.save(path)
     back = OperatingPoint.load(path)
     assert (back.threshold, back.test_accuracy, back.reject_accuracy) == (threshold, share, share)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"test_accuracy": 0.5}, "test_accuracy is 0.5, and the counts give 1.0"),
+        ({"reject_accuracy": 1.5}, "reject_accuracy must lie between 0 and 1, not 1.5"),
+        ({"n_test": -1, "counts": {}}, "n_test must be 0 or more, not -1"),
+        ({"n_test": 4}, "the counts are not those of 4 test and 2 reject pictures"),
+    ],
+)
+def test_figures_that_do_not_fit_are_refused(tmp_path, changed, problem):
+    point = small_curve().choose(MostRejected(0.6))
+    (tmp_path / "point.json").write_text(json.dumps(point.to_dict() | changed))
+    with pytest.raises(OpenMaxError, match=problem):
+        OperatingPoint.load(tmp_path / "point.json")
 
 
 def small_curve(n_reject: int = 2) -> TradeoffCurve:

@@ -98,6 +98,7 @@ def test_floats_come_back_exactly(tmp_path_factory, threshold, share, class_thre
         test_accuracy=share,
         reject_accuracy=share,
         class_thresholds={"ash": class_threshold},
+        counts={},  # with counts the shares are theirs
     )
     points.add(saved("exact", point))
     (back,) = points.load()

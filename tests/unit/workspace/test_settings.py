@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomlkit
 
 from openmax_core.errors import WorkspaceError
 from openmax_core.methods.settings import DEFAULT_PRESET
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import TrainTransform, Transform
+from openmax_core.support.files import write_text_atomically
 from openmax_core.workspace.settings import (
     Defaults,
     WorkspaceSettings,
@@ -353,3 +355,36 @@ def test_a_folder_that_has_a_tab_in_its_name_is_taken(tmp_path: Path) -> None:
 def test_other_mistakes_of_toml_get_no_word_on_backslashes(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"not valid TOML: [^;]*$"):
         read_settings(written(tmp_path, 'name = "a\n'))
+
+
+def test_a_file_is_parsed_again_only_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse, parsed = tomlkit.parse, []
+
+    def counted(text: str) -> tomlkit.TOMLDocument:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(tomlkit, "parse", counted)
+    path = written(tmp_path, f'name = "Oaks"\n{CLASSIFIER}')
+    assert {read_settings(path).name for _ in range(5)} == {"Oaks"}
+    assert len(parsed) == 1
+    write_text_atomically(path, f'name = "Elms"\n{CLASSIFIER}')  # as many bytes
+    assert read_settings(path).name == "Elms"
+    path.unlink()
+    with pytest.raises(WorkspaceError, match="is no workspace"):
+        read_settings(path)
+
+
+def test_a_path_with_nul_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, CLASSIFIER + 'weights = "a\\u0000b"\n')
+    with pytest.raises(WorkspaceError, match=r"classifier\.weights must be a path"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "nan", "inf"])
+def test_a_number_that_is_none_is_refused(tmp_path: Path, number: str) -> None:
+    path = written(tmp_path, f"{CLASSIFIER}[transform]\nmean = [{number}, 0.5, 0.5]\n")
+    with pytest.raises(WorkspaceError, match=r"transform\.mean must be three numbers"):
+        read_settings(path)
