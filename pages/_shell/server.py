@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
-from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.web.server.server_util import get_url
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
@@ -131,20 +130,32 @@ def _held() -> dict[str, int]:
     }
 
 
-def forget_closed() -> None:
-    """Let go of what closed pages held, two minutes after.
+class ClosedPages:
+    """Lets go of what closed pages held, when Streamlit keeps them no longer: after two minutes.
 
-    Streamlit does so when the next visitor comes, or leaves, and not before.
+    Streamlit itself does so when another visitor comes or leaves, and not before. What a session
+    holds is taken from it, for the session may live on: garbage that was frozen is not collected.
     """
-    storage = Runtime.instance()._session_mgr._session_storage  # type: ignore[attr-defined]
-    if isinstance(storage, MemorySessionStorage) and storage._cache.expire():  # type: ignore[attr-defined]
-        gc.collect()
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, AppSession] = {}
+
+    def sweep(self) -> None:
+        """Clear the sessions that are gone since the last time."""
+        listed = Runtime.instance()._session_mgr.list_sessions()
+        now = {info.session.id: info.session for info in listed}
+        for name in self._sessions.keys() - now.keys():
+            session = self._sessions[name]
+            session.shutdown()
+            session.session_state.clear()
+        self._sessions = now
 
 
 async def _sweep() -> None:
+    closed = ClosedPages()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        forget_closed()
+        closed.sweep()
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,16 +20,18 @@ from starlette.formparsers import MultiPartParser
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.runtime.state import SessionState
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from openmax_core.pictures.intake import MAX_ARCHIVE_BYTES, MAX_TOTAL_BYTES
+from openmax_core.pictures.intake import MAX_ARCHIVE_BYTES, MAX_TOTAL_BYTES, Upload
 from pages._shell import server as own
 from tests.browser.server import serve
 
@@ -178,34 +181,47 @@ def test_the_guard_counts_an_upload_until_it_has_arrived(monkeypatch: pytest.Mon
     asyncio.run(run())
 
 
+class Session:
+    """What the server asks of a session of Streamlit."""
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.session_state = SessionState()
+        self.session_state["upload_files"] = [Upload("a.png", b"1")]
+        self.is_shut_down = False
+
+    def shutdown(self) -> None:
+        self.is_shut_down = True
+
+
 def test_what_a_closed_page_held_is_let_go_without_another_visitor(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    class Session:
-        id = "one"
-
-        def __init__(self) -> None:
-            self.itself = self  # a circle, as sessions have them
-
-    storage = MemorySessionStorage(ttl_seconds=0)
-    session = Session()
-    gone = weakref.ref(session)
-    storage.save(SimpleNamespace(session=session))  # type: ignore[arg-type]
-    del session
-    manager = SimpleNamespace(_session_storage=storage)
+    storage = MemorySessionStorage(ttl_seconds=60)
+    manager: Any = WebsocketSessionManager(
+        storage, MemoryUploadedFileManager(""), ScriptCache(), lambda: None
+    )
+    sessions = {name: Session(name) for name in ("open", "closed")}
+    held = [weakref.ref(item.session_state["upload_files"][0]) for item in sessions.values()]
+    infos = {name: SimpleNamespace(session=item) for name, item in sessions.items()}
+    manager._active_session_info_by_id = infos
     monkeypatch.setattr(Runtime, "instance", lambda: SimpleNamespace(_session_mgr=manager))
-    assert gone() is not None
-    own.forget_closed()
-    assert gone() is None
+    closed = own.ClosedPages()
+    closed.sweep()
+    storage.save(infos.pop("closed"))  # type: ignore[arg-type]
+    closed.sweep()  # the page may come back
+    assert all(reference() is not None for reference in held)
+    storage.delete("closed")
+    closed.sweep()
+    assert [reference() is None for reference in held] == [False, True]
+    assert [item.is_shut_down for item in sessions.values()] == [False, True]
+    closed.sweep()
 
 
 def test_the_sessions_of_streamlit_are_where_they_are_looked_for():
-    manager = WebsocketSessionManager(
-        MemorySessionStorage(), MemoryUploadedFileManager(""), ScriptCache(), lambda: None
-    )
-    assert manager._session_storage._cache.expire() == []  # type: ignore[attr-defined]
-    assert '"session_storage"' in inspect.getsource(Runtime.__init__)
-    assert "self._session_mgr" in inspect.getsource(Runtime.__init__)
+    assert {"shutdown", "session_state"} <= vars(AppSession).keys()
+    source = inspect.getsource(Runtime.__init__)
+    assert "self._session_mgr = config.session_manager_class(" in source
 
 
 def test_what_the_server_holds_is_counted_by_session(monkeypatch: pytest.MonkeyPatch):
