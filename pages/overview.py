@@ -152,7 +152,8 @@ def _samples(workspace: Workspace, split: str) -> list[Sample]:
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)
 def _decoded(workspace: Workspace, split: str) -> list[Sample]:
     opened = Workspace.open(workspace.folder)
-    has_weights = bool(opened.settings.tables) or opened.settings.classifier.weights is not None
+    settings = opened.settings
+    has_weights = bool(settings.tables) or settings.classifier.file is not None
     activations = opened.stored.few(split, N_SAMPLES) if has_weights else None
     return sample_pictures(opened, split, activations, N_SAMPLES, start.roots())
 
@@ -201,11 +202,7 @@ def _network(workspace: Workspace) -> str:
     settings = workspace.settings
     if settings.tables:
         return "The logits come from tables"
-    classifier = settings.classifier
-    return (
-        f"Network {plain(classifier.architecture)}, "
-        f"weights {plain(classifier.weights or 'none')} · {settings.transform.in_words}"
-    )
+    return f"Network {plain(settings.classifier.in_words)} · {settings.transform.in_words}"
 
 
 ensure_routed()

@@ -41,7 +41,7 @@ def _show_workspace(workspace: Workspace) -> None:
     classifier, is_of_tables = workspace.settings.classifier, bool(workspace.settings.tables)
     st.markdown(
         f"**{plain(workspace.settings.name)}** · "
-        f"{'tables of logits' if is_of_tables else plain(classifier.architecture)} · "
+        f"{'tables of logits' if is_of_tables else plain(classifier.name)} · "
         f"{len(workspace.classes)} classes · {plain(shown(str(workspace.folder)))}"
     )
     if workspace.settings.description:
@@ -50,6 +50,7 @@ def _show_workspace(workspace: Workspace) -> None:
     transform = workspace.settings.transform
     if not is_of_tables:
         st.caption(f"Transform: {transform.in_words}")
+        _show_outputs(workspace)
     for doubt in transform.doubts:
         st.warning(plain(doubt), icon=":material/warning:")
     folder, notes = st.session_state.get("notes_on", (None, ()))
@@ -83,7 +84,7 @@ def _show_workspace(workspace: Workspace) -> None:
     for status in statuses.values():
         if status.passed_over:
             st.caption(sentence(status.passed_over))
-    if classifier.weights is None and not is_of_tables:
+    if classifier.file is None and not is_of_tables:
         st.info(
             "There are no trained weights yet. Train the network in the shell: "
             + code(f"openmax train {quote(str(workspace.folder))} --backbone-weights DEFAULT"),
@@ -110,6 +111,17 @@ def _show_workspace(workspace: Workspace) -> None:
         st.caption("Tables that change are read again as soon as a page needs them.")
     _show_unreadable(workspace)
     show_diagnosis(workspace, CHECK)
+
+
+def _show_outputs(workspace: Workspace) -> None:
+    """Say what must be known of an ONNX file's outputs."""
+    try:
+        words = workspace.classifier.outputs_in_words
+    except OpenMaxError as error:
+        show_error(error)
+        return
+    if words is not None:
+        st.caption(plain(f"{words[0].upper()}{words[1:]}."))
 
 
 def _in_words(status: SplitStatus) -> str:

@@ -33,31 +33,43 @@ EXIT_UNREADABLE, EXIT_INFEASIBLE, EXIT_FOUND = 3, 4, 6
 
 def run_init(options: argparse.Namespace) -> int:
     """Make a workspace and say what it holds."""
-    from openmax_core.network.classifier import DEFAULT_TRANSFORM, TRANSFORMS, transform_by_name
+    from openmax_core.network.classifier import TRANSFORMS, library_of, usual_transform
+    from openmax_core.network.onnx_files import read_labels
+    from openmax_core.network.timm_networks import is_timm
+    from openmax_core.workspace.settings import FILE_NAME
+    from openmax_core.workspace.weights import first_transform, keep_pretrained
     from openmax_core.workspace.workspace import Workspace
 
     names = options.classes.split(",") if options.classes else ()
+    if options.labels:
+        if names:
+            raise WorkspaceError("--classes and --labels say the same; give one of them")
+        names = read_labels(Path(options.labels).expanduser())
     given = {split: getattr(options, f"{split}_table") for split in SPLITS}
     given = {"all": options.table, **given}
     if tables := {split: path for split, path in given.items() if path}:
         return _init_of_tables(options, tables, [name.strip() for name in names])
-    if options.architecture is None:
-        raise WorkspaceError("name the architecture of the network with --architecture, or tables")
     reject = options.reject
     if reject is None and (Path(options.folder).expanduser() / "reject").is_dir():
         reject = "reject"
-    chosen = options.transform or DEFAULT_TRANSFORM
-    transform = transform_by_name(chosen, options.architecture)
+    architecture, weights = options.architecture, options.weights
+    folder = Path(options.folder).expanduser().resolve()
+    kept = None
+    if weights == "DEFAULT" and is_timm(architecture) and not (folder / FILE_NAME).exists():
+        architecture, weights, kept = keep_pretrained(architecture, folder)
+    chosen = options.transform or usual_transform(architecture)
+    if kept is None or chosen != "weights":
+        kept = first_transform(chosen, architecture, options.model)
     own = {
         name: getattr(options, name)
         for name in ("resize", "crop", "interpolation", "mean", "std", "exif", "alpha")
         if getattr(options, name) is not None
     }
-    transform = replace(transform, **own)
+    transform = replace(kept, **own)
     workspace = Workspace.create(
         options.folder,
-        options.architecture,
-        weights=options.weights,
+        architecture,
+        weights=weights,
         train=options.train,
         test=options.test,
         reject=reject,
@@ -67,6 +79,8 @@ def run_init(options: argparse.Namespace) -> int:
         transform=transform,
         transform_input=options.transform_input,
         weights_entry=options.weights_entry,
+        model=options.model,
+        output=options.output,
     )
     say(f"made {workspace.folder}/workspace.toml")
     for split in workspace.pictures.splits:
@@ -74,17 +88,22 @@ def run_init(options: argparse.Namespace) -> int:
     _print_passed_over(workspace)
     say(f"  classes      {', '.join(workspace.classes)}")
     right_for = f"your own, from {chosen}" if own else TRANSFORMS[chosen]
+    if architecture is not None:
+        right_for = right_for.replace("the library's own", f"{library_of(architecture)}'s own")
     say(f"  transform    {transform.in_words}: {right_for}")
     _print_doubts(workspace)
-    if not own and not options.transform and options.weights:
+    is_known = own or options.transform or is_timm(architecture)
+    if not is_known and (options.weights or options.model):
+        what = "a network" if options.model else "weights"
         say(
-            "               weights that were trained with another transform give wrong logits: "
-            "change [transform] in workspace.toml, or make the workspace with --transform imagenet "
-            "or weights, or with --resize, --crop, --interpolation, --mean and --std"
+            f"               {what} of another transform would give wrong logits: "
+            "change [transform] in workspace.toml, or make the workspace with "
+            "--transform imagenet or weights, or with --resize, --crop, --interpolation, --mean "
+            "and --std"
         )
     for note in workspace.notes:
         say(f"  {note}")
-    step = "extract" if options.weights else "train"
+    step = "extract" if options.weights or options.model else "train"
     say(f"next: openmax {step} {quote(options.folder)}")
     return 0
 
@@ -92,7 +111,17 @@ def run_init(options: argparse.Namespace) -> int:
 def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes: list[str]) -> int:
     from openmax_core.workspace.workspace import Workspace
 
-    of_pictures = ("architecture", "weights", "reject", "calibration", "transform", "mean", "std")
+    of_pictures = (
+        "architecture",
+        "weights",
+        "model",
+        "output",
+        "reject",
+        "calibration",
+        "transform",
+        "mean",
+        "std",
+    )
     if beside := [name for name in of_pictures if getattr(options, name) is not None]:
         raise WorkspaceError(f"--{beside[0]} is of pictures and a network, and tables have neither")
     if "all" in tables and len(tables) > 1:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from openmax_core.activations.tables import SPLITS
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli.progress import say
@@ -112,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the shell command; returns the exit code."""
     _escape_unknown_characters()
     options = _parser().parse_args(arguments)
+    is_init = options.command is commands.run_init
+    if is_init and not any(getattr(options, name) for name in SOURCES):
+        options.refuse("name the network with --architecture or --model, or give tables")
     try:
         code: int = options.command(options)
         sys.stdout.flush()  # here, where a reader that has gone can be dealt with
@@ -162,6 +166,10 @@ SHARED: dict[str, dict[str, Any]] = {
 }
 
 
+# Arguments of init of which one at least is given.
+SOURCES = ("architecture", "model", "table", *(f"{split}_table" for split in SPLITS))
+
+
 def _shared(*names: str) -> dict[str, dict[str, Any]]:
     return {name: SHARED[name] for name in names}
 
@@ -170,27 +178,36 @@ def _shared(*names: str) -> dict[str, dict[str, Any]]:
 COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
     "init": (
         commands.run_init,
-        "make a workspace from folders and a weights file",
+        "make a workspace from folders and a network",
         "Make a workspace: a folder with a workspace.toml that names the classifier and the\n"
         "pictures. Pictures lie in one folder per class (ImageFolder layout) below --train and\n"
         "--test; --reject holds pictures of unknowns, in sub-folders or not. Nothing is copied.\n"
         "An ADDRESS is s3://bucket/folder or file:///folder.\n\n"
         "Or make it of logits that another program wrote, without network and pictures: give\n"
         "--train-table and --test-table, or one --table.\n\n"
+        "The network is an architecture with its weights, or an ONNX file: give --architecture\n"
+        "or --model.\n\n"
         "The transform makes the network's input of a picture. It must be the one that the\n"
         "weights were tested with: --transform names one, the options after it change it.",
         {
             "folder": {"metavar": "DIR", "help": "folder of the workspace; made if missing"},
             "--architecture": {
                 "metavar": "NAME",
-                "help": "classification architecture of torchvision, e.g. resnet50",
+                "help": "classification architecture of torchvision, e.g. resnet50; or of timm, "
+                "e.g. timm:convnext_tiny, which needs the extra 'timm'",
             },
             "--weights": {
                 "metavar": "FILE",
-                "help": "trained weights (.safetensors, .pth, .pt); leave out to train with "
-                "'openmax train'",
+                "help": "trained weights (.safetensors, .pth, .pt); DEFAULT: of timm:NAME or "
+                "timm:hf-hub:OWNER/NAME, downloaded by timm; leave out to train with 'openmax "
+                "train'",
             },
             "--weights-entry": {"metavar": "NAME", "help": HELP["weights_entry"]},
+            "--model": {
+                "metavar": "FILE.onnx",
+                "help": "an ONNX file, instead of --architecture and --weights; torch is not used",
+            },
+            "--output": {"metavar": "NAME", "help": HELP["output"]},
             "--transform-input": {
                 "action": argparse.BooleanOptionalAction,
                 "help": HELP["transform_input"],
@@ -225,12 +242,13 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "help": "all of these in one file: by its column split, or else the known rows of "
                 "each class in turn; unknowns have a negative label",
             },
+            "--labels": {"metavar": "FILE", "help": HELP["labels"]},
             "--name": {"help": "name in the dashboard; default: the folder's name"},
             "--transform": {
                 "choices": tuple(TRANSFORMS),
                 "help": "notebook: resize 320x320 nearest, crop 224 (default); imagenet: shorter "
                 "side 256 bilinear, crop 224; weights: torchvision's own for its weights of the "
-                "architecture",
+                "architecture, or timm's own (its default)",
             },
             **{
                 f"--{name}": {
@@ -270,8 +288,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "--backbone-weights": {
                 "metavar": "FILE|DEFAULT",
                 "help": "weights to start from: a file of the architecture with any class count, "
-                "or DEFAULT to download torchvision's; without, training starts from random "
-                "weights",
+                "or DEFAULT to download torchvision's or timm's; without, training starts from "
+                "random weights",
             },
             "--epochs": {
                 "type": COUNT,
@@ -477,7 +495,7 @@ def _parser() -> argparse.ArgumentParser:
             epilog=EXIT_CODES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.set_defaults(command=run)
+        command.set_defaults(command=run, refuse=command.error)
         for argument, options in arguments.items():
             command.add_argument(argument, **options)
     return parser

@@ -50,7 +50,6 @@ from openmax_core.diagnosis.trials import (
 )
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.methods.settings import PRESETS
-from openmax_core.network.devices import choose_device
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import listed
 from openmax_core.workspace.workspace import Workspace
@@ -76,7 +75,9 @@ def examine(
     budget: float | None = None,
     progress: Report | None = None,
 ) -> Diagnosis:
-    """Look for what is wrong with a workspace; nothing is stored or changed. Imports torch.
+    """Look for what is wrong with a workspace; nothing is stored or changed.
+
+    Imports torch, but for an ONNX file.
 
     The network runs over a sample of the training and test pictures, under the stored transform
     and under other plausible ones. Stored activations are used where there are any, so that class
@@ -96,7 +97,7 @@ def examine(
     """
     seconds = BUDGET if budget is None else budget
     if not workspace.settings.tables:  # else no network runs, and torch is not asked
-        device = choose_device(device)
+        device = workspace.classifier.choose_device(device)
     return _Examination(workspace, device, seconds, progress or _ignore).run()
 
 
@@ -209,7 +210,7 @@ class _Examination:
         splits = [split for split in (self._fitted, "test") if split in self.listings]
         sample = draw_sample([self.listings[split] for split in splits], MOST_STORED)
         try:
-            classifier = workspace.classifier.load()
+            classifier = workspace.classifier.load_any()
         except OpenMaxError as error:
             self.findings.append(Finding("weights", ERROR, str(error)))
             return [], sample, {}
@@ -298,7 +299,7 @@ class _Examination:
         defaults = self.workspace.settings.defaults
         split = "test" if "test" in known else next(iter(known))
         train = f"openmax train {quote(str(self.workspace.folder))}"
-        if self.workspace.settings.tables:
+        if self.workspace.settings.tables or self.workspace.settings.classifier.model is not None:
             train = ""
         found = accuracy_findings(
             split, known[split], defaults.min_test_accuracy, train, has_trials
@@ -327,6 +328,7 @@ class _Examination:
             np.concatenate([item.logits for item in known.values()]),
             np.concatenate([item.labels[item.rows] for item in known.values()]),
             PRESETS[self.workspace.settings.defaults.preset].centring != "none",
+            is_model=self.workspace.settings.classifier.model is not None,
         )
         others = list(judged.items())[1:]
         now = next(iter(judged.values()), None)

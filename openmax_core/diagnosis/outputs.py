@@ -178,7 +178,9 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
-def output_findings(logits: Logits, labels: Int, is_centred: bool) -> list[Finding]:
+def output_findings(
+    logits: Logits, labels: Int, is_centred: bool, is_model: bool = False
+) -> list[Finding]:
     """Say what is odd about the network's outputs.
 
     Parameters
@@ -186,6 +188,7 @@ def output_findings(logits: Logits, labels: Int, is_centred: bool) -> list[Findi
     logits : (N, C)
     labels : (N,) class indices
     is_centred : whether the workspace's method takes off what is common to a picture's logits
+    is_model : of an ONNX file, where logarithms of probabilities are taken knowingly
     """
     finite = np.isfinite(logits).all(axis=1)
     found = []
@@ -203,7 +206,8 @@ def output_findings(logits: Logits, labels: Int, is_centred: bool) -> list[Findi
     values, known = logits[finite].astype(np.float64), labels[finite]
     if len(values) < FEW:
         return found
-    odd = _probabilities(values) or _constant(values) or _one_class(values, known)
+    odd = None if is_model else _probabilities(values)
+    odd = odd or _constant(values) or _one_class(values, known)
     found += [odd] if odd else [item for item in (_saturated(values),) if item]
     if not odd and (shifted := _shifted(values, is_centred)) is not None:
         found.append(shifted)

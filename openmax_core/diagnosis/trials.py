@@ -19,8 +19,9 @@ from PIL import ExifTags, Image
 from openmax_core.diagnosis.files import Listing
 from openmax_core.diagnosis.findings import toml_lines
 from openmax_core.errors import ClassifierError, PictureError
-from openmax_core.network.classifier import transform_by_name
+from openmax_core.network.classifier import library_of, transform_by_name
 from openmax_core.network.inference import run
+from openmax_core.network.onnx_files import OnnxClassifier, fitted
 from openmax_core.pictures.images import IMAGENET_MEAN, IMAGENET_STD, Pixels, Transform, decode
 from openmax_core.pictures.locations import Location
 from openmax_core.pictures.opening import opened, stream_of
@@ -29,7 +30,7 @@ from openmax_core.support.chunks import n_cores
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
-    from openmax_core.network.engines import TorchEngine
+    from openmax_core.network.engines import Engine
 
 # Enough that a class order of ten classes and differences of ten points in accuracy are beyond
 # chance, and few enough that a small network is through in a few seconds.
@@ -39,6 +40,7 @@ N_MEASURED = 8  # pictures whose size is looked at
 # Sets of small pictures (CIFAR, MNIST, thumbnails) are trained on as they are.
 LEAST_SIDE, MOST_SIDE = 16, 256
 HALVES = (0.5, 0.5, 0.5)
+BYTES_STD = (1 / 255, 1 / 255, 1 / 255)
 
 Report = Callable[[tuple[int, int]], None]
 
@@ -102,27 +104,35 @@ class Tried:
     logits: NDArray[np.float32]
 
 
-def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list[Candidate]:
-    """The stored transform, and what else is plausible, the likeliest first; imports torchvision.
+def candidates(
+    classifier: Classifier | OnnxClassifier, own_size: tuple[int, int] | None
+) -> list[Candidate]:
+    """The stored transform, and what else is plausible, the likeliest first.
 
     torchvision's own for the architecture's weights; ImageNet's usual one; the notebook's; small
     pictures as they are; the whole picture squeezed into the crop; other interpolations and
     normalisations; and, for those architectures that may normalise inside, that switched over.
-    Where pictures have an orientation in EXIF or are transparent, that is left out of account.
+    Where pictures have an orientation in EXIF or are transparent, that is left out of account. An
+    ONNX file gets pictures of the size that its graph asks for, and channels from 0 to 255 are
+    tried; torchvision is not imported.
 
     Parameters
     ----------
     classifier : with the stored transform
     own_size : height and width that small pictures have in common
     """
-    architecture, stored = classifier.architecture, classifier.transform
+    model = classifier if isinstance(classifier, OnnxClassifier) else None
+    stored = classifier.transform
     found = [Candidate("stored", stored)]
     if stored.has_bytes_scale:
         mean, std = (_three(np.array(item) / 255) for item in (stored.mean, stored.std))
         found.append(Candidate("mean and std divided by 255", replace(stored, mean=mean, std=std)))
-    own = _own_of(architecture, stored)
-    if own is not None:
-        found.append(Candidate(f"torchvision's own for {architecture}", own))
+    own = None
+    if not isinstance(classifier, OnnxClassifier):
+        own = _own_of(classifier.architecture, stored)
+        if own is not None:
+            library = library_of(classifier.architecture)
+            found.append(Candidate(f"{library}'s own for {classifier.architecture}", own))
     image_net = replace(
         stored,
         resize=256,
@@ -150,6 +160,7 @@ def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list
         ("mean and std of ImageNet", IMAGENET_MEAN, IMAGENET_STD),
         ("mean and std 0.5", HALVES, HALVES),
         ("no normalisation", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+        *([("channels from 0 to 255", (0.0, 0.0, 0.0), BYTES_STD)] if model else []),
     ):
         found.append(Candidate(name, replace(stored, mean=mean, std=std)))
     # torchvision's ImageFolder neither turns pictures nor puts them on white.
@@ -162,9 +173,13 @@ def candidates(classifier: Classifier, own_size: tuple[int, int] | None) -> list
         (f"{turned}, {alpha}", not stored.exif, other_alpha),
     ):
         found.append(Candidate(name, replace(stored, exif=exif, alpha=shown), is_decoding=True))
+    if model is not None:
+        found = [replace(item, transform=_taken(model, item.transform)) for item in found]
     distinct = {item.transform: item for item in reversed(found)}
     found = [item for item in found if distinct[item.transform] is item]
-    inside = vars(classifier.network).get("transform_input")
+    inside = None
+    if not isinstance(classifier, OnnxClassifier):
+        inside = vars(classifier.network).get("transform_input")
     if inside is not None:
         for item in (found[0], *(item for item in found if item.transform == own)):
             name = f"{item.name}, transform_input {str(not inside).lower()}"
@@ -185,12 +200,20 @@ def common_size(sample: Sequence[Picture]) -> tuple[int, int] | None:
 
 
 def _own_of(architecture: str, stored: Transform) -> Transform | None:
-    """Evaluation transform of the architecture's newest weights in torchvision."""
+    """Evaluation transform of the architecture's newest weights in its library."""
     try:
         own = transform_by_name("weights", architecture)
     except ClassifierError:  # without weights, or its transform is of another kind
         return None
     return replace(own, exif=stored.exif, alpha=stored.alpha)
+
+
+def _taken(model: OnnxClassifier, transform: Transform) -> Transform:
+    """Transform as far as an ONNX file leaves a choice."""
+    transform = fitted(transform, model.size)
+    if model.takes_bytes:
+        return replace(transform, mean=model.transform.mean, std=model.transform.std)
+    return transform
 
 
 def _three(values: Sequence[float] | NDArray[Any]) -> tuple[float, float, float]:
@@ -225,7 +248,7 @@ def draw_sample(listings: Sequence[Listing], most: int, seed: int = 0) -> list[P
 
 
 def try_out(
-    classifier: Classifier,
+    classifier: Classifier | OnnxClassifier,
     device: str,
     tried: Sequence[Candidate],
     sample: Sequence[Picture],
@@ -318,11 +341,15 @@ def try_out(
 
 
 def _engines(
-    classifier: Classifier, device: str, tried: Sequence[Candidate]
-) -> Iterator[tuple[str, TorchEngine]]:
+    classifier: Classifier | OnnxClassifier, device: str, tried: Sequence[Candidate]
+) -> Iterator[tuple[str, Engine]]:
     """One engine a candidate, all with the same weights."""
     from openmax_core.network.engines import TorchEngine
 
+    if isinstance(classifier, OnnxClassifier):
+        own = classifier.engine(device, BATCH)
+        yield from ((item.name, own.under(item.transform)) for item in tried)
+        return
     for item in tried:
         network = classifier.network
         if item.transform_input is not None:
@@ -359,7 +386,7 @@ def _decoded_as(transform: Transform, picture: Picture) -> Image.Image | None:
 
 
 def _run(
-    engine: TorchEngine,
+    engine: Engine,
     candidate: Candidate,
     pictures: Mapping[int, Image.Image | str],
     pool: ThreadPoolExecutor,

@@ -51,9 +51,11 @@ class ExportDescription:
     workspace : str
         Name of the workspace that it was made of.
     architecture : str
-        Of the network; 'tables' where the file takes logits.
+        Of the network; an ONNX file's name where it comes from one; 'tables' where the file takes
+        logits.
     weights : str
-        SHA-256 of the weights file; a fingerprint of the tables where there is no network.
+        SHA-256 of the weights file or of the ONNX file; a fingerprint of the tables where there is
+        no network.
     classes : tuple of C str
         Decision j is ``classes[j]``, −1 is rejected.
     transform : Transform

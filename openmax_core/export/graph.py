@@ -26,16 +26,22 @@ if TYPE_CHECKING:
     import onnx
 
 Tensors = dict[str, tuple[int, list[str | int]]]
-# Opset since which reductions take their axes as an input.
-OLDEST_OPSET = 18
+# Opset since which all reductions take their axes as an input, and the oldest that is written.
+AXES_AS_INPUT, OLDEST_OPSET = 18, 13
 LARGEST = float(np.finfo(np.float64).max)
 
 
 class GraphBuilder:
-    """Nodes and constants of an ONNX graph, each under a name of its own below ``prefix``."""
+    """Nodes and constants of an ONNX graph, each under a name of its own below ``prefix``.
 
-    def __init__(self, prefix: str) -> None:
+    Parameters
+    ----------
+    opset : that the nodes are written for
+    """
+
+    def __init__(self, prefix: str, opset: int = AXES_AS_INPUT) -> None:
         self.prefix = prefix
+        self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -59,6 +65,8 @@ class GraphBuilder:
 
     def reduced(self, operator: str, value: str, axis: int = 1, keepdims: bool = False) -> str:
         """Name of the output of a reduction along an axis."""
+        if self.opset < AXES_AS_INPUT and operator != "ReduceSum":
+            return self.add(operator, value, axes=[axis], keepdims=int(keepdims))
         axes = self.constant([axis], np.int64)
         return self.add(operator, value, axes, keepdims=int(keepdims))
 
@@ -82,19 +90,20 @@ class GraphBuilder:
         return make_graph(self.nodes, self.prefix, first, last, self.constants)
 
 
-def openmax_graph(openmax: OpenMax, limits: Float) -> onnx.GraphProto:
+def openmax_graph(openmax: OpenMax, limits: Float, opset: int = AXES_AS_INPUT) -> onnx.GraphProto:
     """Graph from (N, C) float32 'network_logits' to the four outputs.
 
     Parameters
     ----------
     openmax : fitted
     limits : (C,) thresholds of pictures predicted as a class
+    opset : that its nodes are written for
     """
     import onnx
     from onnx import TensorProto
 
     settings, n_classes = openmax.settings_, openmax.n_classes
-    graph = GraphBuilder("openmax")
+    graph = GraphBuilder("openmax", opset)
     logits = graph.add("Identity", LOGITS_INPUT, output="logits")
     # A row more, taken off again in the end: without any, ONNX Runtime's TopK (1.22) and Scan along
     # another axis than the first (1.32) divide by zero, which ends the process.
@@ -157,7 +166,7 @@ def openmax_model(openmax: OpenMax, limits: Float) -> onnx.ModelProto:
     import onnx
 
     graph = openmax_graph(openmax, limits)
-    opset = onnx.helper.make_opsetid("", OLDEST_OPSET)
+    opset = onnx.helper.make_opsetid("", AXES_AS_INPUT)
     return onnx.helper.make_model_gen_version(graph, opset_imports=[opset])
 
 
@@ -168,32 +177,41 @@ def compose(
 
     Parameters
     ----------
-    network : content of an ONNX file: (N, 3, H, W) float32 'pictures' to (N, C) float32 'logits'
+    network : content of an ONNX file: (N, 3, H, W) 'pictures', normalised float32 or uint8 as they
+        are, to (N, C) float32 'logits'
     transform : with the pictures' size, mean and std
     openmax : fitted
     limits : (C,) thresholds of pictures predicted as a class
     """
     import onnx
+    from onnx import TensorProto
 
     middle = onnx.compose.add_prefix(onnx.load_from_string(network), "network/")
     middle.graph.ClearField("value_info")
     versions = {item.domain: item.version for item in middle.opset_import}
-    if versions.get("", 0) < OLDEST_OPSET:
-        raise ValueError(f"the network is of opset {versions.get('')}, before {OLDEST_OPSET}")
+    opset = max(versions.get("", 0), versions.get("ai.onnx", 0))
+    if opset < OLDEST_OPSET:
+        raise ValueError(f"the network is of opset {opset}, before {OLDEST_OPSET}")
+    takes_bytes = middle.graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8
     alike = {"ir_version": middle.ir_version, "opset_imports": middle.opset_import}
-    first = onnx.helper.make_model(_normalisation_graph(transform), **alike)
-    last = onnx.helper.make_model(openmax_graph(openmax, limits), **alike)
+    first = onnx.helper.make_model(_normalisation_graph(transform, takes_bytes), **alike)
+    last = onnx.helper.make_model(openmax_graph(openmax, limits, opset), **alike)
     model = onnx.compose.merge_models(first, middle, [("normalised", "network/pictures")])
     model = onnx.compose.merge_models(model, last, [("network/logits", LOGITS_INPUT)])
     model.graph.name = "openmax"
     return model
 
 
-def _normalisation_graph(transform: Transform) -> onnx.GraphProto:
-    """Bit-identical to :func:`openmax_core.network.engines.normalised`."""
+def _normalisation_graph(transform: Transform, takes_bytes: bool) -> onnx.GraphProto:
+    """Bit-identical to :func:`openmax_core.network.engines.normalised`; nothing for uint8."""
     from onnx import TensorProto
 
     graph = GraphBuilder("normalisation")
+    shape: list[str | int] = ["N", 3, *transform.crop]
+    if takes_bytes:
+        graph.add("Identity", "pictures", output="normalised")
+        same = (TensorProto.UINT8, shape)
+        return graph.graph({"pictures": same}, {"normalised": same})
     value = graph.add("Cast", "pictures", to=TensorProto.FLOAT)
     value = graph.add("Div", value, graph.constant(255.0, np.float32))
     mean, std = (
@@ -201,7 +219,6 @@ def _normalisation_graph(transform: Transform) -> onnx.GraphProto:
         for numbers in (transform.mean, transform.std)
     )
     graph.add("Div", graph.add("Sub", value, mean), std, output="normalised")
-    shape: list[str | int] = ["N", 3, *transform.crop]
     return graph.graph(
         {"pictures": (TensorProto.UINT8, shape)}, {"normalised": (TensorProto.FLOAT, shape)}
     )
@@ -220,7 +237,7 @@ def _distances(graph: GraphBuilder, openmax: OpenMax, v: str, ranked: str) -> st
     from onnx import TensorProto
 
     means = graph.constant(openmax.means_)
-    body = GraphBuilder("openmax/rank")
+    body = GraphBuilder("openmax/rank", graph.opset)
     mean = body.add("Gather", means, "openmax/rank/classes", axis=0)
     distance = _distance(body, openmax, v, mean)
     body.add("Identity", distance, output="openmax/rank/distance")

@@ -83,7 +83,7 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
     evaluation, point = choice.evaluation, choice.present_point
     description = ExportDescription(
         workspace=workspace.settings.name,
-        architecture=workspace.settings.classifier.architecture,
+        architecture=workspace.settings.classifier.name,
         weights=workspace.classifier.weights_key,
         classes=evaluation.openmax.class_names_,
         transform=workspace.settings.transform,

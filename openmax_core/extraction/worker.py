@@ -67,7 +67,7 @@ class ShippedNetwork:
             The weights do not fit, or the device fails.
         """
         if self.suffix == ONNX:
-            return OnnxEngine(self.content, self.transform, self.batch_size)
+            return OnnxEngine(self.content, self.transform, self.batch_size, self.device)
         with tempfile.TemporaryDirectory(prefix="openmax-") as folder:
             path = Path(folder) / f"weights{self.suffix}"
             path.write_bytes(self.content)
@@ -101,6 +101,8 @@ def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None
         raise WorkspaceError(f"the weights file {path} does not exist")
     elif batch_size is not None and batch_size < 1:
         raise ClassifierError(f"the batch size must be at least 1, not {batch_size}")
+    elif classifier.settings.model is not None:
+        content = classifier.load_exported_network()
     return ShippedNetwork(
         path.read_bytes() if content is None else content,
         suffix,

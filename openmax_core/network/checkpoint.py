@@ -63,7 +63,7 @@ BY_MEMBER = {
     ".npy": ("a file of NumPy arrays", ""),
 }
 BY_ENDING = {
-    ".onnx": ("an ONNX file", ""),
+    ".onnx": ("an ONNX file", "name it as the model: --model FILE, model under [classifier]"),
     ".h5": ("a network of Keras", ""),
     ".keras": ("a network of Keras", ""),
     ".tflite": ("a network of TensorFlow Lite", ""),
@@ -178,7 +178,7 @@ def read_checkpoint(path: Path, entry: str | None = None) -> Checkpoint:
         name,
         tuple(other for other in entries if other and other != name),
         prefix,
-        _class_names(content),
+        class_names(content),
         _architecture(content),
         noted if isinstance(noted, bool) else None,
     )
@@ -293,8 +293,8 @@ def _is_before_all(prefix: str, tensors: Mapping[str, Any]) -> bool:
     return all(name.startswith(prefix) for name in tensors)
 
 
-def _class_names(content: Any) -> tuple[str, ...] | None:
-    """Class names that the file notes, in the order of the outputs."""
+def class_names(content: Any) -> tuple[str, ...] | None:
+    """Class names that the content of a file notes, in the order of the outputs; None without."""
     if not isinstance(content, Mapping):
         return None
     places = [content, *(content.get(name) for name in PLACES)]

@@ -1,4 +1,4 @@
-"""Classification networks of torchvision by name, with the workspace's classes and weights.
+"""Classification networks of torchvision and timm by name, with a workspace's classes and weights.
 
 Weights come from ``.safetensors``, or from ``.pth``/``.pt`` through
 ``torch.load(weights_only=True)``: nothing is ever unpickled into objects.
@@ -19,6 +19,15 @@ from typing import TYPE_CHECKING, Any
 from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.checkpoint import Checkpoint, class_order_problem, read_checkpoint
 from openmax_core.network.matching import AUXILIARY, Fit, fit, is_optional, refuse_misfit
+from openmax_core.network.timm_networks import (
+    PREFIX,
+    build_timm_network,
+    is_timm,
+    require_timm_network,
+    sizes,
+    timm_config,
+    timm_transform,
+)
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import listed, sha256_of_file
 
@@ -38,7 +47,7 @@ class Classifier:
     Attributes
     ----------
     architecture : str
-        torchvision's name, 'resnet50'.
+        torchvision's name, 'resnet50', or timm's, 'timm:convnext_tiny'.
     classes : tuple of C str
         In the order of the logits.
     transform : Transform
@@ -78,7 +87,7 @@ def load_classifier(
 
     Parameters
     ----------
-    architecture : torchvision's name
+    architecture : torchvision's name, or 'timm:NAME'
     weights : path of a .safetensors, .pth or .pt file, or what was read of it
     classes : C names, in the order of the network's outputs
     transform : the notebook's evaluation transform without
@@ -118,13 +127,16 @@ def load_classifier(
 
 
 def require_architecture(name: str) -> None:
-    """Raise an error with the likely names where torchvision has no such architecture.
+    """Raise an error with the likely names where torchvision or timm has no such architecture.
 
     Raises
     ------
     ClassifierError
-        It has none.
+        It has none, or timm is not installed.
     """
+    if is_timm(name):
+        require_timm_network(name)
+        return
     known = architectures()
     if name not in known:
         close = difflib.get_close_matches(name, known, n=3)
@@ -135,17 +147,17 @@ def require_architecture(name: str) -> None:
 def build_network(
     architecture: str, n_classes: int, *, transform_input: bool = False, **arguments: Any
 ) -> nn.Module:
-    """Build a network of torchvision with random weights and ``n_classes`` outputs.
+    """Build a network of torchvision or timm with random weights and ``n_classes`` outputs.
 
     Parameters
     ----------
     transform_input : as for :func:`load_classifier`
-    **arguments : further ones of torchvision's builder
+    **arguments : further ones of the library's builder
 
     Raises
     ------
     ClassifierError
-        torchvision has no such network, or it does not take these arguments.
+        There is no such network, or it does not take these arguments.
     """
     import torchvision
 
@@ -158,6 +170,8 @@ def build_network(
                 "workspace.toml"
             )
         arguments["transform_input"] = True
+    if is_timm(architecture):
+        return build_timm_network(architecture, n_classes, **arguments)
     is_old_mnasnet = arguments.pop("old_stem", False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # GoogLeNet's on their start, old MNASNets' on their age
@@ -244,6 +258,9 @@ def head_name(network: nn.Module) -> str:
     """Name of the last layer with weights: ``fc``, ``classifier.6``, ``head``, ``heads.head``, …"""
     from torch import nn
 
+    named = (timm_config(network) or {}).get("classifier")
+    if named:  # a distilled network has two
+        return named if isinstance(named, str) else str(named[0])
     layers = [
         name
         for name, module in network.named_modules()
@@ -387,6 +404,8 @@ def _fit(checkpoint: Checkpoint, network: nn.Module) -> Fit:
 def _notes(found: Fit, architecture: str) -> tuple[str, ...]:
     """What somebody who names these weights should know."""
     said, notes = found.checkpoint.architecture, found.notes
+    if said is not None and _plain(said) == _plain(architecture):
+        return notes
     if said is not None and said in architectures() and said != architecture:
         notes += (f"the file says that it is of {said}, not of {architecture}",)
     elif said is not None and said not in architectures():
@@ -397,8 +416,13 @@ def _notes(found: Fit, architecture: str) -> tuple[str, ...]:
     return notes
 
 
+def _plain(architecture: str) -> str:
+    """Name without library and tag: what 'timm:resnet50.a1_in1k' and 'resnet50' have in common."""
+    return architecture.removeprefix(PREFIX).split(".")[0]
+
+
 def _empty_network(architecture: str, n_classes: int, **arguments: Any) -> nn.Module:
-    """As :func:`build_network`, its large tensors without memory or values."""
+    """As :func:`build_network`, its large tensors without memory or values, but for timm."""
     import torch
     from torch.overrides import TorchFunctionMode
 
@@ -413,14 +437,19 @@ def _empty_network(architecture: str, n_classes: int, **arguments: Any) -> nn.Mo
                 kwargs["device"] = "meta"
             return func(*args, **kwargs)
 
-    with torch.random.fork_rng(devices=[]), OnMeta():
-        return build_network(architecture, n_classes, **arguments)
+    with torch.random.fork_rng(devices=[]):
+        if is_timm(architecture):  # some of its layers compute constants where they are built
+            return build_network(architecture, n_classes, **arguments)
+        with OnMeta():
+            return build_network(architecture, n_classes, **arguments)
 
 
 def _arguments(
     network: nn.Module, state: Mapping[str, torch.Tensor] | None, crop: tuple[int, int]
 ) -> dict[str, Any]:
-    """Arguments of torchvision's builder that weights or pictures tell, where not its default."""
+    """Arguments of the library's builder that weights or pictures tell, where not its default."""
+    if (config := timm_config(network)) is not None:
+        return sizes(config, crop)
     from torchvision.models import MaxVit, MNASNet, VisionTransformer
 
     found: dict[str, Any] = {}
@@ -464,18 +493,29 @@ def _check_size(network: nn.Module, architecture: str, transform: Transform, of:
 TRANSFORMS = {
     "notebook": "the notebook's, right for its networks and for those of 'openmax train'",
     "imagenet": "ImageNet's usual one, right for most networks that were trained on ImageNet",
-    "weights": "torchvision's own, right for its pretrained weights of this architecture",
+    "weights": "the library's own, right for its pretrained weights of this architecture",
 }
 DEFAULT_TRANSFORM = "notebook"
 
 
-def transform_by_name(name: str, architecture: str) -> Transform:
+def usual_transform(architecture: str | None) -> str:
+    """Name of the transform that is right for most networks of a kind: timm notes its own."""
+    return "weights" if is_timm(architecture) else DEFAULT_TRANSFORM
+
+
+def library_of(architecture: str) -> str:
+    """Name of the library that has an architecture."""
+    return "timm" if is_timm(architecture) else "torchvision"
+
+
+def transform_by_name(name: str, architecture: str | None) -> Transform:
     """Return an evaluation transform; 'weights' imports torchvision.
 
     Parameters
     ----------
     name : 'notebook', 'imagenet' or 'weights', see :data:`TRANSFORMS`
-    architecture : torchvision's name; 'weights' gives the transform of its newest weights
+    architecture : torchvision's name; 'weights' gives the transform of its newest weights; or
+        timm's, with its own data configuration; None for an ONNX file, which says none
 
     Raises
     ------
@@ -488,6 +528,13 @@ def transform_by_name(name: str, architecture: str) -> Transform:
         return Transform(resize=256, interpolation="bilinear")
     if name != "weights":
         raise ClassifierError(f"there is no transform '{name}'; there are {', '.join(TRANSFORMS)}")
+    if architecture is None:
+        raise ClassifierError(
+            "an ONNX file does not say its transform; give --transform imagenet or notebook, or "
+            "--resize, --crop, --interpolation, --mean and --std"
+        )
+    if is_timm(architecture):
+        return timm_transform(architecture)
     import torchvision
 
     require_architecture(architecture)

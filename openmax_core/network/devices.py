@@ -50,6 +50,33 @@ def choose_device(device: str = "auto") -> str:
     return device
 
 
+def choose_onnx_device(device: str = "auto") -> str:
+    """Return 'cuda' or 'cpu' for a wish, by what ONNX Runtime was built with; without torch.
+
+    Raises
+    ------
+    ClassifierError
+        ONNX Runtime has no such device on this machine.
+    """
+    if device not in DEVICES:
+        raise ClassifierError(f"no device '{device}'; use one of {', '.join(DEVICES)}")
+    if device == "cpu" or (device == "auto" and not _may_have_accelerator()):
+        return "cpu"
+    import onnxruntime
+
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "auto":
+        return "cuda" if has_cuda else "cpu"
+    if device == "mps":
+        raise ClassifierError("an ONNX file runs on cpu and cuda alone; use --device auto or cpu")
+    if not has_cuda:
+        raise ClassifierError(
+            "this ONNX Runtime has no CUDA: install onnxruntime-gpu instead of onnxruntime, or use "
+            "--device auto or cpu"
+        )
+    return "cuda"
+
+
 class Turns:
     """Turns on one device, in the order in which they were asked for."""
 

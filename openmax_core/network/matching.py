@@ -27,6 +27,7 @@ BESIDE = re.compile(
     r"|confusion|precision|recall|class_weight|pos_weight",
     re.IGNORECASE,
 )
+TIMM_NAMES = "the names are those of timm; name the architecture as timm has it, timm:NAME"
 # How others name their tensors, and what to do about it.
 OTHER_NAMES = (
     (
@@ -51,12 +52,12 @@ OTHER_NAMES = (
             r"(^|\.)(conv_stem|patch_embed|pos_embed|cls_token|pre_logits\.fc1|head\.fc|s1\.b1"
             r"|stages\.\d+\.blocks|blocks\.\d+\.(\d+\.conv|attn|norm1))(\.|$)"
         ),
-        "the names are those of timm",
+        TIMM_NAMES,
     ),
 )
 FOREIGN = (
-    ", whose networks have other layers than torchvision's. Train torchvision's network, or give "
-    "OpenMax the logits that your own code computes (OpenMax.fit takes arrays)"
+    ", whose networks have other layers than torchvision's. Export it to ONNX and give --model "
+    "FILE, or give OpenMax the logits that your own code computes (OpenMax.fit takes arrays)"
 )
 
 
@@ -204,8 +205,10 @@ def refuse_misfit(found: Fit, architecture: str, n_classes: int, n_found: int | 
 def _advice(found: Fit, architecture: str) -> str:
     names = [*found.surplus, *found.checkpoint.tensors]
     for pattern, words in OTHER_NAMES:
+        if words == TIMM_NAMES and architecture.startswith("timm:"):
+            continue
         if any(pattern.search(name) for name in names):
-            return words + (FOREIGN if "the names are" in words else "")
+            return words + (FOREIGN if "Hugging Face" in words else "")
     said = found.checkpoint.architecture
     if not found.different and found.surplus and _is_head_alone(found):
         return (

@@ -4,6 +4,9 @@ Exported once, under a name that covers the weights, the architecture, the class
 size of the pictures; checked against torch's logits before it is kept. Its last bytes are a seal:
 the fingerprint of all the others and of the weights that they were made of. A file without the
 right seal is not used.
+
+A user's own ONNX file gets the same inputs and outputs, see :func:`like_exported`, and is not
+stored.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import hashlib
 import logging
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +37,8 @@ LOG = logging.getLogger(__name__)
 VERSION = 1
 TOLERANCE = 1e-4
 N_CHECKED = 3
+# Where a probability is 0 its logarithm is that of the smallest float32 that is exact.
+SMALLEST = float(np.finfo(np.float32).tiny)
 # An entry of the ONNX file's metadata, as protobuf writes it; a SHA-256 in hexadecimal follows.
 SEAL = b"\x72\x50\x0a\x0copenmax_seal\x12\x40"
 SEAL_LENGTH = len(SEAL) + 64
@@ -194,3 +199,139 @@ def _difference(classifier: Classifier, content: bytes) -> tuple[float, float]:
     with np.errstate(invalid="ignore"):
         difference = np.abs(np.concatenate(parts) - expected)
     return float(difference.max(initial=0.0)), float(np.abs(expected).max())
+
+
+def like_exported(
+    model: onnx.ModelProto,
+    output: str,
+    n_outputs: int,
+    *,
+    is_nhwc: bool = False,
+    sides: Sequence[int | None] = (None, None),
+    part: int | None = None,
+    takes_bytes: bool = False,
+    takes_logarithm: bool = False,
+) -> onnx.ModelProto:
+    """Put nodes before and behind a user's graph that make it like an exported network.
+
+    (N, 3, H, W) 'pictures', normalised float32 or uint8 as they are, to (N, C) float32 'logits'.
+
+    Parameters
+    ----------
+    model : of opset 13 or newer, with pictures as its one input
+    output : name of the output that holds the logits
+    n_outputs : C
+    is_nhwc : it takes (N, H, W, 3)
+    sides : height and width that it asks for, if it does
+    part : pictures that it takes at a time; any number without
+    takes_logarithm : its outputs are probabilities
+    """
+    import onnx
+    from onnx import TensorProto
+    from onnx.helper import make_graph, make_node, make_tensor_value_info
+
+    model = onnx.compose.add_prefix(model, "model/")
+    graph = model.graph
+    graph.ClearField("value_info")
+    given, given_type = "openmax/part", TensorProto.FLOAT
+    if takes_bytes:
+        given_type = TensorProto.UINT8
+    first = []
+    last_name = given
+    if is_nhwc:
+        first.append(make_node("Transpose", [last_name], ["openmax/nhwc"], perm=[0, 2, 3, 1]))
+        last_name = "openmax/nhwc"
+    wanted = graph.input[0].type.tensor_type.elem_type
+    if wanted != given_type:
+        first.append(make_node("Cast", [last_name], ["openmax/cast"], to=wanted))
+        last_name = "openmax/cast"
+    first.append(make_node("Identity", [last_name], [graph.input[0].name]))
+
+    found = f"model/{output}"
+    last = [
+        make_node("Cast", [found], ["openmax/float"], to=TensorProto.FLOAT),
+        make_node("Flatten", ["openmax/float"], ["openmax/flat"], axis=1),
+    ]
+    constants = []
+    result = "openmax/flat"
+    if takes_logarithm:
+        constants.append(
+            onnx.numpy_helper.from_array(np.array(SMALLEST, dtype=np.float32), "openmax/smallest")
+        )
+        last += [
+            make_node("Max", [result, "openmax/smallest"], ["openmax/positive"]),
+            make_node("Log", ["openmax/positive"], ["openmax/log"]),
+        ]
+        result = "openmax/log"
+    nodes = [*first, *graph.node, *last]
+    named: list[Any] = [own or name for own, name in zip(sides, "HW", strict=True)]
+    pictures = make_tensor_value_info("pictures", given_type, ["N", 3, *named])
+    logits = make_tensor_value_info("logits", TensorProto.FLOAT, ["N", n_outputs])
+    if part is not None:
+        body = make_graph(
+            nodes,
+            "openmax/parts",
+            [make_tensor_value_info(given, given_type, [part, 3, *named])],
+            [make_tensor_value_info(result, TensorProto.FLOAT, [part, n_outputs])],
+            [*graph.initializer, *constants],
+            sparse_initializer=list(graph.sparse_initializer),
+        )
+        nodes, constants = _in_parts(body, part, given_type, n_outputs)
+        whole = make_graph(nodes, "classifier", [pictures], [logits], constants)
+    else:
+        nodes = [
+            make_node("Identity", ["pictures"], [given]),
+            *nodes,
+            make_node("Identity", [result], ["logits"]),
+        ]
+        whole = make_graph(
+            nodes,
+            "classifier",
+            [pictures],
+            [logits],
+            [*graph.initializer, *constants],
+            sparse_initializer=list(graph.sparse_initializer),
+        )
+    made = onnx.helper.make_model(
+        whole, opset_imports=model.opset_import, functions=list(model.functions)
+    )
+    made.ir_version = model.ir_version
+    return made
+
+
+def _in_parts(
+    body: onnx.GraphProto, count: int, given_type: int, n_outputs: int
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Nodes that run ``body`` on ``count`` pictures at a time; black ones fill the last part."""
+    import onnx
+    from onnx.helper import make_node, make_tensor
+
+    constants: list[onnx.TensorProto] = []
+
+    def numbers(*values: int) -> str:
+        name = f"openmax/numbers_{len(constants)}"
+        constants.append(onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        return name
+
+    zero = make_tensor("zero", given_type, [1], [0])
+    part, parts = numbers(count), "openmax/parts"
+    nodes = [
+        make_node("Shape", ["pictures"], ["openmax/shape"]),
+        make_node("Slice", ["openmax/shape", numbers(0), numbers(1)], ["openmax/n"]),
+        make_node("Slice", ["openmax/shape", numbers(1), numbers(4)], ["openmax/sides"]),
+        make_node("Mod", ["openmax/n", part], ["openmax/over"]),
+        make_node("Sub", [part, "openmax/over"], ["openmax/short"]),
+        make_node("Mod", ["openmax/short", part], ["openmax/even"]),
+        # One part at least: ONNX Runtime's Scan takes no empty sequence.
+        make_node("Sub", [part, "openmax/n"], ["openmax/first"]),
+        make_node("Max", ["openmax/even", "openmax/first"], ["openmax/missing"]),
+        make_node("Concat", ["openmax/missing", "openmax/sides"], ["openmax/fill"], axis=0),
+        make_node("ConstantOfShape", ["openmax/fill"], ["openmax/black"], value=zero),
+        make_node("Concat", ["pictures", "openmax/black"], ["openmax/full"], axis=0),
+        make_node("Concat", [numbers(-1, count), "openmax/sides"], ["openmax/cut"], axis=0),
+        make_node("Reshape", ["openmax/full", "openmax/cut"], [parts]),
+        make_node("Scan", [parts], ["openmax/scanned"], body=body, num_scan_inputs=1),
+        make_node("Reshape", ["openmax/scanned", numbers(-1, n_outputs)], ["openmax/all"]),
+        make_node("Slice", ["openmax/all", numbers(0), "openmax/n"], ["logits"]),
+    ]
+    return nodes, constants

@@ -1,11 +1,13 @@
-"""The classifier that a workspace names: its weights file, what logits depend on, loading it.
+"""The classifier that a workspace names: its file, what logits depend on, loading it.
 
-On a CPU the exported network runs, on other devices torch.
+An architecture's network runs exported on a CPU, through torch on other devices; an ONNX file runs
+as it is.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, WorkspaceError
-from openmax_core.network.devices import choose_device
+from openmax_core.network.devices import choose_device, choose_onnx_device
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
 from openmax_core.network.onnx_export import (
     ExportError,
@@ -29,6 +31,7 @@ from openmax_core.support.files import fingerprint, sha256_of_file
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
+    from openmax_core.network.onnx_files import OnnxClassifier
 
 LOG = logging.getLogger(__name__)
 _EXPORTING = threading.Lock()  # PyTorch exports one network at a time
@@ -42,14 +45,41 @@ class ClassifierSettings:
     'half', which only a GPU has. ``transform_input`` lets GoogLeNet and Inception normalise their
     pictures once more, inside, as torchvision's pretrained weights need it. ``weights_entry`` names
     one of several state dicts in the file, 'model_ema' for instance.
+
+    ``model`` is an ONNX file, which stands for architecture and weights; ``output`` names the one
+    of its outputs that holds the logits, where several could.
     """
 
-    architecture: str
+    architecture: str | None
     classes: tuple[str, ...]
     weights: str | None = None
     precision: str = "float32"
     transform_input: bool = False
     weights_entry: str | None = None
+    model: str | None = None
+    output: str | None = None
+
+    @property
+    def file(self) -> str | None:
+        """Path of the file that the network comes from; None until there is one."""
+        return self.weights if self.model is None else self.model
+
+    @property
+    def name(self) -> str:
+        """The architecture, or the ONNX file's name."""
+        return self.architecture or Path(self.model or "").name
+
+    @property
+    def file_name(self) -> str:
+        """:attr:`name` as a part of the names of files."""
+        return re.sub(r"[^\w.+-]+", "-", self.name)
+
+    @property
+    def in_words(self) -> str:
+        """What the network is of, for people."""
+        if self.model is None:
+            return f"{self.architecture}, weights {self.weights or 'none'}"
+        return f"ONNX file {self.model}" + (f", output '{self.output}'" if self.output else "")
 
     @property
     def of_network(self) -> dict[str, Any]:
@@ -59,6 +89,8 @@ class ClassifierSettings:
             found["transform_input"] = True
         if self.weights_entry is not None:
             found["weights_entry"] = self.weights_entry
+        if self.output is not None:
+            found["output"] = self.output
         return found
 
 
@@ -80,14 +112,14 @@ class NamedClassifier:
 
     @property
     def weights_path(self) -> Path:
-        """Absolute path of the weights file.
+        """Absolute path of the weights file, or of the ONNX file.
 
         Raises
         ------
         WorkspaceError
             There are no weights yet.
         """
-        weights = self.settings.weights
+        weights = self.settings.file
         if weights is None:
             raise WorkspaceError(
                 f"{self.workspace} has no trained weights yet; run 'openmax train "
@@ -97,17 +129,18 @@ class NamedClassifier:
 
     @property
     def weights_key(self) -> str:
-        """SHA-256 of the weights file.
+        """SHA-256 of the weights file, or of the ONNX file.
 
         Raises
         ------
         WorkspaceError
             There are no weights yet, or the file is gone.
         """
-        path = self.weights_path
+        path, is_model = self.weights_path, self.settings.model is not None
         if not path.is_file():
             raise WorkspaceError(
-                f"the weights file {path} does not exist; correct weights under [classifier] in "
+                f"the {'ONNX' if is_model else 'weights'} file {path} does not exist; correct "
+                f"{'model' if is_model else 'weights'} under [classifier] in "
                 f"{self.workspace / 'workspace.toml'}"
             )
         stat = path.stat()
@@ -125,7 +158,7 @@ class NamedClassifier:
         classifier = self.settings
         return {
             "weights": self.weights_key,
-            "architecture": classifier.architecture,
+            "architecture": classifier.architecture or "onnx",
             "classes": list(classifier.classes),
             "transform": self.transform.to_dict(),
             "precision": classifier.precision,
@@ -160,17 +193,64 @@ class NamedClassifier:
         """Where the export of weights with this key lies or would lie: the first, or the second."""
         return export_paths(self.weights_path, *self._export_of(key))
 
+    def load_any(self) -> Classifier | OnnxClassifier:
+        """Return :meth:`load` or :meth:`load_onnx`, whatever the workspace names."""
+        return self.load() if self.settings.model is None else self.load_onnx()
+
+    def load_onnx(self) -> OnnxClassifier:
+        """Read the ONNX file and try what it does not say. Does not import torch.
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            The file is gone or cannot be run on these pictures and classes.
+        """
+        from openmax_core.network.onnx_files import load_onnx
+
+        settings = self.settings
+        return load_onnx(self.weights_path, settings.classes, self.transform, settings.output)
+
+    @property
+    def outputs_in_words(self) -> str | None:
+        """What must be known of the outputs of an ONNX file; None where there is nothing.
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            As for :meth:`load_onnx`.
+        """
+        if self.settings.model is None:
+            return None
+        from openmax_core.network.onnx_files import gives_probabilities, probabilities_in_words
+
+        path = self.weights_path
+        has_them = gives_probabilities(path, self.transform, self.settings.output)
+        return probabilities_in_words(path.name) if has_them else None
+
+    def choose_device(self, device: str = "auto") -> str:
+        """Return 'cuda', 'mps' or 'cpu' for a wish; imports torch for an architecture alone.
+
+        Raises
+        ------
+        ClassifierError
+            The device does not exist on this machine.
+        """
+        choose = choose_device if self.settings.model is None else choose_onnx_device
+        return choose(device)
+
     def load(self) -> Classifier:
         """Build the network and load its weights. Imports torch.
 
         Raises
         ------
         WorkspaceError, ClassifierError
-            There are no weights, or they do not fit.
+            There are no weights, they do not fit, or the classifier is an ONNX file.
         """
         from openmax_core.network.classifier import load_classifier
 
         classifier = self.settings
+        if classifier.architecture is None:
+            raise ClassifierError(f"{classifier.name} is an ONNX file, not a network of torch")
         return load_classifier(
             classifier.architecture,
             self.weights_path,
@@ -193,8 +273,13 @@ class NamedClassifier:
         from openmax_core.network.checkpoint import class_order_problem, read_checkpoint
 
         path = self.weights_path
-        checkpoint = read_checkpoint(path, self.settings.weights_entry)
-        return class_order_problem(self.settings.classes, checkpoint.classes, path)
+        if self.settings.model is None:
+            noted = read_checkpoint(path, self.settings.weights_entry).classes
+        else:
+            from openmax_core.network.onnx_files import read_onnx
+
+            noted = read_onnx(path).classes
+        return class_order_problem(self.settings.classes, noted, path)
 
     def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
         """Make the network ready to run; torch is imported on a GPU, or to export it once.
@@ -212,17 +297,21 @@ class NamedClassifier:
         WorkspaceError, ClassifierError
             There are no weights, they do not fit, or the device does not exist.
         """
-        key, device = self.weights_key, choose_device(device)
-        if device == "cpu":
+        key, chosen = self.weights_key, self.choose_device(device)
+        if self.settings.model is not None:
+            engine: Engine = self._onnx_engine(key, device, chosen, batch_size)
+        elif chosen == "cpu":
             engine = self._cpu_engine(key, batch_size)
         else:
             precision = self.settings.precision
-            engine = TorchEngine(self._load_with(key), device, batch_size, precision)
+            engine = TorchEngine(self._load_with(key), chosen, batch_size, precision)
         self.require_weights(key)
         return engine
 
     def load_exported_network(self) -> bytes:
         """Content of the network's ONNX file; exported first where there is none.
+
+        Of a user's file as :attr:`OnnxClassifier.content` is.
 
         Raises
         ------
@@ -230,11 +319,32 @@ class NamedClassifier:
             There are no weights, they do not fit, or it cannot be exported (:class:`ExportError`).
         """
         key = self.weights_key
+        if self.settings.model is not None:
+            content = self._load_onnx_with(key).content
+            self.require_weights(key)
+            return content
         with _EXPORTING:
             stored = self._stored_engine(key)
             content = self._export(self._load_with(key), key) if stored is None else stored.content
         self.require_weights(key)
         return content
+
+    def _onnx_engine(self, key: str, wish: str, device: str, batch_size: int | None) -> Engine:
+        classifier = self._load_onnx_with(key)
+        try:
+            return classifier.engine(device, batch_size)
+        except ClassifierError as error:
+            if wish != "auto" or device == "cpu":
+                raise
+            LOG.warning("%s; it runs on the CPU", error)
+            return classifier.engine("cpu", batch_size)
+
+    def _load_onnx_with(self, key: str) -> OnnxClassifier:
+        """Read the ONNX file, of that key or not at all."""
+        classifier = self.load_onnx()
+        if sha256_of_file(self.weights_path) != key:
+            raise ClassifierError(f"{self.weights_path} was replaced while it was read")
+        return classifier
 
     def _cpu_engine(self, key: str, batch_size: int | None) -> Engine:
         if (stored := self._stored_engine(key, batch_size)) is not None:
@@ -284,7 +394,7 @@ class NamedClassifier:
         """What an export is of."""
         settings = self.settings
         n_classes, crop = len(settings.classes), self.transform.crop
-        return key, settings.architecture, n_classes, crop, settings.of_network
+        return key, settings.name, n_classes, crop, settings.of_network
 
 
 @lru_cache(maxsize=32)

@@ -215,9 +215,8 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "workspace": settings.name,
         "about": settings.description,
         "pictures": settings.notice,
-        "network": "none: the logits come from tables"
-        if settings.tables
-        else f"{classifier.architecture}, weights {classifier.weights}",
+        "network": "none: the logits come from tables" if settings.tables else classifier.in_words,
+        "its outputs": workspace.classifier.outputs_in_words or "",
         "classes": ", ".join(openmax.class_names_),
         "method": openmax.preset_,
         **{f"setting {name}": str(value) for name, value in openmax.settings_.to_dict().items()},

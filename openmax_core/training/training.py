@@ -1,4 +1,4 @@
-"""Fine-tuning a torchvision network on a workspace's ``train/`` pictures.
+"""Fine-tuning a network of torchvision or timm on a workspace's ``train/`` pictures.
 
 1. Hold out a stratified, seeded part of the pictures.
 2. With backbone weights: train the new last layer alone, the rest frozen.
@@ -36,6 +36,7 @@ from openmax_core.network.classifier import (
     is_torchvisions,
 )
 from openmax_core.network.devices import choose_device
+from openmax_core.network.timm_networks import is_timm, pretrained
 from openmax_core.support.files import (
     fingerprint,
     require_room,
@@ -158,7 +159,7 @@ class _Run:
 
 def unfinished_weights(workspace: Workspace) -> Path:
     """Where the best weights of a training that has not ended are kept."""
-    name = f"{workspace.settings.classifier.architecture}-unfinished.safetensors"
+    name = f"{workspace.settings.classifier.file_name}-unfinished.safetensors"
     return workspace.folder / name
 
 
@@ -185,7 +186,7 @@ def train(
     Parameters
     ----------
     backbone_weights : path of a weights file of the architecture with any class count, or
-        'DEFAULT' for torchvision's own, which are downloaded. Random weights without.
+        'DEFAULT' for the library's own, which are downloaded. Random weights without.
     on_epoch : called after every epoch
     on_batch : called with the phase, pictures done and pictures in all
     on_note : called with a sentence on what an interrupted run has left
@@ -200,6 +201,12 @@ def train(
     """
     import torch
 
+    if workspace.settings.classifier.architecture is None:
+        raise WorkspaceError(
+            f"the ONNX file {workspace.settings.classifier.model} can be used, but not trained; "
+            "make a workspace with an architecture to train one: openmax init DIR --architecture "
+            "NAME"
+        )
     settings = settings or TrainingSettings()
     files = workspace.pictures.find("train")
     usable, unreadable = readable_rows(files, workspace.settings.transform)
@@ -208,7 +215,7 @@ def train(
     )
     torch.manual_seed(settings.seed)
     classifier = workspace.settings.classifier
-    architecture, transform_input = classifier.architecture, classifier.transform_input
+    architecture, transform_input = classifier.name, classifier.transform_input
     backbone = None
     if backbone_weights:
         backbone, is_own = _backbone(architecture, backbone_weights)
@@ -265,12 +272,14 @@ def train(
 
 
 def _backbone(architecture: str, source: str) -> tuple[Checkpoint, bool]:
-    """Weights to start from, and whether they are torchvision's own."""
+    """Weights to start from, and whether they are torchvision's own for certain networks."""
     if source != DEFAULT_WEIGHTS:
         path = Path(source).expanduser()
         checkpoint = read_checkpoint(path)
         is_doubtful = architecture in WITH_TRANSFORM_INPUT
         return checkpoint, is_doubtful and is_torchvisions(architecture, path)
+    if is_timm(architecture):
+        return Checkpoint.of(Path(architecture), pretrained(architecture).tensors), False
     import torchvision
 
     try:
@@ -489,7 +498,7 @@ def _write_weights(
     from safetensors.torch import save
 
     settings = workspace.settings.classifier
-    path = workspace.folder / f"{settings.architecture}-{accuracy:.4f}.safetensors"
+    path = workspace.folder / f"{settings.file_name}-{accuracy:.4f}.safetensors"
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     noted = {
         "architecture": settings.architecture,

@@ -71,7 +71,7 @@ class AllowedRoots:
         linked = [link.resolve() for link in _links(workspace.folder)]
         folders += [path for path in linked if not path.is_relative_to(workspace.folder)]
         named = [item for item in locations if isinstance(item, RemotePath)]
-        if workspace.settings.classifier.weights is not None:
+        if workspace.settings.classifier.file is not None:
             folders.append(workspace.classifier.weights_path)
         return AllowedRoots(
             tuple(dict.fromkeys([*self.roots, *folders])),
@@ -163,7 +163,7 @@ class AllowedRoots:
             location = workspace.pictures.location(split)
             where = "tables" if workspace.settings.tables else "folders"
             self.check_pictures(location, f"{split}, which the workspace names under [{where}],")
-        if workspace.settings.classifier.weights is not None:
+        if workspace.settings.classifier.file is not None:
             self.check(workspace.classifier.weights_path, "the weights file of the workspace")
         return workspace
 

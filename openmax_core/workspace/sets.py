@@ -360,7 +360,7 @@ def compare_split(sets: StoredSets, split: str) -> SplitStatus:
     except OpenMaxError as error:
         problem = str(error)
     try:
-        if sets.classifier.settings.weights:
+        if sets.classifier.settings.file:
             store = sets.store
             wanted = store.folder_of(split, files) if files is not None else None
             stored = store.newest(split)

@@ -11,6 +11,8 @@ classes = ["garage_a", "garage_b"]
 precision = "float32"            # or "half": faster on a GPU, logits differ in the third digit
 transform_input = false          # GoogLeNet and Inception alone: true for pretrained weights
 weights_entry = "model_ema"      # optional: which state dict of a file that holds several
+model = "network.onnx"           # an ONNX file, instead of architecture and weights
+output = "logits"                # optional: which output of an ONNX file with several
 
 [transform]                      # the notebook's, if left out
 resize = [320, 320]              # [height, width], or one number for the shorter side
@@ -83,7 +85,9 @@ HELP = {
     "more, as torchvision's pretrained weights need it; default: what is right on more of a few "
     "training pictures",
     "classes": "class names in the order of the network's outputs, with commas; default: those "
-    "that the weights file notes, or else the sub-folders of train in alphabetical order",
+    "that the network's file notes, or else the sub-folders of train in alphabetical order",
+    "labels": "the class names from a file: one a line, or JSON, as config.json of Hugging Face",
+    "output": "which output of an ONNX file with several holds the logits",
     "resize": "pixels: S, the shorter side, or H,W, both",
     "crop": "pixels from the centre: S, a square, or H,W",
     "interpolation": "how a picture is resized",
@@ -305,13 +309,28 @@ class _Reader:
         if self.has_tables:
             self.refuse_network()
             return ClassifierSettings(OF_TABLES, tuple(classes))
+        model = self.file("classifier.model", "") or None
+        output = self.text("classifier.output", "") or None
+        if model is None and output is not None:
+            raise self.error("classifier.output", "is of an ONNX file; name one as model too")
+        if model is not None:
+            for name in ("architecture", "weights", "weights_entry", "transform_input"):
+                if self.values.get(f"classifier.{name}"):
+                    raise self.error(
+                        f"classifier.{name}",
+                        "is not of an ONNX file, which model names; take one of them out",
+                    )
+            if self.values.get("classifier.precision", PRECISIONS[0]) != PRECISIONS[0]:
+                raise self.error("classifier.precision", "is an ONNX file's own; take the line out")
         return ClassifierSettings(
-            self.text("classifier.architecture"),
+            self.text("classifier.architecture") if model is None else None,
             tuple(classes),
             self.file("classifier.weights", "") or None,
             self.choice("classifier.precision", PRECISIONS, PRECISIONS[0]),
             self.flag("classifier.transform_input", False),
             self.text("classifier.weights_entry", "") or None,
+            model,
+            output,
         )
 
     def refuse_network(self) -> None:

@@ -1,8 +1,10 @@
-"""What a weights file decides about a new workspace: the order of classes, and transform_input."""
+"""What a network's file decides about a new workspace: order of classes, transform_input, crop."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,17 +13,22 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.network.engines import TorchEngine
 from openmax_core.network.inference import run
 from openmax_core.pictures.folders import PictureFiles, normal
+from openmax_core.pictures.images import Transform
+from openmax_core.support.files import write_bytes_atomically
 
 if TYPE_CHECKING:
     from openmax_core.network.checkpoint import Checkpoint
     from openmax_core.network.classifier import Classifier
+    from openmax_core.network.onnx_files import OnnxFile
 
 # Pictures on which GoogLeNet and Inception are tried both ways.
 N_TRIED = 48
 
 
 def class_order(
-    given: Sequence[str] | None, folders: Sequence[str], checkpoint: Checkpoint | None
+    given: Sequence[str] | None,
+    folders: Sequence[str],
+    checkpoint: Checkpoint | OnnxFile | None,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Class names in the order of the network's outputs, and what to say about them.
 
@@ -29,7 +36,7 @@ def class_order(
     ----------
     given : what somebody named; they know the order
     folders : names of the class folders, sorted
-    checkpoint : the weights file; its names are used where it knows all of the folders
+    checkpoint : the weights or ONNX file; its names are used where it knows all of the folders
 
     Raises
     ------
@@ -60,6 +67,65 @@ def class_order(
     return ordered, (
         f"the order of the classes is the one that {checkpoint.path.name} notes, {how}",
     )
+
+
+def keep_pretrained(architecture: str, folder: Path) -> tuple[str, Path, Transform]:
+    """Load weights through timm, and keep them in a folder; downloads what is not there.
+
+    Parameters
+    ----------
+    architecture : 'timm:NAME', 'timm:hf-hub:OWNER/NAME' or 'timm:local-dir:PATH'
+    folder : of the workspace; made if missing
+
+    Returns
+    -------
+    The architecture as a workspace names it, the path of the weights file, and its own transform.
+
+    Raises
+    ------
+    ClassifierError, OpenMaxError
+        They cannot be had, or not be written.
+    """
+    from safetensors.torch import save
+
+    from openmax_core.network.checkpoint import OWN_METADATA
+    from openmax_core.network.spec import ClassifierSettings
+    from openmax_core.network.timm_networks import pretrained
+
+    found = pretrained(architecture)
+    noted: dict[str, object] = {"architecture": found.architecture}
+    if found.classes is not None:
+        noted["classes"] = found.classes
+    path = folder / f"{ClassifierSettings(found.architecture, ()).file_name}.safetensors"
+    tensors = {name: value.contiguous() for name, value in found.tensors.items()}
+    write_bytes_atomically(path, save(tensors, {OWN_METADATA: json.dumps(noted)}))
+    return found.architecture, path, found.transform
+
+
+def first_transform(
+    name: str | None, architecture: str | None, model: str | Path | None = None
+) -> Transform:
+    """Transform that a new workspace begins with.
+
+    Parameters
+    ----------
+    name : as for :func:`~openmax_core.network.classifier.transform_by_name`; the usual one of the
+        architecture's library without
+    architecture : of the network; None with ``model``
+    model : an ONNX file; crop is as its graph asks for, and resize in proportion
+
+    Raises
+    ------
+    ClassifierError
+        There is no such transform, or the ONNX file cannot be used.
+    """
+    from openmax_core.network.classifier import transform_by_name, usual_transform
+    from openmax_core.network.onnx_files import fitted, read_onnx
+
+    transform = transform_by_name(name or usual_transform(architecture), architecture)
+    if model is None:
+        return transform
+    return fitted(transform, read_onnx(Path(model).expanduser().resolve()).size)
 
 
 def choose_transform_input(

@@ -63,6 +63,7 @@ from openmax_core.workspace.weights import choose_transform_input, class_order
 
 if TYPE_CHECKING:
     from openmax_core.network.checkpoint import Checkpoint
+    from openmax_core.network.onnx_files import OnnxFile
     from openmax_core.pictures.folders import PictureFiles
 
 
@@ -101,7 +102,7 @@ class Workspace:
     def create(
         cls,
         folder: str | Path,
-        architecture: str,
+        architecture: str | None = None,
         *,
         weights: str | Path | None = None,
         train: str | Location = "train",
@@ -115,13 +116,15 @@ class Workspace:
         defaults: Defaults | None = None,
         transform_input: bool | None = None,
         weights_entry: str | None = None,
+        model: str | Path | None = None,
+        output: str | None = None,
     ) -> Workspace:
         """Write a new ``workspace.toml`` after checking what it names.
 
         Parameters
         ----------
         folder : made if it does not exist
-        architecture : a classification architecture of torchvision
+        architecture : a classification architecture of torchvision; None with ``model``
         weights : file with trained weights; None if they will come from training
         train, test, reject, calibration : picture folders, relative to the present folder or
             absolute, or addresses; ``train`` and ``test`` lie in the workspace without
@@ -130,6 +133,8 @@ class Workspace:
         transform_input : whether GoogLeNet or Inception normalises its pictures once more, inside;
             without, found out on a few training pictures
         weights_entry : which entry of a weights file with several; the raw weights without
+        model : an ONNX file, instead of architecture and weights
+        output : which of its outputs holds the logits, where several could
 
         Raises
         ------
@@ -137,7 +142,8 @@ class Workspace:
             There is a workspace already, what is named does not fit together, or mean and std are
             of channels from 0 to 255.
         """
-        for given, what in ((folder, "a workspace"), (weights or "", "weights")):
+        _check_source(architecture, weights, weights_entry, model, output)
+        for given, what in ((folder, "a workspace"), (weights or model or "", "weights")):
             require_path(str(given), what)
         folder = Path(folder).expanduser().resolve()
         path = folder / FILE_NAME
@@ -147,7 +153,7 @@ class Workspace:
             raise WorkspaceError(transform.doubts[0])
         named = {"train": train, "test": test, "reject": reject, "calibration": calibration}
         folders = {split: _absolute(value, folder) for split, value in named.items() if value}
-        checkpoint = _read(weights, weights_entry)
+        checkpoint = _read(weights, weights_entry, model)
         found = () if classes else find_class_folders(folders["train"])
         names, notes = class_order(classes, found, checkpoint)
         if len(names) < 2:
@@ -155,8 +161,10 @@ class Workspace:
                 f"{folders['train']} has {len(names)} class folders; OpenMax needs pictures of at "
                 "least 2 known classes, each in a folder of its name"
             )
-        if weights is not None:
-            weights = _relative(Path(weights).expanduser().resolve(), folder)
+        weights, model = (
+            None if path is None else _relative(Path(path).expanduser().resolve(), folder)
+            for path in (weights, model)
+        )
         settings = WorkspaceSettings(
             name=name or folder.name,
             classifier=ClassifierSettings(
@@ -165,6 +173,8 @@ class Workspace:
                 weights,
                 transform_input=bool(transform_input),
                 weights_entry=weights_entry,
+                model=model,
+                output=output,
             ),
             folders={split: _relative(value, folder) for split, value in folders.items()},
             transform=transform or Transform(),
@@ -230,7 +240,7 @@ class Workspace:
             raise
         return workspace
 
-    def _check(self, checkpoint: Checkpoint | None, is_asked: bool) -> None:
+    def _check(self, checkpoint: Checkpoint | OnnxFile | None, is_asked: bool) -> None:
         """Find the pictures of every split, and build the network.
 
         Parameters
@@ -242,6 +252,7 @@ class Workspace:
             check_architecture,
             load_classifier,
         )
+        from openmax_core.network.onnx_files import OnnxFile, ready
 
         found = {split: self.pictures.find(split) for split in self.pictures.splits}
         for split, files in found.items():
@@ -253,6 +264,11 @@ class Workspace:
                 )
         self._check_classes(found, is_trained=checkpoint is not None)
         settings = self.settings.classifier
+        if isinstance(checkpoint, OnnxFile):
+            given = self.settings.transform
+            self.notes += ready(checkpoint, self.classes, given, settings.output).notes
+        if settings.architecture is None or isinstance(checkpoint, OnnxFile):
+            return
         if checkpoint is None:
             value = settings.transform_input
             check_architecture(settings.architecture, len(self.classes), transform_input=value)
@@ -324,7 +340,7 @@ class Workspace:
         It changes whenever figures made from this workspace may change.
         """
         paths = [self.folder / FILE_NAME, *sorted(self.stored.folder.glob("[!.]*-*"))]
-        if self.settings.classifier.weights is not None:
+        if self.settings.classifier.file is not None:
             paths.append(self.classifier.weights_path)
         if self.settings.tables:
             paths += [self.pictures.folder(split) for split in self.pictures.splits]
@@ -521,11 +537,36 @@ class Workspace:
         return OpenMax(preset or self.settings.defaults.preset, **settings)
 
 
-def _read(weights: str | Path | None, entry: str | None) -> Checkpoint | None:
-    """Read a new workspace's weights file, where it has one."""
+def _check_source(
+    architecture: str | None,
+    weights: str | Path | None,
+    entry: str | None,
+    model: str | Path | None,
+    output: str | None,
+) -> None:
+    """Raise an error where what a network shall come from does not fit together."""
+    if model is None and architecture is None:
+        raise WorkspaceError("name the architecture of the network, or an ONNX file as the model")
+    if model is not None and (architecture, weights, entry) != (None, None, None):
+        raise WorkspaceError(
+            "an ONNX file holds the whole network; leave out architecture, weights and "
+            "weights_entry"
+        )
+    if output is not None and model is None:
+        raise WorkspaceError("output names a part of an ONNX file; give the model too")
+    if entry is not None and weights is None:
+        raise WorkspaceError("weights_entry names a part of a weights file; give weights too")
+
+
+def _read(
+    weights: str | Path | None, entry: str | None, model: str | Path | None
+) -> Checkpoint | OnnxFile | None:
+    """Read the file of a new workspace's network, where it has one."""
+    if model is not None:
+        from openmax_core.network.onnx_files import read_onnx
+
+        return read_onnx(Path(model).expanduser().resolve())
     if weights is None:
-        if entry is not None:
-            raise WorkspaceError("weights_entry names a part of a weights file; give weights too")
         return None
     from openmax_core.network.checkpoint import read_checkpoint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -15,21 +16,23 @@ from openmax_core.network.classifier import (
     TRANSFORMS,
     WITH_TRANSFORM_INPUT,
     require_architecture,
-    transform_by_name,
 )
+from openmax_core.network.onnx_files import SUFFIX, read_labels
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS, Transform
 from openmax_core.workspace.settings import HELP, parse_transform
+from openmax_core.workspace.weights import first_transform
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
 from pages._shared.format import plain
 from pages._shared.widgets import show_error
 
-REQUIRED = ("folder", "architecture", "weights", "train", "test")
+REQUIRED = ("folder", "weights", "train", "test")
 TEXTS = ("resize", "crop", "mean", "std")
 TRANSFORM_NAMES = {
+    "": "Usual: the notebook's; for timm its own",
     "notebook": "Notebook: 320 × 320 nearest, crop 224",
     "imagenet": "ImageNet: 256 bilinear, crop 224",
-    "weights": "Of the weights: torchvision's own",
+    "weights": "Of the weights: the library's own",
 }
 TRANSFORM_INPUT = {None: "Found out on training pictures", True: "Yes", False: "No"}
 EXIF = {True: "Turn pictures", False: "Leave pictures as stored"}
@@ -93,8 +96,19 @@ def show_form(on_made: Callable[[Workspace], None]) -> None:
         form = _Form()
         form.text(st.container(), "folder", "Folder of the new workspace")
         left, right = st.columns(2)
-        form.text(left, "architecture", "Architecture", value="resnet50", help="torchvision's name")
-        form.text(right, "weights", "Weights file", help=".safetensors, .pth or .pt")
+        form.text(
+            left,
+            "architecture",
+            "Architecture",
+            value="resnet50",
+            help="torchvision's name, or timm:NAME. An ONNX file needs none.",
+        )
+        form.text(
+            right,
+            "weights",
+            "Weights file",
+            help=".safetensors, .pth or .pt; or an ONNX file, which holds the whole network",
+        )
         form.text(left, "train", "Train folder")
         form.text(right, "test", "Test folder")
         form.text(left, "reject", "Reject folder", help="may be empty")
@@ -103,7 +117,7 @@ def show_form(on_made: Callable[[Workspace], None]) -> None:
             st.container(),
             "transform",
             "Transform",
-            {name: TRANSFORM_NAMES[name] for name in TRANSFORMS},
+            {name: TRANSFORM_NAMES[name] for name in ("", *TRANSFORMS)},
             "What makes the network's input of a picture. It must be the one that the weights "
             "were tested with. Single values are under More settings.",
         )
@@ -128,6 +142,8 @@ def _more_settings(form: _Form) -> None:
     form.choice(right, "exif", "EXIF orientation", EXIF, _sentence("exif"))
     names = {name: ALPHA[name] for name in ALPHAS}
     form.choice(left, "alpha", "Transparent pixels", names, _sentence("alpha"))
+    form.text(left, "labels", "Labels file", help=_sentence("labels"))
+    form.text(right, "output", "Output of an ONNX file", help=_sentence("output"))
     form.text(right, "weights_entry", "Entry of the weights file", help=_sentence("weights_entry"))
     form.choice(
         left, "transform_input", "transform_input", TRANSFORM_INPUT, _sentence("transform_input")
@@ -145,14 +161,25 @@ def _made(form: _Form) -> Workspace | None:
     for name in REQUIRED:
         if not values[name]:
             form.refuse(name, "Fill this in.")
-    paths = {name: form.checked(name, roots.check) for name in ("folder", "weights")}
+    paths = {name: form.checked(name, roots.check) for name in ("folder", "weights", "labels")}
+    file = paths["weights"]
+    is_model = file is not None and file.suffix.lower() == SUFFIX
+    architecture = None if is_model else values["architecture"]
+    if architecture == "":
+        form.refuse("architecture", "Fill this in.")
+    names = [item.strip() for item in values["classes"].split(",") if item.strip()]
+    if names and values["labels"]:
+        form.refuse("labels", "Class names are given above; leave one of them empty.")
     pictures = {
         name: form.checked(name, roots.check_pictures) for name in ("train", "test", "reject")
     }
     with st.spinner("Checking pictures and weights …"):
-        form.checked("architecture", require_architecture)
-        transform = _transform(form)
-        if values["transform_input"] and values["architecture"] not in WITH_TRANSFORM_INPUT:
+        if not is_model:
+            form.checked("architecture", require_architecture)
+        if paths["labels"] is not None:
+            names = list(form.checked("labels", lambda _: read_labels(paths["labels"])) or ())
+        transform = _transform(form, architecture, file if is_model else None)
+        if values["transform_input"] and architecture not in WITH_TRANSFORM_INPUT:
             names = " and ".join(WITH_TRANSFORM_INPUT)
             form.refuse("transform_input", f"Only {names} have this. Leave it to be found out.")
         if form.has_errors:
@@ -160,10 +187,12 @@ def _made(form: _Form) -> Workspace | None:
         try:
             return Workspace.create(
                 paths["folder"],
-                values["architecture"],
-                weights=paths["weights"],
+                architecture,
+                weights=None if is_model else file,
+                model=file if is_model else None,
+                output=values["output"] or None,
                 **pictures,
-                classes=[item.strip() for item in values["classes"].split(",") if item.strip()],
+                classes=names,
                 transform=transform,
                 transform_input=values["transform_input"],
                 weights_entry=values["weights_entry"] or None,
@@ -173,7 +202,7 @@ def _made(form: _Form) -> Workspace | None:
             return None
 
 
-def _transform(form: _Form) -> Transform | None:
+def _transform(form: _Form, architecture: str | None, model: Path | None) -> Transform | None:
     """The named transform with the single values that differ."""
     own = {name: form.checked(name, partial(parse_transform, name)) for name in TEXTS}
     own["interpolation"] = form.values["interpolation"] or None
@@ -181,9 +210,10 @@ def _transform(form: _Form) -> Transform | None:
     given = {name: value for name, value in own.items() if value is not None}
     if form.has_errors:
         return None
-    architecture = form.values["architecture"]
-    named = form.checked("transform", lambda name: transform_by_name(name, architecture))
-    if named is None:
+    try:
+        named = first_transform(form.values["transform"] or None, architecture, model)
+    except OpenMaxError as error:
+        form.refuse("transform" if model is None else "weights", error)
         return None
     transform = replace(named, **given)
     if transform.has_bytes_scale:

@@ -79,7 +79,7 @@ def describe(workspace: Workspace, choice: Choice) -> ExportDescription:
     chosen = workspace.settings.classifier
     return ExportDescription(
         workspace.settings.name,
-        chosen.architecture,
+        chosen.name,
         workspace.classifier.weights_key,
         chosen.classes,
         workspace.settings.transform,
