@@ -24,9 +24,8 @@ from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.checkpoint import class_names
 from openmax_core.network.engines import OnnxEngine, normalised, open_session
 from openmax_core.network.onnx_export import like_exported
-from openmax_core.pictures.folders import quoted
 from openmax_core.pictures.images import Transform
-from openmax_core.support.files import modified
+from openmax_core.support.files import listed, modified
 
 if TYPE_CHECKING:
     import onnx
@@ -167,7 +166,7 @@ def read_onnx(path: Path) -> OnnxFile:
     inputs = [item for item in model.graph.input if item.name not in inside]
     if len(inputs) != 1:
         raise ClassifierError(
-            f"{path} takes {len(inputs)} inputs ({quoted([item.name for item in inputs])}), not "
+            f"{path} takes {len(inputs)} inputs ({listed([item.name for item in inputs])}), not "
             "pictures alone; export the graph with one input"
         )
     model = _modern(model, path)
@@ -394,7 +393,7 @@ def _refuse_custom_operators(model: onnx.ModelProto, path: Path) -> None:
     if custom:
         raise ClassifierError(
             f"{path} has custom operators, which ONNX Runtime does not compute by itself: "
-            f"{quoted(sorted(custom))}. Export the network with ONNX's own operators alone"
+            f"{listed(sorted(custom))}. Export the network with ONNX's own operators alone"
         )
 
 

@@ -180,8 +180,8 @@ def _made(form: _Form) -> Workspace | None:
             names = list(form.checked("labels", lambda _: read_labels(paths["labels"])) or ())
         transform = _transform(form, architecture, file if is_model else None)
         if values["transform_input"] and architecture not in WITH_TRANSFORM_INPUT:
-            names = " and ".join(WITH_TRANSFORM_INPUT)
-            form.refuse("transform_input", f"Only {names} have this. Leave it to be found out.")
+            those = " and ".join(WITH_TRANSFORM_INPUT)
+            form.refuse("transform_input", f"Only {those} have this. Leave it to be found out.")
         if form.has_errors:
             return None
         try:

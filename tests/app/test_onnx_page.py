@@ -52,7 +52,8 @@ def test_a_workspace_is_created_from_an_onnx_file_and_answers(open_app, trees, f
     app = open_app(trees.folder, "workspace")
     create(app, folder)
     assert "has several outputs: 'features'" in texts(app.error)
-    create(app, folder, Output="logits", **{"Labels file": folder / "labels.txt"})
+    output = {"Output of an ONNX file": "logits", "Labels file": folder / "labels.txt"}
+    create(app, folder, **output)
     assert not app.error, texts(app.error)
     assert "are probabilities" in texts(app.caption)
     assert "net.onnx takes pictures as NHWC, floats" in texts(app.info)

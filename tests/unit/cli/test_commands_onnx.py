@@ -203,6 +203,7 @@ def test_what_does_not_go_with_an_onnx_file_is_refused(new, options, words):
 def test_one_of_architecture_and_model_is_given(new):
     ran = shell("init", new)
     assert (ran.code, "with --architecture or --model, or give tables" in ran.err) == (2, True)
+    save_colour_model(new / "net.onnx")
     ran = init(new, "--architecture", "resnet18")
     assert "an ONNX file holds the whole network" in ran.error
     ran = shell("init", new, "--architecture", "resnet18", "--output", "logits")
