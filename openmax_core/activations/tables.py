@@ -493,7 +493,11 @@ class _Parquet(_Columns):
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        with self._stream() as stream, pq.ParquetFile(stream, buffer_size=BUFFER_BYTES) as stored:
+        with (
+            self._stream() as stream,
+            # A row group is never held whole: it may have all rows.
+            pq.ParquetFile(stream, buffer_size=BUFFER_BYTES, pre_buffer=False) as stored,
+        ):
             yield stored
 
     def _batches(self, columns: list[str], n_rows: int) -> Iterator[Any]:

@@ -46,7 +46,6 @@ def test_one_table_is_divided_and_that_is_said(tmp_path):
         (["--table", "t.csv", "--architecture", "resnet18"], "--architecture is of pictures and"),
         (["--table", "t.csv", "--classes", "a,b"], "{}/t.csv is of other classes: it lacks 'a', "),
         (["--table", "t.txt"], "{}/t.txt is no table; write one as .npz, .parquet, .csv"),
-        ([], "--architecture"),
     ],
 )
 def test_what_does_not_fit_together_is_said_and_nothing_is_made(tmp_path, monkeypatch, given, told):
