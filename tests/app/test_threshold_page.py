@@ -473,8 +473,8 @@ def test_damaged_logits_are_named_with_the_way_out(open_app, trees, split):
     app = open_app(trees.folder, "threshold")
     path = trees.pictures.find(split).paths[3]
     assert texts(app.error) == (
-        f"the stored logits of {split}/{path} are damaged (NaN or Inf); delete {folder} and run "
-        "the extraction again"
+        f"the stored logits of {split}/{path} are damaged (NaN or Inf); delete "
+        f"activations/{folder.name} and run the extraction again"
     )
     assert not app.get("bidi_component")
 
