@@ -8,6 +8,9 @@ import re
 from openmax_core.support.files import printable
 from openmax_core.tradeoff.intervals import Interval, share_interval
 
+# What Markdown makes a link of without any sign of its own; no escape prevents it.
+LINKS = re.compile(r"https?:(?=//)|www(?=\.)|(?<=[\w.+-])@(?=[\w-]+\.)", re.IGNORECASE)
+WORD_JOINER = "\u2060"  # has no width
 MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
 
 
@@ -42,9 +45,11 @@ def code(text: str) -> str:
 def plain(text: str) -> str:
     """Text that Markdown leaves as it is: names of files, classes and folders may hold anything.
 
-    Lines are joined: a new one could begin a list, a heading or code.
+    Lines are joined: a new one could begin a list, a heading or code. An invisible sign keeps web
+    and mail addresses from becoming links.
     """
     one_line = " ".join(line.strip() for line in text.splitlines() if line.strip())
+    one_line = LINKS.sub(rf"\g<0>{WORD_JOINER}", one_line)
     escaped = "".join(f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in one_line)
     # At its beginning a dash, plus or number makes a list, and an equals sign a heading.
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped)

@@ -21,6 +21,9 @@ from pages._shared.format import plain
         ("  code", "code"),
         ("2 cars, 3-door", "2 cars, 3-door"),
         ("a_b [c](d) `e`", r"a\_b \[c\](d) \`e\`"),
+        ("http://a.b/c", "http\\:\u2060//a.b/c"),
+        ("at HTTPS://a.b and www.a.b", "at HTTPS\\:\u2060//a.b and www\u2060.a.b"),
+        ("m.e@a.b, @eaDir, s3://a/b", "m.e@\u2060a.b, @eaDir, s3\\://a/b"),
         ("", ""),
     ],
 )
