@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import webbrowser
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -144,11 +145,14 @@ class ClosedPages:
         """Clear the sessions that are gone since the last time."""
         listed = Runtime.instance()._session_mgr.list_sessions()
         now = {info.session.id: info.session for info in listed}
-        for name in self._sessions.keys() - now.keys():
-            session = self._sessions[name]
+        gone = [self._sessions[name] for name in self._sessions.keys() - now.keys()]
+        for session in gone:
             session.shutdown()
             session.session_state.clear()
         self._sessions = now
+        if gone:
+            with suppress(AttributeError, OSError, TypeError):  # other systems do it by themselves
+                ctypes.CDLL(None).malloc_trim(0)
 
 
 async def _sweep() -> None:
