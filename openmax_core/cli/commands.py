@@ -119,8 +119,13 @@ def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes
         "reject",
         "calibration",
         "transform",
+        "resize",
+        "crop",
+        "interpolation",
         "mean",
         "std",
+        "exif",
+        "alpha",
     )
     if beside := [name for name in of_pictures if getattr(options, name) is not None]:
         raise WorkspaceError(f"--{beside[0]} is of pictures and a network, and tables have neither")
