@@ -8,17 +8,11 @@ from pages._shell.server import lifespan, middleware
 
 def main() -> None:
     """Set the page up, register all pages, draw the sidebar and the page that was asked for."""
-    from pages._shared.registry import name_of, navigate, routed
+    from pages._shared.registry import name_of, navigate, routed, set_page_up
     from pages._shared.start import ASSETS, freeze_imports
     from pages._shell import sidebar, tour
 
-    st.set_page_config(
-        page_title="OpenMax",
-        page_icon=str(ASSETS / "icon.svg"),
-        layout="wide",
-        initial_sidebar_state="expanded",
-        menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
-    )
+    set_page_up()
     st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.svg"))
     st.html(ASSETS / "style.css")
     freeze_imports()

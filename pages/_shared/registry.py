@@ -10,6 +10,8 @@ from typing import NoReturn
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from pages._shared.start import ASSETS
+
 
 @dataclass(frozen=True)
 class PageEntry:
@@ -29,6 +31,20 @@ PAGES = (
     PageEntry("workspace", "Workspace", ":material/folder_open:"),
     PageEntry("method", "About the method", ":material/menu_book:"),
 )
+
+
+def set_page_up() -> None:
+    """Set title, icon and layout; before :func:`navigate`, which else sets a page's own icon.
+
+    The browser would ask another host for that.
+    """
+    st.set_page_config(
+        page_title="OpenMax",
+        page_icon=str(ASSETS / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="expanded",
+        menu_items={"About": "OpenMax: open-set recognition with an image classifier."},
+    )
 
 
 def navigate() -> StreamlitPage:
@@ -77,6 +93,7 @@ def ensure_routed() -> None:
     kind of app and runs a deep link's page without ``app.py``. Registering the pages ends that.
     """
     if not st.session_state.get("is_routed"):
+        set_page_up()
         navigate()
         st.rerun()
 

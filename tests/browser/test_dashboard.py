@@ -172,7 +172,7 @@ def test_no_page_is_wider_than_the_window(browser, server, demo_folder, scheme, 
 
 def test_nothing_is_asked_of_other_hosts(dashboard, demo_folder):
     asked: list[str] = []
-    dashboard.page.on("request", lambda request: asked.append(request.url))
+    dashboard.page.context.on("request", lambda request: asked.append(request.url))
     for name in ("", "threshold", "weibull", "upload", "monitor", "workspace"):
         dashboard.open(name)
     foreign = [url for url in asked if not url.startswith((dashboard.address, "data:", "blob:"))]

@@ -140,6 +140,22 @@ def test_a_page_shows_names_as_they_are_written(visit: Visit, name: str) -> None
     visit.expect_nothing_injected()
 
 
+def test_a_mistake_and_its_dialog(visit: Visit) -> None:
+    page = visit.page
+    visit.dashboard.open("threshold?threshold=0.95")
+    visit.dashboard.wait_for_explorer()
+    page.get_by_role("radio", name="Rejected knowns").click()
+    expect(page.get_by_text("knowns are rejected")).to_be_visible()
+    visit.dashboard.wait_until_idle()
+    page.locator(".gallery button").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("true class:")
+    visit.expect_nothing_injected()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_text("A threshold per class", exact=True).click()
+    visit.expect_nothing_injected()
+
+
 def test_a_class_in_detail(visit: Visit) -> None:
     visit.dashboard.open("weibull")
     panels = visit.page.locator(".multiples li button")
@@ -173,6 +189,25 @@ def test_a_picture_of_a_batch(visit: Visit) -> None:
     visit.page.locator(".gallery button").first.click()
     expect(visit.page.get_by_role("dialog")).to_be_visible()
     visit.expect_nothing_injected()
+
+
+def test_the_diagnosis_and_what_a_visitor_writes(visit: Visit, workspace: Workspace) -> None:
+    page = visit.page
+    (workspace.folder / "test" / FILES[1]).mkdir(exist_ok=True)
+    visit.dashboard.open("workspace")
+    page.get_by_role("button", name="Check this workspace").click()
+    expect(page.get_by_role("button", name="Look again")).to_be_visible(timeout=120_000)
+    visit.expect_nothing_injected()
+    page.get_by_label("Folder of the workspace").fill(TEXT)
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.get_by_text("is not under an allowed folder").first).to_be_visible()
+    visit.expect_nothing_injected()
+    for label in ("Folder of the new workspace", "Architecture", "Weights file", "Train folder"):
+        page.get_by_label(label).fill(TEXT)
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_text("torchvision has no classification architecture")).to_be_visible()
+    visit.expect_nothing_injected()
+    (workspace.folder / "test" / FILES[1]).rmdir()
 
 
 def test_a_link_to_a_workspace_that_is_not_there(visit: Visit) -> None:
