@@ -114,6 +114,8 @@ def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes
     of_pictures = (
         "architecture",
         "weights",
+        "weights_entry",
+        "transform_input",
         "model",
         "output",
         "reject",
@@ -127,8 +129,11 @@ def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes
         "exif",
         "alpha",
     )
-    if beside := [name for name in of_pictures if getattr(options, name) is not None]:
-        raise WorkspaceError(f"--{beside[0]} is of pictures and a network, and tables have neither")
+    beside = [name for name in of_pictures if getattr(options, name) is not None]
+    beside += [name for name in ("train", "test") if getattr(options, name) != name]
+    if beside:
+        option = beside[0].replace("_", "-")
+        raise WorkspaceError(f"--{option} is of pictures and a network, and tables have neither")
     if "all" in tables and len(tables) > 1:
         raise WorkspaceError("--table is divided into all sets; leave the other tables out")
     workspace = Workspace.create_from_tables(

@@ -354,7 +354,7 @@ def test_every_page_with_figures_names_the_classes_that_borrow(open_app, without
     assert not app.exception
     assert (
         "1 of 3 classes has too few correctly classified pictures and borrows its tail from the "
-        "other classes: cedar."
+        "other classes: 'cedar'."
     ) in texts(app.caption)
 
 

@@ -43,6 +43,9 @@ def test_one_table_is_divided_and_that_is_said(tmp_path):
     [
         (["--train-table", "x.csv"], "the table {}/x.csv does not exist, or is no file"),
         (["--table", "t.csv", "--reject-table", "t.csv"], "--table is divided into all sets"),
+        (["--table", "t.csv", "--weights-entry", "ema"], "--weights-entry is of pictures and a"),
+        (["--table", "t.csv", "--transform-input"], "--transform-input is of pictures and a"),
+        (["--table", "t.csv", "--train", "pictures"], "--train is of pictures and a network"),
         (["--table", "t.csv", "--architecture", "resnet18"], "--architecture is of pictures and"),
         (["--table", "t.csv", "--classes", "a,b"], "{}/t.csv is of other classes: it lacks 'a', "),
         (["--table", "t.txt"], "{}/t.txt is no table; write one as .npz, .parquet, .csv"),
