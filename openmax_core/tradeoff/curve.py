@@ -91,7 +91,7 @@ class Curve(ABC):
         """
         require_finite(threshold)
         (correct,) = self._at_or_above((CORRECT,), threshold)
-        return shares(correct, self.n_test)
+        return _as_given(shares(correct, self.n_test))
 
     def reject_accuracy(self, threshold: float | Float) -> float | Float:
         """Reject accuracy at a threshold or an array of them, of its shape; NaN if M is 0.
@@ -103,7 +103,7 @@ class Curve(ABC):
         """
         require_finite(threshold)
         (accepted,) = self._at_or_above((ACCEPTED,), threshold)
-        return shares(self.n_reject - accepted, self.n_reject)
+        return _as_given(shares(self.n_reject - accepted, self.n_reject))
 
     def outcomes(self, thresholds: ArrayLike) -> Outcomes:
         """Counts of everything that happens at (K,) thresholds.
@@ -392,3 +392,8 @@ def _indices(values: ArrayLike, length: int, largest: int, name: str) -> Int:
     if length and not (indices.min() >= 0 and indices.max() <= largest):
         raise ActivationsError(f"{name} must lie in 0..{largest}")
     return indices
+
+
+def _as_given(shares_of: Float) -> float | Float:
+    """Return one share as a number, and many as they are."""
+    return float(shares_of) if np.ndim(shares_of) == 0 else shares_of

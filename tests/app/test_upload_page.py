@@ -325,7 +325,7 @@ def test_many_that_are_not_taken_are_listed_in_a_table(visit):
 def test_names_are_shown_as_they_are_and_not_as_markdown(visit):
     app = visit()
     drop(app, ("![x](http://example.org/x.png) **b**.png", b"text"))
-    assert "\\!\\[x\\](http\\://example.org/x.png) \\*\\*b\\*\\*.png" in app.warning[0].value
+    assert "\\!\\[x\\](http\\:\u2060//example.org/x.png) \\*\\*b\\*\\*.png" in app.warning[0].value
 
 
 def test_a_picture_that_turns_out_to_be_damaged_is_named_and_forgotten(visit):

@@ -85,7 +85,11 @@ def test_a_report_of_thresholds_per_class_has_their_figures_on_the_present_pictu
     workspace = Workspace.open(folder)
     evaluation = workspace.evaluate()
     old = replace(
-        evaluation.point_at(0.25), class_thresholds={"red": 1.5}, test_accuracy=0.5, data="of then"
+        evaluation.point_at(0.25),
+        class_thresholds={"red": 1.5},
+        test_accuracy=0.5,
+        counts={},
+        data="of then",
     )
     workspace.choose(old)
     ran = shell("report", folder)

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from openmax_core import OpenMax
-from openmax_core.errors import FitError
+from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.methods.distances import DISTANCES
 from openmax_core.methods.reweighting import centred
 from openmax_core.methods.settings import PRESETS
@@ -278,8 +278,11 @@ def test_a_failed_fit_leaves_the_fitted_estimator_as_it_was(preset):
     om = fitted(3, preset=preset)
     before = json.dumps(om.to_dict())
     logits, labels = activations(3, seed=5)
+    with pytest.raises(FitError, match="different distances"):
+        om.fit(np.zeros_like(logits), labels)
+    assert json.dumps(om.to_dict()) == before
     om.set_params(translate=-1.0, weibull="libmr")
-    with pytest.raises(FitError, match="translate"):
+    with pytest.raises(OpenMaxError, match="translate must be larger than 0"):
         om.fit(logits, labels)
     om.set_params(translate=None, weibull=None)
     assert json.dumps(om.to_dict()) == before
