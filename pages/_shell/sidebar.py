@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
@@ -34,17 +35,15 @@ def show() -> None:
 
 
 def _choose_workspace() -> None:
-    demos = {folder: demo.settings.name for folder, demo in start.demos().items()}
-    folders = [*demos, *start.found_workspaces()]
-    if (own := start.started_with()) is not None:
-        folders.insert(0, own)
-    if (opened := st.session_state.get("opened_folder")) is not None:
-        folders.append(opened)
-    if not folders:
+    named = _named_workspaces()
+    asked = st.query_params.get("workspace")
+    if "linked" not in st.session_state and asked is not None and asked not in named:
+        start.found_workspaces.clear()  # it may have been made a moment ago
+        named = _named_workspaces()
+    if not named:
         none = f"There is no workspace under the allowed folders. {start.no_demo()}"
         state.set_workspace(none.strip())
         return
-    named = workspace_names(dict.fromkeys(folders), demos)
     if (wanted := st.session_state.pop("show_folder", None)) is not None:
         st.session_state["workspace"] = next(
             name for name, folder in named.items() if folder == wanted
@@ -57,6 +56,17 @@ def _choose_workspace() -> None:
     except OpenMaxError as error:
         state.set_workspace(str(error))
     _take_defaults()
+
+
+def _named_workspaces() -> dict[str, Path]:
+    """Folders of the workspaces that can be chosen, by the name that is shown."""
+    demos = {folder: demo.settings.name for folder, demo in start.demos().items()}
+    folders = [*demos, *start.found_workspaces()]
+    if (own := start.started_with()) is not None:
+        folders.insert(0, own)
+    if (opened := st.session_state.get("opened_folder")) is not None:
+        folders.append(opened)
+    return workspace_names(dict.fromkeys(folders), demos)
 
 
 def _warn_of_unknown_name(names: list[str]) -> None:

@@ -564,7 +564,7 @@ def test_two_visitors_at_once_both_get_their_own_answers(
         uploads.send(*half)
     for uploads, gate in zip(visitors, gates, strict=True):
         while not gate.waiting:
-            uploads.page.wait_for_event("request")
+            uploads.page.wait_for_timeout(50)
         expect(uploads.cards).to_have_count(0)
     for gate in gates:
         gate.open()
