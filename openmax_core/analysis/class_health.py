@@ -28,7 +28,7 @@ from openmax_core.weibull.goodness import Goodness, goodness_of_fit
 from openmax_core.weibull.tails import location, log_cdf_and_survival, thinned
 
 DOMINANT = 0.2
-BORROWED = "their tails are borrowed from the other classes"
+BORROWED = "the tail is borrowed from the other classes"
 MOST_TRAINING_VALUES = 60_000_000  # logits that are read to find dominating pictures
 N_SPARK = 24
 

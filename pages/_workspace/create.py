@@ -109,8 +109,10 @@ def show_form(on_made: Callable[[Workspace], None]) -> None:
             "Weights file",
             help=".safetensors, .pth or .pt; or an ONNX file, which holds the whole network",
         )
+        left, right = st.columns(2)  # anew for each row: on a phone, the order of reading
         form.text(left, "train", "Train folder")
         form.text(right, "test", "Test folder")
+        left, right = st.columns(2)
         form.text(left, "reject", "Reject folder", help="may be empty")
         form.text(right, "classes", "Class names", help=_sentence("classes"))
         form.choice(
@@ -135,16 +137,21 @@ def _more_settings(form: _Form) -> None:
     left, right = st.columns(2)
     form.text(left, "resize", "Resize", placeholder="256 or 320,320", help=_sentence("resize"))
     form.text(right, "crop", "Crop", placeholder="224 or 224,224", help=_sentence("crop"))
+    left, right = st.columns(2)
     form.text(left, "mean", "Mean", placeholder="0.485,0.456,0.406", help=_sentence("mean"))
     form.text(right, "std", "Std", placeholder="0.229,0.224,0.225", help=_sentence("std"))
+    left, right = st.columns(2)
     kinds = {"": "As the transform above", **{name: name.capitalize() for name in INTERPOLATIONS}}
     form.choice(left, "interpolation", "Interpolation", kinds, _sentence("interpolation"))
     form.choice(right, "exif", "EXIF orientation", EXIF, _sentence("exif"))
+    left, right = st.columns(2)
     names = {name: ALPHA[name] for name in ALPHAS}
     form.choice(left, "alpha", "Transparent pixels", names, _sentence("alpha"))
-    form.text(left, "labels", "Labels file", help=_sentence("labels"))
     form.text(right, "output", "Output of an ONNX file", help=_sentence("output"))
+    left, right = st.columns(2)
+    form.text(left, "labels", "Labels file", help=_sentence("labels"))
     form.text(right, "weights_entry", "Entry of the weights file", help=_sentence("weights_entry"))
+    left, right = st.columns(2)
     form.choice(
         left, "transform_input", "transform_input", TRANSFORM_INPUT, _sentence("transform_input")
     )
