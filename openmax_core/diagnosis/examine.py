@@ -390,12 +390,7 @@ class _Examination:
                 f"the present one {order.n_right_now:,}.{which}",
                 write=toml_lines("classifier", {"classes": list(order.names)}),
                 run=self._command,
-                figures={
-                    "pictures": order.n,
-                    "right": order.n_right,
-                    "right_now": order.n_right_now,
-                    "classes": list(order.names),
-                },
+                figures=order.figures,
                 gain=max(gain, 0.0),
             )
         )
@@ -412,12 +407,7 @@ class _Examination:
                 advice="Where the tables are written, put the labels and the columns of logits in "
                 f"one order. Columns that fit the labels: {listed(list(order.names))}.",
                 run=self._command,
-                figures={
-                    "pictures": order.n,
-                    "right": order.n_right,
-                    "right_now": order.n_right_now,
-                    "classes": list(order.names),
-                },
+                figures=order.figures,
                 gain=max(gain, 0.0),
             )
         )

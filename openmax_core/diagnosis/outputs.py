@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,16 @@ class Order:
     def share(self) -> float:
         """Accuracy under it."""
         return self.n_right / self.n
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Its counts and names, for JSON."""
+        return {
+            "pictures": self.n,
+            "right": self.n_right,
+            "right_now": self.n_right_now,
+            "classes": list(self.names),
+        }
 
     def n_right_of(self, classes: Sequence[str], labels: Int, predictions: Int) -> int:
         """Count the right ones among other pictures."""

@@ -82,9 +82,11 @@ def large_view(content: bytes, transform: Transform) -> View | None:
     return None if isinstance(found, str) else found[0]
 
 
-def make_ready() -> None:
-    """Start a process, so that the first picture need not wait for it."""
-    threading.Thread(target=DECODERS.start_one, daemon=True).start()
+def make_ready() -> threading.Thread:
+    """Start a process, so that the first picture need not wait for it; it runs once this ends."""
+    starting = threading.Thread(target=DECODERS.start_one, daemon=True)
+    starting.start()
+    return starting
 
 
 class Decoders:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -45,8 +44,11 @@ def test_what_two_values_share_is_counted_once() -> None:
 def test_two_who_ask_at_once_have_it_made_once() -> None:
     store, made = Kept(most_bytes=250), []
 
+    is_making, go = threading.Event(), threading.Event()
+
     def make() -> object:
-        time.sleep(0.05)
+        is_making.set()
+        assert go.wait(30)
         made.append(1)
         return object()
 
@@ -56,6 +58,8 @@ def test_two_who_ask_at_once_have_it_made_once() -> None:
     ]
     for thread in threads:
         thread.start()
+    assert is_making.wait(30)
+    go.set()
     for thread in threads:
         thread.join()
     assert made == [1]

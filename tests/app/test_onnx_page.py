@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +61,7 @@ def test_a_workspace_is_created_from_an_onnx_file_and_answers(open_app, trees, f
     next(item for item in app.button if item.label == "Run extraction").click().run()
     job = jobs.find("extraction", made)
     assert job is not None
-    while job.is_running:
-        time.sleep(0.05)
-    assert not job.problem, job.problem
+    job.result(timeout=60)
     for page in ("overview", "threshold", "weibull"):
         app.switch_page(f"pages/{page}.py").run()
         assert not app.exception, app.exception

@@ -561,10 +561,9 @@ def test_two_visitors_at_once_both_get_their_own_answers(
         visitors.append(uploads)
         gates.append(Gate(uploads.page))
     for uploads, half in zip(visitors, halves, strict=True):
-        uploads.send(*half)
-    for uploads, gate in zip(visitors, gates, strict=True):
-        while not gate.waiting:
-            uploads.page.wait_for_timeout(50)
+        with uploads.page.expect_request("**/_stcore/upload_file/**"):
+            uploads.send(*half)
+    for uploads in visitors:
         expect(uploads.cards).to_have_count(0)
     for gate in gates:
         gate.open()

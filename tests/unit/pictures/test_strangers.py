@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -181,9 +180,6 @@ def test_the_first_process_may_be_started_before_it_is_needed(
 ) -> None:
     decoders = Decoders(1)
     monkeypatch.setattr(strangers, "DECODERS", decoders)
-    make_ready()
-    give_up = time.monotonic() + 30
-    while not decoders._free and time.monotonic() < give_up:
-        time.sleep(0.01)
+    make_ready().join(30)
     assert len(decoders._free) == 1
     decoders.close()
