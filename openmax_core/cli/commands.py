@@ -33,8 +33,8 @@ EXIT_UNREADABLE, EXIT_INFEASIBLE, EXIT_FOUND = 3, 4, 6
 
 def run_init(options: argparse.Namespace) -> int:
     """Make a workspace and say what it holds."""
+    from openmax_core.network.class_names import read_labels
     from openmax_core.network.classifier import TRANSFORMS, library_of, usual_transform
-    from openmax_core.network.onnx_files import read_labels
     from openmax_core.network.timm_networks import is_timm
     from openmax_core.workspace.settings import FILE_NAME
     from openmax_core.workspace.weights import first_transform, keep_pretrained

@@ -17,14 +17,14 @@ import re
 import struct
 import threading
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, first_line
-from openmax_core.pictures.folders import normal
+from openmax_core.network.class_names import OWN_METADATA, PLACES, class_names
 from openmax_core.support.files import listed
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ INERT_NAMES = frozenset(
     + ["builtins." + kind.__name__ for kind in (dict, list, tuple, set, frozenset, slice, range)]
     + ["builtins." + kind.__name__ for kind in (bool, int, float, complex, str, bytes)]
 )
-# Name of our own entry in the metadata of a .safetensors file.
-OWN_METADATA = "openmax"
 # What else a file may be, by its first bytes, by a name in a ZIP archive, or by its ending; and
 # what to do, if not SAVE_PYTORCH.
 BY_START = {
@@ -94,12 +92,6 @@ FORMER_NAMES = (
     (re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\."), r"\1\2."),
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_1\."), r"\1.0."),
     (re.compile(r"(encoder_layer_\d+\.mlp)\.linear_2\."), r"\1.3."),
-)
-# Where class names are noted, and under which names.
-PLACES = (OWN_METADATA, "meta", "dataset_meta", "hyper_parameters", "hparams", "config", "args")
-CLASS_KEYS = (
-    *("class_to_idx", "classes", "CLASSES", "class_names", "idx_to_class", "idx2label"),
-    *("id2label", "label2id", "class_to_index", "label_names"),
 )
 
 
@@ -184,33 +176,6 @@ def read_checkpoint(path: Path, entry: str | None = None) -> Checkpoint:
     )
 
 
-def class_order_problem(
-    classes: Sequence[str], in_file: Sequence[str] | None, weights: str | Path
-) -> str | None:
-    """Say how class names differ from those that a weights file notes; None where they do not.
-
-    Parameters
-    ----------
-    classes : in the order of the outputs, as the workspace has them
-    in_file : ``Checkpoint.classes``
-    weights : the file, for the message
-    """
-    if in_file is None or same_names(classes) == same_names(in_file):
-        return None
-    if sorted(same_names(classes)) == sorted(same_names(in_file)):
-        return (
-            f"{weights} notes the classes in another order: {listed(in_file)}; the workspace has "
-            f"{listed(classes)}. The order in the file is that of the network's outputs, unless "
-            "somebody changed it: write it under [classifier] classes in workspace.toml"
-        )
-    return f"{weights} notes other classes: {listed(in_file)}; the workspace has {listed(classes)}"
-
-
-def same_names(names: Iterable[str]) -> list[str]:
-    """Names as they compare: a Mac writes é as two characters, others as one."""
-    return list(map(normal, names))
-
-
 def _entries(content: Any) -> dict[str, Mapping[str, Any]]:
     """Mappings of tensors by the name of their entry, '' for the content itself; best first."""
     if not isinstance(content, Mapping):
@@ -291,37 +256,6 @@ def _plain_name(name: str) -> str:
 
 def _is_before_all(prefix: str, tensors: Mapping[str, Any]) -> bool:
     return all(name.startswith(prefix) for name in tensors)
-
-
-def class_names(content: Any) -> tuple[str, ...] | None:
-    """Class names that the content of a file notes, in the order of the outputs; None without."""
-    if not isinstance(content, Mapping):
-        return None
-    places = [content, *(content.get(name) for name in PLACES)]
-    places += [item.get("dataset_meta") for item in places if isinstance(item, Mapping)]
-    for place in places:
-        if isinstance(place, Mapping):
-            for key in CLASS_KEYS:
-                if (names := _as_names(place.get(key))) is not None:
-                    return names
-    return None
-
-
-def _as_names(value: Any) -> tuple[str, ...] | None:
-    """Two or more names in a list; or a dict from names to places, or from places to names."""
-    if isinstance(value, Mapping):
-        pairs = list(value.items())
-        if all(isinstance(key, str) and type(place) is int for key, place in pairs):
-            pairs = [(place, key) for key, place in pairs]
-        by_place = {int(place): name for place, name in pairs if str(place).isdecimal()}
-        if sorted(by_place) != list(range(len(pairs))):
-            return None
-        value = [by_place[place] for place in range(len(pairs))]
-    if not isinstance(value, (list, tuple)) or len(value) < 2:
-        return None
-    if not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
-        return None
-    return tuple(value)
 
 
 def _architecture(content: Any) -> str | None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmax_core.errors import ClassifierError, first_line
-from openmax_core.network.checkpoint import Checkpoint, class_order_problem, read_checkpoint
+from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.class_names import class_order_problem
 from openmax_core.network.matching import AUXILIARY, Fit, fit, is_optional, refuse_misfit
 from openmax_core.network.timm_networks import (
     PREFIX,

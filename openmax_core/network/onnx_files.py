@@ -8,8 +8,6 @@ of file alone. Nothing here imports torch.
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.errors import ClassifierError, first_line
-from openmax_core.network.checkpoint import class_names
+from openmax_core.network.class_names import class_names, names_in
 from openmax_core.network.engines import OnnxEngine, normalised, open_session
 from openmax_core.network.onnx_export import like_exported
 from openmax_core.pictures.images import Transform
@@ -43,7 +41,6 @@ LAYOUTS = {"NCHW": (1, 2, 3), "NHWC": (3, 1, 2)}  # places of channels, height, 
 N_TRIED, TOLERANCE = 3, 1e-3
 # Of the sum of a picture's probabilities: float32 rounds less, float16 more.
 SUM_TOLERANCE = {"tensor(float16)": 1e-2}
-MOST_TEXT = 1 << 22
 IN_ONE_FILE = "save it as one file: onnx.save(onnx.load(FILE), 'one.onnx')"
 GUIDE = "the guide 'ONNX files' shows how to put the missing step before the graph"
 
@@ -256,49 +253,6 @@ def _gives_probabilities(
     path: Path, size: int, date: int | None, transform: Transform, output: str | None
 ) -> bool:
     return _Trial(read_onnx(path), transform, output).takes_logarithm
-
-
-def names_in(text: str) -> tuple[str, ...] | None:
-    """Class names of a text: JSON, a Python literal, or one a line; None where it holds none.
-
-    JSON may be a list, a dict from names to places or from places to names, or one that holds such
-    under a usual name, as the config.json of Hugging Face does ('id2label').
-    """
-    content: Any = None
-    if len(text) > MOST_TEXT:
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            content = parse(text)
-            break
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    if not isinstance(content, (dict, list, tuple)):
-        separator = None if "\n" in text.strip() else ","
-        lines = text.split(separator) if separator else text.splitlines()
-        content = [line.strip() for line in lines if line.strip()]
-    return class_names(content) or class_names({"classes": content})
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Class names of a file, in the order of the network's outputs, see :func:`names_in`.
-
-    Raises
-    ------
-    ClassifierError
-        The file is missing, no text, or holds no names, or one twice; named.
-    """
-    try:
-        names = names_in(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ClassifierError(f"cannot read the labels file {path}: {reason}") from error
-    if names is None:
-        raise ClassifierError(
-            f"{path} holds no class names: write two or more different names, one a line in the "
-            "order of the network's outputs, or a JSON list"
-        )
-    return names
 
 
 def _noted_classes(model: onnx.ModelProto) -> tuple[str, ...] | None:

@@ -270,7 +270,8 @@ class NamedClassifier:
         WorkspaceError, ClassifierError
             There are no weights, or they cannot be read.
         """
-        from openmax_core.network.checkpoint import class_order_problem, read_checkpoint
+        from openmax_core.network.checkpoint import read_checkpoint
+        from openmax_core.network.class_names import class_order_problem
 
         path = self.weights_path
         if self.settings.model is None:

@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError, first_line
-from openmax_core.network.checkpoint import OWN_METADATA, Checkpoint, read_checkpoint
+from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.class_names import OWN_METADATA
 from openmax_core.network.classifier import (
     WITH_TRANSFORM_INPUT,
     build_for_training,

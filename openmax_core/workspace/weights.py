@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from openmax_core.errors import WorkspaceError
+from openmax_core.network.class_names import OWN_METADATA, class_order_problem, same_names
 from openmax_core.network.engines import TorchEngine
 from openmax_core.network.inference import run
 from openmax_core.pictures.folders import PictureFiles, normal
@@ -43,8 +44,6 @@ def class_order(
     WorkspaceError
         A folder has a name that the file does not note; both lists are shown.
     """
-    from openmax_core.network.checkpoint import class_order_problem, same_names
-
     noted = None if checkpoint is None else checkpoint.classes
     if given:
         problem = class_order_problem(given, noted, checkpoint.path) if checkpoint else None
@@ -88,7 +87,6 @@ def keep_pretrained(architecture: str, folder: Path) -> tuple[str, Path, Transfo
     """
     from safetensors.torch import save
 
-    from openmax_core.network.checkpoint import OWN_METADATA
     from openmax_core.network.spec import ClassifierSettings
     from openmax_core.network.timm_networks import pretrained
 

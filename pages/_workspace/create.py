@@ -12,12 +12,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.network.class_names import read_labels
 from openmax_core.network.classifier import (
     TRANSFORMS,
     WITH_TRANSFORM_INPUT,
     require_architecture,
 )
-from openmax_core.network.onnx_files import SUFFIX, read_labels
+from openmax_core.network.onnx_files import SUFFIX
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS, Transform
 from openmax_core.workspace.settings import HELP, parse_transform
 from openmax_core.workspace.weights import first_transform

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,8 @@ import safetensors.torch
 import torch
 
 from openmax_core.errors import ClassifierError
-from openmax_core.network.checkpoint import (
-    OWN_METADATA,
-    Checkpoint,
-    class_order_problem,
-    read_checkpoint,
-    same_names,
-)
+from openmax_core.network.checkpoint import Checkpoint, read_checkpoint
+from openmax_core.network.class_names import OWN_METADATA
 
 RAW = {"conv.weight": torch.zeros(2), "fc.weight": torch.zeros(3)}
 AVERAGED = {"conv.weight": torch.ones(2), "fc.weight": torch.ones(3)}
@@ -180,25 +174,6 @@ def test_the_architecture_is_read_where_a_file_says_it(
 ) -> None:
     found = read_checkpoint(saved(tmp_path, {"model": RAW, **noted}))
     assert found.architecture == "resnet34"
-
-
-def test_the_order_of_classes_is_compared_in_words() -> None:
-    assert class_order_problem(NAMES, NAMES, "w.pth") is None
-    assert class_order_problem(NAMES, None, "w.pth") is None
-    other = class_order_problem(("1", "10", "2"), NAMES, "w.pth")
-    assert other is not None
-    assert "in another order: '1', '2', '10'; the workspace has '1', '10', '2'." in other
-    assert "classes in workspace.toml" in other
-    strange = class_order_problem(("a", "b"), ("a", "c"), "w.pth")
-    assert strange == "w.pth notes other classes: 'a', 'c'; the workspace has 'a', 'b'"
-
-
-def test_names_of_a_mac_are_the_same_names() -> None:
-    mac = tuple(unicodedata.normalize("NFD", name) for name in ("étoile", "zèbre"))
-    assert mac != ("étoile", "zèbre")
-    assert same_names(mac) == ["étoile", "zèbre"]
-    assert class_order_problem(mac, ("étoile", "zèbre"), "w.pth") is None
-    assert class_order_problem(mac, ("zèbre", "étoile"), "w.pth") is not None
 
 
 def test_a_place_in_a_file_is_told_in_words() -> None:

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from openmax_core.errors import ClassifierError
-from openmax_core.network.checkpoint import OWN_METADATA, StandIn, read_content
+from openmax_core.network.checkpoint import StandIn, read_content
+from openmax_core.network.class_names import OWN_METADATA
 
 SAVE = "torch.save(model.state_dict(), path)"
 WAYS_OUT = (SAVE, "git lfs pull", "download the file", "name the", "--model FILE")

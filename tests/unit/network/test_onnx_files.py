@@ -18,8 +18,6 @@ from openmax_core.network.onnx_files import (
     fitted,
     gives_probabilities,
     load_onnx,
-    names_in,
-    read_labels,
     read_onnx,
 )
 from openmax_core.pictures.images import Transform
@@ -358,44 +356,6 @@ def test_class_names_of_scikit_learn_are_read(tmp_path):
     )
     onnx.save(model, tmp_path / "net.onnx")
     assert read_onnx(tmp_path / "net.onnx").classes == ("red", "blue")
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("red\nblue\n", ("red", "blue")),
-        ("\ufeffred\r\n\r\nblue pine\r\n", ("red", "blue pine")),
-        ("red, blue", ("red", "blue")),
-        ('["red", "blue"]', ("red", "blue")),
-        ('{"id2label": {"0": "red", "1": "blue"}, "hidden": 3}', ("red", "blue")),
-        ('{"red": 0, "blue": 1}', ("red", "blue")),
-        ("red, light\nblue, dark", ("red, light", "blue, dark")),
-        ("red\nred", None),
-        ("red", None),
-        ("[1, 2]", None),
-        ("", None),
-    ],
-)
-def test_names_of_a_labels_file(tmp_path, text, names):
-    path = tmp_path / "labels.txt"
-    path.write_text(text, encoding="utf-8", newline="")
-    if names is None:
-        with pytest.raises(ClassifierError, match=r"labels\.txt holds no class names"):
-            read_labels(path)
-    else:
-        assert read_labels(path) == names
-
-
-def test_a_labels_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(ClassifierError, match=r"cannot read the labels file .*none\.txt"):
-        read_labels(tmp_path / "none.txt")
-    (tmp_path / "no.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ClassifierError, match=r"cannot read the labels file .*no\.txt"):
-        read_labels(tmp_path / "no.txt")
-
-
-def test_deep_brackets_are_no_names():
-    assert names_in("[" * 100_000) is None
 
 
 def test_devices_are_those_of_onnx_runtime(monkeypatch):
