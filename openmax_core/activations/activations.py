@@ -11,7 +11,6 @@ renamed when whole.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +20,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.activations.shards import Rows, cannot_store
-from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
-from openmax_core.pictures.folders import PictureFiles
+from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import require_whole
 from openmax_core.support.codec import Column, entry, read_columns, read_json
-from openmax_core.support.files import new_folder
 
 LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
 OK, UNREADABLE, NOT_READ = "ok", "unreadable", "not read"
@@ -253,68 +249,3 @@ def damaged(folder: Path, reason: str) -> ActivationsError:
         f"the stored activations in {folder} are damaged ({reason}); delete that folder and run "
         "the extraction again"
     )
-
-
-def write_activations(
-    folder: Path, files: PictureFiles, rows: Rows, n_classes: int, key: dict[str, Any]
-) -> None:
-    """Write what became of every file to ``folder``, which must not exist yet, in one step.
-
-    A few rows at a time: what is needed of memory does not grow with N × C.
-
-    Parameters
-    ----------
-    files : the split's N files
-    rows : per index into ``files``, the (C,) logits or the reason why there are none
-    key : what the folder was made of
-
-    Raises
-    ------
-    ActivationsError
-        The disk is full or the folder cannot be written; nothing stays behind.
-    """
-    try:
-        with new_folder(folder, WRITING) as temporary:
-            errors = [row if isinstance(row := rows[i], str) else "" for i in range(len(files))]
-            ok = np.array([not error for error in errors], dtype=bool)
-            lost = [NOT_READ if isinstance(error, NotRead) else UNREADABLE for error in errors]
-            predictions = np.full(len(files), -1, dtype=np.int64)
-            predictions[ok] = _write_logits(temporary / LOGITS, rows, np.flatnonzero(ok), n_classes)
-            pictures = pd.DataFrame(
-                {
-                    "path": list(files.paths),
-                    "size": files.sizes,
-                    "mtime": files.mtimes,
-                    "label": files.labels,
-                    "prediction": predictions,
-                    "status": np.where(ok, OK, lost),
-                    "error": list(map(str, errors)),
-                }
-            )
-            pictures.to_parquet(temporary / PICTURES, index=False, row_group_size=ROWS_PER_GROUP)
-            (temporary / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
-            for name in (LOGITS, PICTURES, KEY):
-                with (temporary / name).open("r+b") as stream:  # Windows flushes no file read only
-                    os.fsync(stream.fileno())
-    except OSError as error:
-        raise cannot_store(folder, error) from error
-
-
-def _write_logits(
-    path: Path, rows: Rows, readable: NDArray[np.intp], n_classes: int
-) -> NDArray[np.int64]:
-    """Write the logits of the readable files; returns the class of each with the largest."""
-    predictions = np.empty(len(readable), dtype=np.int64)
-    with path.open("wb") as stream:
-        header = {
-            "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
-            "fortran_order": False,
-            "shape": (len(readable), n_classes),
-        }
-        np.lib.format.write_array_header_1_0(stream, header)
-        for start in range(0, len(readable), ROWS_AT_ONCE):
-            part = readable[start : start + ROWS_AT_ONCE].tolist()
-            logits = np.array([rows[index] for index in part], dtype=np.float32)
-            predictions[start : start + len(part)] = logits.argmax(axis=1)
-            stream.write(logits.tobytes())
-    return predictions

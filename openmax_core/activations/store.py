@@ -27,9 +27,9 @@ from openmax_core.activations.activations import (
     WRITING,
     Activations,
     read_key,
-    write_activations,
 )
 from openmax_core.activations.shards import Identity, LocatedRows, Rows, Shards, cannot_store
+from openmax_core.activations.writing import write_activations
 from openmax_core.errors import ActivationsError, NotRead
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.support.files import KEY_LENGTH, fingerprint

@@ -11,26 +11,21 @@ Columns of Parquet and CSV:
 An NPZ file has the arrays ``logits`` (N, C) and ``labels`` (N,), and may have ``classes`` (C,),
 ``paths`` (N,), ``split`` (N,) and ``features`` (N, F).
 
-Each error names the file, and the row and column where there is one. Rows are counted from 1; the
-header is none of them. Nothing is unpickled.
+What the rows mean is in :mod:`openmax_core.activations.table_rows`. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 import math
-import re
 import zipfile
-import zlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -38,291 +33,18 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from openmax_core.activations.activations import (
-    LOGITS,
-    OK,
-    PICTURES,
-    ROWS_PER_GROUP,
-)
-from openmax_core.errors import ActivationsError, first_line
-from openmax_core.pictures.folders import normal
-from openmax_core.support.files import listed, printable, storable
+from openmax_core.activations.table_rows import Logits, Table
+from openmax_core.errors import ActivationsError
+from openmax_core.support.files import printable
 
 SUFFIXES = (".npz", ".parquet", ".csv")
-SPLITS = ("train", "calibration", "test", "reject")
 LOGIT, FEATURE = "logit_", "feature_"
-UNKNOWN = "unknown"
 FURTHER = ("label", "split", "path")
 # The same in an NPZ file.
 ARRAYS = {"label": "labels", "split": "split", "path": "paths"}
 VALUES_AT_ONCE, MOST_ROWS_AT_ONCE = 1 << 21, 1 << 16
 CSV_BLOCK_BYTES, BUFFER_BYTES = 1 << 22, 1 << 18
 LARGEST = float(np.finfo(np.float32).max)
-# What reading a damaged file may raise; pyarrow's own errors are ValueErrors, OSErrors and others.
-DAMAGES = (
-    *(pa.ArrowException, zipfile.BadZipFile, zlib.error, csv.Error, NotImplementedError),
-    *(OSError, ValueError, LookupError, EOFError, RuntimeError, MemoryError, OverflowError),
-)
-
-Logits = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Part:
-    """N rows of a table, one after another.
-
-    Attributes
-    ----------
-    first : int
-        Rows before them.
-    logits : (N, C) float32
-        In the order of the classes that were asked for; (N, 0) where they were not.
-    labels : (N,) int64 or None
-        Class indices, −1 for unknowns and for labels in ``others``.
-    others : dict of int to str
-        By row, texts that are no class.
-    splits : (N,) int64 or None
-        Indices into :data:`SPLITS`.
-    paths : list of N str or None
-    """
-
-    first: int
-    logits: Logits
-    labels: NDArray[np.int64] | None
-    others: dict[int, str]
-    splits: NDArray[np.int64] | None
-    paths: list[str | None] | None
-
-    def __len__(self) -> int:
-        return len(self.logits)
-
-    def name(self, row: int) -> str:
-        """Path of a row's picture; without one 'row 17', for an unknown below its label."""
-        path = None if self.paths is None else self.paths[row]
-        if path:
-            return storable(path)
-        number = f"row {self.first + row + 1}"
-        kind = self.others.get(row)
-        return f"{storable(kind).replace('/', '_')}/{number}" if kind else number
-
-
-class Table(ABC):
-    """An opened table, of which nothing but the head was read.
-
-    Attributes
-    ----------
-    path : Path
-        Of the file; of an upload, its name.
-    columns_of_classes : tuple of str
-        Classes that it names, in its order; empty where it names none.
-    n_classes, n_features : int
-    n_rows : int or None
-        None where that is not known before they are read.
-    has : frozenset of str
-        Which of 'label', 'split' and 'path' there are.
-    """
-
-    columns: list[str]
-    columns_of_classes: tuple[str, ...] = ()
-    n_classes = 0
-    n_features = 0
-    n_rows: int | None = None
-    has: frozenset[str] = frozenset()
-
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
-        self.path, self._content = path, content
-        with self._named_errors():
-            self._read_head()
-        if not self.n_classes:
-            there = listed(self.columns) or "nothing"
-            self.fail(f"has no {self._place_of_logits}; it has {there}")
-        if self.n_classes < 2:
-            self.fail("has logits of 1 class; OpenMax needs at least 2")
-        names = list(map(normal, self.columns_of_classes))
-        if twice := [name for name in names if names.count(name) > 1]:
-            self.fail(f"has the class '{printable(twice[0])}' twice")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the classes, by index where they are numbers; empty where there are none."""
-        if self.is_numbered:
-            return tuple(map(str, range(self.n_classes)))
-        return self.columns_of_classes
-
-    @property
-    def is_numbered(self) -> bool:
-        """The names of its classes are 0 to C − 1, which are indices at the same time."""
-        return set(self.columns_of_classes) == set(map(str, range(self.n_classes)))
-
-    def fail(self, problem: str, row: int | None = None, column: str | None = None) -> NoReturn:
-        """Raise an error that names the place.
-
-        Parameters
-        ----------
-        row : counted from 0
-
-        Raises
-        ------
-        ActivationsError
-            Always.
-        """
-        place = "" if row is None else f", row {row + 1:,}"
-        place += "" if column is None else f", column {printable(column)}"
-        raise ActivationsError(f"{self.path}{place}{':' if place else ''} {problem}")
-
-    @property
-    def label_column(self) -> str:
-        """What the column of the labels is called."""
-        return self._further_column("label")
-
-    def require_labels(self) -> None:
-        """Raise an error where there are no labels.
-
-        Raises
-        ------
-        ActivationsError
-            There are none.
-        """
-        if "label" not in self.has:
-            name = self.label_column
-            close = difflib.get_close_matches(name, self.columns, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"it has {listed(self.columns)}"
-            self.fail(f"has no {name}, which tells each row's class; {hint}")
-
-    def parts(self, classes: Sequence[str], has_logits: bool = True) -> Iterator[Part]:
-        """Read all rows.
-
-        Parameters
-        ----------
-        classes : names of C classes, in the order in which their logits are wanted
-        has_logits : False to leave them out
-
-        Raises
-        ------
-        ActivationsError
-            A row is not as it should be, the file is of other classes, or it is damaged.
-        """
-        order, first = self._order(classes), 0
-        labels = _Labels(classes)
-        with self._named_errors():
-            for logits, columns in self._rows(order, has_logits):
-                if has_logits:
-                    self._require_finite(logits, first, order)
-                yield self._part(first, logits, columns, labels)
-                first += len(logits)
-        if not first:
-            self.fail("has no rows")
-
-    def rows(self, classes: Sequence[str]) -> Iterator[tuple[list[str], Logits]]:
-        """Read names and logits of all rows, whatever their labels are.
-
-        Raises
-        ------
-        ActivationsError
-            As for :meth:`parts`.
-        """
-        order, first = self._order(classes), 0
-        with self._named_errors():
-            for logits, columns in self._rows(order, True):
-                self._require_finite(logits, first, order)
-                paths = {"path": columns["path"]} if "path" in columns else {}
-                part = self._part(first, logits, paths, _Labels(classes))
-                yield [part.name(row) for row in range(len(part))], logits
-                first += len(logits)
-        if not first:
-            self.fail("has no rows")
-
-    @abstractmethod
-    def _read_head(self) -> None:
-        """Find classes and columns."""
-
-    @property
-    @abstractmethod
-    def _place_of_logits(self) -> str: ...
-
-    @abstractmethod
-    def _rows(
-        self, order: Sequence[int], has_logits: bool
-    ) -> Iterator[tuple[Logits, dict[str, Any]]]:
-        """Logits in an order of classes, and pyarrow arrays of the further columns by name."""
-
-    @abstractmethod
-    def _column(self, place: int) -> str:
-        """Name of the column of the class at a place."""
-
-    def _further_column(self, name: str) -> str:
-        return name
-
-    def _value(self, row: int, place: int) -> Any:
-        """What stands in the last part that was read, for a message."""
-        return None
-
-    @contextmanager
-    def _stream(self) -> Iterator[IO[bytes]]:
-        stream = self.path.open("rb") if self._content is None else io.BytesIO(self._content)
-        with stream:
-            yield stream
-
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except DAMAGES as error:
-            reason = getattr(error, "strerror", None) or first_line(error)
-            self.fail(f"cannot be read as {self.path.suffix.lower()[1:].upper()} ({reason})")
-
-    def _order(self, classes: Sequence[str]) -> list[int]:
-        """Places in the file of the classes that are asked for."""
-        places = {normal(name): place for place, name in enumerate(self.columns_of_classes)}
-        if set(map(normal, classes)) == set(places):
-            return [places[normal(name)] for name in classes]
-        if len(classes) == self.n_classes and (self.is_numbered or not places):
-            return [places.get(str(index), index) for index in range(self.n_classes)]
-        if self.is_numbered or not places:
-            self.fail(f"has logits of {self.n_classes} classes; there are {len(classes)}")
-        known = set(map(normal, classes))
-        parts = []
-        if absent := [name for name in classes if normal(name) not in places]:
-            parts.append(f"lacks {listed(absent, 3)}")
-        if surplus := [name for name in self.columns_of_classes if normal(name) not in known]:
-            parts.append(f"has {listed(surplus, 3)}, which is none of the classes")
-        self.fail(f"is of other classes: it {' and '.join(parts)}")
-
-    def _require_finite(self, logits: Logits, first: int, order: Sequence[int]) -> None:
-        if np.isfinite(logits).all():
-            return
-        row, place = np.argwhere(~np.isfinite(logits))[0].tolist()
-        value = self._value(row, order[place])
-        what = "is empty" if value is None else f"{value} is no finite number"
-        if value is not None and math.isfinite(value):
-            what = f"{value} is too large for float32"
-        self.fail(what, first + row, self._column(order[place]))
-
-    def _part(self, first: int, logits: Logits, columns: dict[str, Any], labels: _Labels) -> Part:
-        codes: dict[str, NDArray[np.int64]] = {}
-        others: dict[int, str] = {}
-        for name, read in (("label", labels.read), ("split", _split)):
-            if name not in columns:
-                continue
-            values, places = _encoded(columns[name])
-            found, problems = [], {}
-            for place, value in enumerate(values):
-                try:
-                    found.append(read(value))
-                except ValueError as error:
-                    found.append(-1)
-                    problems[int(np.argmax(places == place))] = str(error)
-            if problems:
-                row = min(problems)
-                self.fail(problems[row], first + row, self._further_column(name))
-            texts = {place for place, value in enumerate(found) if isinstance(value, str)}
-            if texts:
-                rows = np.flatnonzero(np.isin(places, list(texts))).tolist()
-                others |= {row: str(found[places[row]]) for row in rows}
-            numbers = [-1 if isinstance(value, str) else value for value in found]
-            codes[name] = np.array(numbers, dtype=np.int64)[places]
-        paths = columns["path"].cast(pa.string()).to_pylist() if "path" in columns else None
-        return Part(first, logits, codes.get("label"), others, codes.get("split"), paths)
 
 
 def open_table(path: Path, content: bytes | None = None) -> Table:
@@ -348,76 +70,6 @@ def open_table(path: Path, content: bytes | None = None) -> Table:
     if content is None and not path.is_file():
         raise ActivationsError(f"the table {path} does not exist, or is no file")
     return kind(path, content)
-
-
-def is_row(name: str) -> bool:
-    """Tell whether :meth:`Part.name` called a row by its number, for it names no picture."""
-    return re.fullmatch(r"(.*/)?row \d+", name) is not None
-
-
-class _Labels:
-    """What labels mean; of classes that are called by numbers, numbers are their names."""
-
-    def __init__(self, classes: Sequence[str]) -> None:
-        self._classes = classes
-        self._indices = {normal(name): index for index, name in enumerate(classes)}
-        self._are_numbers = all(name.isdecimal() for name in classes)
-
-    def read(self, value: Any) -> int | str:
-        """Index of a class, −1 for unknown, or a text that is no class.
-
-        Raises
-        ------
-        ValueError
-            It is no label; with the reason in words.
-        """
-        if value in {None, ""} or (isinstance(value, float) and math.isnan(value)):
-            raise ValueError("is empty")
-        if isinstance(value, str):
-            text = normal(value.strip())
-            if text in self._indices:
-                return self._indices[text]
-            if text.lower() == UNKNOWN:
-                return -1
-            try:
-                value = float(text)
-            except ValueError:
-                return text
-        if isinstance(value, bool) or not float(value).is_integer():
-            raise ValueError(f"{value} is neither a class name nor a whole number")
-        number = int(value)
-        if number < 0:
-            return -1
-        if self._are_numbers:
-            if str(number) not in self._indices:
-                raise ValueError(
-                    f"{number} is none of the classes {listed(self._classes)}; where classes are "
-                    "called by numbers, labels are their names"
-                )
-            return self._indices[str(number)]
-        if number >= len(self._classes):
-            raise ValueError(
-                f"{number} is out of range: {len(self._classes)} classes have the indices 0 to "
-                f"{len(self._classes) - 1}, and unknowns a negative label"
-            )
-        return number
-
-
-def _split(value: Any) -> int:
-    name = str(value if value is not None else "").strip().lower()
-    if name not in SPLITS:
-        raise ValueError(
-            f"'{printable(name)}' is none of {', '.join(SPLITS)}" if name else "is empty"
-        )
-    return SPLITS.index(name)
-
-
-def _encoded(column: Any) -> tuple[list[Any], NDArray[np.int64]]:
-    """Different values of a column, and the place of each row's among them."""
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    encoded = column.dictionary_encode("encode")
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.int64)
 
 
 class _Columns(Table):
@@ -697,78 +349,3 @@ class _Npz(Table):
                 if len(data) < count * shape[1] * dtype.itemsize:
                     self.fail("ends before its last row", column="logits")
                 yield np.frombuffer(data, dtype).reshape(count, shape[1])
-
-
-class SetWriter:
-    """Writes the rows of one set into a folder of stored activations, a part at a time.
-
-    Parameters
-    ----------
-    folder : there, and empty
-    n_classes : C
-    """
-
-    HEADER_BYTES = 128
-    SCHEMA = pa.schema(
-        [
-            *(("path", pa.string()), ("size", pa.int64()), ("mtime", pa.int64())),
-            *(("label", pa.int64()), ("prediction", pa.int64())),
-            *(("status", pa.string()), ("error", pa.string())),
-        ]
-    )
-
-    def __init__(self, folder: Path, n_classes: int) -> None:
-        self._n_classes = n_classes
-        self.n_rows = 0
-        self._counts = np.zeros(n_classes, dtype=np.int64)
-        self._logits = (folder / LOGITS).open("wb")
-        self._logits.write(bytes(self.HEADER_BYTES))
-        self._pictures = pq.ParquetWriter(folder / PICTURES, self.SCHEMA)
-        self._waiting: list[Any] = []
-
-    def add(self, logits: Logits, labels: NDArray[np.int64], names: list[str]) -> None:
-        """Write N rows.
-
-        Parameters
-        ----------
-        logits : (N, C)
-        labels : (N,), −1 for unknowns
-        names : N paths of pictures
-        """
-        n = len(names)
-        none = np.zeros(n, dtype=np.int64)
-        predictions = logits.argmax(axis=1)
-        columns = [names, none, none, labels, predictions, [OK] * n, [""] * n]
-        arrays = [
-            pa.array(values, field.type) for values, field in zip(columns, self.SCHEMA, strict=True)
-        ]
-        self._waiting.append(pa.record_batch(arrays, schema=self.SCHEMA))
-        self._logits.write(np.ascontiguousarray(logits, dtype=np.float32).data)
-        self.n_rows += n
-        self._counts += np.bincount(labels[labels >= 0], minlength=self._n_classes)
-        if sum(map(len, self._waiting)) >= ROWS_PER_GROUP:
-            self._flush()
-
-    @property
-    def n_labels(self) -> int:
-        """How many of the classes have a row."""
-        return int((self._counts > 0).sum())
-
-    def close(self) -> None:
-        """Finish both files; nothing where they are."""
-        if self._logits.closed:
-            return
-        self._flush()
-        self._pictures.close()
-        head = {"descr": "<f4", "fortran_order": False, "shape": (self.n_rows, self._n_classes)}
-        text = repr(head).encode("ascii")
-        length = self.HEADER_BYTES - 10
-        self._logits.seek(0)
-        self._logits.write(b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little"))
-        self._logits.write(text.ljust(length - 1) + b"\n")
-        self._logits.close()
-
-    def _flush(self) -> None:
-        if self._waiting:
-            self._pictures.write_table(pa.Table.from_batches(self._waiting, self.SCHEMA))
-            self._waiting.clear()

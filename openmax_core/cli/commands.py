@@ -12,7 +12,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from openmax_core.activations.tables import SPLITS, SUFFIXES, open_table
+from openmax_core.activations.table_rows import SPLITS
+from openmax_core.activations.tables import SUFFIXES, open_table
 from openmax_core.cli.progress import say
 from openmax_core.errors import WorkspaceError
 from openmax_core.support.codec import plain

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openmax_core.activations.tables import SPLITS
+from openmax_core.activations.table_rows import SPLITS
 from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli.progress import say

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from openmax_core.activations.activations import Activations
-from openmax_core.activations.tables import is_row
+from openmax_core.activations.table_rows import is_row
 from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.pictures.images import decode, jpeg, jpeg_url
 from openmax_core.pictures.intake import Upload

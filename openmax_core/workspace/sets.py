@@ -10,7 +10,7 @@ import numpy as np
 from openmax_core.activations.activations import Activations, Expected
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.stored_split import StoredSplit
-from openmax_core.activations.tables import SPLITS
+from openmax_core.activations.table_rows import SPLITS
 from openmax_core.errors import OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counting import (
     FITTED_SET,

@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from openmax_core.activations.activations import KEY, LOGITS, PICTURES, WRITING
 from openmax_core.activations.shards import cannot_store
 from openmax_core.activations.store import ActivationStore
-from openmax_core.activations.tables import SPLITS, Part, SetWriter, Table, open_table
+from openmax_core.activations.table_rows import SPLITS, Part, Table
+from openmax_core.activations.tables import open_table
+from openmax_core.activations.writing import SetWriter
 from openmax_core.errors import ActivationsError, WorkspaceError
 from openmax_core.network.inference import Progress
 from openmax_core.network.spec import NamedClassifier, sha256_by_date

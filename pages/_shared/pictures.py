@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from openmax_core.activations.tables import is_row
+from openmax_core.activations.table_rows import is_row
 from openmax_core.analysis import figures
 from openmax_core.errors import WorkspaceError
 from openmax_core.evaluation.evaluation import Evaluation

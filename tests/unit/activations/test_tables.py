@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from openmax_core.activations.activations import Activations
-from openmax_core.activations.tables import SPLITS, SetWriter, is_row, open_table
+from openmax_core.activations.table_rows import SPLITS
+from openmax_core.activations.tables import open_table
 from openmax_core.errors import ActivationsError
 from tests.support.tables import labelled, logits_of, write
 from tests.support.workspaces import CLASSES
@@ -113,13 +113,6 @@ def test_many_rows_are_read_in_parts(tmp_path, table, monkeypatch):
         assert [(part.first, len(part)) for part in parts] == [(0, 4), (4, 4), (8, 1)]
         assert np.concatenate([part.logits for part in parts]).tolist() == logits_of(table).tolist()
         assert parts[1].name(2) == "row 7"
-
-
-def test_rows_without_a_path_are_called_by_their_number_and_kind():
-    assert is_row("row 12")
-    assert is_row("zebra/row 12")
-    assert not is_row("arrow 12")
-    assert not is_row("row 12.png")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -297,20 +290,3 @@ def test_what_is_no_table_or_not_there_is_named(tmp_path):
         open_table(
             write(tmp_path / "u.csv", labelled(3, 1).rename(columns={"label": "labels"}))
         ).require_labels()
-
-
-def test_what_is_written_is_what_stored_activations_are(tmp_path, table):
-    writer = SetWriter(tmp_path, len(CLASSES))
-    logits, labels = logits_of(table), table["label"].to_numpy()
-    for rows in (slice(0, 4), slice(4, 9)):
-        names = [f"row {row}" for row in range(9)[rows]]
-        writer.add(logits[rows], labels[rows], names)
-    writer.close()
-    key = '{"store": "test-0", "classifier": "c", "created": "2026-01-01"}'
-    (tmp_path / "key.json").write_text(key)
-    found = Activations.load(tmp_path)
-    assert np.asarray(found.logits).tobytes() == logits.tobytes()
-    assert found.labels.tolist() == labels.tolist()
-    assert found.readable["prediction"].tolist() == logits.argmax(axis=1).tolist()
-    assert found.readable["path"].tolist() == [f"row {row}" for row in range(9)]
-    assert writer.n_labels == 3
