@@ -7,6 +7,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -434,6 +435,7 @@ def run_predict(options: argparse.Namespace) -> int:
     """Decide on pictures; a line each."""
     from openmax_core.prediction.choice import expand_paths, run_network
     from openmax_core.prediction.results import results_json
+    from openmax_core.prediction.tables import rows_of
     from openmax_core.prediction.verdicts import (
         UNREADABLE,
         Logits,
@@ -448,12 +450,10 @@ def run_predict(options: argparse.Namespace) -> int:
     paths = [] if is_of_tables else expand_paths(options.paths, workspace.classes)
     choice = choose(workspace, options)
     openmax = choice.evaluation.openmax
-    files: list[str] = []
-    results: list[Logits] = []
-    for names, rows in (item for table in tables for item in table.rows(workspace.classes)):
-        files += names
-        results += [*rows]
-    if not is_of_tables:
+    results: Sequence[Logits]
+    if is_of_tables:
+        files, results = rows_of(tables, workspace.classes)
+    else:
         results = run_network(workspace.classifier.load_engine(options.device), paths)
         # A name that is no text can neither be printed nor written to a CSV file.
         files = list(map(storable, paths))

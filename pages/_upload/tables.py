@@ -11,6 +11,7 @@ from openmax_core.activations.tables import SUFFIXES, open_table
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.pictures.intake import MAX_ARCHIVE_BYTES, Upload, megabytes
+from openmax_core.prediction.tables import rows_of
 from openmax_core.prediction.verdicts import (
     ACCEPTED,
     ScoredPictures,
@@ -80,17 +81,8 @@ def _scored(workspace: Workspace, evaluation: Evaluation, held: Upload) -> Score
     made_of = (state.method_key(workspace), evaluation.data, held.key)
     made: tuple[Any, ScoredPictures] | None = st.session_state.get(SCORED)
     if made is None or made[0] != made_of:
-        names: list[str] = []
-        logits: list[Any] = []
         table = open_table(Path(held.name), held.content)
-        for part_names, rows in table.rows(workspace.classes):
-            names += part_names
-            logits += [*rows]
-            if len(names) > MOST_ROWS or len(names) * table.n_classes > MOST_VALUES:
-                raise OpenMaxError(
-                    f"{held.name} has too many rows for this page; decide on them in the shell "
-                    "with 'openmax predict'"
-                )
+        names, logits = rows_of([table], workspace.classes, MOST_ROWS, MOST_VALUES)
         made = (made_of, score_pictures(evaluation.openmax, names, logits))
         st.session_state[SCORED] = made
     return made[1]
