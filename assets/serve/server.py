@@ -21,7 +21,13 @@ from fastapi import FastAPI, File, HTTPException, UploadFile
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from openmax_core.errors import OpenMaxError, PictureError
-from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
+from openmax_core.export.description import (
+    LOGITS_INPUT,
+    METADATA_KEY,
+    OUTPUTS,
+    REJECTED_INDEX,
+    ExportDescription,
+)
 from openmax_core.pictures.images import MAX_UPLOAD_PIXELS
 from openmax_core.pictures.intake import label, megabytes
 from openmax_core.support.chunks import n_cores
@@ -56,6 +62,11 @@ class ExportedClassifier:
         except Exception as error:
             reason = (str(error) or repr(error)).splitlines()[0]
             raise OpenMaxError(f"{path} is no file of 'openmax export': {reason}") from error
+        if LOGITS_INPUT in {item.name for item in self.session.get_inputs()}:
+            raise OpenMaxError(
+                f"{path} takes logits, not pictures: it was exported from a workspace of tables "
+                "and holds no network. Export a workspace of pictures"
+            )
 
     def decide(self, pictures: Sequence[np.ndarray[Any, Any]]) -> list[dict[str, Any]]:
         """Decide on (3, H, W) uint8 pictures."""

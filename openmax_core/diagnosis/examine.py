@@ -29,6 +29,7 @@ from openmax_core.diagnosis.findings import (
     toml_lines,
 )
 from openmax_core.diagnosis.outputs import (
+    ADVICE_OF_TABLES,
     Known,
     Order,
     accuracy_findings,
@@ -304,10 +305,7 @@ class _Examination:
         found = accuracy_findings(
             split, known[split], defaults.min_test_accuracy, train, has_trials
         )
-        if self.workspace.settings.tables:
-            advice = "Look where the tables are written: do labels and logits belong together?"
-            found = [replace(finding, advice=advice) for finding in found]
-        self.findings += found
+        self.findings += self._advised(found)
         if self._fitted in known:
             needed = PRESETS[defaults.preset].tail_size
             self.findings += class_findings(
@@ -348,8 +346,16 @@ class _Examination:
         elif best and now:
             self._say_transform(*best, now, is_reordered=False)
             follows = FOLLOWS_FROM_TRANSFORM
-        self.findings += [item for item in odd if item.kind not in follows]
+        self.findings += self._advised([item for item in odd if item.kind not in follows])
         return trials, bool(follows)
+
+    def _advised(self, found: list[Finding]) -> list[Finding]:
+        """Give the advice that fits tables, where the workspace is made of them."""
+        if not self.workspace.settings.tables:
+            return found
+        return [
+            replace(item, advice=ADVICE_OF_TABLES.get(item.kind, item.advice)) for item in found
+        ]
 
     def _judged(
         self, tried: Sequence[Tried], sample: Sequence[Picture], order: Order | None

@@ -189,6 +189,19 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
 
+# Nothing runs over pictures of tables: what is wrong with them is wrong where they are written.
+ADVICE_OF_TABLES = {
+    "not finite": "Look where the tables are written: where do such logits come from?",
+    "probabilities": "Write into the tables what goes into the softmax, not what comes out of it.",
+    "constant": "Look where the tables are written: has each row the logits of its own picture?",
+    "one class": "Look where the tables are written: are the columns in the order of the classes, "
+    "and were the pictures normalised as in training?",
+    "saturated": "The network is overconfident, or its pictures were not normalised as in "
+    "training. Train it for fewer epochs or with label smoothing.",
+    "accuracy": "Look where the tables are written: do labels and logits belong together?",
+}
+
+
 def output_findings(
     logits: Logits, labels: Int, is_centred: bool, is_model: bool = False
 ) -> list[Finding]:

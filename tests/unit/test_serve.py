@@ -26,6 +26,7 @@ from openmax_core.demos.demo import ASSETS, open_demo
 from openmax_core.export.write import export_workspace
 from openmax_core.prediction.choice import choose_method, run_network
 from openmax_core.workspace.workspace import Workspace
+from tests.support.tables import write_sets
 from tests.support.verdicts import PictureLogits, verdict_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -214,6 +215,17 @@ def test_a_file_that_was_not_exported_is_named_at_the_start(tmp_path: Path, kind
     assert (process.returncode, out) == (1, b"")
     (line,) = err.decode().splitlines()
     assert line.startswith(f"server.py: {path} is no file of 'openmax export': ")
+
+
+def test_a_file_that_takes_logits_is_refused_at_the_start(tmp_path: Path) -> None:
+    workspace = Workspace.create_from_tables(tmp_path / "scores", write_sets(tmp_path))
+    path = tmp_path / "openmax.onnx"
+    export_workspace(workspace, choose_method(workspace), path)
+    process = run_server(path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, b"")
+    (line,) = err.decode().splitlines()
+    assert line.startswith(f"server.py: {path} takes logits, not pictures: ")
 
 
 def test_the_server_needs_little_of_what_the_library_needs() -> None:

@@ -308,6 +308,11 @@ def test_the_doctor_says_what_applies(tmp_path, scores):
     assert "'birch', 'cedar', 'ash'" in finding.advice
     write(files["test"], of_sets()["test"].assign(logit_ash=np.nan))
     assert "row 1, column logit_ash: is empty" in examine(scores).findings[0].sentence
+    for split, table in of_sets().items():
+        write(files[split], table.assign(**{f"logit_{name}": 7.0 for name in CLASSES}))
+    advice = {finding.kind: finding.advice for finding in examine(scores).findings}
+    assert advice["constant"].startswith("Look where the tables are written")
+    assert not any("weights" in words or "[transform]" in words for words in advice.values())
 
 
 def test_torch_is_never_imported(tmp_path):
