@@ -155,13 +155,10 @@ def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes
 def run_train(options: argparse.Namespace) -> int:
     """Fine-tune the network; an epoch a line."""
     from openmax_core.cli.progress import ProgressBars
-    from openmax_core.training.training import (
-        Epoch,
-        TrainingSettings,
-        checkpoint_of,
-        train,
-        unfinished_weights,
-    )
+    from openmax_core.training.progress import STAGES, Epoch, Step
+    from openmax_core.training.settings import TrainingSettings
+    from openmax_core.training.training import train
+    from openmax_core.training.unfinished import checkpoint_of, unfinished_weights
 
     settings = TrainingSettings(
         epochs=options.epochs,
@@ -180,6 +177,10 @@ def run_train(options: argparse.Namespace) -> int:
                 f"held-out accuracy {epoch.held_out_accuracy:.4f}"
             )
 
+        def on_step(step: Step) -> None:
+            if step.stage not in {"pictures", "held out"} and step.total:
+                bars.draw(STAGES[step.stage], step.done, step.total)
+
         workspace, started = _open(options), time.time_ns()
         try:
             report = train(
@@ -188,8 +189,9 @@ def run_train(options: argparse.Namespace) -> int:
                 settings,
                 options.device,
                 on_epoch=on_epoch,
-                on_batch=bars.draw,
+                on_step=on_step,
                 on_note=bars.print,
+                anew=options.anew,
             )
         except KeyboardInterrupt:
             kept = unfinished_weights(workspace)

@@ -26,6 +26,7 @@ from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.classifier import TRANSFORMS
 from openmax_core.network.devices import DEVICES
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS
+from openmax_core.training.settings import HELP as TRAINING_HELP
 from openmax_core.workspace.settings import HELP, parse_transform
 
 Run = Callable[[argparse.Namespace], int]
@@ -294,24 +295,29 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "--epochs": {
                 "type": COUNT,
                 "default": 10,
-                "help": "at most, of all layers (default 10)",
+                "help": f"{TRAINING_HELP['epochs']} (default 10)",
             },
             "--head-epochs": {
                 "type": COUNT,
                 "default": 2,
-                "help": "of the last layer alone, before (default 2)",
+                "help": f"{TRAINING_HELP['head_epochs']} (default 2)",
             },
-            "--batch-size": {"type": POSITIVE, "default": 32, "help": "default 32"},
-            "--learning-rate": {
-                "type": ANY,
-                "help": "default 1e-4 with backbone weights, 1e-3 without",
+            "--batch-size": {
+                "type": POSITIVE,
+                "default": 32,
+                "help": f"{TRAINING_HELP['batch_size']} (default 32)",
             },
+            "--learning-rate": {"type": ANY, "help": TRAINING_HELP["learning_rate"]},
             "--patience": {
                 "type": POSITIVE,
                 "default": 4,
-                "help": "stop after so many epochs without a smaller held-out loss (default 4)",
+                "help": f"{TRAINING_HELP['patience']} (default 4)",
             },
-            "--seed": {"type": COUNT, "default": 0, "help": "default 0"},
+            "--seed": {"type": COUNT, "default": 0, "help": f"{TRAINING_HELP['seed']} (default 0)"},
+            "--anew": {
+                "action": "store_true",
+                "help": "begin with the first epoch, also where an interrupted run could go on",
+            },
             **_shared("--device"),
         },
     ),

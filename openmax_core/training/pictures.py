@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from openmax_core.errors import PictureError, WorkspaceError
 from openmax_core.network.engines import normalise
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.images import Pixels, TrainTransform, Transform, decode
+from openmax_core.support.chunks import n_cores
 
 if TYPE_CHECKING:
     import torch
@@ -83,8 +83,17 @@ class TrainingPictures:
             yield done, normalise(batch, mean, std), labels.to(self.device)
 
 
-def readable_rows(files: PictureFiles, transform: Transform) -> tuple[Rows, tuple[str, ...]]:
-    """Rows of files that decode, and 'path: reason' of the others."""
+def readable_rows(
+    files: PictureFiles,
+    transform: Transform,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Rows, tuple[str, ...]]:
+    """Rows of files that decode, and 'path: reason' of the others.
+
+    Parameters
+    ----------
+    report : called with pictures done and pictures in all; what it raises ends this at once
+    """
 
     def why_unreadable(path: str) -> str:
         try:
@@ -93,8 +102,14 @@ def readable_rows(files: PictureFiles, transform: Transform) -> tuple[Rows, tupl
             return str(error)
         return ""
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        reasons = list(pool.map(why_unreadable, files.paths))
+    reasons: list[str] = []
+    pool = ThreadPoolExecutor(n_cores(), "decode")
+    try:
+        for reason in pool.map(why_unreadable, files.paths):
+            reasons.append(reason)
+            report(len(reasons), len(files))
+    finally:
+        pool.shutdown(cancel_futures=True)
     rows = np.flatnonzero([not reason for reason in reasons])
     return rows, tuple(reason for reason in reasons if reason)
 

@@ -5,9 +5,9 @@
 3. Train all layers with the train transform, AdamW and a cosine-falling learning rate; a
    backbone's batch statistics stay as they are.
 4. Stop when the loss on the held-out part has not fallen for ``patience`` epochs; keep the best.
-   Each best state is written as it comes (``ARCHITECTURE-unfinished.safetensors``), and after each
-   epoch all that the next one needs (``ARCHITECTURE-unfinished.pt``): the same run, started again
-   after an interruption, goes on from there to the same weights.
+   Each best state is written as it comes, and after each epoch all that the next one needs: the
+   same run, started again after an interruption, goes on from there to the same weights
+   (:mod:`openmax_core.training.unfinished`).
 5. Write the weights as safetensors, the held-out accuracy in the name and the classes beside
    them, and set them in ``workspace.toml``.
 """
@@ -15,10 +15,8 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
@@ -38,13 +36,25 @@ from openmax_core.network.classifier import (
 )
 from openmax_core.network.devices import choose_device
 from openmax_core.network.timm_networks import is_timm, pretrained
+from openmax_core.support.chunks import n_cores
 from openmax_core.support.files import (
     fingerprint,
     require_room,
     sha256_of_file,
     write_bytes_atomically,
 )
+from openmax_core.support.jobs import Job
 from openmax_core.training.pictures import Rows, TrainingPictures, hold_out, readable_rows
+from openmax_core.training.progress import PHASES, Clock, Epoch, Step
+from openmax_core.training.settings import DEFAULT_WEIGHTS, TrainingSettings
+from openmax_core.training.unfinished import (
+    Unfinished,
+    checkpoint_of,
+    damaged,
+    read_checkpoint_file,
+    unfinished_weights,
+    write_checkpoint,
+)
 from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,70 +63,12 @@ if TYPE_CHECKING:
 
     from openmax_core.pictures.folders import PictureFiles
 
-DEFAULT_WEIGHTS = "DEFAULT"
 # Counts up when unfinished runs of before cannot go on any more.
 VERSION = 1
-PHASES = {"head": "the last layer", "all": "all layers"}
 # Files of the weights' size that lie on the disk at once, at most: the best state, and twice what
 # an epoch needs of the one before it, which is the present and the best state, and two moments.
 MOST_COPIES = 9
-SMALLEST = {"epochs": 0, "head_epochs": 0, "batch_size": 1, "patience": 1, "seed": 0}
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How to train.
-
-    Attributes
-    ----------
-    epochs : int
-        Most passes over the pictures with all layers free.
-    head_epochs : int
-        Passes with all but the last layer frozen; none without backbone weights.
-    batch_size : int
-    learning_rate : float or None
-        Of all layers at the start; 1e-3 from random weights, 1e-4 from a backbone without.
-    held_out : float
-        Share of each class's pictures that is not trained on.
-    patience : int
-        Epochs without a smaller held-out loss before it stops.
-    seed : int
-    """
-
-    epochs: int = 10
-    head_epochs: int = 2
-    batch_size: int = 32
-    learning_rate: float | None = None
-    held_out: float = 0.15
-    patience: int = 4
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises
-        ------
-        OpenMaxError
-            A setting is out of range; it is named.
-        """
-        for name, smallest in SMALLEST.items():
-            if getattr(self, name) < smallest:
-                raise OpenMaxError(f"{name} must be at least {smallest}, not {getattr(self, name)}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise OpenMaxError(f"learning_rate must be larger than 0, not {self.learning_rate}")
-        if not 0 < self.held_out < 1:
-            raise OpenMaxError(f"held_out must lie between 0 and 1, not {self.held_out}")
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One finished pass, for progress reports."""
-
-    phase: str
-    number: int
-    train_loss: float
-    held_out_loss: float
-    held_out_accuracy: float
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -129,6 +81,7 @@ class TrainingReport:
     held_out_accuracy : float, of the weights kept
     n_train, n_held_out : int
     unreadable : tuple of str, 'path: reason' of files left out
+    epochs : all of them, in their order
     """
 
     weights: Path
@@ -136,6 +89,12 @@ class TrainingReport:
     n_train: int
     n_held_out: int
     unreadable: tuple[str, ...]
+    epochs: tuple[Epoch, ...] = ()
+
+    @property
+    def n_right(self) -> int:
+        """Held-out pictures that the weights kept classify correctly."""
+        return round(self.held_out_accuracy * self.n_held_out)
 
 
 @dataclass
@@ -148,25 +107,20 @@ class _Run:
     train_rows: Rows
     held_out_rows: Rows
     from_backbone: bool
+    clock: Clock
     on_epoch: Callable[[Epoch], None]
-    on_batch: Callable[[str, int, int], None]
-    unfinished: Path
-    checkpoint: Path
+    on_step: Callable[[Step], None]
+    weights: Path
     key: str
+    told: Unfinished
+    epochs: tuple[Epoch, ...] = ()
     best: tuple[Epoch, dict[str, torch.Tensor]] | None = None
     # What the last epoch of an interrupted run left, until its phase has taken it.
     left: dict[str, Any] = field(default_factory=dict)
 
-
-def unfinished_weights(workspace: Workspace) -> Path:
-    """Where the best weights of a training that has not ended are kept."""
-    name = f"{workspace.settings.classifier.file_name}-unfinished.safetensors"
-    return workspace.folder / name
-
-
-def checkpoint_of(unfinished: Path) -> Path:
-    """Where all that the next epoch needs is kept, beside the best weights."""
-    return unfinished.with_suffix(".pt")
+    @property
+    def checkpoint(self) -> Path:
+        return checkpoint_of(self.weights)
 
 
 def train(
@@ -175,8 +129,10 @@ def train(
     settings: TrainingSettings | None = None,
     device: str = "auto",
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_batch: Callable[[str, int, int], None] = lambda phase, done, total: None,
+    on_step: Callable[[Step], None] = lambda step: None,
     on_note: Callable[[str], None] = lambda note: None,
+    *,
+    anew: bool = False,
 ) -> TrainingReport:
     """Fine-tune the workspace's architecture and make the result its weights.
 
@@ -189,8 +145,10 @@ def train(
     backbone_weights : path of a weights file of the architecture with any class count, or
         'DEFAULT' for the library's own, which are downloaded. Random weights without.
     on_epoch : called after every epoch
-    on_batch : called with the phase, pictures done and pictures in all
+    on_step : called after every batch, and every few pictures or moments of what comes before;
+        what it raises ends the training, and the next one goes on after the last whole epoch
     on_note : called with a sentence on what an interrupted run has left
+    anew : leave what an interrupted run has left; the first epoch replaces it
 
     Raises
     ------
@@ -209,31 +167,29 @@ def train(
             "NAME"
         )
     settings = settings or TrainingSettings()
+    told = Unfinished(settings, backbone_weights, device)
     files = workspace.pictures.find("train")
-    usable, unreadable = readable_rows(files, workspace.settings.transform)
+    usable, unreadable = readable_rows(
+        files, workspace.settings.transform, lambda *count: on_step(Step("pictures", *count))
+    )
     train_rows, held_out_rows = hold_out(
         files.labels, usable, workspace.classes, settings.held_out, settings.seed
     )
+    backbone, transform_input = _backbone(workspace, backbone_weights, on_step)
     torch.manual_seed(settings.seed)
-    classifier = workspace.settings.classifier
-    architecture, transform_input = classifier.name, classifier.transform_input
-    backbone = None
-    if backbone_weights:
-        backbone, is_own = _backbone(architecture, backbone_weights)
-        if architecture in WITH_TRANSFORM_INPUT and backbone.transform_input is not None:
-            transform_input = backbone.transform_input
-        transform_input |= is_own and architecture in WITH_TRANSFORM_INPUT
     network = build_for_training(
-        architecture,
+        str(workspace.settings.classifier.architecture),
         len(workspace.classes),
         workspace.settings.transform,
         backbone,
         transform_input=transform_input,
     )
     device = choose_device(device)
-    unfinished = unfinished_weights(workspace)
-    _require_room(unfinished, network)
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="decode") as pool:
+    weights = unfinished_weights(workspace)
+    _require_room(weights, network)
+    planned = {"head": settings.head_epochs if backbone is not None else 0, "all": settings.epochs}
+    planned = {phase: count for phase, count in planned.items() if count}
+    with ThreadPoolExecutor(n_cores(), thread_name_prefix="decode") as pool:
         pictures = TrainingPictures(
             files,
             workspace.settings.transform,
@@ -249,49 +205,83 @@ def train(
             train_rows,
             held_out_rows,
             bool(backbone_weights),
+            Clock(planned, len(train_rows), len(held_out_rows)),
             on_epoch,
-            on_batch,
-            unfinished,
-            checkpoint_of(unfinished),
+            on_step,
+            weights,
             _key(workspace, files, backbone_weights, settings, transform_input, device),
+            told,
         )
-        if run.checkpoint.exists():
+        if run.checkpoint.exists() and not anew:
             on_note(_take_up(run))
-        if backbone_weights and settings.head_epochs:
-            _phase(run, "head")
-        if settings.epochs:
-            _phase(run, "all")
+        for phase in planned:
+            _phase(run, phase)
     if run.best is None:
         raise WorkspaceError("nothing to train: set --epochs or --head-epochs above 0")
     epoch, state = run.best
-    weights = _write_weights(workspace, epoch.held_out_accuracy, state, transform_input)
-    for path in (run.unfinished, run.checkpoint):
+    written = _write_weights(workspace, epoch.held_out_accuracy, state, transform_input)
+    for path in (run.weights, run.checkpoint):
         path.unlink(missing_ok=True)
     return TrainingReport(
-        weights, epoch.held_out_accuracy, len(train_rows), len(held_out_rows), unreadable
+        written,
+        epoch.held_out_accuracy,
+        len(train_rows),
+        len(held_out_rows),
+        unreadable,
+        run.epochs,
     )
 
 
-def _backbone(architecture: str, source: str) -> tuple[Checkpoint, bool]:
-    """Weights to start from, and whether they are torchvision's own for certain networks."""
-    if source != DEFAULT_WEIGHTS:
+def _backbone(
+    workspace: Workspace, source: str | None, on_step: Callable[[Step], None]
+) -> tuple[Checkpoint | None, bool]:
+    """Weights to start from, and what transform_input is with them."""
+    classifier = workspace.settings.classifier
+    architecture, transform_input = classifier.name, classifier.transform_input
+    if not source:
+        return None, transform_input
+    has_input = architecture in WITH_TRANSFORM_INPUT
+    if source == DEFAULT_WEIGHTS:
+        backbone, is_own = _downloaded(architecture, on_step), not is_timm(architecture)
+    else:
         path = Path(source).expanduser()
-        checkpoint = read_checkpoint(path)
-        is_doubtful = architecture in WITH_TRANSFORM_INPUT
-        return checkpoint, is_doubtful and is_torchvisions(architecture, path)
+        backbone = read_checkpoint(path)
+        is_own = has_input and is_torchvisions(architecture, path)
+    if has_input and backbone.transform_input is not None:
+        transform_input = backbone.transform_input
+    return backbone, transform_input or (is_own and has_input)
+
+
+def _downloaded(architecture: str, on_step: Callable[[Step], None]) -> Checkpoint:
+    """The library's own weights. They are loaded aside, so that nobody waits who stops this."""
+    on_step(Step("weights"))
+    job = Job[None, Checkpoint](lambda report: _load_own(architecture))
+    while True:
+        try:
+            return job.result(POLL_SECONDS)
+        except TimeoutError:
+            on_step(Step("weights"))
+        except OpenMaxError as error:
+            raise ClassifierError(str(error)) from error
+
+
+def _load_own(architecture: str) -> Checkpoint:
     if is_timm(architecture):
-        return Checkpoint.of(Path(architecture), pretrained(architecture).tensors), False
+        return Checkpoint.of(Path(architecture), pretrained(architecture).tensors)
     import torchvision
 
+    where = f"the weights of {architecture}"
     try:
         weights = torchvision.models.get_model_weights(architecture).DEFAULT
+        where = weights.url
         tensors = weights.get_state_dict(progress=True, check_hash=True)
     except Exception as error:  # every kind of network failure, or no weights for the name
         raise ClassifierError(
-            f"torchvision's weights for {architecture} cannot be downloaded ({error}); give a file "
-            "with --backbone-weights FILE"
+            f"torchvision's weights for {architecture} cannot be downloaded ({first_line(error)}). "
+            f"Without a connection, download {where} elsewhere and start from that file "
+            "(--backbone-weights FILE), or start from random weights"
         ) from error
-    return Checkpoint.of(Path(str(weights)), tensors), True
+    return Checkpoint.of(Path(str(weights)), tensors)
 
 
 def _phase(run: _Run, phase: str) -> None:
@@ -312,25 +302,29 @@ def _phase(run: _Run, phase: str) -> None:
     if run.left:
         if run.left["phase"] != phase:  # this one had ended
             return
-        optimiser.load_state_dict(run.left["optimiser"])
-        schedule.load_state_dict(run.left["schedule"])
-        number, waited = run.left["number"], run.left["waited"]
+        try:
+            optimiser.load_state_dict(run.left["optimiser"])
+            schedule.load_state_dict(run.left["schedule"])
+            number, waited = int(run.left["number"]), int(run.left["waited"])
+        except Exception as error:  # what is damaged shows in many kinds of errors
+            raise damaged(run.checkpoint, error) from error
         run.left = {}
     while number < epochs and waited < settings.patience:
         number += 1
         losses = _train_epoch(run, phase, number, optimiser)
         schedule.step()
-        loss_held_out, accuracy = _evaluate(run)
+        loss_held_out, accuracy = _evaluate(run, phase, number)
         epoch = Epoch(phase, number, float(np.mean(losses)), loss_held_out, accuracy)
         if not math.isfinite(epoch.train_loss + loss_held_out):
             raise ClassifierError(
                 f"training diverged in epoch {number}; use a smaller --learning-rate than {rate:g}"
             )
         run.on_epoch(epoch)
+        run.epochs += (epoch,)
         waited += 1
         if run.best is None or loss_held_out < run.best[0].held_out_loss:
             run.best, waited = (epoch, copy.deepcopy(run.network.state_dict())), 0
-            write_bytes_atomically(run.unfinished, _content(run.best[1]))
+            write_bytes_atomically(run.weights, _content(run.best[1]))
         _write_checkpoint(run, phase, number, waited, optimiser, schedule)
     assert run.best is not None  # noqa: S101 - epochs is at least 1
     run.network.load_state_dict(run.best[1])
@@ -360,7 +354,7 @@ def _train_epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         losses.append(loss.item())
-        run.on_batch(phase, done, len(rows))
+        run.on_step(run.clock.step(phase, number, done, run.epochs))
     if not losses:
         raise ClassifierError(
             "every batch holds a single picture, from which batch normalisation cannot "
@@ -392,54 +386,42 @@ def _write_checkpoint(
     run: _Run, phase: str, number: int, waited: int, optimiser: Any, schedule: Any
 ) -> None:
     """Write all that the next epoch needs."""
-    import torch
-
     assert run.best is not None  # noqa: S101 - of this epoch at the latest
     epoch, state = run.best
-    content = io.BytesIO()
-    torch.save(
-        {
-            "key": run.key,
-            "phase": phase,
-            "number": number,
-            "waited": waited,
-            # The same tensors are written once.
-            "network": state if waited == 0 else run.network.state_dict(),
-            "best": {"epoch": asdict(epoch), "network": state},
-            "optimiser": optimiser.state_dict(),
-            "schedule": schedule.state_dict(),
-            "random": [machine.get_rng_state() for machine in _machines(run.pictures.device)],
-        },
-        content,
-    )
-    write_bytes_atomically(run.checkpoint, content.getvalue())
+    values = {
+        "key": run.key,
+        "phase": phase,
+        "number": number,
+        "waited": waited,
+        # The same tensors are written once.
+        "network": state if waited == 0 else run.network.state_dict(),
+        "best": {"epoch": asdict(epoch), "network": state},
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "random": [machine.get_rng_state() for machine in _machines(run.pictures.device)],
+    }
+    write_checkpoint(run.checkpoint, values, replace(run.told, epochs=run.epochs))
 
 
 def _take_up(run: _Run) -> str:
     """Go on from the checkpoint where it is of this very run; says what is done."""
-    import torch
-
     path = run.checkpoint
+    left, told = read_checkpoint_file(path)
+    if left["key"] != run.key:
+        return (
+            f"{path} is of a run with other pictures, settings, weights or device; training "
+            "starts anew, and replaces it after the first epoch"
+        )
     try:
-        left = torch.load(path, map_location="cpu", weights_only=True)
-        if left["key"] != run.key:
-            return (
-                f"{path} is of a run with other pictures, settings, weights or device; training "
-                "starts anew, and replaces it after the first epoch"
-            )
         run.network.load_state_dict(left["network"])
         run.best = Epoch(**left["best"]["epoch"]), left["best"]["network"]
         for machine, state in zip(_machines(run.pictures.device), left["random"], strict=True):
             machine.set_rng_state(state)
         words = f"goes on after epoch {left['number']} of {PHASES[left['phase']]}"
-    # What is damaged, or of another make, shows in many kinds of errors.
-    except Exception as error:
-        raise ClassifierError(
-            f"{path} is of an interrupted training and cannot be read ({first_line(error)}); "
-            "remove it to start anew"
-        ) from error
-    run.left = left
-    return f"{words}, where it was interrupted; remove {path} to start anew"
+    except Exception as error:  # what is damaged shows in many kinds of errors
+        raise damaged(path, error) from error
+    run.left, run.epochs = left, told.epochs
+    return f"{words}, where it was interrupted"
 
 
 def _machines(device: str) -> list[Any]:
@@ -461,17 +443,18 @@ def _keep_batch_statistics(network: nn.Module) -> None:
             module.eval()
 
 
-def _evaluate(run: _Run) -> tuple[float, float]:
+def _evaluate(run: _Run, phase: str, number: int) -> tuple[float, float]:
     """Mean loss and accuracy on what is held out, with the evaluation transform."""
     import torch
 
     run.network.eval()
     losses, n_right = 0.0, 0
     with torch.inference_mode():
-        for _, images, labels in run.pictures.views(run.held_out_rows):
+        for done, images, labels in run.pictures.views(run.held_out_rows):
             logits = run.network(images)
             losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
             n_right += int((logits.argmax(dim=1) == labels).sum())
+            run.on_step(run.clock.step(phase, number, done, run.epochs, is_check=True))
     return losses / len(run.held_out_rows), n_right / len(run.held_out_rows)
 
 
@@ -500,6 +483,10 @@ def _write_weights(
 
     settings = workspace.settings.classifier
     path = workspace.folder / f"{settings.file_name}-{accuracy:.4f}.safetensors"
+    number = 2
+    while path.exists():  # of another training that was as good
+        path = path.with_name(f"{settings.file_name}-{accuracy:.4f}-{number}.safetensors")
+        number += 1
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     noted = {
         "architecture": settings.architecture,

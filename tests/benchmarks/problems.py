@@ -193,7 +193,8 @@ def _finetuned_final() -> Iterator[Problem]:
 
 def _finetuned(name: str, **splits: dict[str, list[Path]]) -> Workspace:
     """Workspace with links to pictures and a fine-tuned MobileNetV2; trained only once."""
-    from openmax_core.training.training import TrainingSettings, train
+    from openmax_core.training.settings import TrainingSettings
+    from openmax_core.training.training import train
 
     folder = Path(os.environ.get(FOLDER) or platformdirs.user_cache_path("openmax") / "evidence")
     folder /= name

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Never
@@ -20,14 +22,12 @@ from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.network.checkpoint import read_checkpoint
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
-from openmax_core.training.training import (
-    Epoch,
-    TrainingReport,
-    TrainingSettings,
-    checkpoint_of,
-    train,
-    unfinished_weights,
-)
+from openmax_core.support.jobs import Job
+from openmax_core.training import training
+from openmax_core.training.progress import Epoch, Step
+from openmax_core.training.settings import TrainingSettings
+from openmax_core.training.training import TrainingReport, train
+from openmax_core.training.unfinished import checkpoint_of, find_unfinished, unfinished_weights
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 
@@ -188,16 +188,27 @@ def test_the_weights_of_the_best_epoch_are_kept(workspace: Workspace) -> None:
 
 
 def test_progress_counts_the_pictures_of_every_epoch(workspace: Workspace) -> None:
-    seen: list[tuple[str, int, int]] = []
+    seen: list[Step] = []
     settings = TrainingSettings(epochs=1, head_epochs=1, batch_size=10)
     train(
         workspace,
         str(workspace.folder / "backbone.safetensors"),
         settings,
         "cpu",
-        on_batch=lambda *values: seen.append(values),
+        on_step=seen.append,
     )
-    assert seen == [(phase, done, 24) for phase in ("head", "all") for done in (10, 20, 24)]
+    counts = [(step.phase, step.stage, step.done, step.total) for step in seen]
+    assert counts[:28] == [("", "pictures", done, 28) for done in range(1, 29)]
+    assert counts[28:] == [
+        (phase, *where)
+        for phase in ("head", "all")
+        for where in ((phase, 10, 24), (phase, 20, 24), (phase, 24, 24), ("held out", 4, 4))
+    ]
+    shares = [step.share for step in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert [len(step.epochs) for step in seen[28:]] == [0] * 4 + [1] * 4
+    assert seen[-1].seconds_left == 0.0
 
 
 # --- what is written -------------------------------------------------------------------------
@@ -339,7 +350,8 @@ def test_weights_that_cannot_be_downloaded_say_to_give_a_file(
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(
-        ClassifierError, match=r"cannot be downloaded .*give a file with --backbone-weights FILE"
+        ClassifierError,
+        match=r"cannot be downloaded .*download https://\S+\.pth elsewhere and start from",
     ):
         train(workspace, "DEFAULT", TrainingSettings(epochs=1), "cpu")
 
@@ -438,12 +450,12 @@ def test_the_same_run_goes_on_and_ends_with_the_same_weights_bit_for_bit(
     through.weights.unlink()
     before: list[Epoch] = []
 
-    def stop(phase: str, done: int, total: int) -> None:
-        if before and (before[-1].phase, before[-1].number) == stopped:
+    def stop(step: Step) -> None:
+        if step.phase and before and (before[-1].phase, before[-1].number) == stopped:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(workspace, source, chosen, "cpu", on_epoch=before.append, on_batch=stop)
+        train(workspace, source, chosen, "cpu", on_epoch=before.append, on_step=stop)
     after: list[Epoch] = []
     notes: list[str] = []
     torch.manual_seed(99)  # as another process would be
@@ -452,6 +464,7 @@ def test_the_same_run_goes_on_and_ends_with_the_same_weights_bit_for_bit(
     assert notes[0].startswith(f"goes on after epoch {stopped[1]} of {layers}")
     assert [*before, *after] == epochs
     assert report == through
+    assert report.epochs == tuple(epochs)
     weights = read(report.weights)
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[name], tensor) for name, tensor in expected.items())
@@ -469,6 +482,113 @@ def interrupted(workspace: Workspace) -> Path:
 def stop_at_the_second(epoch: Epoch) -> None:
     if epoch.number == 2:
         raise KeyboardInterrupt
+
+
+def test_a_run_that_is_told_to_stop_ends_before_the_next_batch(workspace: Workspace) -> None:
+    before = sorted(item.name for item in workspace.folder.iterdir())
+    seen: list[Step] = []
+
+    def work(report: Callable[[Step], None]) -> TrainingReport:
+        def on_step(step: Step) -> None:
+            seen.append(step)
+            if step.phase and step.done == 8:
+                job.cancel()
+            report(step)
+
+        settings = TrainingSettings(batch_size=8)
+        return train(workspace, None, settings, "cpu", on_step=on_step)
+
+    job = Job[Step, TrainingReport](work)
+    with pytest.raises(OpenMaxError, match="was cancelled"):
+        job.result(60)
+    assert (seen[-1].stage, seen[-1].number, seen[-1].done) == ("all", 1, 8)
+    assert job.problem is None
+    assert sorted(item.name for item in workspace.folder.iterdir()) == before
+
+
+def test_looking_at_the_pictures_can_be_stopped(workspace: Workspace) -> None:
+    def stop(step: Step) -> None:
+        assert step.stage == "pictures"
+        if step.done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(workspace, None, TrainingSettings(), "cpu", on_step=stop)
+
+
+def test_a_download_is_not_waited_for_by_whom_stops(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+    monkeypatch.setattr(training, "_load_own", lambda architecture: goes_on.wait(60))
+
+    def stop(step: Step) -> None:
+        if step.stage == "weights":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(workspace, "DEFAULT", TrainingSettings(), "cpu", on_step=stop)
+    assert not goes_on.is_set()
+    goes_on.set()
+
+
+def test_settings_and_epochs_of_an_interrupted_run_are_kept(
+    workspace: Workspace, interrupted: Path
+) -> None:
+    found = find_unfinished(workspace)
+    assert found is not None
+    assert found.settings == TrainingSettings(epochs=2, head_epochs=0, batch_size=8)
+    assert found.backbone_weights == str(workspace.folder / "backbone.safetensors")
+    assert found.device == "cpu"
+    assert [(epoch.phase, epoch.number) for epoch in found.epochs] == [("all", 1)]
+    assert found.in_words == "after epoch 1 of all layers"
+    seen: list[Step] = []
+    report = train(
+        workspace, found.backbone_weights, found.settings, found.device, on_step=seen.append
+    )
+    trained = [step for step in seen if step.phase]
+    assert trained[0].epochs == found.epochs
+    assert trained[0].number == 2
+    assert report.epochs[0] == found.epochs[0]
+    assert len(report.epochs) == 2
+    assert find_unfinished(workspace) is None
+
+
+def test_a_checkpoint_of_an_earlier_version_goes_on(
+    workspace: Workspace, interrupted: Path
+) -> None:
+    torch.save(torch.load(interrupted, weights_only=True), interrupted)  # without the entry
+    found = find_unfinished(workspace)
+    assert found is not None
+    assert (found.settings, found.epochs) == (None, ())
+    epochs: list[Epoch] = []
+    report = fine_tune(workspace, head_epochs=0, epochs=2, on_epoch=epochs.append)
+    assert [epoch.number for epoch in epochs] == [2]
+    assert report.epochs == tuple(epochs)
+
+
+def test_a_run_can_begin_anew_where_it_could_go_on(workspace: Workspace, interrupted: Path) -> None:
+    interrupted.write_bytes(b"damaged, too")
+    epochs: list[Epoch] = []
+    train(
+        workspace,
+        str(workspace.folder / "backbone.safetensors"),
+        TrainingSettings(epochs=2, head_epochs=0, batch_size=8),
+        "cpu",
+        epochs.append,
+        anew=True,
+    )
+    assert [epoch.number for epoch in epochs] == [1, 2]
+
+
+def test_weights_of_another_training_that_was_as_good_are_kept(workspace: Workspace) -> None:
+    first = fine_tune(workspace, epochs=0)
+    content = first.weights.read_bytes()
+    second = fine_tune(workspace, epochs=0, seed=7, learning_rate=1e-3)
+    if second.held_out_accuracy == first.held_out_accuracy:
+        assert second.weights.name == f"{first.weights.stem}-2.safetensors"
+    assert first.weights.read_bytes() == content
+    assert workspace.settings.classifier.weights == second.weights.name
 
 
 @pytest.mark.parametrize("change", ["settings", "pictures", "weights", "transform"])
@@ -501,7 +621,7 @@ def test_a_damaged_checkpoint_is_named_with_the_way_out(
     workspace: Workspace, interrupted: Path
 ) -> None:
     interrupted.write_bytes(interrupted.read_bytes()[:5000])
-    with pytest.raises(ClassifierError, match=r"unfinished\.pt .*cannot be read .*remove it"):
+    with pytest.raises(ClassifierError, match=r"unfinished\.pt .*cannot be read .*start anew"):
         fine_tune(workspace, head_epochs=0, epochs=2)
     assert interrupted.exists()
 
