@@ -45,6 +45,22 @@ class WorkspaceError(OpenMaxError):
     """A workspace folder, its settings file or its pictures are not as they should be."""
 
 
+class FolderError(WorkspaceError):
+    """A picture folder that is missing, is empty, or holds folders that are no classes.
+
+    Attributes
+    ----------
+    way_out : what to do where no ``workspace.toml`` names the folder; may be empty
+    in_settings : what to do in the ``workspace.toml`` that names it
+    """
+
+    def __init__(
+        self, problem: str, way_out: str = "", in_settings: str = "correct it under [folders]"
+    ) -> None:
+        super().__init__(f"{problem}; {way_out}" if way_out else problem)
+        self.way_out, self.in_settings = way_out, in_settings
+
+
 class ClusterError(OpenMaxError):
     """A Ray cluster that cannot be reached, or whose nodes cannot do the work."""
 

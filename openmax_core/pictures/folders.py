@@ -21,7 +21,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.errors import WorkspaceError
+from openmax_core.errors import FolderError, WorkspaceError
 from openmax_core.pictures.locations import FoundFile, Location, RemotePath
 from openmax_core.support.files import listed, printable
 
@@ -106,10 +106,11 @@ def find_known_pictures(folder: Location, classes: tuple[str, ...]) -> PictureFi
     present = find_class_folders(folder, classes)
     surplus = [name for name in present if normal(name) not in labels and name not in labels]
     if surplus:
-        raise WorkspaceError(
+        raise FolderError(
             f"{folder} has the folder{'s' * (len(surplus) > 1)} {listed(surplus)} that the "
-            f"classifier does not know; its classes are {listed(classes)}. Rename the folder, add "
-            "the class under [classifier] in workspace.toml, or move its pictures to the reject set"
+            f"classifier does not know, whose classes are {listed(classes)}",
+            "rename the folder, or move its pictures to the reject set",
+            "add the class under [classifier]",
         )
     if isinstance(folder, RemotePath):  # in one listing, not one a class
         found = (file for file in find_files(folder, classes) if "/" in file[0])
@@ -209,9 +210,7 @@ def _folders(folder: Location) -> list[str]:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir())
     except (FileNotFoundError, NotADirectoryError):
-        raise WorkspaceError(
-            f"the folder {folder} does not exist; correct it under [folders] in workspace.toml"
-        ) from None
+        raise FolderError(f"the folder {folder} does not exist") from None
     except OSError as error:
         _cannot_list(error)
 
@@ -243,10 +242,7 @@ def _cannot_list(error: OSError) -> NoReturn:
 
 def _picture_files(folder: Location, found: list[tuple[FoundFile, int]]) -> PictureFiles:
     if not found:
-        raise WorkspaceError(
-            f"{folder} holds no pictures; put them there, or correct the folder under [folders] in "
-            "workspace.toml"
-        )
+        raise FolderError(f"{folder} holds no pictures", "put them there")
     files, labels = zip(*found, strict=True)
     paths, sizes, mtimes = zip(*files, strict=True)
     for path in paths:

@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from openmax_core.errors import WorkspaceError
+from openmax_core.support.files import nearest
 
 SCHEMES = ("s3", "file")
 MARK = "://"
@@ -228,7 +229,8 @@ def require_there(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except FileNotFoundError as error:
-        raise WorkspaceError(f"there is no file or folder {path}") from error
+        hint = nearest(path.absolute())
+        raise WorkspaceError(f"there is no file or folder {path}{hint}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WorkspaceError(

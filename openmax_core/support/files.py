@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import json
@@ -157,6 +158,28 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     """Names in quotes, the first of many and how many more there are."""
     shown = ", ".join(f"'{printable(name)}'" for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+
+
+def nearest(path: Path) -> str:
+    """Which path that exists may have been meant instead of one that does not.
+
+    Returns
+    -------
+    '; did you mean …?', or '' where nothing there has a similar name
+    """
+    try:
+        present = next(folder for folder in path.parents if folder.is_dir())
+        lost, *rest = path.relative_to(present).parts
+        names = sorted(item.name for item in present.iterdir())
+    except (OSError, ValueError, StopIteration):
+        return ""
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(lost.lower(), by_lower, n=1)
+    if not close:
+        return ""
+    meant = present / by_lower[close[0]]
+    whole = meant.joinpath(*rest)
+    return f"; did you mean {printable(whole if whole.exists() else meant)}?"
 
 
 def sha256_of_file(path: Path) -> str:

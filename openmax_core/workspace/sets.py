@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -11,7 +13,7 @@ from openmax_core.activations.activations import Activations, Expected
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.activations.table_rows import SPLITS
-from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.errors import FolderError, OpenMaxError, WorkspaceError
 from openmax_core.evaluation.counting import (
     FITTED_SET,
     REJECT_SET,
@@ -126,9 +128,10 @@ class PictureSets:
                 f"{self.workspace} has no pictures, for it is made of tables of logits"
             )
         folder, classes = self.location(split), self.settings.classifier.classes
-        if split == "reject":
-            return find_unknown_pictures(folder)
-        return find_known_pictures(folder, classes)
+        with self._naming_settings():
+            if split == "reject":
+                return find_unknown_pictures(folder)
+            return find_known_pictures(folder, classes)
 
     def passed_over(self, split: str) -> str:
         """Sentence on the folders in a split's that are no picture folders by their names, or ''.
@@ -141,7 +144,8 @@ class PictureSets:
         if self.settings.tables:
             return ""
         named = () if split == "reject" else self.settings.classifier.classes
-        names = passed_over_folders(self.location(split), named)
+        with self._naming_settings():
+            names = passed_over_folders(self.location(split), named)
         if not names:
             return ""
         one = len(names) == 1
@@ -150,6 +154,18 @@ class PictureSets:
             f"{'is' if one else 'are'} passed over: {'it is' if one else 'they are'} hidden, or "
             "made by a system"
         )
+
+    @contextmanager
+    def _naming_settings(self) -> Iterator[None]:
+        """Say of a folder that is wrong which file names it, once there is one."""
+        try:
+            yield
+        except FolderError as error:
+            path = self.workspace / FILE_NAME
+            if not path.exists():  # the workspace is just being made
+                raise
+            also = ", or" if error.way_out else ";"
+            raise WorkspaceError(f"{error}{also} {error.in_settings} in {path}") from error
 
 
 @dataclass(frozen=True)

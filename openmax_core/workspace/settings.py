@@ -64,9 +64,10 @@ from openmax_core.network.devices import PRECISIONS
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS, TrainTransform, Transform
 from openmax_core.pictures.locations import RemotePath, is_address
-from openmax_core.support.files import write_text_atomically
+from openmax_core.support.files import nearest, write_text_atomically
 
 FILE_NAME = "workspace.toml"
+HOW_TO_MAKE = "'openmax init' and the page Workspace make a new one"
 # What TOML makes of a backslash and a letter in double quotes.
 CONTROLS = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", "\x1b": r"\e"}
 TABLES = {
@@ -168,8 +169,8 @@ def read_settings(path: Path) -> WorkspaceSettings:
     Raises
     ------
     WorkspaceError
-        The file is missing, is no TOML, or a setting is unknown, missing or of the wrong kind;
-        the message names the setting, and for a misspelt one its likely name.
+        The folder or the file is missing, the file is no TOML, or a setting is unknown, missing or
+        of the wrong kind; the message names the setting, and for a misspelt one its likely name.
     """
     try:
         stat = path.stat()
@@ -187,15 +188,34 @@ def _read(path: Path, seen: tuple[int, int, int] | None) -> WorkspaceSettings:
 def _parsed(path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise WorkspaceError(
-            f"{path.parent} is no workspace: it has no {FILE_NAME}; make one with 'openmax init'"
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise WorkspaceError(_why_none(path.parent)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"cannot read {path}: {error}") from error
     except TOMLKitError as error:
         hint = _backslash_hint(path, error)
         raise WorkspaceError(f"{path} is not valid TOML: {error}{hint}") from error
+
+
+def _why_none(folder: Path) -> str:
+    """Why a folder is no workspace, and what to do."""
+    if folder.is_dir():
+        return f"{folder} is no workspace: it has no {FILE_NAME}; {HOW_TO_MAKE} there"
+    if folder.exists():
+        meant = f": {folder.parent}" if folder.name == FILE_NAME else ""
+        return f"{folder} is a file; name the folder of the workspace{meant}"
+    return not_there(folder)
+
+
+def not_there(folder: Path, *, has_hint: bool = True) -> str:
+    """Say that the folder of a workspace does not exist, and what to do.
+
+    Parameters
+    ----------
+    has_hint : name what exists beside it with a similar name
+    """
+    hint = nearest(folder) if has_hint else ""
+    return f"the folder {folder} does not exist{hint or ';'} {HOW_TO_MAKE}"
 
 
 def _backslash_hint(path: Path, error: TOMLKitError) -> str:

@@ -25,7 +25,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from openmax_core.activations.stored_split import StoredSplit
-from openmax_core.errors import ActivationsError, FitError, OpenMaxError, WorkspaceError
+from openmax_core.errors import (
+    ActivationsError,
+    ClassifierError,
+    FitError,
+    FolderError,
+    OpenMaxError,
+    WorkspaceError,
+)
 from openmax_core.evaluation.counting import (
     FITTED_SET,
     REJECT_SET,
@@ -46,7 +53,7 @@ from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.folders import empty_class_folders, find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
-from openmax_core.support.files import fingerprint, listed, modified
+from openmax_core.support.files import fingerprint, listed, modified, nearest
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
 from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
@@ -153,6 +160,8 @@ class Workspace:
             raise WorkspaceError(transform.doubts[0])
         named = {"train": train, "test": test, "reject": reject, "calibration": calibration}
         folders = {split: _absolute(value, folder) for split, value in named.items() if value}
+        for split, location in folders.items():
+            _require_folder(split, location, named[split])
         checkpoint = _read(weights, weights_entry, model)
         found = () if classes else find_class_folders(folders["train"])
         names, notes = class_order(classes, found, checkpoint)
@@ -221,6 +230,11 @@ class Workspace:
             file = require_path(str(given), "a table").expanduser()
             inside = folder / file
             files[split] = (inside if inside.is_file() else file).resolve()
+            if not files[split].is_file():
+                hint = nearest(files[split])
+                raise ActivationsError(
+                    f"the table {files[split]} does not exist, or is no file{hint}"
+                )
         plan = plan_tables(files, classes or ())
         settings = WorkspaceSettings(
             name=name or folder.name,
@@ -565,12 +579,16 @@ def _read(
     if model is not None:
         from openmax_core.network.onnx_files import read_onnx
 
-        return read_onnx(Path(model).expanduser().resolve())
+        path = Path(model).expanduser().resolve()
+        _require_file("ONNX file", path)
+        return read_onnx(path)
     if weights is None:
         return None
     from openmax_core.network.checkpoint import read_checkpoint
 
-    return read_checkpoint(Path(weights).expanduser().resolve(), entry)
+    path = Path(weights).expanduser().resolve()
+    _require_file("weights file", path)
+    return read_checkpoint(path, entry)
 
 
 def _absolute(path: str | Location, folder: Path) -> Location:
@@ -582,6 +600,24 @@ def _absolute(path: str | Location, folder: Path) -> Location:
     if not path.is_absolute() and inside.exists():
         return inside.resolve()
     return path.resolve() if path.exists() else inside.resolve()
+
+
+def _require_folder(split: str, location: Location, given: str | Location | None) -> None:
+    """Raise an error where a picture folder that was named is none."""
+    if isinstance(location, RemotePath) or location.is_dir():
+        return
+    if location.exists():
+        raise WorkspaceError(f"{location} is a file; name a folder of pictures as {split}")
+    hint = nearest(location) or nearest(Path(str(given)).expanduser().resolve())
+    raise FolderError(
+        f"the folder {location} does not exist{hint}",
+        "" if hint else f"name another one as {split}",
+    )
+
+
+def _require_file(what: str, path: Path) -> None:
+    if not path.exists():
+        raise ClassifierError(f"the {what} {path} does not exist{nearest(path)}")
 
 
 def _relative(path: Location, folder: Path) -> str:

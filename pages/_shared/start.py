@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -18,6 +19,7 @@ from openmax_core.workspace.access import AllowedRoots
 from openmax_core.workspace.workspace import Workspace
 
 ASSETS = Path(__file__).parents[2] / "assets"
+LOG = logging.getLogger(__name__)
 WORKSPACE_VARIABLE = "OPENMAX_WORKSPACE"
 
 
@@ -63,8 +65,9 @@ def roots() -> AllowedRoots:
     if (folder := started_with()) is not None:
         try:
             return allowed.including(Workspace.open(folder))
-        except OpenMaxError:
-            # The page that opens it says what is wrong with it.
+        except OpenMaxError as error:
+            # The page that opens it says what is wrong with it, too.
+            LOG.warning("%s: %s", WORKSPACE_VARIABLE, error)
             return replace(allowed, roots=(*allowed.roots, folder))
     return allowed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -185,8 +186,32 @@ def test_a_folder_outside_the_allowed_roots_is_not_opened(open_app, trees, tmp_p
     app.text_input[0].set_value(str(other.folder))
     next(item for item in app.button if item.label == "Open").click().run()
     assert "is not under an allowed folder" in texts(app.error)
-    assert "can allow it with OPENMAX_ROOTS" in texts(app.error)
+    assert "can add it to OPENMAX_ROOTS" in texts(app.error)
+    allowed = Path(os.environ["OPENMAX_ROOTS"])
+    assert f"Allowed are the folders under {allowed}." in texts(app.error)
     assert app.sidebar.selectbox(key="workspace").value == "Trees"
+
+
+def test_a_mistyped_folder_is_answered_with_the_nearest_name(
+    open_app, trees, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
+    app = open_app(trees.folder, "workspace")
+    field(app.text_input, "Folder of the workspace").set_value(str(tmp_path / "tres"))
+    field(app.button, "Open").click().run()
+    assert "the folder tres does not exist; did you mean trees?" in texts(app.error)
+    assert "workspace.toml" not in texts(app.error)
+
+
+def test_a_server_that_was_started_with_a_mistyped_folder_says_so(
+    open_app, trees, tmp_path, caplog
+):
+    app = open_app(tmp_path / "tres")
+    assert "the folder tres does not exist; 'openmax init' and the page" in texts(app.error)
+    assert "trees" not in texts(app.error)  # what lies beside it is for who started the server
+    assert f"OPENMAX_WORKSPACE: the folder {tmp_path / 'tres'} does not exist; did you mean " in (
+        caplog.text
+    )
 
 
 def test_another_workspace_under_a_root_is_opened(open_app, trees, tmp_path, monkeypatch):

@@ -13,14 +13,57 @@ from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 from tests.support.shell import ARCHITECTURE, Story, shell
 
+COMMANDS = ("doctor", "train", "extract", "evaluate", "report", "export")
+
 
 def test_a_folder_that_is_no_workspace(tmp_path: Path) -> None:
-    for command in ("train", "extract", "evaluate", "report"):
-        ran = shell(command, tmp_path / "gone")
+    for command in COMMANDS:
+        ran = shell(command, tmp_path)
         assert (ran.code, ran.out) == (1, "")
-        assert "is no workspace" in ran.error
-        assert "openmax init" in ran.error
+        assert ran.error == (
+            f"{tmp_path} is no workspace: it has no {FILE_NAME}; 'openmax init' and the page "
+            "Workspace make a new one there"
+        )
         assert ran.err.count("\n") == 1
+
+
+def test_a_mistyped_workspace_is_answered_with_the_nearest_name(folder: Path) -> None:
+    for command in COMMANDS:
+        ran = shell(command, folder.with_name("colors"))
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.error == (
+            f"the folder {folder.with_name('colors')} does not exist; did you mean {folder}? "
+            "'openmax init' and the page Workspace make a new one"
+        )
+    ran = shell("evaluate", folder / FILE_NAME)
+    assert (
+        ran.error == f"{folder / FILE_NAME} is a file; name the folder of the workspace: {folder}"
+    )
+
+
+def test_a_mistyped_path_at_the_making_of_a_workspace_names_no_settings_file(
+    pictures: Path,
+) -> None:
+    (pictures / "w.safetensors").touch()
+    init = ("init", pictures, "--architecture", ARCHITECTURE)
+    for arguments, error in (
+        (("--train", "trian"), f"the folder {pictures}/trian does not exist; did you mean "),
+        (
+            ("--test", pictures / "none"),
+            f"the folder {pictures}/none does not exist; name another one as test",
+        ),
+        (("--test", "w.safetensors"), f"{pictures}/w.safetensors is a file; name a folder of "),
+        (("--weights", pictures / "w.safetensor"), f"did you mean {pictures}/w.safetensors?"),
+    ):
+        ran = shell(*init, *arguments)
+        assert (ran.code, ran.out) == (1, "")
+        assert error in ran.err
+        assert FILE_NAME not in ran.err
+    (pictures / "reject" / "deep").mkdir()
+    shutil.rmtree(pictures / "train" / "red")
+    (pictures / "train" / "red").mkdir()
+    ran = shell(*init, "--reject", "reject/deep")
+    assert ran.err == f"openmax: {pictures}/reject/deep holds no pictures; put them there\n"
 
 
 def test_a_misspelt_setting_is_named_with_its_likely_name(folder: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from openmax_core import OpenMax, OperatingPoint
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.files import (
+    nearest,
     new_folder,
     printable,
     require_room,
@@ -282,3 +283,20 @@ def test_a_disk_that_gives_no_room_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(OpenMaxError, match=r"cannot write 2 MB in .*: No space left on device"):
         require_room(tmp_path, 2_000_000)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("colurs", "colours"),
+        ("COLOURS", "colours"),
+        ("colurs/train", "colours/train"),
+        ("colurs/gone", "colours"),
+        ("colours/tran", "colours/train"),
+        ("quite/else", None),
+    ],
+)
+def test_the_nearest_path_that_exists(tmp_path: Path, asked: str, meant: str | None) -> None:
+    (tmp_path / "colours" / "train").mkdir(parents=True)
+    expected = "" if meant is None else f"; did you mean {tmp_path / meant}?"
+    assert nearest(tmp_path / asked) == expected

@@ -49,12 +49,60 @@ def test_what_lies_elsewhere_is_refused_and_the_way_out_is_said(
     with caplog.at_level(logging.WARNING), pytest.raises(WorkspaceError) as caught:
         AllowedRoots((root,)).check(outside, "what was typed")
     assert str(caught.value) == (
-        "what was typed is not under an allowed folder. Whoever started the dashboard can allow it "
-        f"with {VARIABLE}; the server's log says how"
+        "what was typed is not under an allowed folder. Allowed are the folders under "
+        f"{root}. Whoever started the dashboard can add it to {VARIABLE}; the server's log says how"
     )
+    (message,) = caplog.messages
+    assert message.startswith(f"{resolved} is not under an allowed folder ({root}). ")
+    gone = "" if resolved.exists() else ", which does not exist"
+    way_out = f"To allow it{gone}, start with {VARIABLE}={root}{os.pathsep}{resolved}"
+    if resolved == Path("/"):
+        way_out = "It is the whole disk: allow a folder of it instead"
+    assert message.endswith(way_out)
+
+
+def test_what_was_allowed_before_stays_in_the_way_to_allow_more(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (root / "a b").mkdir()
+    given = os.pathsep.join([str(root / "a b"), "s3://trees/2026", str(root / "inner")])
+    monkeypatch.setenv(VARIABLE, given)
+    allowed = AllowedRoots.from_environment(root / "demo").including(small(root / "trees"))
+    asked = root.parent / "outside"
+    with pytest.raises(WorkspaceError) as caught:
+        allowed.check(asked)
+    named = f"Allowed are the folders under {root / 'a b'} and {root / 'inner'}. "
+    assert named in str(caught.value)  # neither demos nor what the server was started with
+    assert caplog.messages[-1].endswith(f"{VARIABLE}='{given}{os.pathsep}{asked}'")
+    with pytest.raises(WorkspaceError) as caught:
+        allowed.check_pictures("s3://oaks/x?endpoint_override=host%3A9000")
+    assert "Allowed are those under s3://trees/2026. " in str(caught.value)
+    added = f"{given}{os.pathsep}s3://oaks/x?endpoint_override=host%3A9000"
+    assert caplog.messages[-1].endswith(f"{VARIABLE}='{added}'")
+    monkeypatch.setenv(VARIABLE, added)
+    assert AllowedRoots.from_environment().check_pictures(
+        "s3://oaks/x?endpoint_override=host%3A9000"
+    )
+
+
+def test_without_the_variable_the_present_folder_stays_allowed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.chdir(root)
+    asked = root.parent / "outside"
+    with pytest.raises(WorkspaceError):
+        AllowedRoots.from_environment().check(asked)
+    assert caplog.messages[-1].endswith(f"{VARIABLE}={root}{os.pathsep}{asked}")
+
+
+def test_a_root_in_another_is_not_named_and_one_that_is_not_there_is_logged(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(VARIABLE, os.pathsep.join(map(str, (root / "inner", root, root / "iner"))))
+    assert AllowedRoots.from_environment().names == (root,)
     assert caplog.messages == [
-        f"{resolved} is not under an allowed folder ({root}). Start with "
-        f"{VARIABLE}={resolved.parent} to allow it"
+        f"{VARIABLE}: {root / 'iner'} does not exist; did you mean {root / 'inner'}?"
     ]
 
 
@@ -81,7 +129,7 @@ def test_a_link_in_the_workspace_that_leads_out_is_refused_with_its_name(
     with pytest.raises(WorkspaceError) as caught:
         AllowedRoots((root,)).open(folder)
     assert str(caught.value).startswith(f"the link {name} in the workspace is not under an allowed")
-    assert str(root.parent) not in str(caught.value)
+    assert str(outside) not in str(caught.value)
     assert str(outside) in caplog.text
     # Its owner, who starts the server with it, may keep it where they like.
     allowed = AllowedRoots((root,)).including(Workspace.open(folder))
@@ -179,6 +227,27 @@ def test_a_home_folder_may_be_written_with_a_tilde(
 def test_a_workspace_under_a_root_is_opened(root: Path) -> None:
     small(root / "trees")
     assert AllowedRoots((root,)).open(root / "trees").settings.name == "Trees"
+
+
+def test_a_workspace_that_is_mistyped_is_answered_with_the_nearest_name(root: Path) -> None:
+    small(root / "trees")
+    for asked, meant in (("tres", "trees"), ("Trees/x", "trees")):
+        with pytest.raises(WorkspaceError) as caught:
+            AllowedRoots((root,)).open(root / asked)
+        assert str(caught.value) == (
+            f"the folder {root / asked} does not exist; did you mean {root / meant}? "
+            "'openmax init' and the page Workspace make a new one"
+        )
+
+
+def test_what_lies_beside_a_root_that_is_not_there_is_not_told(root: Path) -> None:
+    small(root / "trees")
+    with pytest.raises(WorkspaceError) as caught:
+        AllowedRoots((root / "tree",)).open(root / "tree")
+    assert str(caught.value) == (
+        f"the folder {root / 'tree'} does not exist; 'openmax init' and the page Workspace make a "
+        "new one"
+    )
 
 
 def test_a_workspace_elsewhere_is_refused_unread(root: Path) -> None:
@@ -328,3 +397,5 @@ def test_paths_in_what_a_page_says_begin_at_the_root(tmp_path: Path) -> None:
     for other in (f"{tmp_path}-2/a", f"/srv{tmp_path}/a", "/etc/passwd", "no path"):
         assert roots.shown(other) == other
     assert AllowedRoots((Path("/"),)).shown("/etc/passwd") == "/etc/passwd"
+    named = AllowedRoots((tmp_path,), named=(tmp_path,))  # what visitors type stays whole
+    assert named.shown(f"{tmp_path}/trees is under {tmp_path}.") == f"trees is under {tmp_path}."

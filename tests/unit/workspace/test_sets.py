@@ -61,7 +61,8 @@ def test_status_tells_a_missing_folder(extracted: Workspace) -> None:
     status = extracted.status("reject")
     assert (status.n_files, status.n_stored, status.is_current) == (0, REJECT, False)
     assert str(status.problem).startswith(
-        f"the folder {extracted.folder / 'reject'} does not exist"
+        f"the folder {extracted.folder / 'reject'} does not exist; correct it under [folders] in "
+        f"{extracted.folder / 'workspace.toml'}"
     )
 
 

@@ -306,7 +306,8 @@ def test_a_folder_without_the_file_is_no_workspace(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError) as caught:
         read_settings(tmp_path / "workspace.toml")
     assert str(caught.value) == (
-        f"{tmp_path} is no workspace: it has no workspace.toml; make one with 'openmax init'"
+        f"{tmp_path} is no workspace: it has no workspace.toml; 'openmax init' and the page "
+        "Workspace make a new one there"
     )
 
 

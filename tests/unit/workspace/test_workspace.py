@@ -157,7 +157,9 @@ def test_a_workspace_without_weights_says_how_to_get_some(
 
 
 def test_a_folder_without_a_workspace_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError, match="make one with 'openmax init'"):
+    with pytest.raises(
+        WorkspaceError, match="'openmax init' and the page Workspace make a new one"
+    ):
         Workspace.open(tmp_path)
 
 
