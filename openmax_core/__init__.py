@@ -16,7 +16,7 @@ The rooms, from the top down; each imports only from those below it (``make lint
     tradeoff     Test and Reject accuracy over the threshold, and the choice of one
     network      a classifier ready to run
     activations  stored logits
-    methods      OpenMax: the formula is in ``methods/openmax.py``
+    methods      what ranks pictures: OpenMax (``methods/openmax.py``), scores of the logits
     pictures     from files, folders and uploads to pixels
     weibull      tails: fit, CDF, goodness of fit
     support      files, jobs, chunks, the look of figures

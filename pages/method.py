@@ -7,6 +7,8 @@ import streamlit as st
 
 from openmax_core.analysis.evidence import FIGURES, Evidence
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.registry import words_of
+from openmax_core.methods.scores import SCORES
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.files import listed
 from pages._shared.registry import ensure_routed
@@ -29,6 +31,12 @@ adds this answer:
    the rank, times the CDF.
 4. Apply softmax to the C + 1 values. OpenMax **rejects** a picture if 'unknown' is the most
    probable class, or if the largest probability is below the **threshold**.
+"""
+OTHERS = """
+These methods are scores of the logits z alone. They learn nothing from training pictures, and they
+have no settings. The prediction is the class with the largest logit. A larger score means more
+known, and a picture is rejected if its score is below the threshold. Choose them in the sidebar, or
+with `--method` in the shell.
 """
 TRAPS = """
 - **A constant added to all logits** does not change softmax, but it changes published OpenMax: what
@@ -55,6 +63,17 @@ def main() -> None:
     st.subheader("The presets")
     table = pd.DataFrame({name: settings.in_words for name, settings in PRESETS.items()})
     st.table(table.rename(columns={DEFAULT_PRESET: f"{DEFAULT_PRESET} (default)"}))
+    st.subheader("Other methods")
+    st.markdown(OTHERS)
+    words = {name: words_of(name) for name in SCORES}
+    rows = {
+        "what it is": [item.title for item in words.values()],
+        "in a sentence": [item.sentence for item in words.values()],
+        "score": [item.formula for item in words.values()],
+        "unit and range": [item.score for item in words.values()],
+        "a constant added to all logits": [item.shift for item in words.values()],
+    }
+    st.table(pd.DataFrame(rows, index=list(words)).T)
     st.subheader(f"Why '{DEFAULT_PRESET}' is the default")
     try:
         evidence = _evidence()

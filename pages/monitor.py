@@ -79,14 +79,14 @@ def _chosen(item: Workspace, moment: int | None, _counted: Evaluation | None) ->
 def _show_choice(choice: Choice) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     row.caption(
-        f"New batches use the method **{choice.evaluation.openmax.preset_}** and threshold "
+        f"New batches use the method **{choice.evaluation.method.name}** and threshold "
         f"**{threshold_text(choice.threshold)}**: {plain(choice.source)}, as in `openmax predict`. "
         "The sidebar does not change this.",
         width="content",
     )
     with row:
         link_to("threshold", "Choose another")
-    show_borrowed(choice.evaluation.openmax)
+    show_borrowed(choice.evaluation)
 
 
 def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
@@ -109,10 +109,15 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
         if item.report.basis.calibration == drawn[-1].report.basis.calibration
     ]
     n_classes, n_drawn = len(alike[0].report.classes), monitor_figures.MOST_CLASSES
-    st.markdown("**Drift of distances by class**")
+    measured = alike[-1].report.basis.measured
+    st.markdown(f"**Drift of {measured} by class**")
     st.plotly_chart(monitor_figures.drift_figure(alike), key="drift", config=PLOT)
+    sides = {
+        "distances": "Orange: farther from the class's mean than the test set. Blue: nearer.",
+        "scores": "Orange: lower scores than the test set. Blue: higher scores.",
+    }
     parts = [
-        "Orange: farther from the class's mean than the test set. Blue: nearer. The unit is the "
+        f"{sides[measured]} The unit is the "
         "interquartile range (IQR). ▲ and ▼ mark differences beyond chance, corrected for all "
         "classes of a batch. – means: too few pictures to test."
     ]

@@ -87,7 +87,7 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
         show_error(error)
         return
     if point is not None:
-        fresh = point.data == evaluation.data and point.settings == evaluation.openmax.settings_
+        fresh = point.data == evaluation.data and point.settings == evaluation.method.settings_
         note = "" if fresh else " It was chosen with another method or other data."
         st.success(f"**Chosen operating point:** {_in_words(point)}{note}", icon=":material/flag:")
         return

@@ -13,6 +13,7 @@ from pages._weibull import fits
 from pages._weibull.class_detail import show_class
 from pages._weibull.class_health import show_health_table, show_simulation
 from pages._weibull.class_multiples import MOST_PLOTS, show_multiples
+from pages._weibull.scores import show_scores
 from pages._weibull.sensitivity import show_sensitivity
 
 
@@ -21,6 +22,9 @@ def main() -> None:
     workspace, evaluation = require_evaluation()
     show_notice(workspace)
     show_provenance(evaluation)
+    if not evaluation.has_tails:
+        st.fragment(show_scores)(workspace, evaluation)
+        return
     st.markdown(
         "For each class, a Weibull distribution is fitted to the largest distances between its "
         f"correctly classified *{evaluation.calibrated_on}* pictures and their mean (mean "

@@ -19,8 +19,8 @@
  * @property {number} margin by how much
  * @property {[string, string | null]} accepted
  * @property {[string, string | null]} rejected
- * @property {[number, number | null, number][]} bars output, probability before and after
- * @property {{ count: number, before: number, after: number }} others
+ * @property {[number, number | null, number | null][]} bars output, probability before and after OpenMax
+ * @property {{ count: number, before: number, after: number | null }} others
  * @property {[number, number, number][]} nearest class, distance, CDF
  */
 /** @typedef {SentCard & { className: string, isAccepted: (limit: number) => boolean }} Item */
@@ -139,14 +139,20 @@ class Card {
     const { item } = this;
     /** @param {number} index */
     const nameOf = (index) => board.sent.classes[index] ?? UNKNOWN;
-    /** @type {[name: string, before: number | null, after: number, kind: string][]} */
+    /** @type {[name: string, before: number | null, after: number | null, kind: string][]} */
     const rows = item.bars.map(([index, before, after]) => [nameOf(index), before, after, index === board.sent.classes.length ? "unknown" : ""]);
-    if (item.others.count) rows.splice(-1, 0, [`${item.others.count} others`, item.others.before, item.others.after, "others"]);
+    const isOpenMax = item.others.after !== null;
+    if (item.others.count) rows.splice(isOpenMax ? -1 : rows.length, 0, [`${item.others.count} others`, item.others.before, item.others.after, "others"]);
     const table = element("div", { className: "bars" });
     table.setAttribute("role", "img");
-    table.setAttribute("aria-label", `Probabilities before and after OpenMax. ${rows.map(([name, before, after]) => `${name}: ${before === null ? "none" : fixed(before)}, ${fixed(after)}`).join("; ")}`);
-    table.append(element("span", { className: "head" }), element("span", { className: "head" },
-      element("em", { className: "before", text: "before: softmax" }), element("em", { className: "after", text: "after: OpenMax" })), element("span", { className: "head" }));
+    const title = isOpenMax ? "Probabilities before and after OpenMax" : "Softmax probabilities";
+    /** @param {(number | null)[]} shares */
+    const told = (shares) => shares.slice(0, isOpenMax ? 2 : 1).map((share) => (share === null ? "none" : fixed(share))).join(", ");
+    table.setAttribute("aria-label", `${title}. ${rows.map(([name, before, after]) => `${name}: ${told([before, after])}`).join("; ")}`);
+    const heads = isOpenMax
+      ? [element("em", { className: "before", text: "before: softmax" }), element("em", { className: "after", text: "after: OpenMax" })]
+      : [element("em", { className: "before", text: "softmax" })];
+    table.append(element("span", { className: "head" }), element("span", { className: "head" }, ...heads), element("span", { className: "head" }));
     rows.forEach(([name, before, after, kind], at) => {
       /** @type {(share: number, className: string) => HTMLElement} */
       const bar = (share, className) => {
@@ -156,10 +162,14 @@ class Card {
       };
       const track = element("div", { className: `pair ${kind}` });
       if (before !== null) track.append(bar(before, "before"));
-      track.append(bar(after, "after"));
+      if (after !== null) track.append(bar(after, "after"));
       const cells = [
         element("span", { className: "label", text: name, title: name }), track,
-        element("span", { className: "values", text: fixed(after), title: `before ${before === null ? "–" : before}, after ${after}` })];
+        element("span", {
+          className: "values",
+          text: fixed(after ?? before ?? 0),
+          title: after === null ? String(before) : `before ${before === null ? "–" : before}, after ${after}`,
+        })];
       for (const cell of cells) cell.style.gridRow = String(at + 2);
       table.append(...cells);
     });
@@ -226,7 +236,7 @@ class Card {
       ? `score ${item.score.toFixed(4)} · ‘unknown’ is ahead by ${item.margin.toFixed(4)}; no threshold changes that`
       : `score ${item.score.toFixed(4)} · ${gap} ${isAccepted ? "above" : "below"} the threshold`);
     parts.mark.style.left = `${100 * control.shareOf(limit)}%`;
-    parts.line.style.left = `${100 * Math.min(limit, 1)}%`;
+    parts.line.style.left = `${100 * Math.min(Math.max(limit, 0), 1)}%`;
   }
 }
 

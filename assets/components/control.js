@@ -170,10 +170,11 @@ class ThresholdControl {
   onTyped() {
     const text = this.number.value.trim().replace(",", ".");
     let typed = Number(text);
-    const isValid = text !== "" && typed >= 0 && typed <= 1;
+    const isShare = this.lowest >= 0 && this.highest <= 1;
+    const isValid = text !== "" && Number.isFinite(typed) && (!isShare || (typed >= 0 && typed <= 1));
     this.number.setAttribute("aria-invalid", String(!isValid));
     if (!isValid) {
-      this.number.title = "A threshold is a number from 0 to 1";
+      this.number.title = isShare ? "A threshold is a number from 0 to 1" : "A threshold is a finite number";
       this.tell.said(this.number.title);
       return;
     }

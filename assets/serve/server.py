@@ -85,7 +85,7 @@ class ExportedClassifier:
                     {
                         "decision": "rejected" if decision == REJECTED_INDEX else names[decision],
                         "score": score if is_finite else None,
-                        "probabilities": dict(zip(names, row, strict=True)) if is_finite else None,
+                        "probabilities": dict(zip(names, row, strict=False)) if is_finite else None,
                     }
                 )
         return found

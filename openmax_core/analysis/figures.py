@@ -28,6 +28,7 @@ from openmax_core.weibull.fit import WeibullMaxFit
 from openmax_core.weibull.tails import cdf_curve, density, empirical_cdf, quantiles, thinned
 
 HEIGHT = 300
+N_SCORE_BINS = 60
 N_CURVE_POINTS = 400
 MOST_MARKS = 500
 MOST_BINS = 16
@@ -81,7 +82,7 @@ def weibull_figure(openmax: OpenMax, index: int, distance: float | None = None) 
 def probability_figure(
     class_names: tuple[str, ...], probabilities: Any, threshold: float | None
 ) -> go.Figure:
-    """Bars of one picture's C + 1 probabilities, most probable first, at most ten.
+    """Bars of one picture's C or C + 1 probabilities, most probable first, at most ten.
 
     ``threshold`` is drawn where the largest probability itself is compared with it.
     """
@@ -110,6 +111,42 @@ def probability_figure(
         figure.add_vline(
             x=threshold, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"}, layer="below"
         )
+    return figure
+
+
+def score_histogram(
+    evaluation: Evaluation, index: int | None = None, threshold: float | None = None
+) -> go.Figure:
+    """Scores of test and reject pictures, as shares of each; of one predicted class, or of all.
+
+    Parameters
+    ----------
+    index : predicted class; None: all pictures
+    """
+    curve, (low, high) = evaluation.curve, evaluation.score_range
+    edges = np.linspace(low, high, N_SCORE_BINS + 1)
+    figure = go.Figure()
+    for name, colour, scores, predictions in (
+        ("test", KNOWN_COLOUR, curve.test_scores, curve.test_predictions),
+        ("reject", UNKNOWN_COLOUR, curve.reject_scores, curve.reject_predictions),
+    ):
+        own = scores if index is None else scores[predictions == index]
+        # The range is that of all pictures, so that rounding alone can put one beyond it.
+        counts = np.histogram(np.clip(own, low, high), edges)[0]
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts / max(1, len(own)),
+            width=np.diff(edges),
+            name=f"{len(own):,} {name} pictures",
+            marker={"color": colour, "opacity": 0.6, "line": {"width": 0}},
+            customdata=counts,
+            hovertemplate=f"%{{customdata:,}} {name} pictures about %{{x:.4g}}<extra></extra>",
+        )
+    lay_out(figure, "Score (larger: more known)", "Share", HEIGHT)
+    figure.update_layout(barmode="overlay", bargap=0)
+    figure.update_yaxes(tickformat=".0%")
+    if threshold is not None:
+        figure.add_vline(x=threshold, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
     return figure
 
 

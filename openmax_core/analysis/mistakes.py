@@ -47,7 +47,7 @@ class PictureList:
         part = slice(first, None if most is None else first + most)
         rows, gaps = self.rows[part], self.gaps[part]
         curve = self.evaluation.curve
-        names = np.array([*self.evaluation.openmax.class_names_, UNKNOWN])
+        names = np.array([*self.evaluation.method.class_names_, UNKNOWN])
         if self.split == "reject":
             activations, scores = self.evaluation.reject, curve.reject_scores
             predictions, truth = curve.reject_predictions[rows], np.full(len(rows), UNKNOWN)
@@ -103,7 +103,7 @@ def picture_at(evaluation: Evaluation, split: str, row: int) -> ScoredPictures:
     if activations is None:
         raise OpenMaxError(f"there are no pictures of {split}")
     logits = np.asarray(activations.logits[row])
-    return score_pictures(evaluation.openmax, [""], [logits])
+    return score_pictures(evaluation.method, [""], [logits])
 
 
 def _nearest_first(

@@ -308,10 +308,12 @@ def run_evaluate(options: argparse.Namespace) -> int:
 
     workspace = _open(options)
     with counting() as report:
-        evaluation = workspace.evaluate(options.preset, report=report, **dict(options.settings))
+        evaluation = workspace.evaluate(options.method, report=report, **dict(options.settings))
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
-    thresholds = options.thresholds or default_thresholds(evaluation.openmax)
+    thresholds = options.thresholds or default_thresholds(
+        evaluation.method.name, evaluation.score_range
+    )
     table = sweep_table(evaluation.overall, parse_thresholds(thresholds))
     rows = table.to_dict(orient="records")
     point = problem = None
@@ -362,13 +364,13 @@ def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
         used["reject"] = evaluation.reject
     return {
         "workspace": workspace.settings.name,
-        "preset": evaluation.openmax.preset_,
-        "settings": evaluation.openmax.settings_.to_dict(),
+        "preset": evaluation.method.name,
+        "settings": evaluation.method.settings_.to_dict(),
         "classes": list(workspace.classes),
         "calibrated_on": evaluation.calibrated_on,
         "pictures": {split: item.n_readable for split, item in used.items()},
         "unreadable": {split: item.n_unreadable for split, item in used.items()},
-        "borrowed": evaluation.openmax.borrowed_names,
+        "borrowed": evaluation.method.borrowed_names,
         "accuracy_before_rejection": evaluation.accuracy_before_rejection,
         "accuracy_without_threshold": evaluation.accuracy_without_threshold,
         "data": evaluation.data,
@@ -401,7 +403,7 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
         )
     )
     say(f"workspace   {facts['workspace']} ({len(facts['classes'])} known classes)")
-    say(f"method      {facts['preset']}: {settings}")
+    say(f"method      {facts['preset']}: {settings or evaluation.method.words.formula}")
     say(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
     say(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
     if evaluation.both_accuracies_in_words:
@@ -412,9 +414,10 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
         say("reject set  none: Reject accuracy cannot be measured")
     else:
         say(f"AUROC       {evaluation.overall.auroc:.4f} of test against reject")
-    if borrowed := borrowed_in_words(evaluation.openmax):
+    if borrowed := borrowed_in_words(evaluation.method):
         say(f"borrowed    {borrowed}")
-    for name, text in zip(facts["classes"], class_warnings(evaluation.openmax), strict=True):
+    warnings = class_warnings(evaluation.openmax) if evaluation.has_tails else []
+    for name, text in zip(facts["classes"], warnings, strict=evaluation.has_tails):
         if text and name not in facts["borrowed"]:
             say(f"warning     class {name}: {text}")
 
@@ -451,7 +454,6 @@ def run_predict(options: argparse.Namespace) -> int:
     tables = [open_table(Path(path)) for path in options.paths] if is_of_tables else []
     paths = [] if is_of_tables else expand_paths(options.paths, workspace.classes)
     choice = choose(workspace, options)
-    openmax = choice.evaluation.openmax
     results: Sequence[Logits]
     if is_of_tables:
         files, results = rows_of(tables, workspace.classes)
@@ -459,7 +461,7 @@ def run_predict(options: argparse.Namespace) -> int:
         results = run_network(workspace.classifier.load_engine(options.device), paths)
         # A name that is no text can neither be printed nor written to a CSV file.
         files = list(map(storable, paths))
-    scored = score_pictures(openmax, files, results)
+    scored = score_pictures(choice.evaluation.method, files, results)
     table = decision_table(scored, choice.limits)
     say(_method_in_words(choice))
     for row in table.to_dict(orient="records"):
@@ -482,7 +484,9 @@ def run_report(options: argparse.Namespace) -> int:
     workspace = _open(options)
     choice = choose(workspace, options)
     evaluation, point = choice.evaluation, choice.present_point
-    thresholds = parse_thresholds(options.thresholds or default_thresholds(evaluation.openmax))
+    thresholds = parse_thresholds(
+        options.thresholds or default_thresholds(evaluation.method.name, evaluation.score_range)
+    )
     table = sweep_table(evaluation.overall, thresholds)
     folder = Path(options.output or workspace.folder / "report")
     files = {
@@ -526,11 +530,11 @@ def choose(workspace: Workspace, options: argparse.Namespace) -> Choice:
     from openmax_core.prediction.choice import choose_method
 
     with counting() as report:
-        return choose_method(workspace, options.preset, options.threshold, report)
+        return choose_method(workspace, options.method, options.threshold, report)
 
 
 def _method_in_words(choice: Choice) -> str:
-    method = choice.evaluation.openmax.preset_
+    method = choice.evaluation.method.name
     return f"method {method}, threshold {threshold_text(choice.threshold)} ({choice.source})"
 
 

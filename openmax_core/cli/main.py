@@ -21,6 +21,8 @@ from openmax_core.cli import commands
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.registry import METHODS
+from openmax_core.methods.scores import SCORES
 from openmax_core.methods.settings import PRESETS, SETTINGS, parse_setting
 from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.classifier import TRANSFORMS
@@ -34,8 +36,8 @@ EXIT_ERROR = 1
 PICTURES = "DIR|ADDRESS"
 TABLE = "FILE"
 WHICH_THRESHOLD = """
-Without --threshold and --preset the workspace's chosen operating point decides; if there
-is none, the recommended threshold of the default preset."""
+Without --threshold and --method the workspace's chosen operating point decides; if there
+is none, the recommended threshold of the workspace's default method."""
 EXIT_CODES = """
 exit codes:
   0  done
@@ -155,12 +157,17 @@ def _of_transform(name: str) -> Callable[[str], object]:
 # Arguments that several commands have.
 SHARED: dict[str, dict[str, Any]] = {
     "workspace": {"metavar": "WORKSPACE", "help": "folder with a workspace.toml"},
-    "--preset": {"choices": tuple(PRESETS), "help": "default: the workspace's"},
+    "--method": {
+        "choices": METHODS,
+        "metavar": "NAME",
+        "help": f"what ranks pictures: OpenMax ({', '.join(PRESETS)}), or a score of the logits "
+        f"({', '.join(SCORES)}); default: the workspace's. --preset is its older name",
+    },
     "--threshold": {"type": ANY, "metavar": "T", "help": "reject where the score < T"},
     "--thresholds": {
         "metavar": "START:STOP:STEP",
-        "help": "rows of the table, e.g. 0.30:0.40:0.01, or a list 0.3,0.35; default: the "
-        "method's own range",
+        "help": "rows of the table, e.g. 0.30:0.40:0.01, or a list 0.3,0.35; "
+        "--thresholds=-5:10:1 where it begins with a minus; default: the method's own range",
     },
     "--device": {"choices": DEVICES, "default": "auto"},
     "--json": {"action": "store_true", "help": "print JSON instead of text"},
@@ -169,6 +176,10 @@ SHARED: dict[str, dict[str, Any]] = {
 
 # Arguments of init of which one at least is given.
 SOURCES = ("architecture", "model", "table", *(f"{split}_table" for split in SPLITS))
+
+
+# Arguments with an older name.
+NAMES = {"--method": ("--method", "--preset")}
 
 
 def _shared(*names: str) -> dict[str, dict[str, Any]]:
@@ -365,7 +376,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "Reject accuracy: share of the pictures of unknowns that are rejected, which is 1 - FPR\n"
         "on unknowns (FPR: false positive rate).",
         {
-            **_shared("workspace", "--preset", "--thresholds"),
+            **_shared("workspace", "--method", "--thresholds"),
             "--min-test-accuracy": {
                 "type": SHARE,
                 "metavar": "X",
@@ -378,8 +389,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "default": [],
                 "dest": "settings",
                 "metavar": "NAME=VALUE",
-                "help": "a setting of the method that differs from the preset, e.g. tail_size=30; "
-                f"can be given several times. There are {', '.join(SETTINGS)}",
+                "help": "a setting of OpenMax that differs from the preset, e.g. tail_size=30; can "
+                f" be given several times. There are {', '.join(SETTINGS)}",
             },
             **_shared("--json"),
         },
@@ -395,7 +406,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": "PATH",
                 "help": "picture files or folders; or tables (.npz, .parquet, .csv)",
             },
-            **_shared("--preset", "--threshold"),
+            **_shared("--method", "--threshold"),
             "--csv": {"metavar": "FILE", "help": "write all figures of every picture"},
             "--json": {
                 "metavar": "FILE",
@@ -411,19 +422,19 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "Write three files into a folder: report.html, one self-contained page with the threshold\n"
         "to move, figures and curves; thresholds.csv; operating-point.json.\n" + WHICH_THRESHOLD,
         {
-            **_shared("workspace", "--preset", "--threshold", "--thresholds"),
+            **_shared("workspace", "--method", "--threshold", "--thresholds"),
             "--output": {"metavar": "DIR", "help": "default: WORKSPACE/report"},
         },
     ),
     "export": (
         commands.run_export,
-        "write classifier, OpenMax and threshold as one ONNX file for production",
+        "write classifier, method and threshold as one ONNX file for production",
         "Write one ONNX file that takes uint8 pictures of the network's size and gives logits,\n"
         "probabilities, decision (-1: rejected) and score; class names, transform and operating\n"
         "point are in its metadata. It is checked against the library before it takes its name.\n"
         "assets/serve has a server for it.\n" + WHICH_THRESHOLD,
         {
-            **_shared("workspace", "--preset", "--threshold"),
+            **_shared("workspace", "--method", "--threshold"),
             "--output": {"metavar": "FILE", "help": "default: WORKSPACE/export/openmax.onnx"},
         },
     ),
@@ -431,8 +442,9 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         cli_monitor.run_monitor,
         "compare a batch of new pictures with the test set: rejections, distances, changes",
         "Score a batch of new pictures and compare it with the test set: the share that is\n"
-        "rejected (Fisher's exact test), per class the distances to its mean (Cramér–von Mises,\n"
-        "Holm's correction over the classes), and the pictures that changed most. A batch is a\n"
+        "rejected (Fisher's exact test), per class the distances to its mean, or the scores of a\n"
+        "method without means (Cramér–von Mises, Holm's correction over the classes), and the\n"
+        "pictures that changed most. A batch is a\n"
         "folder of pictures, stored activations, what 'openmax predict --json' writes, or a\n"
         "Parquet or CSV table with path and logit_<class>, or an NPZ file with logits. The test\n"
         "set holds known pictures only: unknowns in a batch raise its share of rejected pictures,\n"
@@ -440,7 +452,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         {
             **_shared("workspace"),
             "batch": {"metavar": "BATCH", "help": "folder of pictures, or a file: see above"},
-            **_shared("--preset", "--threshold"),
+            **_shared("--method", "--threshold"),
             "--level": {
                 "type": SHARE,
                 "default": LEVEL,
@@ -485,7 +497,7 @@ def _parser() -> argparse.ArgumentParser:
         "  openmax init garages --architecture resnet50 --weights resnet50.pth \\\n"
         "      --train data/train --test data/test --reject data/reject\n"
         "  openmax extract garages\n"
-        "  openmax evaluate garages --preset notebook\n"
+        "  openmax evaluate garages --method notebook\n"
         "  openmax predict garages photo.jpg\n"
         "  openmax report garages\n"
         "  openmax export garages\n"
@@ -503,5 +515,5 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(command=run, refuse=command.error)
         for argument, options in arguments.items():
-            command.add_argument(argument, **options)
+            command.add_argument(*NAMES.get(argument, (argument,)), **options)
     return parser

@@ -118,8 +118,8 @@ def _print(
     if report.expectation_in_words:
         say(f"            {report.expectation_in_words}")
     say(
-        f"distances   {report.drift_in_words} (Cramér–von Mises against the test set, Holm over "
-        "classes)"
+        f"{report.basis.measured:<12}{report.drift_in_words} (Cramér–von Mises against the test "
+        "set, Holm over classes)"
     )
     _print_classes(report)
     say(

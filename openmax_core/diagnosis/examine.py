@@ -50,6 +50,7 @@ from openmax_core.diagnosis.trials import (
     try_out,
 )
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
+from openmax_core.methods.registry import has_settings, new_method
 from openmax_core.methods.settings import PRESETS
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import listed
@@ -306,7 +307,7 @@ class _Examination:
             split, known[split], defaults.min_test_accuracy, train, has_trials
         )
         self.findings += self._advised(found)
-        if self._fitted in known:
+        if self._fitted in known and has_settings(defaults.preset):
             needed = PRESETS[defaults.preset].tail_size
             self.findings += class_findings(
                 self._fitted, known[self._fitted], self.workspace.classes, needed
@@ -325,7 +326,7 @@ class _Examination:
         odd = output_findings(
             np.concatenate([item.logits for item in known.values()]),
             np.concatenate([item.labels[item.rows] for item in known.values()]),
-            PRESETS[self.workspace.settings.defaults.preset].centring != "none",
+            new_method(self.workspace.settings.defaults.preset).ignores_shift,
             is_model=self.workspace.settings.classifier.model is not None,
         )
         others = list(judged.items())[1:]

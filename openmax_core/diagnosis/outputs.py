@@ -420,7 +420,7 @@ def _shifted(values: NDArray[np.float64], is_centred: bool) -> Finding | None:
         "shifted",
         WARNING,
         f"The logits lie around {mean:.3g}, which is {abs(mean) / spread:.0f} times their spread "
-        "within a picture: OpenMax depends on what is added to all logits, unlike softmax.",
+        "within a picture: the method depends on what is added to all logits, unlike softmax.",
         advice="Use the preset 'robust', which takes it off, or train the network with a softmax "
         "cross-entropy.",
         write='[defaults]\npreset = "robust"',

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.counting import Counted
+from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
+from openmax_core.methods.settings import PRESETS
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.objectives import MostRejected, Objective
@@ -25,7 +28,7 @@ class Evaluation:
 
     Attributes
     ----------
-    openmax : OpenMax, fitted
+    method : Method, fitted
     curve : TradeoffCurve, of the pictures in ``test`` and ``reject``, in their order
     train, test : Activations; ``train`` is what the calibration was fitted on
     reject : Activations or None
@@ -35,7 +38,7 @@ class Evaluation:
         What all pictures together gave, where the above are a sample.
     """
 
-    openmax: OpenMax
+    method: Method
     curve: TradeoffCurve
     train: Activations
     test: Activations
@@ -47,7 +50,7 @@ class Evaluation:
     @classmethod
     def of(
         cls,
-        openmax: OpenMax,
+        method: Method,
         train: Activations,
         test: Activations,
         reject: Activations | None,
@@ -56,17 +59,48 @@ class Evaluation:
         counted: Counted | None = None,
     ) -> Evaluation:
         """Score test and reject set with a method that is fitted; arguments as the attributes."""
-        unknown = np.empty((0, openmax.n_classes)) if reject is None else reject.logits
-        tested, rejected = openmax.decide(test.logits), openmax.decide(unknown)
+        unknown = np.empty((0, method.n_classes)) if reject is None else reject.logits
+        tested, rejected = method.decide(test.logits), method.decide(unknown)
         curve = TradeoffCurve(
             tested.scores,
             tested.predictions,
             test.labels,
             rejected.scores,
             rejected.predictions,
-            openmax.n_classes,
+            method.n_classes,
         )
-        return cls(openmax, curve, train, test, reject, calibrated_on, data, counted)
+        return cls(method, curve, train, test, reject, calibrated_on, data, counted)
+
+    @property
+    def has_tails(self) -> bool:
+        """The method is OpenMax, which has means and Weibull tails to look at."""
+        return isinstance(self.method, OpenMax)
+
+    @property
+    def openmax(self) -> OpenMax:
+        """The method, for what is of OpenMax alone.
+
+        Raises
+        ------
+        OpenMaxError
+            It is another method; see :attr:`has_tails`.
+        """
+        if not isinstance(self.method, OpenMax):
+            raise OpenMaxError(
+                f"the method '{self.method.name}' has no means and no Weibull tails; choose a "
+                f"preset of OpenMax: {', '.join(PRESETS)}"
+            )
+        return self.method
+
+    @cached_property
+    def score_range(self) -> tuple[float, float]:
+        """Smallest and largest score: the method's own where it has bounds, else the pictures'.
+
+        Nothing that was counted lies outside. Two numbers that differ, always.
+        """
+        if self.method.is_bounded:
+            return self.method.score_range()
+        return self.overall.score_span
 
     @property
     def overall(self) -> Curve:
@@ -113,7 +147,7 @@ class Evaluation:
         Not the accuracy before rejection where the method changes the most probable class, or
         'unknown' is the most probable.
         """
-        return float(self.overall.test_accuracy(self.openmax.score_range()[0]))
+        return float(self.overall.test_accuracy(self.score_range[0]))
 
     @property
     def both_accuracies_in_words(self) -> str:
@@ -167,7 +201,7 @@ class Evaluation:
                 "choose a single threshold"
             )
         else:
-            limits = point.limits(self.openmax.class_names_)
+            limits = point.limits(self.method.class_names_)
             outcome = self.curve.outcome_by_class(limits, point.threshold)
         return self._described(
             OperatingPoint.of(
@@ -177,7 +211,7 @@ class Evaluation:
 
     def class_point(self, chosen: ClassThresholds, objective: Objective) -> OperatingPoint:
         """Operating point with a threshold per class."""
-        names = self.openmax.class_names_
+        names = self.method.class_names_
         return self._described(
             OperatingPoint.of(
                 chosen.outcome,
@@ -189,7 +223,7 @@ class Evaluation:
     def _described(self, point: OperatingPoint) -> OperatingPoint:
         return replace(
             point,
-            preset=self.openmax.preset_,
-            settings=self.openmax.settings_,
+            preset=self.method.name,
+            settings=self.method.settings_,
             data=self.data,
         )

@@ -1,6 +1,6 @@
 """What an exported file says about itself, and how a client makes the pictures that it takes.
 
-``openmax export`` writes classifier, OpenMax and threshold into one file
+``openmax export`` writes classifier, method and threshold into one file
 (:mod:`openmax_core.export.write`). Its metadata hold one JSON text under the key ``openmax``.
 Decoding, resizing and cropping are not in the file; :meth:`ExportDescription.prepare` does them as
 the library does.
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.registry import has_settings
 from openmax_core.pictures.images import MAX_PIXELS, Pixels, Transform, decode, decoded_upload
 from openmax_core.pictures.locations import Location
 from openmax_core.support.codec import parse_json, rebuilt, without_header
@@ -116,6 +117,9 @@ class ExportDescription:
     def in_words(self) -> str:
         """A line for people: what decides, and how well it did."""
         point = self.operating_point
+        method = f"method '{point.preset}'"
+        if has_settings(point.preset or ""):
+            method = f"OpenMax '{point.preset}'"
         threshold = threshold_text(point.threshold)
         if point.class_thresholds:
             threshold = "thresholds per class"
@@ -123,7 +127,7 @@ class ExportDescription:
         if point.reject_accuracy is not None:
             reject = f"{point.reject_accuracy:.4f} ({point.n_reject:,} pictures)"
         return (
-            f"{self.workspace}: {self.architecture} with OpenMax '{point.preset}', threshold "
+            f"{self.workspace}: {self.architecture} with {method}, threshold "
             f"{threshold}; Test accuracy {point.test_accuracy:.4f} ({point.n_test:,} pictures), "
             f"Reject accuracy {reject}"
         )

@@ -1,8 +1,8 @@
-"""A calibrated OpenMax and its thresholds as ONNX nodes, and the network before them.
+"""A fitted method and its thresholds as ONNX nodes, and the network before them.
 
-The nodes do what :meth:`openmax_core.methods.openmax.OpenMax.decide` does, step by step in float64
-with standard operators alone. The distances are taken rank by rank (a ``Scan``), so that memory
-grows with N · C and not with N · C².
+The nodes do what :meth:`openmax_core.methods.method.Method.decide` does, step by step in float64
+with standard operators alone. The distances of OpenMax are taken rank by rank (a ``Scan``), so that
+memory grows with N · C and not with N · C².
 
 Two things differ from NumPy in the last bits of a float64: the order in which a sum is taken, and
 ``exp`` and ``pow``. Probabilities agree to about 1e-15.
@@ -10,14 +10,18 @@ Two things differ from NumPy in the last bits of a float64: the order in which a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from openmax_core.errors import OpenMaxError
 from openmax_core.export.description import LOGITS_INPUT, OUTPUTS, REJECTED_INDEX
 from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
+from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
+from openmax_core.methods.scores import GEN_GAMMA, GEN_MOST
 from openmax_core.pictures.images import Transform
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import TailFit
@@ -79,6 +83,16 @@ class GraphBuilder:
         powers = self.add("Exp", self.add("Sub", value, largest))
         return powers, self.reduced("ReduceSum", powers, keepdims=True)
 
+    def largest(self, value: str, n: int) -> str:
+        """Name of the (N, n) largest values of each row of (N, C), the largest first."""
+        import onnx
+
+        name = f"{self.prefix}/TopK_{len(self.nodes)}"
+        inputs = [value, self.constant([n], np.int64)]
+        outputs = [name, f"{name}_places"]
+        self.nodes.append(onnx.helper.make_node("TopK", inputs, outputs, name, axis=1))
+        return name
+
     def graph(self, inputs: Tensors, outputs: Tensors) -> onnx.GraphProto:
         """Graph of all nodes, called as ``prefix``; tensors are ONNX types and shapes by name."""
         from onnx.helper import make_graph, make_tensor_value_info
@@ -90,27 +104,65 @@ class GraphBuilder:
         return make_graph(self.nodes, self.prefix, first, last, self.constants)
 
 
-def openmax_graph(openmax: OpenMax, limits: Float, opset: int = AXES_AS_INPUT) -> onnx.GraphProto:
+def method_graph(method: Method, limits: Float, opset: int = AXES_AS_INPUT) -> onnx.GraphProto:
     """Graph from (N, C) float32 'network_logits' to the four outputs.
 
     Parameters
     ----------
-    openmax : fitted
+    method : fitted
     limits : (C,) thresholds of pictures predicted as a class
     opset : that its nodes are written for
+
+    Raises
+    ------
+    OpenMaxError
+        The method cannot be written as ONNX.
     """
-    import onnx
     from onnx import TensorProto
 
-    settings, n_classes = openmax.settings_, openmax.n_classes
+    n_classes = method.n_classes
     graph = GraphBuilder("openmax", opset)
     logits = graph.add("Identity", LOGITS_INPUT, output="logits")
     # A row more, taken off again in the end: without any, ONNX Runtime's TopK (1.22) and Scan along
     # another axis than the first (1.32) divide by zero, which ends the process.
     padding = graph.constant(np.zeros((1, n_classes)), np.float32)
     raw = graph.add("Cast", graph.add("Concat", logits, padding, axis=0), to=TensorProto.DOUBLE)
-    v = _centred(graph, raw, settings.centring)
+    if isinstance(method, OpenMax):
+        probabilities, score, prediction = _openmax(graph, method, raw)
+        n_outputs = n_classes + 1
+    else:
+        probabilities, score, prediction = _score_of_logits(graph, method, raw)
+        n_outputs = n_classes
+    # Logits that are NaN or Inf have no score, and are rejected: the library raises an error.
+    is_number = graph.add("LessOrEqual", graph.add("Abs", raw), graph.constant(LARGEST))
+    are_numbers = graph.reduced("ReduceMin", graph.add("Cast", is_number, to=TensorProto.INT32))
+    is_finite = graph.add("Cast", are_numbers, to=TensorProto.BOOL)
+    score = graph.add("Where", is_finite, score, graph.constant(np.nan))
 
+    # Beyond every score where 'unknown' won.
+    limit = graph.add("Gather", graph.constant([*limits, np.inf]), prediction)
+    is_accepted = graph.add("GreaterOrEqual", score, limit)
+    rejected = graph.constant(REJECTED_INDEX, np.int64)
+    decision = graph.add("Where", is_accepted, prediction, rejected)
+    first, last = graph.constant([0], np.int64), graph.constant([-1], np.int64)
+    for name, padded in zip(OUTPUTS[1:], (probabilities, decision, score), strict=True):
+        graph.add("Slice", padded, first, last, first, output=name)
+
+    outputs: Tensors = {
+        "logits": (TensorProto.FLOAT, ["N", n_classes]),
+        "probabilities": (TensorProto.DOUBLE, ["N", n_outputs]),
+        "decision": (TensorProto.INT64, ["N"]),
+        "score": (TensorProto.DOUBLE, ["N"]),
+    }
+    return graph.graph({LOGITS_INPUT: outputs["logits"]}, outputs)
+
+
+def _openmax(graph: GraphBuilder, openmax: OpenMax, raw: str) -> tuple[str, str, str]:
+    """Probabilities (N, C + 1), score (N,) and prediction (N,) of float64 logits."""
+    import onnx
+
+    settings = openmax.settings_
+    v = _centred(graph, raw, settings.centring)
     weights = openmax.rank_weights()
     n_ranked = graph.constant([len(weights)], np.int64)
     ranked = f"{graph.prefix}/ranked"
@@ -136,51 +188,86 @@ def openmax_graph(openmax: OpenMax, limits: Float, opset: int = AXES_AS_INPUT) -
         score = graph.add(
             "Div", graph.constant(1.0), graph.add("Squeeze", total, graph.constant([1], np.int64))
         )
-    # Logits that are NaN or Inf have no score, and are rejected: the library raises an error.
-    is_number = graph.add("LessOrEqual", graph.add("Abs", raw), graph.constant(LARGEST))
-    are_numbers = graph.reduced("ReduceMin", graph.add("Cast", is_number, to=TensorProto.INT32))
-    is_finite = graph.add("Cast", are_numbers, to=TensorProto.BOOL)
-    score = graph.add("Where", is_finite, score, graph.constant(np.nan))
-
-    prediction = graph.add("ArgMax", probabilities, axis=1, keepdims=0)
-    # Beyond every score where 'unknown' won.
-    limit = graph.add("Gather", graph.constant([*limits, np.inf]), prediction)
-    is_accepted = graph.add("GreaterOrEqual", score, limit)
-    rejected = graph.constant(REJECTED_INDEX, np.int64)
-    decision = graph.add("Where", is_accepted, prediction, rejected)
-    first, last = graph.constant([0], np.int64), graph.constant([-1], np.int64)
-    for name, padded in zip(OUTPUTS[1:], (probabilities, decision, score), strict=True):
-        graph.add("Slice", padded, first, last, first, output=name)
-
-    outputs: Tensors = {
-        "logits": (TensorProto.FLOAT, ["N", n_classes]),
-        "probabilities": (TensorProto.DOUBLE, ["N", n_classes + 1]),
-        "decision": (TensorProto.INT64, ["N"]),
-        "score": (TensorProto.DOUBLE, ["N"]),
-    }
-    return graph.graph({LOGITS_INPUT: outputs["logits"]}, outputs)
+    return probabilities, score, graph.add("ArgMax", probabilities, axis=1, keepdims=0)
 
 
-def openmax_model(openmax: OpenMax, limits: Float) -> onnx.ModelProto:
-    """:func:`openmax_graph` as a model of its own."""
+def _score_of_logits(graph: GraphBuilder, method: Method, raw: str) -> tuple[str, str, str]:
+    """Softmax (N, C), score (N,) and prediction (N,) of float64 logits."""
+    if method.name not in SCORES:
+        raise OpenMaxError(f"the method '{method.name}' cannot be written as ONNX")
+    powers, total = graph.exponentials(raw)
+    score = SCORES[method.name](graph, method, raw, powers, total)
+    prediction = graph.add("ArgMax", raw, axis=1, keepdims=0)
+    return graph.add("Div", powers, total), score, prediction
+
+
+def _msp(graph: GraphBuilder, method: Method, raw: str, powers: str, total: str) -> str:
+    return _flat(graph, graph.add("Div", graph.constant(1.0), total))
+
+
+def _max_logit(graph: GraphBuilder, method: Method, raw: str, powers: str, total: str) -> str:
+    return graph.reduced("ReduceMax", raw)
+
+
+def _energy(graph: GraphBuilder, method: Method, raw: str, powers: str, total: str) -> str:
+    largest = graph.reduced("ReduceMax", raw)
+    return graph.add("Add", largest, graph.add("Log", _flat(graph, total)))
+
+
+def _gen(graph: GraphBuilder, method: Method, raw: str, powers: str, total: str) -> str:
+    first = graph.add("ArgMax", raw, axis=1, keepdims=1)
+    nothing = graph.add("Mul", graph.reduced("ReduceMax", raw, keepdims=True), graph.constant(0.0))
+    others = graph.add("ScatterElements", powers, first, nothing, axis=1)
+    rest = graph.reduced("ReduceSum", others, keepdims=True)
+    one = graph.constant(1.0)
+    total = graph.add("Add", one, rest)
+    n_others = min(method.n_classes, GEN_MOST) - 1
+    if n_others < method.n_classes - 1:
+        others = graph.largest(others, n_others)
+    p = graph.add("Div", others, total)
+    gamma = graph.constant(GEN_GAMMA)
+    first_part = graph.add("Mul", graph.add("Div", one, total), graph.add("Div", rest, total))
+    parts = graph.add("Pow", graph.add("Mul", p, graph.add("Sub", one, p)), gamma)
+    spread = graph.add(
+        "Add",
+        _flat(graph, graph.add("Pow", first_part, gamma)),
+        graph.reduced("ReduceSum", parts),
+    )
+    return graph.add("Neg", spread)
+
+
+def _flat(graph: GraphBuilder, value: str) -> str:
+    """(N,) of (N, 1)."""
+    return graph.add("Squeeze", value, graph.constant([1], np.int64))
+
+
+# Each does what the function of the same name in openmax_core.methods.scores does.
+SCORES: dict[str, Callable[[GraphBuilder, Method, str, str, str], str]] = {
+    "msp": _msp,
+    "max_logit": _max_logit,
+    "energy": _energy,
+    "gen": _gen,
+}
+
+
+def method_model(method: Method, limits: Float) -> onnx.ModelProto:
+    """:func:`method_graph` as a model of its own."""
     import onnx
 
-    graph = openmax_graph(openmax, limits)
+    graph = method_graph(method, limits)
     opset = onnx.helper.make_opsetid("", AXES_AS_INPUT)
     return onnx.helper.make_model_gen_version(graph, opset_imports=[opset])
 
 
-def compose(
-    network: bytes, transform: Transform, openmax: OpenMax, limits: Float
-) -> onnx.ModelProto:
-    """Normalisation, network and OpenMax in one model: uint8 'pictures' to the outputs.
+def compose(network: bytes, transform: Transform, method: Method, limits: Float) -> onnx.ModelProto:
+    """Normalisation, network and method in one model: uint8 'pictures' to the outputs.
 
     Parameters
     ----------
     network : content of an ONNX file: (N, 3, H, W) 'pictures', normalised float32 or uint8 as they
         are, to (N, C) float32 'logits'
     transform : with the pictures' size, mean and std
-    openmax : fitted
+    method : fitted
     limits : (C,) thresholds of pictures predicted as a class
     """
     import onnx
@@ -195,7 +282,7 @@ def compose(
     takes_bytes = middle.graph.input[0].type.tensor_type.elem_type == TensorProto.UINT8
     alike = {"ir_version": middle.ir_version, "opset_imports": middle.opset_import}
     first = onnx.helper.make_model(_normalisation_graph(transform, takes_bytes), **alike)
-    last = onnx.helper.make_model(openmax_graph(openmax, limits, opset), **alike)
+    last = onnx.helper.make_model(method_graph(method, limits, opset), **alike)
     model = onnx.compose.merge_models(first, middle, [("normalised", "network/pictures")])
     model = onnx.compose.merge_models(model, last, [("network/logits", LOGITS_INPUT)])
     model.graph.name = "openmax"

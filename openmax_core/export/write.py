@@ -1,10 +1,10 @@
-"""Classifier, OpenMax and threshold of a workspace as one ONNX file for production.
+"""Classifier, method and threshold of a workspace as one ONNX file for production.
 
 The file (:mod:`openmax_core.export.graph`) takes uint8 pictures of the network's size,
 (N, 3, H, W) RGB for any N, and gives
 
     logits         (N, C) float32
-    probabilities  (N, C + 1) float64, 'unknown' last
+    probabilities  (N, C + 1) float64, 'unknown' last; of other methods than OpenMax (N, C), softmax
     decision       (N,) int64, the class's index, −1 where the picture is rejected
     score          (N,) float64, what was compared with the threshold; NaN where logits are not
                    finite
@@ -33,7 +33,9 @@ from openmax_core.export.description import (
     REJECTED_INDEX,
     ExportDescription,
 )
-from openmax_core.export.graph import compose, openmax_model
+from openmax_core.export.graph import compose, method_model
+from openmax_core.methods.openmax import OpenMax
+from openmax_core.methods.reweighting import softmax
 from openmax_core.network.onnx_export import TOLERANCE, ExportError
 from openmax_core.pictures.images import Pixels
 from openmax_core.prediction.choice import Choice
@@ -65,7 +67,7 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
 
     Before it takes its name the file is opened and run: on noise and on pictures of the test and
     of the reject set its logits must be those of the library's network, up to the rounding of
-    float32; its decisions on them, and those of its OpenMax on the stored logits nearest to the
+    float32; its decisions on them, and those of its method on the stored logits nearest to the
     threshold, must be the library's for the same logits.
 
     Parameters
@@ -85,13 +87,13 @@ def export_workspace(workspace: Workspace, choice: Choice, path: Path) -> Export
         workspace=workspace.settings.name,
         architecture=workspace.settings.classifier.name,
         weights=workspace.classifier.weights_key,
-        classes=evaluation.openmax.class_names_,
+        classes=evaluation.method.class_names_,
         transform=workspace.settings.transform,
         calibrated_on=evaluation.calibrated_on,
         operating_point=point,
-        borrowed=tuple(evaluation.openmax.borrowed_names),
+        borrowed=tuple(evaluation.method.borrowed_names),
     )
-    alone = openmax_model(evaluation.openmax, choice.limits)
+    alone = method_model(evaluation.method, choice.limits)
     if workspace.settings.tables:
         _export_alone(alone, description, choice, path)
         return description
@@ -135,7 +137,7 @@ def _content(workspace: Workspace, choice: Choice, description: ExportDescriptio
         network = workspace.classifier.load_exported_network()
     except ExportError as error:
         raise ExportError(f"{error}; {ONLY_THE_LIBRARY}") from error
-    model = compose(network, description.transform, choice.evaluation.openmax, choice.limits)
+    model = compose(network, description.transform, choice.evaluation.method, choice.limits)
     return _finished(model, description)
 
 
@@ -213,9 +215,12 @@ def _check_logits(logits: NDArray[np.float32], expected: NDArray[np.float32]) ->
 
 
 def _check_decisions(found: Outputs, logits: NDArray[np.float32], choice: Choice) -> None:
-    openmax = choice.evaluation.openmax
-    decided = openmax.decide(logits)
-    probabilities = openmax.predict_proba(logits)
+    method = choice.evaluation.method
+    decided = method.decide(logits)
+    if isinstance(method, OpenMax):
+        probabilities = method.predict_proba(logits)
+    else:
+        probabilities = softmax(logits.astype(np.float64))
     difference = float(np.abs(found["probabilities"] - probabilities).max(initial=0.0))
     if not difference <= PROBABILITY_TOLERANCE:
         raise ExportError(

@@ -1,1 +1,1 @@
-"""OpenMax over logits: fit, decide, save."""
+"""What ranks pictures: OpenMax and scores of the logits; fit, decide, save."""

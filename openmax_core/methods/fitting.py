@@ -37,6 +37,7 @@ from openmax_core.methods.distances import (
     euclidean_and_cosine,
     learn_factors,
 )
+from openmax_core.methods.method import checked_training
 from openmax_core.methods.reweighting import centred, what_is_wrong
 from openmax_core.methods.settings import MethodSettings
 from openmax_core.support.arrays import Float, Int, require_whole
@@ -67,11 +68,7 @@ def fit_arrays(
     FitError
         Shapes do not fit, logits are not finite, or no class gives a Weibull; named.
     """
-    logits, labels = _check_input(logits, labels)
-    n_classes = logits.shape[1]
-    names = tuple(map(str, range(n_classes) if class_names is None else class_names))
-    if len(names) != n_classes:
-        raise FitError(f"{len(names)} class names for logits of {n_classes} classes")
+    logits, labels, names = checked_training(logits, labels, class_names)
     means, distances, n_correct, n_training = _means_and_distances(logits, labels, settings)
     factors = np.zeros(2)
     if settings.distance == SCALED_EUCOS:
@@ -197,23 +194,6 @@ def _with_borrowed(means: Float, n_correct: Int) -> Float:
         total[present] -= exchanged
         out[index] = total / len(present)
     return out
-
-
-def _check_input(logits: ArrayLike, labels: ArrayLike) -> tuple[NDArray[Any], Int]:
-    """Return (N, C) logits and (N,) labels as arrays, or say what does not fit."""
-    logits, labels = np.asarray(logits), np.asarray(labels)
-    if logits.ndim != 2 or labels.shape != (len(logits),):
-        raise FitError(
-            f"logits must be (N, C) and labels (N,); they are {logits.shape} and {labels.shape}"
-        )
-    if logits.shape[1] < 2:
-        raise FitError("OpenMax needs at least 2 known classes")
-    if len(labels) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
-        raise FitError(f"labels must lie in 0..{logits.shape[1] - 1}")
-    whole = labels.astype(np.int64)
-    if not np.array_equal(whole, labels):
-        raise FitError("labels must be whole numbers")
-    return logits, whole
 
 
 def _tail_sizes(n_correct: Int, settings: MethodSettings) -> Int:

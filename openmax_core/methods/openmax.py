@@ -31,59 +31,39 @@ Example
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.methods.calibration import Calibration
 from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS, scaled_eucos
 from openmax_core.methods.fitting import fit_arrays, fit_chunks, fit_weibull
+from openmax_core.methods.method import Decisions, Method, MethodWords
 from openmax_core.methods.reweighting import (
     centred,
     rank_weights,
     revised,
     softmax,
     top_ranked,
-    what_is_wrong,
 )
 from openmax_core.methods.settings import (
     DEFAULT_PRESET,
+    PRESET_SENTENCES,
     PRESETS,
     MethodSettings,
     resolve_settings,
 )
-from openmax_core.support.arrays import Float, Int, require_whole
+from openmax_core.support.arrays import Float
 from openmax_core.support.chunks import ReadChunks
 from openmax_core.support.codec import read_json
-from openmax_core.support.decimals import require_finite
-from openmax_core.support.files import write_text_atomically
-
-CHUNK_VALUES = 1 << 17  # values of one scoring chunk: small enough for the processor's cache
 
 
-@dataclass(frozen=True)
-class Decisions:
-    """What is compared with a threshold, and what is predicted if it passes.
-
-    Attributes
-    ----------
-    scores : (N,) float64
-        The value that is compared with the threshold.
-    predictions : (N,) int64
-        The most probable of C + 1; C = 'unknown' won, rejected at every threshold.
-    """
-
-    scores: Float
-    predictions: Int
-
-
-class OpenMax:
+class OpenMax(Method):
     """OpenMax over stored logits, following scikit-learn's conventions.
 
     Parameters
@@ -122,6 +102,7 @@ class OpenMax:
         :class:`openmax_core.methods.calibration.Calibration`
     """
 
+    settings_: MethodSettings
     parameter_names: ClassVar[tuple[str, ...]] = ("preset", *vars(PRESETS[DEFAULT_PRESET]))
 
     def __init__(
@@ -180,9 +161,32 @@ class OpenMax:
         overrides = self.get_params()
         return resolve_settings(overrides.pop("preset"), overrides)
 
+    @property
+    def name(self) -> str:
+        """Name in the registry: the preset's."""
+        return self.preset
+
+    @property
+    def words(self) -> MethodWords:
+        """The method in words."""
+        return MethodWords(
+            f"OpenMax, preset '{self.preset}'",
+            PRESET_SENTENCES[self.preset],
+            "largest of C + 1 probabilities, 'unknown' among them, after re-weighting by the "
+            "Weibull tails",
+            "probability",
+            "A constant added to all logits of a picture changes nothing."
+            if self.ignores_shift
+            else "A constant added to all logits of a picture changes the scores.",
+        )
+
     def fit(
-        self, logits: ArrayLike, labels: ArrayLike, class_names: Sequence[str] | None = None
-    ) -> OpenMax:
+        self,
+        logits: ArrayLike,
+        labels: ArrayLike,
+        class_names: Sequence[str] | None = None,
+        features: ArrayLike | None = None,
+    ) -> Self:
         """Learn MAVs and Weibull tails from training activations.
 
         A class with too few correctly classified pictures borrows from the others and is marked in
@@ -205,7 +209,7 @@ class OpenMax:
             vars(self).pop(name, None)
         return self._adopt(learned)
 
-    def fit_chunks(self, read: ReadChunks, class_names: Sequence[str]) -> OpenMax:
+    def fit_chunks(self, read: ReadChunks, class_names: Sequence[str]) -> Self:
         """As :meth:`fit`, from chunks of activations that are read twice; memory does not grow.
 
         The rows of the pictures that a tail is made of are in ``tail_rows_`` afterwards, C arrays;
@@ -228,7 +232,12 @@ class OpenMax:
         )
         return self._adopt(learned)
 
-    def _adopt(self, learned: Calibration) -> OpenMax:
+    @property
+    def n_fit_passes(self) -> int:
+        """Twice: for the means, and for the tails."""
+        return 2
+
+    def _adopt(self, learned: Calibration) -> Self:
         self.preset_, self.settings_ = learned.preset, learned.settings
         self.class_names_ = learned.class_names
         self.classes_ = np.arange(len(learned.class_names))
@@ -275,10 +284,14 @@ class OpenMax:
         return OpenMax(self.preset_, **settings.to_dict())._adopt(shorter)
 
     @property
-    def n_classes(self) -> int:
-        """C, the number of known classes."""
-        self._require_fit()
-        return len(self.classes_)
+    def ignores_shift(self) -> bool:
+        """What is taken off each picture's logits takes the constant off too."""
+        return self.settings().centring != "none"
+
+    @property
+    def is_probability(self) -> bool:
+        """Not where softmax is applied once more."""
+        return not self.settings_.second_softmax
 
     @property
     def borrowed_names(self) -> list[str]:
@@ -325,7 +338,7 @@ class OpenMax:
             out[part] = self._probabilities(chunk)
         return out
 
-    def decide(self, logits: ArrayLike) -> Decisions:
+    def decide(self, logits: ArrayLike, features: ArrayLike | None = None) -> Decisions:
         """Scores and predictions of (N, C) logits, without keeping the probabilities."""
         checked = self._check_logits(logits)
         scores = np.empty(len(checked))
@@ -335,22 +348,6 @@ class OpenMax:
             predictions[part] = probabilities.argmax(axis=1)
             scores[part] = self.scores_of(probabilities)
         return Decisions(scores, predictions)
-
-    def decision_scores(self, logits: ArrayLike) -> Float:
-        """(N,) float64 values that are compared with the threshold."""
-        return self.decide(logits).scores
-
-    def predict(self, logits: ArrayLike, threshold: float) -> Int:
-        """(N,) int64 classes of (N, C) logits; C = rejected: 'unknown' won or score < threshold.
-
-        Raises
-        ------
-        OpenMaxError
-            The threshold is no finite number, or as for :meth:`predict_proba`.
-        """
-        require_finite(threshold)
-        decisions = self.decide(logits)
-        return np.where(decisions.scores < threshold, self.n_classes, decisions.predictions)
 
     def score_range(self) -> tuple[float, float]:
         """Smallest and largest value that ``decision_scores`` can take, given method and C."""
@@ -374,10 +371,6 @@ class OpenMax:
         """
         learned = Calibration.from_dict(values)
         return cls(learned.preset, **learned.settings.to_dict())._adopt(learned)
-
-    def save(self, path: str | Path) -> None:
-        """Write the calibration as JSON, in one step: never a half-written file."""
-        write_text_atomically(Path(path), json.dumps(self.to_dict(), allow_nan=False))
 
     @classmethod
     def load(cls, path: str | Path) -> OpenMax:
@@ -442,34 +435,3 @@ class OpenMax:
 
     def _all_distances(self, v: Float) -> Float:
         return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)
-
-    def chunks(self, logits: NDArray[Any]) -> Iterator[tuple[slice, Float]]:
-        """Rows of (N, C) logits, a few at a time: where they are, and the float64 logits.
-
-        Raises
-        ------
-        ActivationsError
-            A logit is not finite, or beyond 1e38; the row is named.
-        """
-        rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
-        for first in range(0, len(logits), rows):
-            # In rows, so that sums run in one order whatever the caller's layout.
-            require_whole(logits)
-            part = slice(first, first + rows)
-            chunk = np.ascontiguousarray(logits[part], dtype=np.float64)
-            if problem := what_is_wrong(chunk, range(first, first + len(chunk))):
-                raise ActivationsError(problem)
-            yield part, chunk
-
-    def _check_logits(self, logits: ArrayLike) -> NDArray[Any]:
-        self._require_fit()
-        array = np.asarray(logits)
-        if array.ndim != 2 or array.shape[1] != self.n_classes:
-            raise ActivationsError(
-                f"logits must have the shape (N, {self.n_classes}), not {array.shape}"
-            )
-        return array
-
-    def _require_fit(self) -> None:
-        if not hasattr(self, "weibull_"):
-            raise OpenMaxError("this OpenMax is not fitted; call fit(logits, labels) first")

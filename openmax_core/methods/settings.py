@@ -178,6 +178,13 @@ PRESETS = {
         fit_precision="float32",
     ),
 }
+# For people; every preset has one.
+PRESET_SENTENCES = {
+    "robust": "Chosen in a comparison of methods. A constant added to the logits changes nothing, "
+    "and only the threshold rejects pictures.",
+    "bendale": "The published method (Bendale & Boult, CVPR 2016).",
+    "notebook": "As in the notebook: three-parameter Weibull on squared distances, softmax twice.",
+}
 
 
 def preset_settings(preset: Any) -> MethodSettings:

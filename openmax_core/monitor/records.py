@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import read_settings
+from openmax_core.methods.registry import stored_settings
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
 from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
 from openmax_core.support.arrays import Float, Int
@@ -287,7 +287,7 @@ def record_from_dict(given: Any, path: Path | None = None) -> RecordedBatch:
         return found
 
     settings = read(dict[str, Any], "basis.settings")
-    method = {"settings": read_settings(settings, read(str, "basis.preset"))}
+    method = {"settings": stored_settings(settings, read(str, "basis.preset"))}
     interval = Interval(read(MaybeNan, "difference.low"), read(MaybeNan, "difference.high"))
     report = BatchReport(
         source=read(str, "source"),

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from openmax_core.methods.settings import MethodSettings
+from openmax_core.methods.method import Settings
+from openmax_core.methods.registry import has_settings
 from openmax_core.monitor.drift import (
     LEVEL,
     MIN_PICTURES,
@@ -65,7 +66,7 @@ class Basis:
 
     Attributes
     ----------
-    preset : str and settings : MethodSettings, the method
+    preset : str and settings : Settings, the method
     threshold : float
     class_thresholds : dict or None, thresholds of pictures predicted as a class, by its name
     calibrated_on : 'train' or 'calibration'
@@ -74,11 +75,16 @@ class Basis:
     """
 
     preset: str
-    settings: MethodSettings
+    settings: Settings
     threshold: float
     class_thresholds: dict[str, float] | None
     calibrated_on: str
     calibration: str
+
+    @property
+    def measured(self) -> str:
+        """What is compared per class: 'distances', or 'scores' of a method without means."""
+        return measured_in_words(has_settings(self.preset))
 
     @property
     def key(self) -> str:
@@ -88,17 +94,18 @@ class Basis:
     @classmethod
     def of(cls, choice: Choice) -> Basis:
         """Basis of decisions with a chosen method and threshold."""
-        evaluation, openmax = choice.evaluation, choice.evaluation.openmax
+        evaluation, method = choice.evaluation, choice.evaluation.method
+        settings = method.settings_.to_dict()
         stores = [
             item.key.get("store", evaluation.data) for item in (evaluation.train, evaluation.test)
         ]
         return cls(
-            openmax.preset_,
-            openmax.settings_,
+            method.name,
+            method.settings_,
             float(choice.threshold),
             choice.class_thresholds,
             evaluation.calibrated_on,
-            fingerprint(openmax.settings_.to_dict(), list(openmax.class_names_), stores),
+            fingerprint(settings or method.name, list(method.class_names_), stores),
         )
 
 
@@ -220,7 +227,9 @@ class BatchReport:
         if n := int(self.drifted.sum()):
             names = [self.classes[index] for index in self.worst_first[:3].tolist()]
             shown = ", ".join(names[: min(n, 3)]) + (f" and {n - 3} more" if n > 3 else "")
-            parts.append(f"the distances of {n} class{'es' * (n > 1)} have drifted ({shown})")
+            parts.append(
+                f"the {self.basis.measured} of {n} class{'es' * (n > 1)} have drifted ({shown})"
+            )
         return " and ".join(parts) if parts else "nothing differs from the test set beyond chance"
 
     @property
@@ -247,10 +256,11 @@ class MeasuredBatch:
 
     ``pictures`` has a row a picture: path, size and mtime of the file (0 where it is not there),
     error, nearest (class with the largest logit), prediction (C: 'unknown' won), is_rejected,
-    score, distance to the nearest class, share (of its test pictures that lie nearer), excess (by
-    how many of their interquartile ranges beyond their median); score_before and prediction_before
-    (−1: not scored before), is_rejected_before. Unreadable ones are −1 and NaN. Records of earlier
-    versions have more columns, which nothing reads.
+    score, distance to the nearest class (the negative score of a method without means), share (of
+    its test pictures that lie nearer), excess (by how many of their interquartile ranges beyond
+    their median); score_before and prediction_before (−1: not scored before), is_rejected_before.
+    Unreadable ones are −1 and NaN. Records of earlier versions have more columns, which nothing
+    reads.
     """
 
     report: BatchReport
@@ -275,6 +285,11 @@ def class_table(report: BatchReport) -> pd.DataFrame:
             "test_share": drift.n_test[order] / max(1, drift.n_test.sum()),
         }
     )
+
+
+def measured_in_words(has_means: bool) -> str:
+    """What is compared per class: 'distances' to means, or 'scores' where there are no means."""
+    return "distances" if has_means else "scores"
 
 
 def share_text(share: Share) -> str:

@@ -6,7 +6,8 @@
 3. Pictures are sorted by the classifier's own answer, the largest logit, rejected ones among them;
    their distances to that class's mean are held against those of the test pictures that got the
    same answer. Not of the training pictures: the network and the means were made from these, so
-   that they lie closer than any new picture does. Not by the true class: a batch has none.
+   that they lie closer than any new picture does. Not by the true class: a batch has none. A
+   method without means has no distances; there the negative score stands for the distance.
 4. Where pictures are compared with earlier ones of the same path, those that changed most are
    told; else those farthest outside of their class.
 
@@ -27,9 +28,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from openmax_core.methods.method import Method
+from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
-from openmax_core.monitor.report import Basis, Batch, BatchReport, MeasuredBatch
+from openmax_core.monitor.report import (
+    Basis,
+    Batch,
+    BatchReport,
+    MeasuredBatch,
+    measured_in_words,
+)
 from openmax_core.monitor.shortlist import file_state
 from openmax_core.prediction.choice import Choice
 from openmax_core.prediction.verdicts import own_limits
@@ -71,13 +80,13 @@ def measure_batch(
     earlier : whose pictures of the same path the batch's are compared with
     level : largest probability of an alarm for a batch like the test set
     """
-    evaluation, openmax = choice.evaluation, choice.evaluation.openmax
-    names, n_classes = openmax.class_names_, openmax.n_classes
+    evaluation, method = choice.evaluation, choice.evaluation.method
+    names, n_classes = method.class_names_, method.n_classes
     limits = choice.limits
-    decided, own = openmax.decide(batch.logits), batch.logits.argmax(axis=1).astype(np.int64)
-    distances = own_distances(openmax, batch.logits, own)
+    decided, own = method.decide(batch.logits), batch.logits.argmax(axis=1).astype(np.int64)
+    distances = _distances(method, batch.logits, own)
     test_own = evaluation.test.readable["prediction"].to_numpy(dtype=np.int64)
-    test_distances = own_distances(openmax, evaluation.test.logits, test_own)
+    test_distances = _distances(method, evaluation.test.logits, test_own)
     known = _by_class(test_distances, test_own, n_classes)
     drift = class_drift(_by_class(distances, own, n_classes), known)
     is_rejected = rejected(decided.predictions, decided.scores, limits)
@@ -142,11 +151,19 @@ def _expected(choice: Choice) -> Share:
 def _sample_notes(choice: Choice) -> tuple[str, ...]:
     if choice.evaluation.counted is None:
         return ()
+    measured = measured_in_words(choice.evaluation.has_tails)
     what = "" if choice.class_thresholds is None else "the expected share, "
     return (
-        f"{what}distances, the mix of classes and earlier pictures of the workspace's sets are "
+        f"{what}{measured}, the mix of classes and earlier pictures of the workspace's sets are "
         f"those of {choice.evaluation.sample_in_words}",
     )
+
+
+def _distances(method: Method, logits: NDArray[Any], classes: Int) -> Float:
+    """(N,) how far out each picture lies: to the MAV of its class, else the negative score."""
+    if isinstance(method, OpenMax):
+        return own_distances(method, logits, classes)
+    return -method.decide(logits).scores
 
 
 def _by_class(values: Float, classes: Int, n_classes: int) -> list[Float]:

@@ -7,9 +7,9 @@ those that are decided otherwise (rejected or not, or another class), then the o
 their score moved. Before and now are decided at the present thresholds, so that a moved threshold
 changes no picture.
 
-Farthest out: by how many interquartile ranges a picture's distance lies beyond the median distance
-of the test pictures that got the same answer. Pictures of classes with fewer than 2 test pictures
-have no place.
+Farthest out: by how many interquartile ranges a picture's distance (the negative score of a method
+without means) lies beyond the median distance of the test pictures that got the same answer.
+Pictures of classes with fewer than 2 test pictures have no place.
 """
 
 from __future__ import annotations
@@ -75,9 +75,10 @@ def what_is_listed(report: BatchReport) -> str:
             f"{same} {report.n_flipped:,} {'is' if report.n_flipped == 1 else 'are'} decided "
             "otherwise now; these come first, then those whose score moved most"
         )
+    far = {"distances": "distance beyond", "scores": "score below"}[report.basis.measured]
     return (
-        "those farthest out are listed: distance beyond the median of test pictures with the same "
-        "answer, in their interquartile ranges (IQR)"
+        f"those farthest out are listed: {far} the median of test pictures with the same answer, "
+        "in their interquartile ranges (IQR)"
     )
 
 
@@ -87,7 +88,7 @@ def picture_in_words(picture: pd.Series) -> str:
         decided = f"{picture['before']} → {picture['now']}"
         return f"{decided}, score {picture['score_before']:.4f} → {picture['score']:.4f}"
     return (
-        f"{picture['now']} (nearest: {picture['nearest']}), farther than "
+        f"{picture['now']} (nearest: {picture['nearest']}), farther out than "
         f"{100 * picture['share']:.0f} % of test pictures, {picture['excess']:+.1f} IQR"
     )
 

@@ -1,7 +1,8 @@
 """What the cards of decided pictures need to follow a threshold without asking the server.
 
 Scores, both wordings of every reason, the probabilities before and after OpenMax, and the place on
-the Weibull CDFs of the nearest classes: plain values for JSON. In the browser a picture is rejected
+the Weibull CDFs of the nearest classes: plain values for JSON. Other methods have the probabilities
+of softmax alone. In the browser a picture is rejected
 where 'unknown' won or its score, the same float64, is below the threshold of its class.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.prediction.verdicts import ScoredPictures
 from openmax_core.support.arrays import Float
@@ -27,22 +29,30 @@ QUANTILES = (0.001, 0.01, *np.linspace(0.05, 0.95, 19).tolist(), 0.99, 0.999)
 DIGITS = 6
 
 
-def cards_data(openmax: OpenMax, scored: ScoredPictures, keys: Sequence[str]) -> dict[str, Any]:
+def cards_data(
+    method: Method,
+    scored: ScoredPictures,
+    keys: Sequence[str],
+    score_range: tuple[float, float] | None = None,
+) -> dict[str, Any]:
     """Everything about N scored pictures that no threshold changes.
 
     Parameters
     ----------
     keys : N str that tell the pictures apart
+    score_range : that the slider shows; wider where a score lies outside. The method's own without
     """
+    low, high = score_range or method.score_range()
+    own = scored.scores[scored.is_readable]
+    low, high = min(low, own.min(initial=low)), max(high, own.max(initial=high))
     nearest = np.argsort(-scored.logits, axis=1, kind="stable")[:, :N_NEAREST]
     shown = [row for row in range(len(scored)) if scored.is_readable[row]]
     used = sorted({int(index) for row in shown for index in nearest[row]})
     data = {
-        "classes": list(openmax.class_names_),
-        "positions": slider_positions(openmax.score_range()).tolist(),
-        # Where softmax is applied once more, the score is none of the probabilities.
-        "is_probability": not openmax.settings_.second_softmax,
-        "curves": _curves(openmax, used),
+        "classes": list(method.class_names_),
+        "positions": slider_positions((low, high)).tolist(),
+        "is_probability": method.is_probability,
+        "curves": _curves(method, used) if isinstance(method, OpenMax) else {},
         "cards": [_card(scored, row, keys[row], nearest[row].tolist()) for row in shown],
     }
     return {"id": fingerprint(data), **data}
@@ -67,17 +77,32 @@ def shown_outputs(before: Float, after: Float, most: int = MOST_BARS) -> list[in
 
 def _card(scored: ScoredPictures, row: int, key: str, nearest: list[int]) -> dict[str, Any]:
     before, after, reason = scored.before[row], scored.after[row], scored.reasons[row]
-    outputs = shown_outputs(before, after)
-    known = outputs[:-1]
-    return {
+    card = {
         "key": key,
         "name": scored.files[row],
         "score": float(scored.scores[row]),
-        "class": int(after[:-1].argmax()),
         "is_unknown": bool(scored.is_unknown[row]),
-        "margin": float(after[-1] - after[:-1].max()),
         "accepted": [reason.accepted, reason.after],
         "rejected": [reason.rejected, reason.after],
+    }
+    if not scored.has_tails:
+        known = shown_outputs(before, np.append(before, 0.0))[:-1]
+        return card | {
+            "class": int(scored.predictions[row]),
+            "margin": 0.0,
+            "bars": [[index, _rounded(before[index]), None] for index in known],
+            "others": {
+                "count": len(before) - len(known),
+                "before": _rounded(max(0.0, 1.0 - before[known].sum())),
+                "after": None,
+            },
+            "nearest": [],
+        }
+    outputs = shown_outputs(before, after)
+    known = outputs[:-1]
+    return card | {
+        "class": int(after[:-1].argmax()),
+        "margin": float(after[-1] - after[:-1].max()),
         "bars": [
             [
                 index,

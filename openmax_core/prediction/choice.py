@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.counting import Report
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.settings import MethodSettings, preset_settings
+from openmax_core.methods.method import Settings
+from openmax_core.methods.registry import standard_settings
 from openmax_core.pictures.folders import find_files
 from openmax_core.pictures.locations import require_path, require_there
 from openmax_core.pictures.strangers import View, looked
@@ -58,7 +59,7 @@ class Choice:
     @property
     def limits(self) -> Float:
         """(C,) thresholds of pictures predicted as a class."""
-        names = self.evaluation.openmax.class_names_
+        names = self.evaluation.method.class_names_
         return class_limits(names, self.threshold, self.class_thresholds)
 
     @property
@@ -129,8 +130,8 @@ def answers(
                 yield Answer(item, None) if isinstance(item, str) else Answer(next(logits), item[0])
 
 
-def chosen_settings(workspace: Workspace) -> tuple[str, MethodSettings]:
-    """Preset and every setting of the method that :func:`choose_method` decides with by itself.
+def chosen_settings(workspace: Workspace) -> tuple[str, Settings]:
+    """Name and every setting of the method that :func:`choose_method` decides with by itself.
 
     Raises
     ------
@@ -142,7 +143,7 @@ def chosen_settings(workspace: Workspace) -> tuple[str, MethodSettings]:
 
 def choose_method(
     workspace: Workspace,
-    preset: str | None = None,
+    method: str | None = None,
     threshold: float | None = None,
     report: Report | None = None,
     evaluation: Evaluation | None = None,
@@ -150,10 +151,12 @@ def choose_method(
     """Method and threshold to decide with.
 
     The chosen operating point's where there is one and nothing else is asked for; otherwise the
-    preset's recommended threshold under the workspace's floor.
+    method's recommended threshold under the workspace's floor.
 
     Parameters
     ----------
+    method : name of a method, see :data:`openmax_core.methods.registry.METHODS`; the operating
+        point's without, else the workspace's default
     report : called with the pictures done and to do, where they are so many that they are counted
     evaluation : of the method of :func:`chosen_settings`, where it is at hand
 
@@ -163,8 +166,8 @@ def choose_method(
         No threshold keeps the floor and none was given, there are no activations, or the operating
         point has a threshold for a class that the workspace has not.
     """
-    point = workspace.operating_point() if preset is None else None
-    used, settings = _settings(workspace, point, preset)
+    point = workspace.operating_point() if method is None else None
+    used, settings = _settings(workspace, point, method)
     evaluation = evaluation or workspace.evaluate(used, report=report, **settings.to_dict())
     if threshold is not None:
         return Choice(evaluation, threshold, "given")
@@ -172,7 +175,7 @@ def choose_method(
         source = "the workspace's operating point"
         if point.class_thresholds:
             source += ", with thresholds per class"
-            if single := point.without_own(evaluation.openmax.class_names_):
+            if single := point.without_own(evaluation.method.class_names_):
                 source += f" (the single one for {', '.join(single)})"
         if point.data != evaluation.data:
             source += ", on activations that have changed since"
@@ -215,11 +218,11 @@ def expand_paths(paths: Sequence[str], classes: Collection[str] = ()) -> list[Pa
 
 
 def _settings(
-    workspace: Workspace, point: OperatingPoint | None, preset: str | None
-) -> tuple[str, MethodSettings]:
-    """Preset and settings of a point; of a preset, or the workspace's, where there is no point."""
+    workspace: Workspace, point: OperatingPoint | None, name: str | None
+) -> tuple[str, Settings]:
+    """Name and settings of a point; of a method, or the workspace's, where there is no point."""
     if point is None:
-        preset = preset or workspace.settings.defaults.preset
-        return preset, preset_settings(preset)
-    preset = point.preset or workspace.settings.defaults.preset
-    return preset, point.settings or preset_settings(preset)
+        name = name or workspace.settings.defaults.preset
+        return name, standard_settings(name)
+    name = point.preset or workspace.settings.defaults.preset
+    return name, point.settings or standard_settings(name)

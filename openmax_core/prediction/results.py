@@ -27,21 +27,22 @@ def results_json(
     """Write decisions as JSON text without NaN; floats come back exactly.
 
     Arrays are in the order of 'classes'; probabilities after OpenMax have one more, 'unknown'.
+    Other methods have logits and the probabilities before alone; the rest is null.
     """
-    openmax = evaluation.openmax
-    limits = class_limits(openmax.class_names_, threshold, class_thresholds)
+    method = evaluation.method
+    limits = class_limits(method.class_names_, threshold, class_thresholds)
     _, own_limits = decide(scored, limits)
     decisions = decision_table(scored, limits).iloc[:, :6].to_dict(orient="records")
     values = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
-        "method": openmax.preset_,
-        "settings": openmax.settings_.to_dict(),
+        "method": method.name,
+        "settings": method.settings_.to_dict(),
         "calibrated_on": evaluation.calibrated_on,
         "data": evaluation.data,
         "threshold": threshold,
         "class_thresholds": None if class_thresholds is None else dict(class_thresholds),
-        "classes": list(openmax.class_names_),
+        "classes": list(method.class_names_),
         "pictures": [
             {
                 **plain(decision),
@@ -62,13 +63,14 @@ def class_values(scored: ScoredPictures, row: int) -> pd.DataFrame:
     """Everything about one picture, a row a class, the largest logit first, and 'unknown'.
 
     Columns: class, logit, before, after (probabilities), distance, cdf; NaN where 'unknown' has
-    none.
+    none. Of other methods than OpenMax class, logit and before alone, without 'unknown'.
     """
     order = scored.ranked(row)
     names = [*(scored.class_names[index] for index in order), "unknown"]
-    own = {
-        "logit": scored.logits[row, order],
-        "before": scored.before[row, order],
+    network = {"logit": scored.logits[row, order], "before": scored.before[row, order]}
+    if not scored.has_tails:
+        return pd.DataFrame({"class": names[:-1], **network})
+    own = network | {
         "after": scored.after[row, order],
         "distance": scored.distances[row, order],
         "cdf": scored.cdf[row, order],
@@ -80,4 +82,4 @@ def class_values(scored: ScoredPictures, row: int) -> pd.DataFrame:
 
 def _row(values: Float, row: int) -> list[float] | None:
     found = values[row].tolist()
-    return None if any(math.isnan(value) for value in found) else found
+    return None if not found or any(math.isnan(value) for value in found) else found

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.reweighting import softmax
 from openmax_core.support.arrays import Float, Int
@@ -82,6 +83,15 @@ def score_reason(score: float, nearest: str, cdf: float, is_apart: bool) -> Reas
     )
 
 
+def plain_score_reason(score: float, answer: str) -> Reason:
+    """Of a picture whose score is compared with a threshold, by a method without tails."""
+    return Reason(
+        f"score {score:.4f} reaches the threshold ",
+        f"score {score:.4f} is under the threshold ",
+        f"; the network's own answer is {answer}",
+    )
+
+
 ACCEPTED, REJECTED, UNREADABLE = "accepted", "rejected", "unreadable"
 
 
@@ -101,8 +111,8 @@ class ScoredPictures:
     class_names : tuple of C str
     logits : (N, C) float64
     before : (N, C) float64, softmax of the logits
-    after : (N, C + 1) float64, OpenMax's probabilities, 'unknown' last
-    distances, cdf : (N, C) float64, to every MAV and in every tail
+    after : (N, C + 1) float64, OpenMax's probabilities, 'unknown' last; (N, 0) of other methods
+    distances, cdf : (N, C) float64, to every MAV and in every tail; (N, 0) of other methods
     scores : (N,) float64, what is compared with a threshold
     predictions : (N,) int64, the most probable of C + 1; C: 'unknown' won
     own : (N,) int64, the classifier's own answer, the largest logit
@@ -122,6 +132,16 @@ class ScoredPictures:
 
     def __len__(self) -> int:
         return len(self.own)
+
+    @property
+    def has_tails(self) -> bool:
+        """They were scored by OpenMax, which has means and tails."""
+        return self.after.shape[1] > 0
+
+    @property
+    def probabilities(self) -> Float:
+        """(N, C + 1) float64 after OpenMax, 'unknown' last; (N, C) softmax of other methods."""
+        return self.after if self.has_tails else self.before
 
     @property
     def is_readable(self) -> NDArray[np.bool_]:
@@ -148,6 +168,8 @@ class ScoredPictures:
             return Reason(result, result)
         names = self.class_names
         own = int(self.own[row])
+        if not self.has_tails:
+            return plain_score_reason(float(self.scores[row]), names[own])
         nearest = int(self.distances[row].argmin())
         cdf, is_apart = float(self.cdf[row, own]), own != nearest
         if self.is_unknown[row]:
@@ -156,7 +178,7 @@ class ScoredPictures:
 
 
 def score_pictures(
-    openmax: OpenMax, files: Sequence[str], results: Sequence[Logits]
+    method: Method, files: Sequence[str], results: Sequence[Logits]
 ) -> ScoredPictures:
     """Score pictures, those that could not be read left out.
 
@@ -168,7 +190,7 @@ def score_pictures(
     n = len(results)
     readable = np.array([not isinstance(result, str) for result in results], dtype=bool)
     vectors = [result for result in results if not isinstance(result, str)]
-    logits = np.array(vectors, dtype=np.float64).reshape(-1, openmax.n_classes)
+    logits = np.array(vectors, dtype=np.float64).reshape(-1, method.n_classes)
 
     def spread(values: NDArray[np.float64]) -> Float:
         """Rows of the readable pictures among all."""
@@ -176,20 +198,26 @@ def score_pictures(
         out[readable] = values
         return out
 
-    distances = spread(openmax.distances(logits))
-    after = openmax.predict_proba(logits)
+    if isinstance(method, OpenMax):
+        distances = spread(method.distances(logits))
+        cdf, after = method.cdf(distances), method.predict_proba(logits)
+        scores, decided = method.scores_of(after), after.argmax(axis=1)
+    else:
+        distances, cdf, after = (np.empty((rows, 0)) for rows in (n, n, len(logits)))
+        found = method.decide(logits)
+        scores, decided = found.scores, found.predictions
     predictions, own = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    predictions[readable], own[readable] = after.argmax(axis=1), logits.argmax(axis=1)
+    predictions[readable], own[readable] = decided, logits.argmax(axis=1)
     return ScoredPictures(
         files=tuple(files),
         results=tuple(results),
-        class_names=openmax.class_names_,
+        class_names=method.class_names_,
         logits=spread(logits),
         before=spread(softmax(logits)),
         after=spread(after),
         distances=distances,
-        cdf=openmax.cdf(distances),
-        scores=spread(openmax.scores_of(after)),
+        cdf=cdf,
+        scores=spread(scores),
         predictions=predictions,
         own=own,
     )
@@ -216,7 +244,8 @@ def decision_table(scored: ScoredPictures, limits: Float) -> pd.DataFrame:
     -------
     DataFrame with a row a picture: file, verdict ('accepted', 'rejected' or 'unreadable'),
     decision (class name, 'rejected' or ''), score, nearest_class (the classifier's own answer),
-    reason, then ``p_<class>`` and ``p_unknown``, ``distance_<class>`` and ``cdf_<class>``.
+    reason, then ``p_<class>`` and ``p_unknown``, ``distance_<class>`` and ``cdf_<class>``; of other
+    methods than OpenMax ``p_<class>`` alone, the softmax of the logits.
     """
     names = scored.class_names
     is_accepted, own_limits = decide(scored, limits)
@@ -232,7 +261,12 @@ def decision_table(scored: ScoredPictures, limits: Float) -> pd.DataFrame:
         score, nearest = scored.scores[row], names[scored.own[row]]
         rows.append((name, verdict, decision, score, nearest, reason))
     columns = ["file", "verdict", "decision", "score", "nearest_class", "reason"]
-    numbers = {f"p_{name}": scored.after[:, j] for j, name in enumerate((*names, "unknown"))}
-    numbers |= {f"distance_{name}": scored.distances[:, j] for j, name in enumerate(names)}
-    numbers |= {f"cdf_{name}": scored.cdf[:, j] for j, name in enumerate(names)}
+    outputs = (*names, "unknown")
+    numbers: dict[str, Float] = {}
+    for kind, values in (
+        ("p", scored.probabilities),
+        ("distance", scored.distances),
+        ("cdf", scored.cdf),
+    ):
+        numbers |= {f"{kind}_{outputs[j]}": values[:, j] for j in range(values.shape[1])}
     return pd.concat([pd.DataFrame(rows, columns=columns), pd.DataFrame(numbers)], axis=1)

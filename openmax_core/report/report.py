@@ -8,6 +8,7 @@ template ``assets/components/report.html`` says them, and escapes every name.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,6 +37,7 @@ from openmax_core.weibull.tails import cdf_curve
 from openmax_core.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pandas as pd
     from jinja2 import Template
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -64,13 +66,15 @@ def report_html(
         The page's parts in ``assets/`` are missing.
     """
     if thresholds is None:
-        thresholds = parse_thresholds(default_thresholds(evaluation.openmax))
-    openmax = evaluation.openmax
-    parameters = class_table(openmax)
+        thresholds = parse_thresholds(
+            default_thresholds(evaluation.method.name, evaluation.score_range)
+        )
+    method = evaluation.method
+    parameters = class_table(evaluation.openmax) if evaluation.has_tails else None
     return _rendered(
         workspace=workspace,
         evaluation=evaluation,
-        openmax=openmax,
+        method=method,
         point=point,
         date=datetime.now(UTC).strftime("%d %B %Y"),
         test=_Share.of(point.counts["correct"], point.n_test),
@@ -79,12 +83,19 @@ def report_html(
         expectation=_expectation(evaluation, point),
         counted_names=tuple(point.counts),
         sweep=sweep_table(evaluation.overall, thresholds).to_dict(orient="records"),
-        curves=_curves(openmax),
+        curves=_curves(evaluation.openmax) if evaluation.has_tails else [],
         facts=_facts(workspace, evaluation, point),
-        parameters=[list(parameters.columns), *parameters.itertuples(index=False, name=None)],
+        parameters=_rows(parameters),
         most_rows=MOST_ROWS,
         explorer=_explorer(evaluation, point),
     )
+
+
+def _rows(table: pd.DataFrame | None) -> list[Sequence[Any]]:
+    """Names of the columns, and the rows; [] without a table."""
+    if table is None:
+        return []
+    return [list(table.columns), *table.itertuples(index=False, name=None)]
 
 
 def _rendered(**values: Any) -> str:
@@ -158,7 +169,7 @@ def _folders(evaluation: Evaluation, point: OperatingPoint) -> list[tuple[str, _
     divided = reject_folders(evaluation)
     if not divided.is_divided:
         return []
-    table = divided.at(point.limits(evaluation.openmax.class_names_))
+    table = divided.at(point.limits(evaluation.method.class_names_))
     rows = table[["folder", "rejected", "pictures"]].itertuples(index=False)
     return [(folder, _Share.of(rejected, n)) for folder, rejected, n in rows]
 
@@ -209,7 +220,7 @@ def _curve(openmax: OpenMax, index: int) -> dict[str, Any]:
 
 def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) -> dict[str, str]:
     """Everything that the figures can be traced by; what is empty is left out."""
-    openmax, settings = evaluation.openmax, workspace.settings
+    method, settings = evaluation.method, workspace.settings
     classifier = settings.classifier
     facts = {
         "workspace": settings.name,
@@ -217,18 +228,22 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "pictures": settings.notice,
         "network": "none: the logits come from tables" if settings.tables else classifier.in_words,
         "its outputs": workspace.classifier.outputs_in_words or "",
-        "classes": ", ".join(openmax.class_names_),
-        "method": openmax.preset_,
-        **{f"setting {name}": str(value) for name, value in openmax.settings_.to_dict().items()},
-        "calibrated on": f"{openmax.n_correct_.sum():,} correctly classified of "
-        f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures",
+        "classes": ", ".join(method.class_names_),
+        "method": method.name,
+        "what it is": method.words.title,
+        "score": f"{method.words.formula}; {method.words.score}",
+        **{f"setting {name}": str(value) for name, value in method.settings_.to_dict().items()},
+        "calibrated on": f"{method.n_correct_.sum():,} correctly classified of "
+        f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures"
+        if evaluation.has_tails
+        else "nothing: the method learns nothing from training pictures",
         "test pictures": f"{evaluation.overall.n_test:,}",
         "reject pictures": f"{evaluation.overall.n_reject:,}",
         "how exact": evaluation.accuracy_in_words,
         "single pictures": evaluation.sample_in_words,
         "accuracy before rejection": f"{evaluation.accuracy_before_rejection:.4f}",
         "and with the method": evaluation.both_accuracies_in_words,
-        "borrowed tails": borrowed_in_words(openmax),
+        "borrowed tails": borrowed_in_words(method),
         "threshold": threshold_text(point.threshold),
         "data fingerprint": evaluation.data,
     }
@@ -236,9 +251,11 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
 
 
 def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
-    openmax = evaluation.openmax
     curve = explorer_data(
-        evaluation.overall, evaluation.curve, openmax.class_names_, openmax.score_range()
+        evaluation.overall,
+        evaluation.curve,
+        evaluation.method.class_names_,
+        evaluation.score_range,
     )
     return {
         "curve": curve,

@@ -9,6 +9,10 @@ bin is wider than a thousandth of its distance to ``high``:
 
     width 10^−d up to high − 10^(3−d), then 10^−(d+1) up to high − 10^(2−d), …
 
+Scores that are no probabilities have no such end. Their bins (:func:`spread_edges`) are as narrow
+as a power of ten that makes 50,000 to 500,000 of them where nearly all scores lie, and get wider by
+10 and by 10 again far outside: at a distance of 10^(k+4−d) they are 10^(k−d) wide.
+
 Between two edges the accuracies are those of the upper one: the true value differs by at most the
 pictures of that bin over all. The largest such share is the curve's error bound; it is counted, not
 assumed. Pictures of one bin may be in any order, so AUROC lies between what it would be if there
@@ -21,6 +25,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -60,6 +65,48 @@ def score_edges(score_range: tuple[float, float]) -> Float:
         first = stop / 10**d
     edges = np.concatenate(parts)
     return np.append(edges[edges <= 1.0], np.nextafter(1.0, 2.0)) if high == 1.0 else edges
+
+
+def spread_edges(ends: tuple[float, float], middle: tuple[float, float]) -> Float:
+    """(B + 1,) ascending float64 edges of bins for scores that are no probabilities.
+
+    Each is the float64 nearest to a decimal number. The bins hold all scores from the smallest to
+    the largest.
+
+    Parameters
+    ----------
+    ends : the smallest and the largest score
+    middle : between which nearly all scores lie
+    """
+    low, high = middle
+    width = high - low if high > low else max(1.0, abs(low))
+    digits = -math.floor(math.log10(width / FEWEST_BINS))
+    # Whole numbers of bins must be exact.
+    digits = min(digits, MOST_DIGITS - math.ceil(math.log10(max(1e-300, abs(low), abs(high)))))
+    below = -_outward(-low, -ends[0], digits)[::-1]
+    above = _outward(high, ends[1], digits)
+    inside = np.arange(math.floor(_times(low, digits)), math.ceil(_times(high, digits)) + 1)
+    return np.unique(np.concatenate([below, _times(inside, -digits), above]))
+
+
+def _outward(first: float, last: float, digits: int) -> Float:
+    """Edges from ``first`` up to one beyond ``last``, the wider the farther."""
+    parts, begin = [], math.floor(_times(first, digits))
+    for step in range(400):
+        own = digits - step
+        end = min(first + _times(10.0**5, step - digits), last)
+        stop = math.floor(_times(end, own)) + 2
+        stop += -stop % 10  # where the next, wider bins begin
+        parts.append(_times(np.arange(begin, stop + 1, dtype=np.float64), -own))
+        if end >= last:
+            break
+        begin = stop // 10
+    return np.concatenate(parts)
+
+
+def _times(value: Any, digits: int) -> Any:
+    """Value times a power of ten, rounded once."""
+    return value * 10.0**digits if digits >= 0 else value / 10.0**-digits
 
 
 @dataclass(frozen=True)
@@ -196,6 +243,13 @@ class CountedCurve(Curve):
         """Lower and upper edges of the bins in which pictures lie that a threshold decides on."""
         filled = self.counts.counts[list(DECIDED)].any(axis=0)
         return self.counts.edges[:-1][filled], self.counts.edges[1:][filled]
+
+    @property
+    def _ends(self) -> tuple[float, float] | None:
+        """Edges around all pictures."""
+        filled = np.flatnonzero(self.counts.counts.any(axis=0))
+        edges = self.counts.edges
+        return (float(edges[filled[0]]), float(edges[filled[-1] + 1])) if len(filled) else None
 
     def _wins(self, kinds: Sequence[int]) -> tuple[float, float]:
         known = self.counts.counts[list(kinds)].sum(axis=0)

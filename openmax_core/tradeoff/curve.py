@@ -77,6 +77,26 @@ class Curve(ABC):
         Ties count half.
         """
 
+    @property
+    @abstractmethod
+    def _ends(self) -> tuple[float, float] | None:
+        """Smallest and largest score of all pictures; None without any."""
+
+    @cached_property
+    def score_span(self) -> tuple[float, float]:
+        """Smallest and largest score of all pictures, as two numbers that differ.
+
+        (0, 1) without pictures; half of 1 (or of the score, where that is larger) to both sides
+        where all have the same score.
+        """
+        if (ends := self._ends) is None:
+            return 0.0, 1.0
+        low, high = ends
+        if low < high:
+            return low, high
+        half = max(1.0, abs(low)) / 2
+        return low - half, high + half
+
     @abstractmethod
     def histograms(self, edges: Float) -> tuple[Int, Int]:
         """Scores of test and of reject pictures per bin; those beyond count to the outermost."""
@@ -297,6 +317,11 @@ class TradeoffCurve(Curve):
         """(S,) different scores that a threshold decides on, and the next number above each."""
         scores = np.unique(np.concatenate(list(self._sorted.values())))
         return scores, np.nextafter(scores, np.inf)
+
+    @property
+    def _ends(self) -> tuple[float, float] | None:
+        scores = np.concatenate([self.test_scores, self.reject_scores])
+        return (float(scores.min()), float(scores.max())) if len(scores) else None
 
     def _wins(self, kinds: Sequence[int]) -> tuple[float, float]:
         """Exact, so both equal."""

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import (
-    DEFAULT_PRESET,
-    MethodSettings,
-    preset_settings,
-    read_settings,
-)
+from openmax_core.methods.method import Settings
+from openmax_core.methods.registry import has_settings, require_method, stored_settings
+from openmax_core.methods.settings import DEFAULT_PRESET
 from openmax_core.support.arrays import Float
 from openmax_core.support.codec import read_json, rebuilt, without_header
 from openmax_core.support.decimals import require_finite
@@ -53,8 +50,8 @@ class OperatingPoint:
     class_thresholds : dict or None
         Thresholds of pictures predicted as a class, by its name; ``threshold`` for all others.
     preset : str or None
-        Preset of the method.
-    settings : MethodSettings or None
+        Name of the method; of OpenMax, that of its preset.
+    settings : Settings or None
         Of the method; None if it was not said.
     data : str or None
         Fingerprint of the activations that the figures were counted on.
@@ -69,7 +66,7 @@ class OperatingPoint:
     objective: dict[str, Any] | None = None
     class_thresholds: dict[str, float] | None = None
     preset: str | None = None
-    settings: MethodSettings | None = None
+    settings: Settings | None = None
     data: str | None = None
 
     def __post_init__(self) -> None:
@@ -223,14 +220,14 @@ def class_limits(
     return np.array(limits, dtype=np.float64)
 
 
-def _settings(values: dict[str, Any]) -> MethodSettings | None:
+def _settings(values: dict[str, Any]) -> Settings | None:
     """Settings of a stored point; None where its method was not said."""
-    given, preset = values.get("settings", {}), values.get("preset")
-    if preset is not None:
-        preset_settings(preset)
-    if given == {}:
+    given, name = values.get("settings", {}), values.get("preset")
+    if name is not None:
+        require_method(name)
+    if given == {} and (name is None or has_settings(name)):
         return None
-    return read_settings(given, DEFAULT_PRESET if preset is None else preset)
+    return stored_settings(given, DEFAULT_PRESET if name is None else name)
 
 
 class NoFeasibleThresholdError(OpenMaxError):

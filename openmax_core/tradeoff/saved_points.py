@@ -16,7 +16,7 @@ import pandas as pd
 from filelock import FileLock
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.settings import PRESETS
+from openmax_core.methods.registry import standard_settings
 from openmax_core.support.codec import entry, read_json, without_header
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.intervals import share_interval
@@ -156,10 +156,10 @@ def unfit(points: Sequence[SavedPoint], class_names: Sequence[str]) -> list[str]
 
 
 def _method(point: OperatingPoint) -> str:
-    """Preset, and the settings that differ from it."""
+    """Name, and the settings that differ from its own."""
     if point.preset is None or point.settings is None:
         return point.preset or ""
-    standard = PRESETS[point.preset].to_dict()
+    standard = standard_settings(point.preset).to_dict()
     others = [
         f"{name} {value}"
         for name, value in point.settings.to_dict().items()

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
 from openmax_core.support.files import listed
@@ -52,10 +53,16 @@ def parse_thresholds(text: str) -> Float:
     return thresholds
 
 
-def default_thresholds(openmax: OpenMax) -> str:
-    """Return the notebook's 0.30:0.40:0.01 where the method reaches it, else its own range."""
-    low, high = openmax.score_range()
-    if openmax.preset_ == "notebook" and low < NOTEBOOK_RANGE[0] and high > NOTEBOOK_RANGE[1]:
+def default_thresholds(name: str, score_range: tuple[float, float]) -> str:
+    """Return the notebook's 0.30:0.40:0.01 where it reaches that, else steps through the range.
+
+    Parameters
+    ----------
+    name : of the method
+    score_range : smallest and largest score
+    """
+    low, high = score_range
+    if name == "notebook" and low < NOTEBOOK_RANGE[0] and high > NOTEBOOK_RANGE[1]:
         return "0.30:0.40:0.01"
     step = 10.0 ** math.floor(math.log10((high - low) / (N_DEFAULT_THRESHOLDS - 1)))
     step *= next(m for m in (1, 2, 5, 10) if m * step * N_DEFAULT_THRESHOLDS >= high - low)
@@ -127,18 +134,18 @@ def class_warnings(openmax: OpenMax) -> list[str]:
     return texts
 
 
-def borrowed_in_words(openmax: OpenMax, most: int = 1000) -> str:
+def borrowed_in_words(method: Method, most: int = 1000) -> str:
     """Sentence that names the classes whose tails are borrowed; '' where none is.
 
     Parameters
     ----------
     most : classes that are named
     """
-    if not (names := openmax.borrowed_names):
+    if not (names := method.borrowed_names):
         return ""
     one = len(names) == 1
     return (
-        f"{len(names):,} of {openmax.n_classes:,} classes {'has' if one else 'have'} too few "
+        f"{len(names):,} of {method.n_classes:,} classes {'has' if one else 'have'} too few "
         f"correctly classified pictures and {'borrows its tail' if one else 'borrow their tails'} "
         f"from the other classes: {listed(names, most)}."
     )

@@ -59,7 +59,8 @@ import tomlkit
 from tomlkit.exceptions import ParseError, TOMLKitError
 
 from openmax_core.errors import WorkspaceError
-from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
+from openmax_core.methods.registry import METHODS
+from openmax_core.methods.settings import DEFAULT_PRESET
 from openmax_core.network.devices import PRECISIONS
 from openmax_core.network.spec import ClassifierSettings
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS, TrainTransform, Transform
@@ -299,7 +300,7 @@ class _Reader:
             transform=self.transform(),
             train_transform=self.train_transform(),
             defaults=Defaults(
-                self.choice("defaults.preset", PRESETS, Defaults.preset),
+                self.choice("defaults.preset", METHODS, Defaults.preset),
                 self.share("defaults.min_test_accuracy", Defaults.min_test_accuracy),
             ),
             description=self.text("description", "").strip() or None,

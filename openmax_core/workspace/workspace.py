@@ -48,7 +48,8 @@ from openmax_core.extraction.extraction import (
     Runner,
     extract,
 )
-from openmax_core.methods.openmax import OpenMax
+from openmax_core.methods.method import Method
+from openmax_core.methods.registry import new_method
 from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.folders import empty_class_folders, find_class_folders
 from openmax_core.pictures.images import TrainTransform, Transform
@@ -473,14 +474,24 @@ class Workspace:
         report.seconds = time.perf_counter() - started
         return report
 
-    def is_counted(self, preset: str | None = None, **settings: Any) -> bool:
-        """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick."""
-        openmax = self._method(preset, settings)
+    def is_counted(
+        self, method: str | None = None, *, preset: str | None = None, **settings: Any
+    ) -> bool:
+        """Tell whether counts of a method are stored, so that :meth:`evaluate` is quick.
+
+        Arguments are those of :meth:`evaluate`.
+        """
+        chosen = self._method(method or preset, settings)
         stores = [split.folder.name for split in self.stored.opened().values()]
-        return self.stored.counts.holds(stores, openmax)
+        return self.stored.counts.holds(stores, chosen)
 
     def evaluate(
-        self, preset: str | None = None, *, report: Report | None = None, **settings: Any
+        self,
+        method: str | None = None,
+        *,
+        preset: str | None = None,
+        report: Report | None = None,
+        **settings: Any,
     ) -> Evaluation:
         """Calibrate a method and score test and reject set from stored activations.
 
@@ -489,9 +500,11 @@ class Workspace:
 
         Parameters
         ----------
-        preset : the workspace's default without
+        method : name of one of :data:`openmax_core.methods.registry.METHODS`; the workspace's
+            default without
+        preset : older name of ``method``
         report : called with the pictures done and to do, where they are counted
-        **settings : settings of :class:`OpenMax` that differ from the preset
+        **settings : settings of OpenMax that differ from the preset
 
         Raises
         ------
@@ -500,11 +513,11 @@ class Workspace:
         FitError, OpenMaxError
             The method cannot be fitted to them; the class or setting is named.
         """
-        sets, openmax = self.stored, self._method(preset, settings)
+        sets, chosen = self.stored, self._method(method or preset, settings)
         stored = sets.opened()
         if is_large(stored.values()):
-            return by_counts(sets, stored, openmax, report or (lambda progress: None))
-        return by_activations(sets, openmax)
+            return by_counts(sets, stored, chosen, report or (lambda progress: None))
+        return by_activations(sets, chosen)
 
     @property
     def operating_point_path(self) -> Path:
@@ -547,8 +560,8 @@ class Workspace:
         """Operating points that were saved under a name."""
         return SavedPoints(self.folder / "operating_points.json")
 
-    def _method(self, preset: str | None, settings: dict[str, Any]) -> OpenMax:
-        return OpenMax(preset or self.settings.defaults.preset, **settings)
+    def _method(self, name: str | None, settings: dict[str, Any]) -> Method:
+        return new_method(name or self.settings.defaults.preset, **settings)
 
 
 def _check_source(
@@ -626,7 +639,7 @@ def _relative(path: Location, folder: Path) -> str:
     return str(path)
 
 
-def by_activations(sets: StoredSets, openmax: OpenMax) -> Evaluation:
+def by_activations(sets: StoredSets, method: Method) -> Evaluation:
     """Calibrate a method that is not fitted yet, and score test and reject set.
 
     Raises
@@ -645,8 +658,8 @@ def by_activations(sets: StoredSets, openmax: OpenMax) -> Evaluation:
         used["reject"] = reject
     data = fingerprint([item.key["store"] for item in used.values()])
     try:
-        openmax.fit(train.logits, train.labels, classes)
-        return Evaluation.of(openmax, train, test, reject, calibrated_on, data)
+        method.fit(train.logits, train.labels, classes)
+        return Evaluation.of(method, train, test, reject, calibrated_on, data)
     except (FitError, ActivationsError) as error:
         for split, activations in used.items():
             if (path := activations.first_not_finite()) is not None:
@@ -658,7 +671,7 @@ def by_activations(sets: StoredSets, openmax: OpenMax) -> Evaluation:
 
 
 def by_counts(
-    sets: StoredSets, stored: Mapping[str, StoredSplit], openmax: OpenMax, report: Report
+    sets: StoredSets, stored: Mapping[str, StoredSplit], method: Method, report: Report
 ) -> Evaluation:
     """As :func:`by_activations`, from stored counts, which are made where there are none.
 
@@ -668,9 +681,9 @@ def by_counts(
     report : called with the pictures done and to do, where they are counted
     """
     stores = [split.folder.name for split in stored.values()]
-    counted = sets.counts.load(stores, openmax)
+    counted = sets.counts.load(stores, method)
     if counted is None:
-        counted = count(openmax, sets.classifier.settings.classes, stored, report)
+        counted = count(method, sets.classifier.settings.classes, stored, report)
         try:
             sets.counts.save(stores, counted)
         except ActivationsError as error:  # good for now; the next opening counts again
@@ -678,4 +691,4 @@ def by_counts(
     data = fingerprint([split.key["store"] for split in stored.values()])
     samples, split = counted.samples, sets.pictures.calibration_split
     train, test, reject = samples[FITTED_SET], samples[TEST_SET], samples.get(REJECT_SET)
-    return Evaluation.of(counted.openmax, train, test, reject, split, data, counted)
+    return Evaluation.of(counted.method, train, test, reject, split, data, counted)

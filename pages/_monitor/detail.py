@@ -27,6 +27,7 @@ from pages._shared.pictures import OUTSIDE, show_gallery, show_picture, thumbnai
 from pages._shared.widgets import csv_button, figure_card, show_error, show_table, show_unreadable
 
 NO_PICTURE = "It is no picture"
+MEASURED = {"distances": "Distances to the class's mean", "scores": "Scores"}
 
 
 def show_batch(workspace: Workspace, record: RecordedBatch) -> None:
@@ -83,8 +84,8 @@ def _show_figures(record: RecordedBatch) -> None:
             "Classes drifted",
             f"{n_drifted:,} of {n_tested:,}",
             note=f"{untested:,} not tested: too few pictures" if untested else "all classes tested",
-            explanation="Distances to the class's mean, compared with test pictures of the same "
-            "predicted class: Cramér–von Mises test, Holm's correction for all classes.",
+            explanation=f"{MEASURED[report.basis.measured]}, compared with test pictures of the "
+            "same predicted class: Cramér–von Mises test, Holm's correction for all classes.",
         )
         figure_card(
             "Pictures",
@@ -102,18 +103,23 @@ def _show_figures(record: RecordedBatch) -> None:
 
 def _show_classes(record: RecordedBatch) -> None:
     table = class_table(record.report)
-    st.markdown("**Distances by class**, the clearest drift first")
+    measured = record.report.basis.measured
+    far = {
+        "distances": "Above 0 the pictures lie farther from the class's mean.",
+        "scores": "Of the negative score: above 0 the scores are lower.",
+    }[measured]
+    st.markdown(f"**{measured.capitalize()} by class**, the clearest drift first")
     share = NumberColumn(format="percent")
     show_table(
         table.round({"share": 3, "test_share": 3}),
         {
             "class": TextColumn("Class", pinned=True),
-            "verdict": "Distances",
+            "verdict": measured.capitalize(),
             "shift": NumberColumn(
                 "Shift, IQR",
                 format="%+.2f",
                 help="Median of the batch minus median of the test set, in interquartile ranges of "
-                "the test set. Above 0 the pictures lie farther from the class's mean.",
+                f"the test set. {far}",
             ),
             "adjusted": NumberColumn(
                 "p", format="%.2g", help="Corrected for the number of classes (Holm)."
@@ -131,9 +137,11 @@ def _show_classes(record: RecordedBatch) -> None:
 def _show_pictures(workspace: Workspace, record: RecordedBatch, pictures: pd.DataFrame) -> None:
     report = record.report
     listed = pictures_to_look_at(report, pictures)
-    title = (
-        "Pictures that changed most" if report.compared_with else "Pictures farthest from the mean"
-    )
+    farthest = {
+        "distances": "Pictures farthest from the mean",
+        "scores": "Pictures with the lowest scores",
+    }[report.basis.measured]
+    title = "Pictures that changed most" if report.compared_with else farthest
     st.markdown(f"**{title}**")
     if report.not_compared:
         st.caption(f":material/info: {plain(report.not_compared)}.")
@@ -204,7 +212,7 @@ def _open(record: RecordedBatch, picture: pd.Series) -> None:
             "nearest class": picture["nearest"],
             "score now": f"{picture['score']:.4f}",
             "score before": f"{picture['score_before']:.4f}" if picture["before"] else "–",
-            "farther away than": f"{percent(picture['share'])} of the class's test pictures",
+            "farther out than": f"{percent(picture['share'])} of the class's test pictures",
             "beyond their median": f"{picture['excess']:+.2f} IQR",
         }
         show_table(pd.DataFrame({"": list(rows), "value": list(rows.values())}))

@@ -9,7 +9,6 @@ import streamlit as st
 
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import OpenMax
 from openmax_core.tradeoff.sweep import borrowed_in_words
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, state
@@ -76,21 +75,13 @@ def show_point_problem(workspace: Workspace) -> None:
 
 def show_provenance(evaluation: Evaluation) -> None:
     """One line that says what the page's numbers rest on."""
-    openmax = evaluation.openmax
-    settings = openmax.settings_
-    alpha = "all classes"
-    if settings.weighting != "all":
-        alpha = f"α {min(settings.alpha_rank or openmax.n_classes, openmax.n_classes)}"
     overall = evaluation.overall
     n_reject = f"{overall.n_reject:,}" if evaluation.reject is not None else "no"
     st.caption(
-        f"Method **{openmax.preset_}** ({settings.distance.replace('_', ' ')}, "
-        f"η {settings.tail_in_words}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
-        f"correctly classified of {evaluation.train.n_readable:,} *{evaluation.calibrated_on}* "
-        f"pictures · {overall.n_test:,} test and {n_reject} reject pictures · "
-        f"data {evaluation.data[:8]}"
+        f"{_method_in_words(evaluation)} · {overall.n_test:,} test and {n_reject} reject pictures "
+        f"· data {evaluation.data[:8]}"
     )
-    show_borrowed(openmax)
+    show_borrowed(evaluation)
     if evaluation.counted is not None:
         st.caption(
             f":material/functions: {evaluation.accuracy_in_words} Single pictures and figures of "
@@ -98,9 +89,27 @@ def show_provenance(evaluation: Evaluation) -> None:
         )
 
 
-def show_borrowed(openmax: OpenMax) -> None:
+def _method_in_words(evaluation: Evaluation) -> str:
+    """Name of the method; of OpenMax its settings, and what it was calibrated on."""
+    if not evaluation.has_tails:
+        words = evaluation.method.words
+        return f"Method **{evaluation.method.name}** ({words.title}: {words.formula})"
+    openmax = evaluation.openmax
+    settings = openmax.settings_
+    alpha = "all classes"
+    if settings.weighting != "all":
+        alpha = f"α {min(settings.alpha_rank or openmax.n_classes, openmax.n_classes)}"
+    return (
+        f"Method **{openmax.name}** ({settings.distance.replace('_', ' ')}, "
+        f"η {settings.tail_in_words}, {alpha}) · calibrated on {openmax.n_correct_.sum():,} "
+        f"correctly classified of {evaluation.train.n_readable:,} *{evaluation.calibrated_on}* "
+        "pictures"
+    )
+
+
+def show_borrowed(evaluation: Evaluation) -> None:
     """Name the classes whose tails are borrowed, where there are some."""
-    if borrowed := borrowed_in_words(openmax, MOST_NAMED):
+    if borrowed := borrowed_in_words(evaluation.method, MOST_NAMED):
         st.caption(f":material/info: {plain(borrowed)}")
 
 

@@ -26,7 +26,7 @@ MOST_ENTRIES = 200
 # evaluation: its pictures and method, for a fragment goes on with one that is older than the disk.
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
     Workspace: lambda item: (str(item.folder), item.state()),
-    Evaluation: lambda item: (item.data, item.openmax.preset_, item.openmax.settings_),
+    Evaluation: lambda item: (item.data, item.method.name, item.method.settings_),
 }
 
 Arguments = ParamSpec("Arguments")

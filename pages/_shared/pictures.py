@@ -98,7 +98,9 @@ def show_picture(find: Callable[[], Location], caption: str, gone: str = GONE) -
 
 
 def show_nearest(evaluation: Evaluation, scored: ScoredPictures, row: int) -> None:
-    """Draw where one of the scored pictures lies in the tails of its nearest classes."""
+    """Draw where a scored picture lies in the tails of its nearest classes; of OpenMax alone."""
+    if not scored.has_tails:
+        return
     distances, cdf = scored.distances[row], scored.cdf[row]
     st.markdown("**Distance to the nearest classes**, and where it lies in their Weibull CDFs")
     columns = st.columns(N_NEAREST, gap="medium")

@@ -10,8 +10,9 @@ import streamlit as st
 from openmax_core.demos.catalogue import GARAGES
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import OpenMax
-from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS, MethodSettings
+from openmax_core.methods.method import Method, Settings
+from openmax_core.methods.registry import has_settings, new_method
+from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
@@ -51,12 +52,18 @@ def has_tour(item: Workspace) -> bool:
 
 
 def method() -> tuple[str, dict[str, Any]]:
-    """Return preset and the settings that differ from it."""
+    """Return the method's name and the settings that differ from its own."""
     first = st.session_state.get("first_method", {}).get("method", DEFAULT_PRESET)
     preset = st.session_state.get("method", first)  # a page may be drawn before the sidebar
-    names = ("tail_size",) if PRESETS[preset].weighting == "all" else OVERRIDABLE
-    values = {name: st.session_state.get(name) for name in names}
+    values = {name: st.session_state.get(name) for name in overridable(preset)}
     return preset, {name: value for name, value in values.items() if value is not None}
+
+
+def overridable(name: str) -> tuple[str, ...]:
+    """Settings of a method that the sidebar can change."""
+    if not has_settings(name):
+        return ()
+    return ("tail_size",) if PRESETS[name].weighting == "all" else OVERRIDABLE
 
 
 def first_method(item: Workspace) -> dict[str, Any]:
@@ -71,9 +78,11 @@ def first_method(item: Workspace) -> dict[str, Any]:
 
 
 def method_of(point: OperatingPoint) -> dict[str, Any] | None:
-    """Preset of a point and the settings that differ from it; None if it has no preset."""
+    """Method of a point and the settings that differ from its own; None if it has none."""
     if point.preset is None:
         return None
+    if not has_settings(point.preset):
+        return {"method": point.preset, **dict.fromkeys(OVERRIDABLE)}
     standard = PRESETS[point.preset]
     own = {name: getattr(point.settings or standard, name) for name in OVERRIDABLE}
     differing = {n: None if value == getattr(standard, n) else value for n, value in own.items()}
@@ -114,7 +123,7 @@ def counting(item: Workspace, preset: str, overrides: dict[str, Any]) -> Countin
     if not is_large(item) or item.is_counted(preset, **overrides):
         return None
     # However a method is named, it is counted once.
-    settings = OpenMax(preset, **overrides).settings()
+    settings = new_method(preset, **overrides).settings()
     job = _counting(item, preset, settings)
     if job.problem:  # the next visit tries again: there may be room on the disk by then
         _counting.clear(item, preset, settings)
@@ -122,7 +131,7 @@ def counting(item: Workspace, preset: str, overrides: dict[str, Any]) -> Countin
 
 
 @kept()
-def _counting(item: Workspace, preset: str, settings: MethodSettings) -> CountingJob:
+def _counting(item: Workspace, preset: str, settings: Settings) -> CountingJob:
     opened, values = Workspace.open(item.folder), settings.to_dict()
     return Job(lambda report: opened.evaluate(preset, report=report, **values))
 
@@ -156,7 +165,8 @@ def threshold(item: Workspace, evaluated: Evaluation) -> float:
     key = method_key(item)
     if key not in thresholds:
         is_link = not thresholds and st.session_state.get("linked") is None
-        given = _number(st.query_params.get("threshold")) if is_link else None
+        text = st.query_params.get("threshold") if is_link else None
+        given = _number(text, evaluated.method)
         thresholds[key] = _first_threshold(item, evaluated) if given is None else given
     value = float(thresholds[key])
     text = threshold_text(value)
@@ -183,7 +193,7 @@ def chosen_point(item: Workspace, evaluated: Evaluation) -> OperatingPoint | Non
         point = item.operating_point()
     except OpenMaxError:
         return None
-    return point if point is not None and point.settings == evaluated.openmax.settings_ else None
+    return point if point is not None and point.settings == evaluated.method.settings_ else None
 
 
 def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
@@ -193,13 +203,17 @@ def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
     try:
         return evaluated.recommend(item.settings.defaults.min_test_accuracy).threshold
     except NoFeasibleThresholdError:
-        low, high = evaluated.openmax.score_range()
+        low, high = evaluated.score_range
         return round((low + high) / 2, 3)
 
 
-def _number(text: str | None) -> float | None:
+def _number(text: str | None, method: Method) -> float | None:
+    """Threshold of a text; None where it is none, or no probability where scores are some."""
     try:
         value = float(text) if text is not None else math.nan
     except ValueError:
         return None
-    return value if 0 <= value <= 1 else None
+    low, high = method.score_range()
+    is_share = low >= 0 and high <= 1
+    is_fit = 0 <= value <= 1 if is_share else math.isfinite(value)
+    return value if is_fit else None

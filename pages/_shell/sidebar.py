@@ -9,28 +9,27 @@ from typing import Literal
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.registry import METHODS, has_settings, words_of
 from openmax_core.methods.settings import DEFAULT_PRESET, LARGEST_COUNT, PRESETS
 from openmax_core.workspace.access import workspace_names
 from pages._shared import start, state
 from pages._shared.widgets import show_warning
 from pages._shell import tour
 
-DESCRIPTIONS = {
-    "robust": "Chosen in a comparison of methods. A constant added to the logits changes nothing, "
-    "and only the threshold rejects pictures.",
-    "bendale": "The published method (Bendale & Boult, CVPR 2016).",
-    "notebook": "As in the notebook: three-parameter Weibull on squared distances, softmax twice.",
-}
-
 
 def show() -> None:
     """Draw the sidebar and make its choices the session's."""
     with st.sidebar:
         _choose_workspace()
-        preset = _choose_preset()
-        st.caption(DESCRIPTIONS[preset])
+        name = _choose_method()
+        st.caption(words_of(name).sentence)
         with st.expander("Method settings", icon=":material/settings:"):
-            _choose_settings(preset)
+            if has_settings(name):
+                _choose_settings(name)
+            else:
+                st.caption(
+                    f"`{name}` has no settings. η and α belong to OpenMax: {', '.join(PRESETS)}."
+                )
         tour.offer_again()
 
 
@@ -103,17 +102,16 @@ def _take_defaults() -> None:
         st.session_state["floor"] = workspace.settings.defaults.min_test_accuracy
 
 
-def _choose_preset() -> str:
-    presets = list(PRESETS)
+def _choose_method() -> str:
     first = st.session_state.get("first_method", {}).get("method", DEFAULT_PRESET)
     return st.selectbox(
         "Method",
-        presets,
-        index=presets.index(first),
+        METHODS,
+        index=METHODS.index(first),
         key="method",
         bind="query-params",
-        help="How the method turns logits into C + 1 probabilities. "
-        + " ".join(f"**{name}**: {text}" for name, text in DESCRIPTIONS.items()),
+        help="What gives each picture the score that is compared with the threshold. "
+        + " ".join(f"**{name}**: {words_of(name).sentence}" for name in METHODS),
     )
 
 

@@ -35,7 +35,7 @@ def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> Opera
         st.dataframe(
             pd.DataFrame(
                 {
-                    "predicted class": evaluation.openmax.class_names_,
+                    "predicted class": evaluation.method.class_names_,
                     "threshold": chosen.thresholds,
                 }
             ),

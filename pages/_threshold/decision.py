@@ -128,6 +128,8 @@ def show_decision(
             spread = _show_honest(evaluation, objective, kind)
         if is_per_class and point and is_reached and evaluation.counted is None:
             class_point = show_class_thresholds(evaluation, objective)
+        if not evaluation.has_tails:  # nothing but the threshold rejects
+            return Decision(objective, point, is_reached, spread, class_point)
         curve = evaluation.overall
         won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
         if curve.n_reject:

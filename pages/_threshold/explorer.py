@@ -54,7 +54,7 @@ def show_explorer(
                     "reject": item.point.reject_accuracy,
                 }
                 for item in saved
-                if item.point.settings == evaluation.openmax.settings_
+                if item.point.settings == evaluation.method.settings_
             ],
             "spread": decision.spread,
         },
@@ -65,11 +65,10 @@ def show_explorer(
 @kept()
 def _curve(evaluation: Evaluation, interval: str) -> dict[str, Any]:
     """What the explorer shows of an evaluation, whatever the threshold."""
-    openmax = evaluation.openmax
     return explorer_data(
         evaluation.overall,
         evaluation.curve,
-        openmax.class_names_,
-        openmax.score_range(),
+        evaluation.method.class_names_,
+        evaluation.score_range,
         interval,
     )

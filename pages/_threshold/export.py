@@ -24,7 +24,7 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation, interval: str) -> p
     """Draw the table for thresholds that the visitor can type; returns it if there is one."""
     text = st.text_input(
         "Thresholds",
-        value=default_thresholds(evaluation.openmax),
+        value=default_thresholds(evaluation.method.name, evaluation.score_range),
         key=f"sweep_{state.method_key(workspace)}",
         help="start:stop:step, or a list with commas",
     )
@@ -59,12 +59,12 @@ def show_export(
     workspace: Workspace, evaluation: Evaluation, point: OperatingPoint, table: pd.DataFrame | None
 ) -> None:
     """Draw the downloads of what the page shows."""
-    preset = evaluation.openmax.preset_
+    name = evaluation.method.name
     with st.container(horizontal=True, vertical_alignment="center"):
         download(
             "Report (HTML)",
             lambda: report_html(workspace, evaluation, point),
-            f"openmax-{preset}.html",
+            f"openmax-{name}.html",
             "text/html",
             ":material/summarize:",
             type="primary",
@@ -74,14 +74,14 @@ def show_export(
         download(
             "Operating point (JSON)",
             point.to_json(),
-            f"operating-point-{preset}.json",
+            f"operating-point-{name}.json",
             "application/json",
         )
         if table is not None:
-            csv_button("Table (CSV)", table, f"thresholds-{preset}.csv")
+            csv_button("Table (CSV)", table, f"thresholds-{name}.csv")
     folder = shlex.quote(str(workspace.folder))
-    what = "with classifier, OpenMax and the default threshold"
+    what = "with classifier, method and the default threshold"
     if workspace.settings.tables:
-        what = "from logits to decision, with OpenMax and the default threshold"
+        what = "from logits to decision, with method and default threshold"
     st.caption(f"The report in the shell: {code(f'openmax report {folder}')}")
     st.caption(f"One ONNX file for production, {what}: {code(f'openmax export {folder}')}")

@@ -82,9 +82,9 @@ def _open(
     workspace: Workspace, evaluation: Evaluation, picture: pd.Series, threshold: float
 ) -> None:
     split, path = str(picture["split"]), str(picture["path"])
-    openmax = evaluation.openmax
+    method = evaluation.method
     scored = picture_at(evaluation, split, int(picture["row"]))
-    decided = decision_table(scored, class_limits(openmax.class_names_, threshold)).iloc[0]
+    decided = decision_table(scored, class_limits(method.class_names_, threshold)).iloc[0]
     left, right = st.columns([2, 3], gap="medium")
     with left:
         pictures.show_picture(
@@ -96,9 +96,9 @@ def _open(
         verdict = f"Accepted as {decided['decision']}" if is_accepted else "Rejected"
         st.markdown(f"**{plain(verdict)}** · true class: **{plain(str(picture['truth']))}**")
         st.caption(sentence(str(decided["reason"])))
-        own = None if openmax.settings_.second_softmax else threshold
+        own = threshold if method.is_probability else None
         st.plotly_chart(
-            figures.probability_figure(openmax.class_names_, scored.after[0], own),
+            figures.probability_figure(method.class_names_, scored.probabilities[0], own),
             key="opened_probabilities",
             config=pictures.STILL,
         )

@@ -50,7 +50,7 @@ def show_cards(workspace: Workspace, evaluation: Evaluation, answered: list[Answ
     used = None
     if by_class is not None and by_class[0] == threshold and _wants_class_thresholds():
         used = by_class[1]
-    limits = class_limits(evaluation.openmax.class_names_, threshold, used)
+    limits = class_limits(evaluation.method.class_names_, threshold, used)
     with downloads:
         _show_downloads(evaluation, scored, threshold, used, limits)
     keys = [file.key for file in files]
@@ -77,8 +77,9 @@ def _scored(
     made = st.session_state.get(basket.SCORED)
     if made is None or made[0] != made_of:
         logits = [answer.logits for answer in answered]
-        scored = score_pictures(evaluation.openmax, [file.name for file in files], logits)
-        made = (made_of, scored, cards_data(evaluation.openmax, scored, keys))
+        scored = score_pictures(evaluation.method, [file.name for file in files], logits)
+        board = cards_data(evaluation.method, scored, keys, evaluation.score_range)
+        made = (made_of, scored, board)
         st.session_state[basket.SCORED] = made
     return made[1], made[2]
 
@@ -99,7 +100,7 @@ def _draw(
     st.session_state[SENT] = {board["id"], *(f"{seen_by}/{key}" for key in keys)}
     limits = None
     if by_class is not None:
-        limits = class_limits(evaluation.openmax.class_names_, *by_class).tolist()
+        limits = class_limits(evaluation.method.class_names_, *by_class).tolist()
     return cards(
         key=KEY,
         data={
@@ -130,15 +131,16 @@ def _show_downloads(
     by_class: dict[str, float] | None,
     limits: Float,
 ) -> None:
-    preset = evaluation.openmax.preset_
-    csv_button("Results as CSV", lambda: decision_table(scored, limits), f"decisions-{preset}.csv")
+    name = evaluation.method.name
+    csv_button("Results as CSV", lambda: decision_table(scored, limits), f"decisions-{name}.csv")
     download(
         "Results as JSON",
         lambda: results_json(evaluation, scored, threshold, by_class),
-        f"decisions-{preset}.json",
+        f"decisions-{name}.json",
         "application/json",
         help="Method, settings, threshold and fingerprint of the data. For every picture: logits, "
-        "probabilities before and after OpenMax, distances and CDFs.",
+        "probabilities before and after OpenMax, distances and CDFs. Other methods have logits and "
+        "softmax probabilities.",
     )
 
 
@@ -176,7 +178,7 @@ def _open(
             {
                 "class": "class",
                 "logit": NumberColumn(format="%.3f"),
-                "before": share | {"label": "before"},
+                "before": share | {"label": "before" if scored.has_tails else "softmax"},
                 "after": share | {"label": "after OpenMax"},
                 "distance": NumberColumn(format="%.4g"),
                 "cdf": share | {"label": "Weibull CDF"},

@@ -83,7 +83,7 @@ def _scored(workspace: Workspace, evaluation: Evaluation, held: Upload) -> Score
     if made is None or made[0] != made_of:
         table = open_table(Path(held.name), held.content)
         names, logits = rows_of([table], workspace.classes, MOST_ROWS, MOST_VALUES)
-        made = (made_of, score_pictures(evaluation.openmax, names, logits))
+        made = (made_of, score_pictures(evaluation.method, names, logits))
         st.session_state[SCORED] = made
     return made[1]
 
@@ -96,7 +96,7 @@ def _show_decisions(
     by_class = None
     if point is not None and point.threshold == threshold:
         by_class = point.class_thresholds
-    limits = class_limits(evaluation.openmax.class_names_, threshold, by_class)
+    limits = class_limits(evaluation.method.class_names_, threshold, by_class)
     table = decision_table(scored, limits)
     n_accepted = int((table["verdict"] == ACCEPTED).sum())
     own = ", with thresholds per class" if by_class else ""
@@ -106,8 +106,8 @@ def _show_decisions(
         f"{threshold_text(threshold)}{own}."
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        preset = evaluation.openmax.preset_
-        csv_button("Results as CSV", table, f"decisions-{preset}.csv")
+        name = evaluation.method.name
+        csv_button("Results as CSV", table, f"decisions-{name}.csv")
         link_to("threshold", "Change the threshold")
         if st.button("Remove the table", icon=":material/delete:"):
             st.session_state.pop(HELD, None)

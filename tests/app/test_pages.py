@@ -151,7 +151,7 @@ def test_a_damaged_operating_point_is_named_and_the_page_goes_on(open_app, trees
 @pytest.mark.parametrize(
     ("entry", "value", "message"),
     [
-        ("preset", ["robust"], "no preset"),
+        ("preset", ["robust"], "no method"),
         ("alpha_rank", 0, "alpha_rank must be at least 1, not 0"),
         ("tail_size", 10**30, "tail_size must be at most 1,000,000,000"),
         ("tail_size", [[20]], "tail_size must be a whole number, not"),

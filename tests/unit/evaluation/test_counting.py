@@ -24,17 +24,17 @@ from openmax_core.analysis.class_health import (
 from openmax_core.analysis.mistakes import find_mistakes
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
+from openmax_core.methods.registry import METHODS
 from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.monitor import monitor
 from openmax_core.prediction.choice import choose_method
 from openmax_core.report.report import report_html
+from openmax_core.tradeoff.explorer import slider_positions
 from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.workspace.workspace import Workspace
 from tests.support.batches import logits_of_classes, write_table
 from tests.support.workspaces import make_workspace
-
-BETWEEN = np.linspace(0.2, 1.0, 333)
 
 
 @pytest.fixture
@@ -165,16 +165,18 @@ def test_a_class_without_correct_pictures_is_named(tmp_path):
 # --- counts of a workspace -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, preset, request):
-    exact = trees.evaluate(preset)
+@pytest.mark.parametrize("method", METHODS)
+def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, method, request):
+    exact = trees.evaluate(method)
     assert exact.counted is None
     assert exact.overall is exact.curve
     request.getfixturevalue("is_many")
-    counted = trees.evaluate(preset)
+    counted = trees.evaluate(method)
     bound = counted.overall.error_bound
+    low, high = exact.score_range
+    between = np.linspace(low - 0.1, high + 0.1, 333)
     for name in ("test", "reject"):
-        one, other = (getattr(e.overall, f"{name}_accuracy")(BETWEEN) for e in (exact, counted))
+        one, other = (getattr(e.overall, f"{name}_accuracy")(between) for e in (exact, counted))
         assert np.abs(one - other).max() <= getattr(bound, name) + 1e-12
     assert counted.overall.auroc == pytest.approx(exact.curve.auroc, abs=1e-3)
     assert counted.data == exact.data
@@ -184,6 +186,36 @@ def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, preset, r
     assert counted.overall.halves is not None
     first, second = counted.overall.halves
     assert first.n_test + second.n_test == exact.curve.n_test
+    # Every place of the slider is counted exactly, and nothing lies outside.
+    positions = slider_positions(counted.score_range)
+    for name in ("correct", "wrong", "accepted_unknown"):
+        one, other = (getattr(e.overall.outcomes(positions), name) for e in (exact, counted))
+        # The three parameters of 'notebook' depend on the last digits of a sum.
+        assert method == "notebook" or np.array_equal(one, other)
+    assert counted.score_range[0] <= low
+    assert counted.score_range[1] >= high
+
+
+@pytest.mark.parametrize("method", ["energy", "gen"])
+def test_counts_of_scores_that_are_no_probabilities_are_kept_with_their_edges(
+    trees, is_many, method
+):
+    told: list[tuple[int, int]] = []
+    first = trees.evaluate(method, report=told.append)
+    total = 120 + 2 * (89 + 60)  # the scored sets twice: to see where the scores lie, and to count
+    assert told[-1] == (total, total)
+    told.clear()
+    again = trees.evaluate(method, report=told.append)
+    assert not told
+    assert np.array_equal(again.overall.counts.edges, first.overall.counts.edges)
+    assert np.array_equal(again.overall.counts.counts, first.overall.counts.counts)
+    assert again.method.to_dict() == first.method.to_dict()
+    assert "tails" not in again.counted.samples
+    (folder,) = (trees.stored.counts.folder / "counts").iterdir()
+    with np.load(folder / "counts.npz") as stored:
+        arrays = dict(stored)
+    np.savez(folder / "counts.npz", **(arrays | {"edges": arrays["edges"][::-1]}))
+    assert np.array_equal(trees.evaluate(method).overall.counts.edges, first.overall.counts.edges)
 
 
 def test_only_many_pictures_are_counted(trees, monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 from openmax_core import NoFeasibleThresholdError, OperatingPoint, Workspace
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.settings import MethodSettings
 from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
 from openmax_core.tradeoff.objectives import (
     Balanced,
@@ -50,7 +51,7 @@ def test_a_chosen_point_is_the_curve_s_with_method_and_data(
 ) -> None:
     point = evaluation.choose(objective)
     assert is_described(point, evaluation)
-    assert point.settings is not None
+    assert isinstance(point.settings, MethodSettings)
     assert point.settings.tail_size == 5
     bare = evaluation.curve.choose(objective)
     assert replace(point, preset=None, settings=None, data=None) == bare

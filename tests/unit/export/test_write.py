@@ -25,7 +25,7 @@ from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import open_demo
 from openmax_core.errors import OpenMaxError
 from openmax_core.export.description import METADATA_KEY, OUTPUTS, REJECTED_INDEX, ExportDescription
-from openmax_core.export.graph import compose, openmax_model
+from openmax_core.export.graph import compose, method_model
 from openmax_core.export.write import export_workspace
 from openmax_core.methods.settings import PRESETS
 from openmax_core.network.onnx_export import ExportError
@@ -102,7 +102,7 @@ def library_decisions(openmax: OpenMax, logits: NDArray[np.float32], limits: Flo
 
 
 def run_onnx(openmax: OpenMax, limits: Float) -> Callable[[NDArray[np.float32]], Outputs]:
-    model = openmax_model(openmax, limits)
+    model = method_model(openmax, limits)
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial import distance as scipy_distance
 
+import openmax_core.methods.method
 import openmax_core.methods.openmax
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
@@ -345,7 +346,7 @@ def test_chunks_change_no_bit(monkeypatch, method, chunk_values):
     logits = queries(5, n=101)
     probabilities, decisions = om.predict_proba(logits), om.decide(logits)
     distances = om.distances(logits)
-    monkeypatch.setattr(openmax_core.methods.openmax, "CHUNK_VALUES", chunk_values)
+    monkeypatch.setattr(openmax_core.methods.method, "CHUNK_VALUES", chunk_values)
     assert_array_equal(om.predict_proba(logits), probabilities)
     assert_array_equal(om.decide(logits).scores, decisions.scores)
     assert_array_equal(om.decide(logits).predictions, decisions.predictions)
@@ -480,8 +481,8 @@ def test_scored_logits_that_are_not_finite_name_the_row(monkeypatch, method, bad
     om = fitted(3)
     rows = queries(3)
     rows[137, 1] = bad
-    for chunk_values in (openmax_core.methods.openmax.CHUNK_VALUES, 10):
-        monkeypatch.setattr(openmax_core.methods.openmax, "CHUNK_VALUES", chunk_values)
+    for chunk_values in (openmax_core.methods.method.CHUNK_VALUES, 10):
+        monkeypatch.setattr(openmax_core.methods.method, "CHUNK_VALUES", chunk_values)
         with pytest.raises(ActivationsError, match="row 137 of the logits is not finite"):
             getattr(om, method)(rows)
 

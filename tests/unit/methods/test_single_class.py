@@ -62,7 +62,7 @@ def test_own_distances_do_not_depend_on_how_the_rows_are_chunked(monkeypatch):
     openmax, logits = fitted(), some_logits().astype(np.float32)
     classes = np.zeros(len(logits), dtype=np.int64)
     whole = own_distances(openmax, logits, classes)
-    monkeypatch.setattr("openmax_core.methods.openmax.CHUNK_VALUES", 28)
+    monkeypatch.setattr("openmax_core.methods.method.CHUNK_VALUES", 28)
     np.testing.assert_array_equal(own_distances(openmax, logits, classes), whole)
     assert len(own_distances(openmax, logits[:0], classes[:0])) == 0
 

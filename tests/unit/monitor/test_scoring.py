@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import Decisions
+from openmax_core.methods.method import Decisions
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.report import Basis, MeasuredBatch, class_table

@@ -364,7 +364,7 @@ def test_the_table_of_thresholds_is_the_sweep(
     trees: Workspace, evaluation: Evaluation, thresholds: Float | None
 ) -> None:
     page = Page(report_html(trees, evaluation, evaluation.point_at(0.5), thresholds))
-    default = parse_thresholds(default_thresholds(evaluation.openmax))
+    default = parse_thresholds(default_thresholds(evaluation.method.name, evaluation.score_range))
     rows = sweep_table(evaluation.curve, default if thresholds is None else thresholds)
     expected = [
         [

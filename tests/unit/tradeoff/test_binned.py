@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.errors import ActivationsError, OpenMaxError
-from openmax_core.tradeoff.binned import CountedCurve, ErrorBound, ScoreCounts, score_edges
+from openmax_core.tradeoff.binned import (
+    CountedCurve,
+    ErrorBound,
+    ScoreCounts,
+    score_edges,
+    spread_edges,
+)
 from openmax_core.tradeoff.explorer import explorer_data, slider_positions
 from openmax_core.tradeoff.objectives import Balanced, FewestKnownRejected, MostRejected, MostRight
 from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
@@ -132,6 +138,52 @@ def test_every_place_of_the_slider_is_an_edge(n_classes, is_twice):
     middle = edges[:-1] < largest - 1e-13
     widths = np.diff(edges)[middle] / (largest - edges[:-1][middle])
     assert widths.max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("ends", "middle"),
+    [
+        ((-3.2, 41.7), (-1.0, 30.0)),
+        ((-8000.0, 12.5), (2.0, 11.0)),
+        ((-1e-3, 2e-3), (0.0, 1e-3)),
+        ((5e5, 5e5 + 3), (5e5 + 1, 5e5 + 2)),
+        ((-1e7, 1e9), (-20.0, 20.0)),
+        ((3.0, 3.0), (3.0, 3.0)),
+        ((0.0, 0.0), (0.0, 0.0)),
+        ((-2.0, 2.0), (-2.0, 2.0)),
+    ],
+)
+def test_bins_hold_all_scores_finely_where_nearly_all_lie(ends, middle):
+    edges = spread_edges(ends, middle)
+    assert (np.diff(edges) > 0).all()
+    assert edges[0] <= ends[0]
+    assert edges[-1] > ends[1]
+    inside = edges[(edges >= middle[0]) & (edges <= middle[1])]
+    assert middle[0] == middle[1] or 50_000 <= len(inside) <= 510_000
+    # No bin is wider than a ten-thousandth of its distance, or than those inside.
+    widths, finest = np.diff(edges), np.diff(inside).max(initial=np.inf if len(inside) < 2 else 0)
+    far = np.maximum(middle[0] - edges[1:], edges[:-1] - middle[1])
+    assert (widths <= np.maximum(1.001e-4 * far, 1.001 * finest)).all()
+    if ends[0] < ends[1]:
+        positions = slider_positions(ends)
+        positions = positions[(positions >= edges[0]) & (positions < edges[-1])]
+        assert np.array_equal(edges[np.searchsorted(edges, positions)], positions)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=30)
+def test_any_scores_are_counted_exactly_at_the_edges(values):
+    ends = min(values), max(values)
+    low, high = np.quantile(values, [0.1, 0.9]).tolist()
+    edges = spread_edges(ends, (low, high))
+    scores, zeros = np.array(values), np.zeros(len(values), dtype=np.int64)
+    counts = ScoreCounts.empty(edges).with_pictures(scores, zeros, zeros, 2)
+    curve = CountedCurve(counts, 2)
+    at = edges[np.searchsorted(edges, scores, side="right") - 1]
+    expected = [(scores >= threshold).sum() for threshold in at]
+    assert curve.outcomes(at).correct.tolist() == expected
+    low, high = curve.score_span
+    assert low <= ends[0] <= ends[1] <= high
 
 
 def test_scores_piled_up_near_one_are_told_apart():

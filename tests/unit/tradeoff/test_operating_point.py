@@ -336,8 +336,8 @@ SETTINGS = PRESETS["notebook"].to_dict()
             ]
         ),
         pytest.param(changed(settings=[["tail_size", 20]]), "settings are unknown", id="as list"),
-        pytest.param(changed(preset=["robust"]), "no preset .*; there are", id="preset a list"),
-        pytest.param(changed(preset="robots"), "no preset 'robots'; there", id="no such preset"),
+        pytest.param(changed(preset=["robust"]), "no method .*; there are", id="preset a list"),
+        pytest.param(changed(preset="robots"), "no method 'robots'; there", id="no such preset"),
         pytest.param(changed(n_test=10**30), "n_test must be a whole number", id="n_test huge"),
         pytest.param(changed(data=7), "data must be text, not 7", id="data a number"),
         pytest.param("[" * 100_000, "recursion", id="nested deeply"),

@@ -102,12 +102,12 @@ def test_default_thresholds_lie_in_the_method_s_range(preset: str, n_classes: in
     # The libMR form: three-parameter fits take long, and the range does not depend on them.
     openmax = fitted(n_classes, per_class=4, preset=preset, weibull="libmr")
     low, high = openmax.score_range()
-    thresholds = parse_thresholds(default_thresholds(openmax))
+    thresholds = parse_thresholds(default_thresholds(openmax.name, openmax.score_range()))
     assert low <= thresholds[0] < thresholds[-1] <= high
     assert 5 <= len(thresholds) <= 11
     # They reach across: no more than one step is left at either end.
     step = thresholds[1] - thresholds[0]
-    assert default_thresholds(openmax) == "0.30:0.40:0.01" or (
+    assert default_thresholds(openmax.name, openmax.score_range()) == "0.30:0.40:0.01" or (
         thresholds[0] - low < step and high - thresholds[-1] < step
     )
 
@@ -127,7 +127,7 @@ def test_default_thresholds_follow_method_and_class_count(
     preset: str, n_classes: int, expected: str
 ) -> None:
     openmax = fitted(n_classes, per_class=4, preset=preset, weibull="libmr")
-    assert default_thresholds(openmax) == expected
+    assert default_thresholds(openmax.name, openmax.score_range()) == expected
 
 
 # --- sweep -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from openmax_core.errors import (
     OpenMaxError,
     WorkspaceError,
 )
+from openmax_core.methods.settings import MethodSettings
 from openmax_core.pictures.images import Transform
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.settings import Defaults
@@ -172,7 +173,7 @@ def test_the_chosen_point_comes_back_with_method_and_data(extracted: Workspace) 
     assert point.reject_accuracy == evaluation.curve.reject_accuracy(point.threshold)
     assert (point.n_test, point.n_reject) == (TEST * 3, REJECT)
     assert point.preset == "bendale"
-    assert point.settings is not None
+    assert isinstance(point.settings, MethodSettings)
     assert point.settings.tail_size == 5
     assert point.data == evaluation.data
     extracted.choose(point)
