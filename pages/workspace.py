@@ -1,25 +1,28 @@
-"""Workspace: open another one, make one, and run the network over its pictures."""
+"""Workspace: open another one, make one, train its network and run it over its pictures."""
 
 from __future__ import annotations
 
-from shlex import quote
+from contextlib import nullcontext
 
 import pandas as pd
 import streamlit as st
 
+from openmax_core.diagnosis.findings import ERROR
 from openmax_core.errors import OpenMaxError
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import jobs, start, state
 from pages._shared.diagnosis import show_diagnosis
-from pages._shared.format import code, plain, sentence
+from pages._shared.format import plain, sentence
 from pages._shared.guards import show_notice
 from pages._shared.jobs import show_extraction
-from pages._shared.registry import ensure_routed
+from pages._shared.registry import ensure_routed, switch_to
 from pages._shared.widgets import show_error, show_table
 from pages._workspace.create import show_form
+from pages._workspace.steps import CHECK, CHOOSE, EXTRACT, TRAIN, next_step, show_steps
+from pages._workspace.training import job_of, show_outcome, show_training
 
-CHECK = "Check this workspace"
+LOOK = "Check this workspace"
 
 
 def main() -> None:
@@ -37,6 +40,43 @@ def main() -> None:
 
 
 def _show_workspace(workspace: Workspace) -> None:
+    _show_head(workspace)
+    extraction, training = jobs.find("extraction", workspace), job_of(workspace)
+    has_trained = training is not None
+    is_of_tables = bool(workspace.settings.tables)
+    if extraction is not None and extraction.is_running:
+        if not state.is_demo(workspace):
+            show_steps(EXTRACT, has_trained, is_of_tables)
+        show_extraction(extraction, can_stop=True)
+        return
+    statuses = state.status(workspace)
+    step = next_step(workspace, statuses, extraction, _is_new(workspace))
+    place = st.container()
+    if step not in (None, CHECK):
+        with place:
+            show_steps(step, has_trained or step == TRAIN, is_of_tables)
+    if step == TRAIN:
+        show_training(workspace, statuses["train"].n_files)
+        _show_sets(workspace, statuses)
+        show_diagnosis(workspace, LOOK)
+        return
+    show_outcome(workspace)
+    if extraction is not None:
+        _show_outcome(extraction)
+    if step == CHECK:
+        step = _show_check(workspace)
+        with place:
+            show_steps(step, has_trained, is_of_tables)
+    _show_sets(workspace, statuses)
+    _offer_extraction(workspace, statuses)
+    _show_unreadable(workspace)
+    if step not in (CHECK, CHOOSE):
+        show_diagnosis(workspace, LOOK)
+    _offer_training(workspace, statuses)
+
+
+def _show_head(workspace: Workspace) -> None:
+    """What the workspace is, and what must be known of it."""
     shown = start.roots().shown
     classifier, is_of_tables = workspace.settings.classifier, bool(workspace.settings.tables)
     st.markdown(
@@ -56,13 +96,31 @@ def _show_workspace(workspace: Workspace) -> None:
     folder, notes = st.session_state.get("notes_on", (None, ()))
     if folder == workspace.folder and notes:
         st.info("\n".join(f"- {plain(shown(note))}" for note in notes), icon=":material/info:")
-    job = jobs.find("extraction", workspace)
-    if job is not None and job.is_running:
-        show_extraction(job, can_stop=True)
-        return
-    if job is not None:
-        _show_outcome(job)
-    statuses = state.status(workspace)
+
+
+def _is_new(workspace: Workspace) -> bool:
+    """Tell whether the workspace was made in this session."""
+    folder, _ = st.session_state.get("notes_on", (None, ()))
+    return bool(folder == workspace.folder)
+
+
+def _show_check(workspace: Workspace) -> str:
+    """Look for what is wrong in a new workspace; returns the step that is next then."""
+    place = st.container()
+    diagnosis = show_diagnosis(workspace, LOOK, at_once=True, is_next=True)
+    is_sound = diagnosis is not None and not any(
+        finding.severity == ERROR for finding in diagnosis.findings
+    )
+    # What is wrong is read first; where nothing is, the next step stands before the figures.
+    with place if is_sound else nullcontext():
+        if st.button(CHOOSE, icon=":material/tune:", type="primary" if is_sound else "secondary"):
+            switch_to("threshold")
+    return CHOOSE if is_sound else CHECK
+
+
+def _show_sets(workspace: Workspace, statuses: dict[str, SplitStatus]) -> None:
+    """What lies in the folders and in the store."""
+    shown, is_of_tables = start.roots().shown, bool(workspace.settings.tables)
     rows = [
         {
             "set": split,
@@ -84,18 +142,14 @@ def _show_workspace(workspace: Workspace) -> None:
     for status in statuses.values():
         if status.passed_over:
             st.caption(sentence(status.passed_over))
-    if classifier.file is None and not is_of_tables:
-        st.info(
-            "There are no trained weights yet. Train the network in the shell: "
-            + code(f"openmax train {quote(str(workspace.folder))} --backbone-weights DEFAULT"),
-            icon=":material/model_training:",
-        )
-        show_diagnosis(workspace, CHECK)
-        return
+
+
+def _offer_extraction(workspace: Workspace, statuses: dict[str, SplitStatus]) -> None:
+    is_of_tables = bool(workspace.settings.tables)
     is_current = all(status.is_current for status in statuses.values())
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
-            "Read the tables" if is_of_tables else "Run extraction",
+            "Read the tables" if is_of_tables else EXTRACT,
             icon=":material/play_arrow:",
             type="secondary" if is_current else "primary",
             help="Reads tables that are new or have changed, and stores the logits."
@@ -109,8 +163,21 @@ def _show_workspace(workspace: Workspace) -> None:
             st.caption("Everything is stored. Another run has nothing to do.")
     if is_of_tables:
         st.caption("Tables that change are read again as soon as a page needs them.")
-    _show_unreadable(workspace)
-    show_diagnosis(workspace, CHECK)
+
+
+def _offer_training(workspace: Workspace, statuses: dict[str, SplitStatus]) -> None:
+    """Train once more, on request; a demo's network stays as it is."""
+    is_network = workspace.settings.classifier.architecture is not None
+    if workspace.settings.tables or not is_network or state.is_demo(workspace):
+        return
+    job = job_of(workspace)
+    is_running = job is not None and job.is_running
+    with st.expander("Train again", icon=":material/model_training:", expanded=is_running):
+        st.caption(
+            "The new weights replace the present ones in workspace.toml; the present file stays. "
+            "Then run the extraction again, and choose a threshold again."
+        )
+        show_training(workspace, statuses["train"].n_files)
 
 
 def _show_outputs(workspace: Workspace) -> None:

@@ -123,7 +123,8 @@ class NamedClassifier:
         if weights is None:
             raise WorkspaceError(
                 f"{self.workspace} has no trained weights yet; run 'openmax train "
-                f"{self.workspace}', or set weights under [classifier] in workspace.toml"
+                f"{self.workspace}', train on the page Workspace, or set weights under "
+                "[classifier] in workspace.toml"
             )
         return (self.workspace / Path(weights).expanduser()).resolve()
 

@@ -11,7 +11,7 @@ from openmax_core.tradeoff.intervals import wilson_bounds
 from openmax_core.training.progress import PHASES, Epoch
 
 HEIGHT = 260
-BAND = "rgba(59, 130, 246, 0.16)"
+INTERVAL_COLOUR = "rgba(59, 130, 246, 0.5)"
 BORDER = "rgba(128, 128, 128, 0.6)"
 
 
@@ -33,31 +33,40 @@ def loss_figure(epochs: Sequence[Epoch]) -> go.Figure:
     return figure
 
 
-def accuracy_figure(epochs: Sequence[Epoch], n_held_out: int) -> go.Figure:
+def accuracy_figure(epochs: Sequence[Epoch]) -> go.Figure:
     """Accuracy on the held-out pictures after every epoch, with its 95 % interval.
 
     Parameters
     ----------
     epochs : all that are done, in their order
-    n_held_out : pictures that it was counted on
     """
     figure = go.Figure()
     shares = [epoch.held_out_accuracy for epoch in epochs]
-    low, high = wilson_bounds([round(share * n_held_out) for share in shares], n_held_out)
-    places = list(range(1, len(epochs) + 1))
-    figure.add_scatter(
-        x=[*places, *reversed(places)],
-        y=[*high.tolist(), *reversed(low.tolist())],
-        fill="toself",
-        fillcolor=BAND,
-        line={"width": 0},
-        name="95 % interval",
-        hoverinfo="skip",
+    bounds = [_interval(epoch) for epoch in epochs]
+    _draw(figure, epochs, shares, "accuracy, 95 % interval", KNOWN_COLOUR, "%{y:.1%}")
+    figure.update_traces(
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [high - share for share, (_, high) in zip(shares, bounds, strict=True)],
+            "arrayminus": [share - low for share, (low, _) in zip(shares, bounds, strict=True)],
+            "color": INTERVAL_COLOUR,
+            "thickness": 1.5,
+            "width": 3,
+        },
+        showlegend=True,
     )
-    _draw(figure, epochs, shares, "held-out accuracy", KNOWN_COLOUR, "%{y:.1%}")
     _lay_out(figure, epochs, "Held-out accuracy")
     figure.update_yaxes(tickformat=".0%")
     return figure
+
+
+def _interval(epoch: Epoch) -> tuple[float, float]:
+    if not epoch.n_held_out:  # an earlier version wrote it
+        return epoch.held_out_accuracy, epoch.held_out_accuracy
+    n_right = round(epoch.held_out_accuracy * epoch.n_held_out)
+    low, high = wilson_bounds(n_right, epoch.n_held_out)
+    return float(low), float(high)
 
 
 def _draw(

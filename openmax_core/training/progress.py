@@ -28,6 +28,7 @@ class Epoch:
     number : from 1 on, within the phase
     train_loss : mean cross-entropy over the batches, while the weights changed
     held_out_loss, held_out_accuracy : of the held-out pictures, after the epoch
+    n_held_out : these pictures; 0 where an earlier version wrote the epoch
     """
 
     phase: str
@@ -35,6 +36,7 @@ class Epoch:
     train_loss: float
     held_out_loss: float
     held_out_accuracy: float
+    n_held_out: int = 0
 
 
 @dataclass(frozen=True)

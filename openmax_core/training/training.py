@@ -314,7 +314,14 @@ def _phase(run: _Run, phase: str) -> None:
         losses = _train_epoch(run, phase, number, optimiser)
         schedule.step()
         loss_held_out, accuracy = _evaluate(run, phase, number)
-        epoch = Epoch(phase, number, float(np.mean(losses)), loss_held_out, accuracy)
+        epoch = Epoch(
+            phase,
+            number,
+            float(np.mean(losses)),
+            loss_held_out,
+            accuracy,
+            len(run.held_out_rows),
+        )
         if not math.isfinite(epoch.train_loss + loss_held_out):
             raise ClassifierError(
                 f"training diverged in epoch {number}; use a smaller --learning-rate than {rate:g}"

@@ -19,32 +19,43 @@ PLOT = {"displayModeBar": False}
 ASKED = "examined"
 
 
-def show_diagnosis(workspace: Workspace, label: str, at_once: bool = False) -> None:
-    """Show what is wrong; a button begins the examination.
+def show_diagnosis(
+    workspace: Workspace, label: str, at_once: bool = False, is_next: bool = False
+) -> Diagnosis | None:
+    """Show what is wrong; a button begins the examination. Returns it once it is made.
 
     Parameters
     ----------
     label : of the button
     at_once : begin without it, where the examination is quick
+    is_next : it is the next thing to do on the page
     """
     key = (str(workspace.folder), workspace.state())
     is_asked = st.session_state.get(ASKED) == key
     if not is_asked and not (at_once and is_quick(workspace)):
-        if st.button(label, icon=":material/stethoscope:", help="Takes up to half a minute."):
+        if st.button(
+            label,
+            icon=":material/stethoscope:",
+            type="primary" if is_next else "secondary",
+            help="Takes up to half a minute.",
+        ):
             st.session_state[ASKED] = key
             st.rerun()
-        return
+        return None
     job = _examination(workspace)
     if job.is_running:
         show_job(job, "Looking for what is wrong", "pictures")
-        return
+        return None
+    diagnosis = None
     if job.problem:
         show_error(job.problem)
     else:
-        _draw(job.result())
+        diagnosis = job.result()
+        _draw(diagnosis)
     if st.button("Look again", icon=":material/refresh:", help="After pictures were changed."):
         _examination.clear(workspace)
         st.rerun()
+    return diagnosis
 
 
 @st.cache_resource(show_spinner=False, max_entries=20, hash_funcs=KEYS)

@@ -113,7 +113,22 @@ def show_borrowed(evaluation: Evaluation) -> None:
         st.caption(f":material/info: {plain(borrowed)}")
 
 
+def _require_weights(workspace: Workspace) -> None:
+    classifier = workspace.settings.classifier
+    if classifier.file is not None or workspace.settings.tables:
+        return
+    job = jobs.find("training", workspace)
+    if job is not None and job.is_running:
+        st.info("The network is being trained.", icon=":material/model_training:")
+        link_to("workspace", "Watch the training")
+    else:
+        st.info("The network has no trained weights yet.", icon=":material/model_training:")
+        link_to("workspace", "Train the network")
+    st.stop()
+
+
 def _require_activations(workspace: Workspace) -> None:
+    _require_weights(workspace)
     try:
         with st.spinner("Reading the tables …") if workspace.settings.tables else nullcontext():
             stored = workspace.stored

@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 from openmax_core.training.curves import accuracy_figure, loss_figure
 from openmax_core.training.progress import Epoch
 
-HEAD = (Epoch("head", 1, 1.5, 1.2, 0.4), Epoch("head", 2, 1.1, 0.9, 0.6))
-ALL = (Epoch("all", 1, 0.8, 0.7, 0.8),)
+HEAD = (Epoch("head", 1, 1.5, 1.2, 0.4, 20), Epoch("head", 2, 1.1, 0.9, 0.6, 20))
+ALL = (Epoch("all", 1, 0.8, 0.7, 0.8, 20),)
 
 
 def test_both_losses_are_drawn_over_the_epochs_of_both_phases() -> None:
@@ -25,13 +25,13 @@ def test_both_losses_are_drawn_over_the_epochs_of_both_phases() -> None:
     )
 
 
-def test_the_band_of_the_accuracy_is_wilson_s_interval() -> None:
-    band, line = accuracy_figure(HEAD, 20).data
+def test_the_interval_of_the_accuracy_is_wilson_s() -> None:
+    (line,) = accuracy_figure(HEAD).data
     assert tuple(line.y) == (0.4, 0.6)
-    expected = [binomtest(count, 20).proportion_ci(0.95, method="wilson") for count in (8, 12)]
-    high, low = list(band.y[:2]), list(reversed(band.y[2:]))
-    assert high == pytest.approx([item.high for item in expected])
-    assert low == pytest.approx([item.low for item in expected])
+    for place, count in enumerate((8, 12)):
+        expected = binomtest(count, 20).proportion_ci(0.95, method="wilson")
+        assert line.y[place] + line.error_y.array[place] == pytest.approx(expected.high)
+        assert line.y[place] - line.error_y.arrayminus[place] == pytest.approx(expected.low)
 
 
 def test_where_all_layers_begin_is_marked_once_they_have_begun() -> None:
@@ -42,4 +42,11 @@ def test_where_all_layers_begin_is_marked_once_they_have_begun() -> None:
 
 
 def test_one_epoch_is_drawn() -> None:
-    assert tuple(accuracy_figure(ALL, 10).data[1].x) == (1,)
+    assert tuple(accuracy_figure(ALL).data[0].x) == (1,)
+
+
+def test_epochs_of_an_earlier_version_have_no_interval() -> None:
+    old = Epoch("all", 1, 0.9, 0.8, 0.5)
+    (line,) = accuracy_figure((old, Epoch("all", 2, 0.8, 0.7, 0.6, 10))).data
+    assert line.error_y.array[0] == line.error_y.arrayminus[0] == 0
+    assert line.error_y.array[1] > 0
