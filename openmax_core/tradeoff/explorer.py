@@ -62,9 +62,21 @@ def slider_positions(score_range: tuple[float, float]) -> Float:
     return positions[first : np.searchsorted(positions, high) + 1]
 
 
-def is_threshold(value: object) -> TypeGuard[float]:
-    """Tell whether something that came from a browser is a threshold."""
-    return type(value) in {int, float} and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+def is_threshold(
+    value: object, score_range: tuple[float, float] = (-math.inf, math.inf)
+) -> TypeGuard[float]:
+    """Tell whether something that came from a browser is a threshold.
+
+    A finite number; from 0 to 1 where scores are probabilities.
+
+    Parameters
+    ----------
+    score_range : smallest and largest score that the method can give
+    """
+    if type(value) not in {int, float} or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
+        return False
+    low, high = score_range
+    return not 0 <= low <= high <= 1 or 0 <= value <= 1  # type: ignore[operator]
 
 
 def explorer_data(

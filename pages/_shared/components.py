@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from openmax_core.methods.method import Method
 from openmax_core.tradeoff.explorer import is_threshold
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
@@ -63,8 +64,8 @@ def moved(key: str) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def take_threshold(workspace: Workspace, key: str) -> None:
-    """Make the threshold that it told the session's, if it is one."""
+def take_threshold(workspace: Workspace, method: Method, key: str) -> None:
+    """Make the threshold that a component told the session's, if it is one for the method."""
     value = moved(key).get("value")
-    if is_threshold(value):
+    if is_threshold(value, method.score_range()):
         state.set_threshold(workspace, value)

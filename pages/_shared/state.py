@@ -15,6 +15,7 @@ from openmax_core.methods.registry import has_settings, new_method
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
+from openmax_core.tradeoff.explorer import is_threshold
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
@@ -213,7 +214,4 @@ def _number(text: str | None, method: Method) -> float | None:
         value = float(text) if text is not None else math.nan
     except ValueError:
         return None
-    low, high = method.score_range()
-    is_share = low >= 0 and high <= 1
-    is_fit = 0 <= value <= 1 if is_share else math.isfinite(value)
-    return value if is_fit else None
+    return value if is_threshold(value, method.score_range()) else None

@@ -58,7 +58,7 @@ def show_explorer(
             ],
             "spread": decision.spread,
         },
-        on_moved_change=lambda: take_threshold(workspace, KEY),
+        on_moved_change=lambda: take_threshold(workspace, evaluation.method, KEY),
     )
 
 

@@ -117,7 +117,7 @@ def _draw(
             "class_limits_at": None if by_class is None else by_class[0],
             "is_by_class": _wants_class_thresholds(),
         },
-        on_moved_change=lambda: take_threshold(workspace, KEY),
+        on_moved_change=lambda: take_threshold(workspace, evaluation.method, KEY),
         on_lacking_change=lambda: st.session_state.pop(SENT, None),
         on_opened_change=lambda: None,
         on_removed_change=lambda: None,

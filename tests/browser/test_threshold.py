@@ -225,6 +225,23 @@ def test_what_is_no_threshold_is_refused_in_place(explorer):
     assert explorer.page.url == address
 
 
+def test_a_score_that_is_no_probability_has_a_slider_of_its_own(dashboard, workspace):
+    evaluation = workspace.evaluate("max_logit")
+    dashboard.open("threshold?method=max_logit")
+    dashboard.wait_for_explorer()
+    low, high = evaluation.score_range
+    positions = slider_positions((low, high))
+    assert float(dashboard.slider.get_attribute("min")) == positions[0] <= low
+    assert float(dashboard.slider.get_attribute("max")) == positions[-1] >= high
+    for threshold in (-1.5, 7.25, round(high, 4) + 1):
+        dashboard.type_threshold(threshold)
+        expect_figures_of(dashboard, evaluation, threshold)
+        dashboard.expect_address_value("threshold", threshold_text(threshold))
+    dashboard.press("Home", "PageUp", "ArrowRight")
+    assert dashboard.shown_threshold() == positions[11]
+    expect_figures_of(dashboard, evaluation, positions[11])
+
+
 def test_a_screen_reader_hears_threshold_and_both_accuracies(explorer, evaluation):
     explorer.press("PageDown")
     threshold = explorer.shown_threshold()

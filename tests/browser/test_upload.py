@@ -188,9 +188,9 @@ def test_files_can_really_be_dropped(uploads, files, evaluation, decided):
     uploads.expect_decisions(decided(files[:2], evaluation.recommend(0.85).threshold))
 
 
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
+@pytest.mark.parametrize("name", ["bendale", "notebook", "energy"])
 def test_all_cards_follow_the_finger_without_the_server(
-    page, server, workspace, files, preset, engine
+    page, server, workspace, files, name, engine
 ):
     sent: list[object] = []
 
@@ -202,10 +202,13 @@ def test_all_cards_follow_the_finger_without_the_server(
 
     page.on("websocket", listen)
     dashboard = Dashboard(page, server)
-    uploads = Uploads(dashboard).open(f"?method={preset}")
+    uploads = Uploads(dashboard).open(f"?method={name}")
     uploads.send(*files)
     uploads.wait_for(len(files))
-    openmax = workspace.evaluate(preset).openmax
+    method = workspace.evaluate(name).method
+    # Only OpenMax has probabilities of its own, and tails.
+    expect(uploads.cards.first.locator(".head em")).to_have_count(1 if name == "energy" else 2)
+    expect(uploads.cards.first.locator(".curve")).to_have_count(0 if name == "energy" else 2)
     logits = tuple(item.logits for item in answers(engine, [content for _, content in files]))
     pictures = PictureLogits(tuple(name for name, _ in files), logits)
     dashboard.slider.scroll_into_view_if_needed()
@@ -219,7 +222,7 @@ def test_all_cards_follow_the_finger_without_the_server(
         if shown:
             expect(page.get_by_label("Exact threshold")).not_to_have_value(str(before))
         threshold = dashboard.shown_threshold()
-        uploads.expect_decisions(verdict_table(openmax, pictures, threshold))
+        uploads.expect_decisions(verdict_table(method, pictures, threshold))
         shown.add(threshold)
     assert len(shown) == 15
     assert sent == []
@@ -227,7 +230,7 @@ def test_all_cards_follow_the_finger_without_the_server(
     dashboard.expect_address_value("threshold", threshold_text(dashboard.shown_threshold()))
     dashboard.wait_until_idle()
     assert len(sent) == 1
-    uploads.expect_decisions(verdict_table(openmax, pictures, dashboard.shown_threshold()))
+    uploads.expect_decisions(verdict_table(method, pictures, dashboard.shown_threshold()))
 
 
 def test_keys_and_typing_move_the_threshold_too(uploads, files, decided):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from openmax_core import OpenMax
+from openmax_core.methods.method import Method
 from openmax_core.prediction.verdicts import (
     Logits,
     decision_table,
@@ -24,11 +24,11 @@ class PictureLogits(NamedTuple):
 
 
 def verdict_table(
-    openmax: OpenMax,
+    method: Method,
     pictures: PictureLogits,
     threshold: float,
     class_thresholds: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Decide on every picture, see :func:`openmax_core.prediction.verdicts.decision_table`."""
-    limits = class_limits(openmax.class_names_, threshold, class_thresholds)
-    return decision_table(score_pictures(openmax, *pictures), limits)
+    limits = class_limits(method.class_names_, threshold, class_thresholds)
+    return decision_table(score_pictures(method, *pictures), limits)

@@ -550,6 +550,13 @@ def test_nothing_else_is_a_threshold(value):
     assert is_threshold(value) is False
 
 
+@pytest.mark.parametrize("value", [-0.1, 1.1, 7, -5e-324])
+def test_a_threshold_of_probabilities_lies_from_0_to_1(value):
+    assert is_threshold(value, (0.25, 1.0)) is False
+    assert is_threshold(value, (-1.7, 0.0)) is True
+    assert is_threshold(0.1, (0.25, 1.0)) is True
+
+
 # --- the name of the data ------------------------------------------------------------------------
 
 PICTURES: dict[str, Any] = {
