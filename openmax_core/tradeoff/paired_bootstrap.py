@@ -1,9 +1,9 @@
-"""Settings compared on the same pictures, with what chance makes of their differences.
+"""Methods or settings compared on the same pictures, with what chance makes of the differences.
 
-Figures are counted again on resamples of the pictures, the same for all settings (a paired
-bootstrap; Efron, 1979). Settings are judged together: a difference is beyond noise where it is
-larger than the 95 % quantile, over the resamples, of the largest standardised deviation of any of
-them (max-T, Westfall & Young, 1993). So of settings that are all alike, 1 in 20 grids shows any.
+Figures are counted again on resamples of the pictures, the same for all (a paired bootstrap; Efron,
+1979). All are judged together: a difference is beyond noise where it is larger than the 95 %
+quantile, over the resamples, of the largest standardised deviation of any of them (max-T, Westfall
+& Young, 1993). So of grids in which all are alike, 1 in 20 shows a difference.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ ENOUGH = 0.95  # share of the resamples that must reach the floor for a differen
 
 @dataclass(frozen=True)
 class MetricGrid:
-    """One figure over the grid; every array (A, E), NaN where it cannot be computed.
+    """Figures over a grid; every array (A, E), NaN where one cannot be computed.
 
     Attributes
     ----------
     value : float64
     low, high : float64, 95 % bootstrap interval of the value
-    difference : float64, to the current setting
+    difference : float64, to the reference
     difference_low, difference_high : float64, 95 % bootstrap interval of the difference
     is_beyond_noise : bool, the difference is, all cells judged together
-    reached : float64, share of the resamples in which both settings have the figure; below
-        ``ENOUGH`` the difference is not judged
+    reached : float64, share of the resamples in which both have the figure; below ``ENOUGH`` the
+        difference is not judged
     """
 
     value: Float
@@ -106,10 +106,17 @@ def resampled_figures(curve: TradeoffCurve, floor: float, draws: Resamples) -> F
     return np.stack([auroc, rejected, oscr], axis=1)
 
 
-def compare(value: Float, resampled: Float, current: tuple[int, int]) -> MetricGrid:
-    """Intervals of (A, E) values and of their differences to the current cell, of (R, A, E)."""
-    difference = value - value[current]
-    differences = resampled - resampled[:, current[0], current[1], None, None]
+def compare(value: Float, resampled: Float, current: tuple[int, int | None]) -> MetricGrid:
+    """Intervals of (A, E) values and of their differences to a reference, of (R, A, E).
+
+    Parameters
+    ----------
+    current : row and column of the reference; without a column, each column's own cell of the row
+    """
+    row, column = current
+    at = slice(row, row + 1), slice(None) if column is None else slice(column, column + 1)
+    difference = value - value[at]
+    differences = resampled - resampled[:, *at]
     low, high = _bounds(resampled)
     difference_low, difference_high = _bounds(differences)
     reached = np.isfinite(differences).mean(axis=0)
