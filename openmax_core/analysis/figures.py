@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy.special import betaincinv
 
+from openmax_core.analysis.comparison import BASELINE, Comparison
 from openmax_core.analysis.multiples import shown_range
 from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
@@ -33,6 +34,7 @@ N_CURVE_POINTS = 400
 MOST_MARKS = 500
 MOST_BINS = 16
 EMPIRICAL = "#64748b"
+LINES = ("#0ea5e9", "#f59e0b", "#10b981", "#ef4444", "#6366f1", "#14b8a6", "#ec4899", "#84cc16")
 WORSE, ALIKE, BETTER, ON_CELL = "#fb923c", "#e2e8f0", "#60a5fa", "#0f172a"
 
 
@@ -297,10 +299,10 @@ def class_qq_figure(evaluation: Evaluation, index: int) -> go.Figure:
 
 
 def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
-    """Heat map of one figure over η and α, coloured by the difference to the current setting.
+    """Heat map of one figure over η and α, coloured where it differs beyond noise.
 
-    By its square root, so that small gains are seen beside large losses. ▲ and ▼ mark what is
-    better or worse beyond noise; a frame the current setting.
+    By the square root of the difference to the current setting, so that small gains are seen beside
+    large losses. ▲ and ▼ mark the same cells; a frame the current setting.
     """
     grid = result.grids[metric]
     n_rows, n_columns = grid.value.shape
@@ -312,7 +314,10 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
     figure.add_heatmap(
         x=x,
         y=y,
-        z=np.sign(grid.difference) * np.sqrt(np.abs(grid.difference)),
+        # NaN stays NaN: an empty cell.
+        z=np.sign(grid.difference)
+        * np.sqrt(np.abs(grid.difference))
+        * np.where(np.isnan(grid.difference), np.nan, grid.is_beyond_noise),
         zmin=-most,
         zmax=most,
         colorscale=[[0, WORSE], [0.5, ALIKE], [1, BETTER]],
@@ -393,3 +398,44 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
 
 def _distance_title(openmax: OpenMax) -> str:
     return f"Distance ({openmax.settings_.distance_in_words})"
+
+
+def comparison_figure(result: Comparison, current: str) -> go.Figure:
+    """Reject accuracy over Test accuracy of every method; the current one stands out.
+
+    A curve nearer to the top right is better. The floor is a vertical line.
+    """
+    figure = go.Figure()
+    others = [item.name for item in result.methods if item.name not in (current, BASELINE)]
+    for method in result.methods:
+        is_current, is_baseline = method.name == current, method.name == BASELINE
+        colour = (
+            EMPIRICAL
+            if is_baseline
+            else LINES[others.index(method.name) % len(LINES)]
+            if not is_current
+            else CHOSEN_COLOUR
+        )
+        figure.add_scatter(
+            x=method.test_accuracy,
+            y=method.reject_accuracy,
+            name=label(method.title),
+            mode="lines",
+            line={
+                "color": colour,
+                "width": 3.5 if is_current else 1.8,
+                "dash": "dash" if is_baseline else "solid",
+                "shape": "hv",
+            },
+            hovertemplate=f"{label(method.title)}<br>Test accuracy %{{x:.1%}}, "
+            "Reject accuracy %{y:.1%}<extra></extra>",
+        )
+    figure.add_vline(
+        x=result.floor,
+        line={"color": EMPIRICAL, "width": 1, "dash": "dot"},
+        annotation={"text": f"floor {result.floor:.0%}", "font": {"size": 12}},
+    )
+    lay_out(figure, "Test accuracy", "Reject accuracy", 420)
+    figure.update_xaxes(tickformat=".0%")
+    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
+    return figure

@@ -1,4 +1,4 @@
-"""The shell: ``openmax init | doctor | train | extract | evaluate | predict | report | …``.
+"""The shell: ``openmax init | doctor | train | extract | evaluate | compare | predict | …``.
 
 Exit codes: 0 done; 1 an error that the message explains; 2 wrong arguments; 3 done, but some
 pictures could not be read; 4 evaluated, but no threshold keeps the floor; 5 drift, with
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openmax_core.activations.table_rows import SPLITS
-from openmax_core.cli import commands
+from openmax_core.cli import commands, comparison
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
@@ -391,6 +391,22 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": "NAME=VALUE",
                 "help": "a setting of OpenMax that differs from the preset, e.g. tail_size=30; can "
                 f" be given several times. There are {', '.join(SETTINGS)}",
+            },
+            **_shared("--json"),
+        },
+    ),
+    "compare": (
+        comparison.run_compare,
+        "all methods on the workspace's pictures, beside softmax",
+        "Fit every method on the stored activations and print the field's figures of each, with\n"
+        "95 % intervals and differences to softmax (the method msp). A difference is marked where\n"
+        "it is beyond noise, judged for the whole table together. It needs a reject set.",
+        {
+            **_shared("workspace", "--method"),
+            "--min-test-accuracy": {
+                "type": SHARE,
+                "metavar": "X",
+                "help": "floor of each method's threshold, from 0 to 1; default: the workspace's",
             },
             **_shared("--json"),
         },

@@ -26,6 +26,7 @@ PAGES = (
     PageEntry("overview", "Overview", ":material/space_dashboard:"),
     PageEntry("threshold", "Threshold", ":material/tune:"),
     PageEntry("weibull", "Weibull", ":material/show_chart:"),
+    PageEntry("methods", "Methods", ":material/leaderboard:"),
     PageEntry("upload", "Upload", ":material/add_photo_alternate:"),
     PageEntry("monitor", "Monitor", ":material/monitoring:"),
     PageEntry("workspace", "Workspace", ":material/folder_open:"),

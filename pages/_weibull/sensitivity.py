@@ -94,11 +94,11 @@ def _show_result(result: Sensitivity) -> None:
 
 def _caption(result: Sensitivity, metric: str) -> str:
     parts = [
-        "The frame marks the current setting. Blue is better, orange is worse. ▲ and ▼ mark "
-        "differences beyond noise (95 %, corrected for all cells together, "
-        f"{result.n_resamples} resamples of the same pictures). Point at a cell to see its "
-        "interval. The best of many cells looks better than it is, because it was chosen on "
-        "these pictures."
+        "The frame marks the current setting. Blue (▲) is better and orange (▼) is worse beyond "
+        "noise (95 %, corrected for all cells together, "
+        f"{result.n_resamples} resamples of the same pictures); grey is within noise. "
+        "Point at a cell to see its interval. The best of many cells looks better than it is, "
+        "because it was chosen on these pictures."
     ]
     if metric == REJECT_AT_FLOOR:
         parts.append(

@@ -67,7 +67,7 @@ def test_pages_with_an_odd_table_of_pictures_name_the_column(
     labels = pa.array([odd] * len(table), type=pa.int64() if odd is None else None)
     pq.write_table(table.set_column(table.column_names.index("label"), "label", labels), path)
     said = _all_pages(open_app(trees.folder))
-    for name in ("overview", "threshold", "weibull", "upload", "monitor"):
+    for name in ("overview", "threshold", "weibull", "methods", "upload", "monitor"):
         assert "pictures.parquet" in said[name], (name, said[name])
         assert "label" in said[name]
 

@@ -97,19 +97,19 @@ def test_what_a_workspace_is_about_is_said_as_it_is_written(open_app, trees):
         assert "About \\*trees\\*\\: \\$5" in [str(item.value) for item in app.markdown] + [
             str(item.value) for item in app.caption
         ]
-    for page in ("overview", "threshold", "weibull", "upload", "monitor", "workspace"):
+    for page in ("overview", "threshold", "weibull", "methods", "upload", "monitor", "workspace"):
         badges = [str(item.value) for item in open_app(trees.folder, page).markdown]
         assert any("Rendered \\[pictures\\]" in text for text in badges), page
 
 
 def test_a_workspace_that_says_nothing_shows_no_badge(open_app, trees):
-    for page in ("overview", "threshold", "weibull", "upload", "monitor", "workspace"):
+    for page in ("overview", "threshold", "weibull", "methods", "upload", "monitor", "workspace"):
         assert "-badge[" not in texts(open_app(trees.folder, page).markdown)
 
 
 def test_pages_without_activations_lead_to_the_extraction(open_app, tmp_path):
     workspace = make_workspace(tmp_path / "trees", stored=False)
-    for page in ("overview", "threshold", "weibull", "upload", "monitor"):
+    for page in ("overview", "threshold", "weibull", "methods", "upload", "monitor"):
         app = open_app(workspace.folder, page)
         assert "have not been through the network yet" in texts(app.info)
         assert not app.metric
@@ -136,7 +136,7 @@ def test_pictures_that_changed_since_the_extraction_are_announced(open_app, tree
 def test_a_typo_in_the_workspace_file_is_named_on_every_page(open_app, trees):
     path = trees.folder / "workspace.toml"
     path.write_text(path.read_text().replace("architecture", "archtecture"))
-    for page in ("overview", "threshold", "weibull", "upload", "monitor", "workspace"):
+    for page in ("overview", "threshold", "weibull", "methods", "upload", "monitor", "workspace"):
         shown = texts(open_app(trees.folder, page).error)
         assert "classifier.archtecture is no setting; did you mean 'architecture'?" in shown
 
@@ -373,7 +373,9 @@ def without_cedar(trees) -> Workspace:
     return trees
 
 
-@pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload", "monitor"])
+@pytest.mark.parametrize(
+    "page", ["overview", "threshold", "weibull", "methods", "upload", "monitor"]
+)
 def test_every_page_with_figures_names_the_classes_that_borrow(open_app, without_cedar, page):
     app = open_app(without_cedar.folder, page)
     assert not app.exception
@@ -432,7 +434,9 @@ def with_job(monkeypatch: pytest.MonkeyPatch, job: type[Running]) -> None:
     monkeypatch.setattr("pages._shared.jobs.find", lambda kind, workspace: found.get(kind))
 
 
-@pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload", "monitor"])
+@pytest.mark.parametrize(
+    "page", ["overview", "threshold", "weibull", "methods", "upload", "monitor"]
+)
 def test_figures_stay_while_changed_pictures_are_extracted(open_app, trees, monkeypatch, page):
     with_job(monkeypatch, Running)
     app = open_app(trees.folder, page)
@@ -441,7 +445,9 @@ def test_figures_stay_while_changed_pictures_are_extracted(open_app, trees, monk
     assert app.caption
 
 
-@pytest.mark.parametrize("page", ["overview", "threshold", "weibull", "upload", "monitor"])
+@pytest.mark.parametrize(
+    "page", ["overview", "threshold", "weibull", "methods", "upload", "monitor"]
+)
 def test_without_figures_the_progress_stands_alone(open_app, tmp_path, monkeypatch, page):
     bare = make_workspace(tmp_path / "bare", n_train=2, n_test=2, n_reject=2, stored=False)
     with_job(monkeypatch, Running)

@@ -160,7 +160,7 @@ def test_no_page_is_wider_than_the_window(browser, server, demo_folder, scheme, 
     context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
     # The first demo has all there is: a description, a notice, the tour, folders of unknowns.
     dashboard = Dashboard(context.new_page(), server, workspace=None)
-    for name in ("", "threshold", "weibull", "upload", "monitor", "workspace"):
+    for name in ("", "threshold", "weibull", "methods", "upload", "monitor", "workspace"):
         dashboard.open(name)
         overflow = dashboard.page.evaluate(
             "(() => { const main = document.querySelector('[data-testid=\"stMain\"]');"
@@ -173,7 +173,7 @@ def test_no_page_is_wider_than_the_window(browser, server, demo_folder, scheme, 
 def test_nothing_is_asked_of_other_hosts(dashboard, demo_folder):
     asked: list[str] = []
     dashboard.page.context.on("request", lambda request: asked.append(request.url))
-    for name in ("", "threshold", "weibull", "upload", "monitor", "workspace"):
+    for name in ("", "threshold", "weibull", "methods", "upload", "monitor", "workspace"):
         dashboard.open(name)
     foreign = [url for url in asked if not url.startswith((dashboard.address, "data:", "blob:"))]
     assert foreign == []

@@ -40,7 +40,7 @@ TEXT = (
     f"{NAME} ![n](http://evil.example/m.png) <script>window.hacked=1</script> "
     "[l](http://evil.example) $x^2$\n\n# y"
 )
-PAGES = ("", "threshold", "weibull", "upload", "monitor", "method", "workspace")
+PAGES = ("", "threshold", "weibull", "methods", "upload", "monitor", "method", "workspace")
 # What must stand nowhere, in the shadows of components neither.
 INJECTED = (
     *("[src^='http://evil']", "[href^='http://evil']", "[href^=javascript]", "[onerror]"),

@@ -13,6 +13,8 @@ from openmax_core.analysis.comparison import (
 )
 from openmax_core.analysis.figures import comparison_figure
 from openmax_core.errors import FitError
+from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.method import Method
 from openmax_core.methods.registry import METHODS, new_method
 from openmax_core.tradeoff.ranking import FIGURES, NAMES, all_figures
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
@@ -40,7 +42,7 @@ def test_every_method_has_its_own_figures(evaluation, compared):
         np.testing.assert_allclose(compared.grid.value[place], list(expected.values()))
 
 
-def evaluation_of_method(evaluation, method):
+def evaluation_of_method(evaluation: Evaluation, method: Method) -> Evaluation:
     return evaluation.of(
         method,
         evaluation.train,
@@ -91,14 +93,14 @@ def test_settings_of_ones_own_are_a_row_of_their_own():
     assert list(methods_to_compare(made_up_evaluation().method)) == list(METHODS)
 
 
-def test_a_method_that_cannot_be_fitted_is_named(evaluation):
+def test_a_method_that_cannot_be_fitted_is_named(evaluation, monkeypatch):
     methods = {name: new_method(name) for name in ("msp", "max_logit")}
     methods["short"] = new_method("bendale", tail_size=2)
 
     def refuse(*given, **named):
         raise FitError("class 'a' has too few pictures")
 
-    methods["short"].fit = refuse
+    monkeypatch.setattr(methods["short"], "fit", refuse)
     found = compare_methods(evaluation, 0.6, methods=methods, n_resamples=20)
     assert found.names == ("msp", "max_logit")
     assert found.left_out == {"short": "class 'a' has too few pictures"}
@@ -117,7 +119,7 @@ def test_a_floor_that_no_threshold_keeps_is_a_dash(evaluation):
 
 
 def test_progress_is_told(evaluation):
-    seen = []
+    seen: list[tuple[int, int]] = []
     compare_methods(evaluation, 0.6, report=seen.append, n_resamples=10)
     assert seen == [(done, len(METHODS)) for done in range(1, len(METHODS) + 1)]
 

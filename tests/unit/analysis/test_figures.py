@@ -240,7 +240,9 @@ def test_the_heat_map_shows_values_and_differences_and_frames_the_current_settin
     heat, text = figure.data
     grid = result.grids[metric]
     z = numbers(heat.z)
-    np.testing.assert_allclose(z * np.abs(z), grid.difference, atol=1e-12)
+    beyond = np.where(grid.is_beyond_noise, grid.difference, 0.0)
+    expected = np.where(np.isnan(grid.difference), np.nan, beyond)
+    np.testing.assert_allclose(z * np.abs(z), expected, atol=1e-12)
     assert heat.zmax == -heat.zmin >= np.nanmax(np.abs(z), initial=0.0)
     shown = dict(zip(zip(text.y, text.x, strict=True), text.text, strict=True))
     for (row, column), words in shown.items():
