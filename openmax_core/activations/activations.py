@@ -4,8 +4,9 @@ One folder a split and state: ``logits.npy``, (N, C) float32, large ones as a me
 ``pictures.parquet``, a row for every picture file found, in order: path, size, mtime, label,
 prediction, status ('ok', 'unreadable' or 'not read') and error. The logits hold the rows with
 status 'ok'; 'not read' are those that the machine did not give, and that are tried again.
-``key.json`` says what the folder was made of; folders are written under a temporary name and
-renamed when whole.
+``features.npy``, (N, D) float16, is there where features were asked for: what the last linear layer
+took, for the same pictures. ``key.json`` says what the folder was made of; folders are written
+under a temporary name and renamed when whole.
 """
 
 from __future__ import annotations
@@ -24,13 +25,14 @@ from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import require_whole
 from openmax_core.support.codec import Column, entry, read_columns, read_json
 
-LOGITS, PICTURES, KEY = "logits.npy", "pictures.parquet", "key.json"
+LOGITS, FEATURES = "logits.npy", "features.npy"
+PICTURES, KEY = "pictures.parquet", "key.json"
 OK, UNREADABLE, NOT_READ = "ok", "unreadable", "not read"
 WRITING = ".writing-"
 ROWS_AT_ONCE = 1024
-ROWS_PER_GROUP = 1 << 17  # of the table, which can be read a group at a time
 MOST_IN_MEMORY = 64 << 20  # bytes of logits that are read whole; of more, what is used
-# Entries of a key, and those that some keys have: of older versions, or of samples.
+LARGEST_FEATURE = float(np.finfo(np.float16).max)  # 65,504
+# Entries of a key, and those that some keys have: of older versions, of features, or of samples.
 ENTRIES: dict[str, Any] = {"store": str, "classifier": str, "created": str}
 FURTHER_ENTRIES: dict[str, Any] = {
     "made_with": dict[str, Any],
@@ -38,6 +40,10 @@ FURTHER_ENTRIES: dict[str, Any] = {
     "engine": str,
     "number": int,
     "whole": tuple[int, int],
+    "features": str,
+    "n_features": int,
+    "n_clipped": int,
+    "without_features": str,
 }
 
 
@@ -64,12 +70,16 @@ class Activations:
         Fingerprints of the classifier and of the files, the folder, and when.
     whole : Extent, optional
         Of the split that this is a sample of; its unreadable files are the first ones.
+    features : (N, D) float16, optional
+        Penultimate activations of the same pictures, where they are stored: on disk, and read as
+        they are used. Raises an ActivationsError as the logits do.
     """
 
     logits: NDArray[np.float32]
     pictures: pd.DataFrame
     key: dict[str, Any]
     whole: Extent | None = None
+    features: NDArray[np.float16] | None = None
 
     @cached_property
     def readable(self) -> pd.DataFrame:
@@ -117,14 +127,18 @@ class Activations:
         """
         folder.mkdir()
         np.save(folder / LOGITS, np.asarray(self.logits), allow_pickle=False)
+        if self.features is not None:
+            np.save(folder / FEATURES, np.asarray(self.features), allow_pickle=False)
         self.pictures.to_parquet(folder / PICTURES, index=False)
         key = {**self.key, "whole": [self.n_readable, self.n_unreadable]}
+        if self.features is None:
+            key.pop("n_features", None)
         (folder / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
 
     def __getattribute__(self, name: str) -> Any:
-        """Refuse logits of which another process has cut off a part: they cannot be read."""
+        """Refuse what another process has cut off a part of: it cannot be read."""
         value = super().__getattribute__(name)
-        if name == "logits":
+        if name in {"logits", "features"}:
             require_whole(value)
         return value
 
@@ -141,13 +155,16 @@ class Activations:
         mapped = mapped_logits(folder, expected)
         logits: NDArray[np.float32] = mapped
         if mapped.nbytes <= MOST_IN_MEMORY:
-            logits = logits_at(folder, mapped, 0, len(mapped))
+            logits = rows_at(folder, mapped, 0, len(mapped))
         columns = columns_of(logits.shape[1], expected)
         try:
             pictures = read_columns(folder / PICTURES, columns)
         except OpenMaxError as error:
             raise damaged(folder, f"{PICTURES}: {error}") from error
-        activations = cls(logits, pictures, key)
+        activations = cls(logits, pictures, key, features=mapped_features(folder, key))
+        n_features = len(logits) if activations.features is None else len(activations.features)
+        if n_features != len(logits):
+            raise damaged(folder, "features and logits do not fit together")
         if len(activations.readable) != len(logits):
             raise damaged(folder, "pictures and logits do not fit together")
         return activations
@@ -222,25 +239,60 @@ def mapped_logits(folder: Path, expected: Expected | None = None) -> np.memmap[A
     return logits
 
 
-def logits_at(
-    folder: Path, mapped: np.memmap[Any, Any], first: int, count: int
-) -> NDArray[np.float32]:
-    """Read (count, C) stored logits from row ``first`` on.
+def mapped_features(folder: Path, key: dict[str, Any]) -> np.memmap[Any, Any] | None:
+    """Stored features, of which nothing but the head is read; None where there are none.
+
+    Parameters
+    ----------
+    key : what the folder says of itself
+
+    Raises
+    ------
+    ActivationsError
+        The file is missing or damaged; the folder is named.
+    """
+    if "n_features" not in key:
+        return None
+    try:
+        features = np.load(folder / FEATURES, mmap_mode="r", allow_pickle=False)
+        if not isinstance(features, np.memmap) or features.ndim != 2 or not features.shape[1]:
+            raise ValueError("there are no rows of features")
+        if features.dtype != np.float16 or not features.flags.c_contiguous:
+            raise ValueError(f"features are {features.dtype}, not rows of float16")
+        if features.shape[1] != key["n_features"]:
+            raise ValueError(f"there are {features.shape[1]} features, not {key['n_features']}")
+    except (OSError, ValueError, EOFError, OverflowError, MemoryError) as error:
+        raise damaged(folder, f"{FEATURES}: {error}") from error
+    return features
+
+
+def rows_at(folder: Path, mapped: np.memmap[Any, Any], first: int, count: int) -> NDArray[Any]:
+    """Read (count, C) stored logits, or (count, D) features, from row ``first`` on.
+
+    Parameters
+    ----------
+    mapped : of :func:`mapped_logits` or :func:`mapped_features`
 
     Raises
     ------
     ActivationsError
         They are not there any more; the folder is named.
     """
-    width = mapped.shape[1]
-    offset = mapped.offset + 4 * first * width
+    width, kind = mapped.shape[1], mapped.dtype
+    name = LOGITS if kind == np.float32 else FEATURES
+    offset = mapped.offset + kind.itemsize * first * width
     try:
-        values = np.fromfile(folder / LOGITS, np.float32, count * width, offset=offset)
+        values = np.fromfile(folder / name, kind, count * width, offset=offset)
     except OSError as error:
         raise damaged(folder, str(error)) from error
     if len(values) != count * width:
-        raise damaged(folder, f"{LOGITS}: logits are missing at its end")
+        raise damaged(folder, f"{name}: rows are missing at its end")
     return values.reshape(count, width)
+
+
+def as_float16(features: NDArray[np.floating[Any]]) -> NDArray[np.float16]:
+    """Features as they are stored; what float16 cannot hold becomes ±65,504, never infinite."""
+    return np.clip(features, -LARGEST_FEATURE, LARGEST_FEATURE).astype(np.float16)
 
 
 def damaged(folder: Path, reason: str) -> ActivationsError:

@@ -1,8 +1,9 @@
 """Results of an extraction that is under way: small files, each whole or not there.
 
-One folder a split; ``00000012.safetensors`` holds the logits of the readable pictures, and as
-metadata path, size, mtime and error of every picture, in order. They are numbered as they were
-written. A run that was interrupted leaves them, and the next one goes on from there.
+One folder a split; ``00000012.safetensors`` holds the logits of the readable pictures, their
+features as float16 where these were asked for, and as metadata path, size, mtime and error of every
+picture, in order. They are numbered as they were written. A run that was interrupted leaves them,
+and the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.activations.activations import as_float16
 from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
 from openmax_core.support.files import write_bytes_atomically
 
@@ -25,10 +28,12 @@ SUFFIX = ".safetensors"
 MOST_OPEN = 4
 
 Identity = tuple[str, int, int]
+# Of a picture: (C,) logits, or (C + D,) with its features behind them; or why there are none.
 Result = NDArray[np.float32] | str
 Rows = Mapping[int, Result]
 # Number of the source, row of its logits, and why there is none.
 _Place = tuple[int, int, str]
+_Stored = tuple[NDArray[np.float32], NDArray[np.float16] | None]
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Shards:
         Parameters
         ----------
         pictures : N of (path, size, mtime)
-        results : N of (C,) float32 logits or the reason why there are none
+        results : N of (C,) float32 logits, (C + D,) with features, or the reason why there are none
 
         Raises
         ------
@@ -61,8 +66,12 @@ class Shards:
         vectors = [result for result in results if not isinstance(result, str)]
         errors = [result if isinstance(result, str) else "" for result in results]
         rows = [[*picture, error] for picture, error in zip(pictures, errors, strict=True)]
+        values = np.array(vectors or np.empty((0, n_classes)), dtype=np.float32)
+        tensors: dict[str, NDArray[Any]] = {"logits": np.ascontiguousarray(values[:, :n_classes])}
+        if values.shape[1] > n_classes:
+            tensors["features"] = as_float16(values[:, n_classes:])
         content = save(
-            {"logits": np.array(vectors, dtype=np.float32).reshape(-1, n_classes)},
+            tensors,
             metadata={"pictures": json.dumps(rows), "count": str(len(rows))},
         )
         number = int(paths[-1].stem) + 1 if (paths := self.paths()) else 0
@@ -108,19 +117,21 @@ class LocatedRows(Rows):
     def __init__(self, identities: Sequence[Identity]) -> None:
         self._indices = {identity: index for index, identity in enumerate(identities)}
         self._places: dict[int, _Place] = {}
-        self._sources: list[Callable[[], NDArray[np.float32]]] = []
+        self._sources: list[Callable[[], _Stored]] = []
         self._shards: set[int] = set()
         self._open = lru_cache(MOST_OPEN)(lambda number: self._sources[number]())
 
     def add_source(
-        self, pictures: Iterable[tuple[Identity, str]], read: Callable[[], NDArray[np.float32]]
+        self,
+        pictures: Iterable[tuple[Identity, str]],
+        read: Callable[[], tuple[NDArray[np.float32], NDArray[np.float16] | None]],
     ) -> None:
         """Know of stored results; later sources win.
 
         Parameters
         ----------
         pictures : identity and error of every picture, in order
-        read : returns the logits of those without error
+        read : returns the logits of those without error, and their features
         """
         number, row = len(self._sources), 0
         self._sources.append(read)
@@ -137,9 +148,11 @@ class LocatedRows(Rows):
         """Know of a shard; a damaged one is removed, and its pictures are run again."""
         from safetensors import SafetensorError, safe_open
 
-        def read() -> NDArray[np.float32]:
+        def read() -> _Stored:
             with safe_open(path, framework="np") as stored:
-                return np.array(stored.get_tensor("logits"))
+                has_features = "features" in stored.keys()  # noqa: SIM118 - no dict
+                features = np.array(stored.get_tensor("features")) if has_features else None
+                return np.array(stored.get_tensor("logits")), features
 
         try:
             with safe_open(path, framework="np") as stored:
@@ -165,7 +178,12 @@ class LocatedRows(Rows):
 
     def __getitem__(self, index: int) -> Result:
         source, row, error = self._places[index]
-        return error or self._open(source)[row]
+        if error:
+            return error
+        logits, features = self._open(source)
+        if features is None:
+            return logits[row]
+        return np.concatenate([logits[row], features[row].astype(np.float32)])
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._places)

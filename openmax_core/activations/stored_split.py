@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from openmax_core.activations.activations import (
     OK,
@@ -25,16 +26,17 @@ from openmax_core.activations.activations import (
     Extent,
     columns_of,
     damaged,
-    logits_at,
+    mapped_features,
     mapped_logits,
     read_key,
+    rows_at,
 )
 from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import Int
 from openmax_core.support.chunks import Chunk
 from openmax_core.support.codec import typed_columns
 
-CHUNK_VALUES = 1 << 20  # logits of one chunk
+CHUNK_VALUES = 1 << 20  # logits, and features, of one chunk
 MOST_UNREADABLE = 1000  # files without logits that are named
 
 
@@ -57,6 +59,9 @@ class StoredSplit:
         self.key: dict[str, Any] = read_key(folder)
         self._mapped = mapped_logits(folder, expected)  # of which only the head is read
         self.n_readable, self.n_classes = self._mapped.shape
+        self._features = mapped_features(folder, self.key)
+        if self._features is not None and len(self._features) != self.n_readable:
+            raise damaged(folder, "features and logits do not fit together")
         self._columns = columns_of(self.n_classes, expected)
         with self._pictures() as stored:
             groups = range(stored.num_row_groups)
@@ -65,8 +70,19 @@ class StoredSplit:
         if self.n_files < self.n_readable:
             raise damaged(folder, "pictures and logits do not fit together")
 
-    def chunks(self, most_values: int = CHUNK_VALUES) -> Iterator[Chunk]:
-        """Read all readable pictures in order, some ``most_values`` logits at a time.
+    @property
+    def n_features(self) -> int:
+        """D; 0 where no features are stored."""
+        return 0 if self._features is None else self._features.shape[1]
+
+    def chunks(
+        self, most_values: int = CHUNK_VALUES, *, has_features: bool = False
+    ) -> Iterator[Chunk]:
+        """Read all readable pictures in order, some ``most_values`` numbers at a time.
+
+        Parameters
+        ----------
+        has_features : read the stored features too, where there are any
 
         Raises
         ------
@@ -74,7 +90,9 @@ class StoredSplit:
             A logit is not finite, the picture is named; or the folder is damaged.
         """
         first = 0
-        for batch in self._batches(max(1, most_values // self.n_classes), "label", "prediction"):
+        stored = self._features if has_features else None
+        width = self.n_classes + (self.n_features if has_features else 0)
+        for batch in self._batches(max(1, most_values // width), "label", "prediction"):
             is_ok = pc.equal(batch["status"], OK)
             if first + (n_ok := pc.sum(is_ok).as_py() or 0) > self.n_readable:
                 break
@@ -82,7 +100,7 @@ class StoredSplit:
                 batch[name].filter(is_ok).to_numpy(zero_copy_only=False).astype(np.int64)
                 for name in ("label", "prediction")
             )
-            logits = logits_at(self.folder, self._mapped, first, n_ok)
+            logits = rows_at(self.folder, self._mapped, first, n_ok)
             finite = np.isfinite(logits).all(axis=1)
             if not finite.all():
                 path = self.at(np.array([first + int(np.argmin(finite))])).readable["path"].iloc[0]
@@ -90,17 +108,19 @@ class StoredSplit:
                     f"the stored logits of {path} are damaged (NaN or Inf); delete {self.folder} "
                     "and run the extraction again"
                 )
-            yield Chunk(first, logits, labels, predictions)
+            features = None if stored is None else rows_at(self.folder, stored, first, n_ok)
+            yield Chunk(first, logits, labels, predictions, features)
             first += len(labels)
         if first != self.n_readable:
             raise damaged(self.folder, "pictures and logits do not fit together")
 
-    def at(self, rows: Int) -> Activations:
+    def at(self, rows: Int, *, has_features: bool = False) -> Activations:
         """Activations of some readable pictures alone, with what all are in ``whole``.
 
         Parameters
         ----------
         rows : (K,) ascending, among the readable
+        has_features : with the stored features too, where there are any
 
         Returns
         -------
@@ -128,9 +148,8 @@ class StoredSplit:
             first += len(ok)
             places = np.sort(np.concatenate([ok[mine], lost]))
             taken.append(pictures.take(pa.array(places)).to_pandas())
-        logits = np.empty((len(rows), self.n_classes), dtype=np.float32)
-        for place, row in enumerate(rows.tolist()):
-            logits[place] = logits_at(self.folder, self._mapped, row, 1)
+        logits = self._at(rows, self._mapped)
+        features = self._at(rows, self._features) if has_features and self.n_features else None
         if not taken:
             with self._pictures() as stored:
                 empty = stored.schema_arrow.empty_table()
@@ -139,7 +158,13 @@ class StoredSplit:
         if int((pictures["status"] == OK).sum()) != len(rows):
             raise damaged(self.folder, "pictures and logits do not fit together")
         whole = Extent(self.n_readable, self.n_files - self.n_readable)
-        return Activations(logits, pictures, self.key, whole)
+        return Activations(logits, pictures, self.key, whole, features)
+
+    def _at(self, rows: Int, mapped: Any) -> NDArray[Any]:
+        values = np.empty((len(rows), mapped.shape[1]), dtype=mapped.dtype)
+        for place, row in enumerate(rows.tolist()):
+            values[place] = rows_at(self.folder, mapped, row, 1)
+        return values
 
     def _batches(self, n_rows: int, *columns: str) -> Iterator[pa.Table]:
         """All files' rows in order."""

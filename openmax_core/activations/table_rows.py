@@ -56,6 +56,7 @@ class Part:
     splits : (N,) int64 or None
         Indices into :data:`SPLITS`.
     paths : list of N str or None
+    features : (N, D) float32; (N, 0) where they were not asked for
     """
 
     first: int
@@ -64,6 +65,7 @@ class Part:
     others: dict[int, str]
     splits: NDArray[np.int64] | None
     paths: list[str | None] | None
+    features: Logits
 
     def __len__(self) -> int:
         return len(self.logits)
@@ -88,6 +90,8 @@ class Table(ABC):
     columns_of_classes : tuple of str
         Classes that it names, in its order; empty where it names none.
     n_classes, n_features : int
+    columns_of_features : tuple of str
+        Where they have names, in the order in which they are read: by number, or by name.
     n_rows : int or None
         None where that is not known before they are read.
     has : frozenset of str
@@ -98,6 +102,7 @@ class Table(ABC):
     columns_of_classes: tuple[str, ...] = ()
     n_classes = 0
     n_features = 0
+    columns_of_features: tuple[str, ...] = ()
     n_rows: int | None = None
     has: frozenset[str] = frozenset()
 
@@ -161,13 +166,30 @@ class Table(ABC):
             hint = f"did you mean '{close[0]}'?" if close else f"it has {listed(self.columns)}"
             self.fail(f"has no {name}, which tells each row's class; {hint}")
 
-    def parts(self, classes: Sequence[str], has_logits: bool = True) -> Iterator[Part]:
+    def require_features(self) -> None:
+        """Raise an error where there are no features.
+
+        Raises
+        ------
+        ActivationsError
+            There are none, or they are no numbers.
+        """
+        if not self.n_features:
+            self.fail(
+                f"has no {self._place_of_features}, and features = true under [classifier] in "
+                "workspace.toml, or --features, asks for them"
+            )
+
+    def parts(
+        self, classes: Sequence[str], has_logits: bool = True, *, has_features: bool = False
+    ) -> Iterator[Part]:
         """Read all rows.
 
         Parameters
         ----------
         classes : names of C classes, in the order in which their logits are wanted
         has_logits : False to leave them out
+        has_features : read the features too
 
         Raises
         ------
@@ -176,11 +198,14 @@ class Table(ABC):
         """
         order, first = self._order(classes), 0
         labels = _Labels(classes)
+        wanted = [self._column(place) for place in order] if has_logits else []
+        if has_features:
+            self.require_features()
         with self._named_errors():
-            for logits, columns in self._rows(order, has_logits):
-                if has_logits:
-                    self._require_finite(logits, first, order)
-                yield self._part(first, logits, columns, labels)
+            for logits, features, columns in self._rows(order, has_logits, has_features):
+                self._require_finite(logits, first, wanted)
+                self._require_finite(features, first, self._feature_columns)
+                yield self._part(first, logits, features, columns, labels)
                 first += len(logits)
         if not first:
             self.fail("has no rows")
@@ -195,10 +220,10 @@ class Table(ABC):
         """
         order, first = self._order(classes), 0
         with self._named_errors():
-            for logits, columns in self._rows(order, True):
-                self._require_finite(logits, first, order)
+            for logits, features, columns in self._rows(order, True, False):
+                self._require_finite(logits, first, [self._column(place) for place in order])
                 paths = {"path": columns["path"]} if "path" in columns else {}
-                part = self._part(first, logits, paths, _Labels(classes))
+                part = self._part(first, logits, features, paths, _Labels(classes))
                 yield [part.name(row) for row in range(len(part))], logits
                 first += len(logits)
         if not first:
@@ -212,11 +237,20 @@ class Table(ABC):
     @abstractmethod
     def _place_of_logits(self) -> str: ...
 
+    @property
+    @abstractmethod
+    def _place_of_features(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def _feature_columns(self) -> list[str]:
+        """What the columns of the features are called."""
+
     @abstractmethod
     def _rows(
-        self, order: Sequence[int], has_logits: bool
-    ) -> Iterator[tuple[Logits, dict[str, Any]]]:
-        """Logits in an order of classes, and pyarrow arrays of the further columns by name."""
+        self, order: Sequence[int], has_logits: bool, has_features: bool
+    ) -> Iterator[tuple[Logits, Logits, dict[str, Any]]]:
+        """Logits in an order of classes, features, and the further columns by name, of pyarrow."""
 
     @abstractmethod
     def _column(self, place: int) -> str:
@@ -225,7 +259,7 @@ class Table(ABC):
     def _further_column(self, name: str) -> str:
         return name
 
-    def _value(self, row: int, place: int) -> Any:
+    def _value(self, row: int, column: str) -> Any:
         """What stands in the last part that was read, for a message."""
         return None
 
@@ -260,17 +294,19 @@ class Table(ABC):
             parts.append(f"has {listed(surplus, 3)}, which is none of the classes")
         self.fail(f"is of other classes: it {' and '.join(parts)}")
 
-    def _require_finite(self, logits: Logits, first: int, order: Sequence[int]) -> None:
-        if np.isfinite(logits).all():
+    def _require_finite(self, values: Logits, first: int, columns: Sequence[str]) -> None:
+        if np.isfinite(values).all():
             return
-        row, place = np.argwhere(~np.isfinite(logits))[0].tolist()
-        value = self._value(row, order[place])
+        row, place = np.argwhere(~np.isfinite(values))[0].tolist()
+        value = self._value(row, columns[place])
         what = "is empty" if value is None else f"{value} is no finite number"
         if value is not None and math.isfinite(value):
             what = f"{value} is too large for float32"
-        self.fail(what, first + row, self._column(order[place]))
+        self.fail(what, first + row, columns[place])
 
-    def _part(self, first: int, logits: Logits, columns: dict[str, Any], labels: _Labels) -> Part:
+    def _part(
+        self, first: int, logits: Logits, features: Logits, columns: dict[str, Any], labels: _Labels
+    ) -> Part:
         codes: dict[str, NDArray[np.int64]] = {}
         others: dict[int, str] = {}
         for name, read in (("label", labels.read), ("split", _split)):
@@ -294,7 +330,8 @@ class Table(ABC):
             numbers = [-1 if isinstance(value, str) else value for value in found]
             codes[name] = np.array(numbers, dtype=np.int64)[places]
         paths = columns["path"].cast(pa.string()).to_pylist() if "path" in columns else None
-        return Part(first, logits, codes.get("label"), others, codes.get("split"), paths)
+        label, split = codes.get("label"), codes.get("split")
+        return Part(first, logits, label, others, split, paths, features)
 
 
 def is_row(name: str) -> bool:

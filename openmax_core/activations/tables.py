@@ -6,7 +6,7 @@ Columns of Parquet and CSV:
     label          class name or index; negative, or 'unknown', of a picture of no class
     path           optional: the picture, from the table's folder on
     split          optional: train, calibration, test or reject
-    feature_<i>    optional; they are counted, and not read
+    feature_<i>    optional: what the last linear layer took; read where they are asked for
 
 An NPZ file has the arrays ``logits`` (N, C) and ``labels`` (N,), and may have ``classes`` (C,),
 ``paths`` (N,), ``split`` (N,) and ``features`` (N, F).
@@ -38,7 +38,7 @@ from openmax_core.errors import ActivationsError
 from openmax_core.support.files import printable
 
 SUFFIXES = (".npz", ".parquet", ".csv")
-LOGIT, FEATURE = "logit_", "feature_"
+LOGIT, FEATURE = NUMBERS = "logit_", "feature_"
 FURTHER = ("label", "split", "path")
 # The same in an NPZ file.
 ARRAYS = {"label": "labels", "split": "split", "path": "paths"}
@@ -87,7 +87,8 @@ class _Columns(Table):
             self.fail(f"has a column '{LOGIT}' that names no class")
         self.columns_of_classes = tuple(found)
         self.n_classes = len(found)
-        self.n_features = sum(name.startswith(FEATURE) for name in columns)
+        features = sorted((name for name in columns if name.startswith(FEATURE)), key=_by_number)
+        self.columns_of_features, self.n_features = tuple(features), len(features)
         self.has = frozenset(FURTHER).intersection(columns)
 
     @property
@@ -97,31 +98,53 @@ class _Columns(Table):
     def _column(self, place: int) -> str:
         return LOGIT + self.columns_of_classes[place]
 
+    @property
+    def _place_of_features(self) -> str:
+        return f"columns {FEATURE}<i>"
+
+    @property
+    def _feature_columns(self) -> list[str]:
+        return [*self.columns_of_features]
+
     @abstractmethod
     def _batches(self, columns: list[str], n_rows: int) -> Iterator[Any]:
         """Record batches of some columns."""
 
     def _rows(
-        self, order: Sequence[int], has_logits: bool
-    ) -> Iterator[tuple[Logits, dict[str, Any]]]:
+        self, order: Sequence[int], has_logits: bool, has_features: bool
+    ) -> Iterator[tuple[Logits, Logits, dict[str, Any]]]:
         wanted = [self._column(place) for place in order] if has_logits else []
+        features = self._feature_columns if has_features else []
         further = sorted(self.has)
-        n_rows = min(MOST_ROWS_AT_ONCE, max(1, VALUES_AT_ONCE // max(1, len(wanted))))
-        for batch in self._batches([*wanted, *further] or self.columns[:1], n_rows):
+        columns = [*wanted, *features, *further] or self.columns[:1]
+        n_numbers = max(1, len(wanted) + len(features))
+        n_rows = min(MOST_ROWS_AT_ONCE, max(1, VALUES_AT_ONCE // n_numbers))
+        for batch in self._batches(columns, n_rows):
             if not batch.num_rows:
                 continue
             self._batch = batch
-            logits = np.empty((batch.num_rows, len(wanted)), dtype=np.float32)
-            with np.errstate(over="ignore"):
-                for place, name in enumerate(wanted):
-                    column = batch.column(name)
-                    if pa.types.is_decimal(column.type):
-                        column = column.cast(pa.float64())
-                    logits[:, place] = column.to_numpy(zero_copy_only=False)
-            yield logits, {name: batch.column(name) for name in further}
+            rest = {name: batch.column(name) for name in further}
+            yield _numbers(batch, wanted), _numbers(batch, features), rest
 
-    def _value(self, row: int, place: int) -> Any:
-        return self._batch.column(self._column(place))[row].as_py()
+    def _value(self, row: int, column: str) -> Any:
+        return self._batch.column(column)[row].as_py()
+
+
+def _numbers(batch: Any, names: Sequence[str]) -> Logits:
+    """(n, K) float32 of some columns."""
+    values = np.empty((batch.num_rows, len(names)), dtype=np.float32)
+    with np.errstate(over="ignore"):
+        for place, name in enumerate(names):
+            column = batch.column(name)
+            if pa.types.is_decimal(column.type):
+                column = column.cast(pa.float64())
+            values[:, place] = column.to_numpy(zero_copy_only=False)
+    return values
+
+
+def _by_number(name: str) -> tuple[bool, int, str]:
+    text = name.removeprefix(FEATURE)
+    return (False, int(text), text) if text.isdecimal() else (True, 0, text)
 
 
 class _Parquet(_Columns):
@@ -129,11 +152,14 @@ class _Parquet(_Columns):
         with self._opened() as stored:
             schema, self.n_rows = stored.schema_arrow, stored.metadata.num_rows
         self._take_columns(list(schema.names))
+        self._strange_features: dict[str, Any] = {}
         for field in schema:
             kind = field.type
             is_number = (
                 pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
             )
+            if field.name.startswith(FEATURE) and not is_number:
+                self._strange_features[field.name] = kind
             if field.name.startswith(LOGIT) and not is_number:
                 self.fail(f"holds {kind}, not numbers", column=field.name)
             if pa.types.is_dictionary(kind):
@@ -142,6 +168,11 @@ class _Parquet(_Columns):
             if field.name in FURTHER and not (is_text or (is_number and field.name == "label")):
                 kinds = "class names or whole numbers" if field.name == "label" else "text"
                 self.fail(f"holds {kind}, not {kinds}", column=field.name)
+
+    def require_features(self) -> None:
+        super().require_features()
+        for name, kind in self._strange_features.items():
+            self.fail(f"holds {kind}, not numbers", column=name)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -177,7 +208,9 @@ class _Csv(_Columns):
         self._take_columns(header)
 
     def _batches(self, columns: list[str], n_rows: int) -> Iterator[Any]:
-        kinds = {name: pa.float32() if name.startswith(LOGIT) else pa.string() for name in columns}
+        kinds = {
+            name: pa.float32() if name.startswith(NUMBERS) else pa.string() for name in columns
+        }
         try:
             with (
                 self._stream() as stream,
@@ -204,7 +237,7 @@ class _Csv(_Columns):
 
     def _name_fault(self, columns: list[str]) -> None:
         """Look for the first row that is not as it should be, a cell at a time."""
-        places = {self.columns.index(name): name for name in columns if name.startswith(LOGIT)}
+        places = {self.columns.index(name): name for name in columns if name.startswith(NUMBERS)}
         with self._lines() as lines:
             next(lines)
             for row, cells in enumerate(line for line in lines if line):
@@ -311,41 +344,63 @@ class _Npz(Table):
     def _place_of_logits(self) -> str:
         return "array 'logits' (N, C)"
 
+    @property
+    def _place_of_features(self) -> str:
+        return "array 'features' (N, F)"
+
+    @property
+    def _feature_columns(self) -> list[str]:
+        return [f"features[:, {place}]" for place in range(self.n_features)]
+
+    def require_features(self) -> None:
+        super().require_features()
+        with self._named_errors(), self._archive() as archive:
+            dtype = self._head(archive, "features")[2]
+        if dtype.kind not in "fiu":
+            self.fail(f"holds {dtype}, not numbers", column="features")
+
     def _column(self, place: int) -> str:
         return f"logits[:, {place}]"
 
     def _further_column(self, name: str) -> str:
         return ARRAYS[name]
 
-    def _value(self, row: int, place: int) -> Any:
-        return float(self._read[row, place])
+    def _value(self, row: int, column: str) -> Any:
+        array, _, place = column.removesuffix("]").partition("[:, ")
+        return float(self._read[array][row, int(place)])
 
     def _rows(
-        self, order: Sequence[int], has_logits: bool
-    ) -> Iterator[tuple[Logits, dict[str, Any]]]:
-        n_rows = min(MOST_ROWS_AT_ONCE, max(1, VALUES_AT_ONCE // self.n_classes))
+        self, order: Sequence[int], has_logits: bool, has_features: bool
+    ) -> Iterator[tuple[Logits, Logits, dict[str, Any]]]:
+        n_numbers = self.n_classes + (self.n_features if has_features else 0)
+        n_rows = min(MOST_ROWS_AT_ONCE, max(1, VALUES_AT_ONCE // n_numbers))
+        names = ["logits"] * has_logits + ["features"] * has_features
         with self._archive() as archive:
-            parts = self._logits(archive, n_rows) if has_logits else None
+            parts = {name: self._numbers(archive, name, n_rows) for name in names}
             total = self.n_rows or 0
             for first in range(0, total, n_rows):
                 rows = slice(first, min(first + n_rows, total))
-                logits = np.empty((rows.stop - first, 0), dtype=np.float32)
-                if parts is not None:
-                    self._read = next(parts)
-                    with np.errstate(over="ignore"):
-                        logits = self._read[:, list(order)].astype(np.float32)
-                yield logits, {name: pa.array(of[rows]) for name, of in self._further.items()}
+                self._read = {name: next(part) for name, part in parts.items()}
+                empty = np.empty((rows.stop - first, 0), dtype=np.float32)
+                logits = features = empty
+                with np.errstate(over="ignore"):
+                    if has_logits:
+                        logits = self._read["logits"][:, list(order)].astype(np.float32)
+                    if has_features:
+                        features = self._read["features"].astype(np.float32)
+                further = {name: pa.array(of[rows]) for name, of in self._further.items()}
+                yield logits, features, further
 
-    def _logits(self, archive: zipfile.ZipFile, n_rows: int) -> Iterator[NDArray[Any]]:
-        with archive.open("logits.npy") as member:
-            shape, is_fortran, dtype = self._header(member, "logits")
+    def _numbers(self, archive: zipfile.ZipFile, name: str, n_rows: int) -> Iterator[NDArray[Any]]:
+        with archive.open(f"{name}.npy") as member:
+            shape, is_fortran, dtype = self._header(member, name)
             if is_fortran:
-                whole = self._whole(archive, "logits")
+                whole = self._whole(archive, name)
                 yield from (whole[first : first + n_rows] for first in range(0, shape[0], n_rows))
                 return
             for first in range(0, shape[0], n_rows):
                 count = min(n_rows, shape[0] - first)
                 data = member.read(count * shape[1] * dtype.itemsize)
                 if len(data) < count * shape[1] * dtype.itemsize:
-                    self.fail("ends before its last row", column="logits")
+                    self.fail("ends before its last row", column=name)
                 yield np.frombuffer(data, dtype).reshape(count, shape[1])

@@ -83,6 +83,8 @@ def run_init(options: argparse.Namespace) -> int:
         weights_entry=options.weights_entry,
         model=options.model,
         output=options.output,
+        features=options.features,
+        features_output=options.features_output,
     )
     say(f"made {workspace.folder}/workspace.toml")
     for split in workspace.pictures.splits:
@@ -120,6 +122,7 @@ def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes
         "transform_input",
         "model",
         "output",
+        "features_output",
         "reject",
         "calibration",
         "transform",
@@ -139,7 +142,7 @@ def _init_of_tables(options: argparse.Namespace, tables: dict[str, str], classes
     if "all" in tables and len(tables) > 1:
         raise WorkspaceError("--table is divided into all sets; leave the other tables out")
     workspace = Workspace.create_from_tables(
-        options.folder, tables, classes=classes, name=options.name
+        options.folder, tables, classes=classes, name=options.name, features=options.features
     )
     say(f"made {workspace.folder}/workspace.toml")
     for split, stored in workspace.stored.opened_by_split().items():
@@ -217,6 +220,9 @@ def run_extract(options: argparse.Namespace) -> int:
     from openmax_core.cli.progress import ProgressBars
 
     workspace = _open(options)
+    if workspace.settings.classifier.features and not workspace.settings.tables:
+        n = sum(len(workspace.pictures.find(split)) for split in workspace.pictures.splits)
+        say(workspace.stored.features_in_words(n, may_load=True) or "")
     with ProgressBars() as bars:
 
         def on_progress(split: str, progress: Progress) -> None:

@@ -220,6 +220,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "help": "an ONNX file, instead of --architecture and --weights; torch is not used",
             },
             "--output": {"metavar": "NAME", "help": HELP["output"]},
+            "--features": {"action": "store_true", "help": HELP["features"]},
+            "--features-output": {"metavar": "NAME", "help": HELP["features_output"]},
             "--transform-input": {
                 "action": argparse.BooleanOptionalAction,
                 "help": HELP["transform_input"],
@@ -338,7 +340,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "Run the network once over train, calibration, test and reject, and store the logits in\n"
         "the workspace. Only pictures that are new or changed are run again. Results are stored\n"
         "as they come: a run after an interruption goes on where the last one stopped. In a\n"
-        "workspace of tables, tables that are new or changed are read.",
+        "workspace of tables, tables that are new or changed are read. With features = true under\n"
+        "[classifier] the features are stored too, and their size is told before.",
         {
             **_shared("workspace", "--device"),
             "--batch-size": {"type": POSITIVE, "metavar": "N", "help": "default: by device"},

@@ -72,6 +72,8 @@ class Cluster:
         Pieces of work that were lost with a worker, and done by another.
     in_words : str
         What runs the network, for people.
+    n_features : int
+        D; 0 where no features are stored.
 
     Parameters
     ----------
@@ -114,6 +116,7 @@ class Cluster:
             disconnect(self._connected)
             raise
         self.batch_size = self._network.batch_size
+        self.n_features = self._network.n_features
         kind = "GPU" if self._network.device == "cuda" else "CPU"
         needs = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
         remote: Any = ray.remote

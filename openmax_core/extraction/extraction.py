@@ -18,19 +18,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from openmax_core.activations.activations import Activations
+from openmax_core.activations.activations import LARGEST_FEATURE, Activations
 from openmax_core.activations.store import ActivationStore, identities
-from openmax_core.errors import ActivationsError, NotRead
+from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
 from openmax_core.extraction.cluster import Cluster
 from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.locations import Location
+from openmax_core.support.files import require_room
 
 ProgressCallback = Callable[[str, Progress], None]
 # A shard is lost where a run is killed; writing one takes some milliseconds.
 BATCHES_IN_SHARD = 16
 SMALLEST_SHARD = 128
+BYTES_OF_NUMBER = 4
 OTHER_PROCESS = "another process that extracts this workspace"
 
 
@@ -57,6 +59,10 @@ class ExtractionReport:
     seconds : float
     is_of_tables : bool
         Rows of tables were read; no network ran.
+    n_features : int
+        Features that are stored of each picture; 0 for none.
+    n_clipped : int
+        Pictures with a feature beyond ±65,504, which is stored as that.
     """
 
     n_run: dict[str, int] = field(default_factory=dict)
@@ -68,6 +74,8 @@ class ExtractionReport:
     engine: str = ""
     seconds: float = 0.0
     is_of_tables: bool = False
+    n_features: int = 0
+    n_clipped: int = 0
 
     @property
     def in_words(self) -> str:
@@ -75,7 +83,8 @@ class ExtractionReport:
         if self.is_of_tables:
             if not any(self.n_run.values()):
                 return "Nothing to do: no table is new or changed."
-            return f"{sum(self.n_run.values()):,} rows of tables read in {self.seconds:.1f} s."
+            rows = sum(self.n_run.values())
+            return f"{rows:,} rows of tables read in {self.seconds:.1f} s{self._of_features}."
         if not any(self.n_run.values()) and not self.n_resumed:
             return "Nothing to do: no picture is new or changed."
         n = sum(self.n_run.values())
@@ -85,7 +94,10 @@ class ExtractionReport:
             words += f" by {self.engine}"
         if self.n_resumed:
             words += f", going on after {self.n_resumed:,} of an interrupted run"
-        if self.changes:
+        words += self._of_features
+        if self.changes == ["features"]:
+            words += ". No features were stored before, so every picture was run again"
+        elif self.changes:
             words += (
                 f". {_listed(self.changes).capitalize()} had changed since the last extraction, "
                 "so every picture was run again"
@@ -96,6 +108,19 @@ class ExtractionReport:
                 f"machine's; {'it is' if n == 1 else 'they are'} tried again at the next run"
             )
         return words + "."
+
+    @property
+    def _of_features(self) -> str:
+        """Rest of a sentence on the features that are stored."""
+        if not self.n_features:
+            return ""
+        words = f". {self.n_features:,} features of each are stored"
+        if n := self.n_clipped:
+            words += (
+                f"; {n:,} picture{' has' if n == 1 else 's have'} a feature beyond "
+                f"±{LARGEST_FEATURE:,.0f}, the most that float16 holds, which is stored as that"
+            )
+        return words
 
 
 def extract(
@@ -146,15 +171,22 @@ def extract(
                     rows.add_not_read(not_read.get(split, {}))
                     saved[split] = store.save(split, files, rows, n_classes, report.engine)
             for split, files in listings.items():
-                store.remove_others(split, saved.get(split) or store.folder_of(split, files))
+                store.remove_others(split, saved.get(split) or _found(store, split, files))
     for split, files in listings.items():
         n_run = report.n_run.setdefault(split, 0)
         report.n_reused[split] = len(files) - n_run
-        stored = Activations.load(saved.get(split) or store.folder_of(split, files))
+        stored = Activations.load(saved.get(split) or _found(store, split, files))
         report.n_unreadable[split] = len(stored.unreadable)
+        if store.features is not None:
+            report.n_features = stored.key.get("n_features", 0)
+            report.n_clipped += stored.key.get("n_clipped", 0)
     report.n_not_read = sum(map(len, not_read.values()))
     report.seconds = time.perf_counter() - started
     return report
+
+
+def _found(store: ActivationStore, split: str, files: PictureFiles) -> Path:
+    return store.found(split, files) or store.folder_of(split, files)
 
 
 def _run_all(
@@ -182,8 +214,32 @@ def _run_all(
                     runner = load_runner()
                     stack.callback(runner.close)
                     report.engine = runner.in_words
+                    if runner.n_features:
+                        _require_room(store, listings, n_classes + runner.n_features // 2)
                 not_read[split] = {}
                 _run_missing(runner, store, split, files, missing, n_classes, tell, not_read[split])
+
+
+def _require_room(
+    store: ActivationStore, listings: Mapping[str, PictureFiles], n_numbers: int
+) -> None:
+    """Raise an error where the disk has no room for all that is not stored yet.
+
+    Parameters
+    ----------
+    n_numbers : float32 numbers of a picture; shards and the finished store lie side by side
+    """
+    n_rows = 0
+    for split, files in listings.items():
+        if not store.holds(split, files):
+            n_rows += 2 * len(files) - store.shards(split).n_pictures()
+    try:
+        require_room(store.folder, BYTES_OF_NUMBER * n_rows * n_numbers)
+    except OpenMaxError as error:
+        raise ActivationsError(
+            f"{error}. Features need that room, half of it until the run ends; without them "
+            "(features = false under [classifier] in workspace.toml) it is far less"
+        ) from error
 
 
 def _run_missing(

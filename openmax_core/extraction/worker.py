@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import ClassifierError, WorkspaceError
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.network.features import with_features
 from openmax_core.network.inference import Result, run, run_batch
 from openmax_core.network.spec import ClassifierSettings, NamedClassifier
 from openmax_core.pictures.images import Transform
@@ -49,6 +50,8 @@ class ShippedNetwork:
         'cpu' or 'cuda'.
     batch_size : int
         Pictures in one pass.
+    n_features : int
+        D of the features that it gives behind the logits; 0 where the settings ask for none.
     """
 
     content: bytes
@@ -57,6 +60,7 @@ class ShippedNetwork:
     transform: Transform
     device: str
     batch_size: int
+    n_features: int = 0
 
     def engine(self) -> Engine:
         """Make it ready to run; a GPU and a network without export import torch.
@@ -73,7 +77,13 @@ class ShippedNetwork:
             path.write_bytes(self.content)
             settings = replace(self.settings, weights=path.name)
             classifier = NamedClassifier(Path(folder), settings, self.transform).load()
-        return TorchEngine(classifier, self.device, self.batch_size, settings.precision)
+        return TorchEngine(
+            classifier,
+            self.device,
+            self.batch_size,
+            settings.precision,
+            has_features=settings.features,
+        )
 
 
 def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None) -> ShippedNetwork:
@@ -90,10 +100,10 @@ def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None
         There are no weights, or they do not fit.
     """
     path, suffix = classifier.weights_path, classifier.weights_path.suffix.lower()
-    content = None
+    content, n_features, has_features = None, 0, classifier.settings.features
     if device == "cpu":
-        engine = classifier.load_engine("cpu", batch_size)
-        batch_size = engine.batch_size
+        engine = classifier.load_engine("cpu", batch_size, has_features=has_features)
+        batch_size, n_features = engine.batch_size, engine.n_features
         if isinstance(engine, OnnxEngine):
             content, suffix = engine.content, ONNX
         engine.close()
@@ -102,7 +112,10 @@ def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None
     elif batch_size is not None and batch_size < 1:
         raise ClassifierError(f"the batch size must be at least 1, not {batch_size}")
     elif classifier.settings.model is not None:
-        content = classifier.load_exported_network()
+        network = classifier.load_onnx(has_features=has_features)
+        content, n_features = network.content, network.n_features
+    elif has_features:
+        _, n_features = with_features(classifier.load())
     return ShippedNetwork(
         path.read_bytes() if content is None else content,
         suffix,
@@ -110,6 +123,7 @@ def ship(classifier: NamedClassifier, device: str, batch_size: int | None = None
         classifier.transform,
         device,
         batch_size or GPU_BATCH_SIZE,
+        n_features,
     )
 
 
@@ -119,7 +133,7 @@ class Reply:
 
     Attributes
     ----------
-    logits : (M, C) float32
+    logits : (M, C) float32, (M, C + D) with features
         Of the pictures that could be read, in order.
     errors : list of N str
         Why a picture gave no logits; empty where it did.

@@ -113,12 +113,12 @@ def load_classifier(
             LOG.warning("%s", problem)
     if transform_input is None:
         transform_input = _noted_transform_input(architecture, weights)
-    network = _empty_network(architecture, len(classes), transform_input=transform_input)
+    network = empty_network(architecture, len(classes), transform_input=transform_input)
     found = _fit(weights, network)
     arguments = _arguments(network, found.checkpoint.tensors, transform.crop)
     if arguments:
         given = arguments | {"transform_input": transform_input}
-        network = _empty_network(architecture, len(classes), **given)
+        network = empty_network(architecture, len(classes), **given)
         found = _fit(weights, network)
     load_state(network, found, architecture, len(classes))
     _check_size(network, architecture, transform, f"the weights in {found.checkpoint.path} are of")
@@ -197,7 +197,7 @@ def check_architecture(architecture: str, n_classes: int, **arguments: Any) -> N
     ClassifierError
         As for :func:`build_network`.
     """
-    _empty_network(architecture, n_classes, **arguments)
+    empty_network(architecture, n_classes, **arguments)
 
 
 def build_for_training(
@@ -222,12 +222,12 @@ def build_for_training(
         The backbone is of another architecture, or takes pictures of another size.
     """
     given = {"transform_input": transform_input}
-    empty = _empty_network(architecture, n_classes, **given)
+    empty = empty_network(architecture, n_classes, **given)
     tensors = None if backbone is None else _fit(backbone, empty).checkpoint.tensors
     arguments = _arguments(empty, tensors, transform.crop)
     of = "" if backbone is None else f"the backbone weights in {backbone.path} are of"
     if arguments:
-        empty = _empty_network(architecture, n_classes, **given, **arguments)
+        empty = empty_network(architecture, n_classes, **given, **arguments)
     _check_size(empty, architecture, transform, of)
     network = build_network(architecture, n_classes, **given, **arguments)
     if backbone is not None:
@@ -422,7 +422,7 @@ def _plain(architecture: str) -> str:
     return architecture.removeprefix(PREFIX).split(".")[0]
 
 
-def _empty_network(architecture: str, n_classes: int, **arguments: Any) -> nn.Module:
+def empty_network(architecture: str, n_classes: int, **arguments: Any) -> nn.Module:
     """As :func:`build_network`, its large tensors without memory or values, but for timm."""
     import torch
     from torch.overrides import TorchFunctionMode

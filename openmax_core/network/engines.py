@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.devices import PRECISIONS, turns_on
+from openmax_core.network.features import with_features
 from openmax_core.pictures.images import Pixels, Transform
 from openmax_core.support.chunks import n_cores
 
@@ -55,6 +56,8 @@ class Engine(Protocol):
         Pictures in one pass.
     in_words : str
         What runs the network, for people.
+    n_features : int
+        D; 0 for a network that gives logits alone.
     """
 
     transform: Transform
@@ -62,9 +65,12 @@ class Engine(Protocol):
     n_parallel: int
     batch_size: int
     in_words: str
+    n_features: int
 
     def start(self, pixels: Pixels) -> Callable[[], Logits]:
         """Begin one pass over (N, H, W, 3) pixels; what comes back waits for (N, C) logits.
+
+        With features these are (N, C + D): the features stand behind the logits.
 
         Raises
         ------
@@ -123,7 +129,7 @@ class OnnxEngine:
     Parameters
     ----------
     source : an ONNX file or its content: (N, 3, H, W) 'pictures', float32 or uint8 as they are,
-        to (N, C) float32 'logits'
+        to (N, C) float32 'logits', and (N, D) 'features' where it gives them
     transform : Transform
     batch_size : pictures in one pass; 8 without, on cuda 32
     device : 'cpu' or 'cuda'
@@ -146,6 +152,8 @@ class OnnxEngine:
         name = source if isinstance(source, Path) else "the export"
         self._session = open_session(source, name, device)
         self._takes_bytes = self._session.get_inputs()[0].type == "tensor(uint8)"
+        widths = [item.shape[1] for item in self._session.get_outputs()[1:]]
+        self.n_features: int = sum(widths)
         self._source = source
         self.device = device
         self.transform = transform
@@ -174,9 +182,9 @@ class OnnxEngine:
         return lambda: logits
 
     def forward(self, batch: NDArray[np.float32] | Pixels) -> Logits:
-        """Run pictures as the file takes them, (N, 3, H, W), through it alone: (N, C)."""
-        (logits,) = self._session.run(None, {"pictures": batch})
-        return logits
+        """Run pictures as the file takes them, (N, 3, H, W), through it alone: (N, C + D)."""
+        logits, *features = self._session.run(None, {"pictures": batch})
+        return np.concatenate([logits, *features], axis=1) if features else logits
 
     def under(self, transform: Transform) -> OnnxEngine:
         """Return the same network for pictures of another transform."""
@@ -198,6 +206,7 @@ class TorchEngine:
     batch_size : pictures in one pass; on cuda the largest that fits, found by a trial, without
     precision : 'float32', exact to the last bits of rounding, or 'half': on cuda matrices in
         bfloat16 where the chip has it, else float16; elsewhere it is float32 all the same
+    has_features : gives the features behind the logits
     """
 
     def __init__(
@@ -206,6 +215,8 @@ class TorchEngine:
         device: str = "cpu",
         batch_size: int | None = None,
         precision: str = "float32",
+        *,
+        has_features: bool = False,
     ) -> None:
         import torch
 
@@ -219,7 +230,9 @@ class TorchEngine:
             has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
             self._half = torch.bfloat16 if has_bfloat16 else torch.float16
         self._name = classifier.architecture
-        self._network = classifier.network
+        self._network, self.n_features = classifier.network, 0
+        if has_features:
+            self._network, self.n_features = with_features(classifier)
         try:
             # Channels last, as pixels come from a picture: up to twice as fast on CPU and GPU.
             self._network.to(device).to(memory_format=torch.channels_last)

@@ -84,7 +84,8 @@ def run(
 
     Yields
     ------
-    index into ``sources``, in order, and (C,) float32 logits or the reason why there are none
+    index into ``sources``, in order, and (C,) float32 logits or the reason why there are none; of
+    an engine with features (C + D,), the features behind the logits
 
     Raises
     ------

@@ -25,6 +25,7 @@ import platformdirs
 
 from openmax_core.errors import ClassifierError, OpenMaxError, first_line
 from openmax_core.network.engines import OnnxEngine
+from openmax_core.network.features import OUTPUT
 from openmax_core.support.files import fingerprint, write_bytes_atomically
 
 if TYPE_CHECKING:
@@ -211,10 +212,12 @@ def like_exported(
     part: int | None = None,
     takes_bytes: bool = False,
     takes_logarithm: bool = False,
+    features: tuple[str, int] | None = None,
 ) -> onnx.ModelProto:
     """Put nodes before and behind a user's graph that make it like an exported network.
 
-    (N, 3, H, W) 'pictures', normalised float32 or uint8 as they are, to (N, C) float32 'logits'.
+    (N, 3, H, W) 'pictures', normalised float32 or uint8 as they are, to (N, C) float32 'logits',
+    and to (N, D) float32 'features' where these are asked for.
 
     Parameters
     ----------
@@ -225,6 +228,7 @@ def like_exported(
     sides : height and width that it asks for, if it does
     part : pictures that it takes at a time; any number without
     takes_logarithm : its outputs are probabilities
+    features : name of the tensor that holds them, and D
     """
     import onnx
     from onnx import TensorProto
@@ -263,32 +267,46 @@ def like_exported(
             make_node("Log", ["openmax/positive"], ["openmax/log"]),
         ]
         result = "openmax/log"
+    results = [(result, "logits", n_outputs)]
+    if features is not None:
+        name, n_features = features
+        last += [
+            make_node("Cast", [f"model/{name}"], ["openmax/features"], to=TensorProto.FLOAT),
+            make_node("Flatten", ["openmax/features"], ["openmax/flat_features"], axis=1),
+        ]
+        results.append(("openmax/flat_features", OUTPUT, n_features))
     nodes = [*first, *graph.node, *last]
     named: list[Any] = [own or name for own, name in zip(sides, "HW", strict=True)]
     pictures = make_tensor_value_info("pictures", given_type, ["N", 3, *named])
-    logits = make_tensor_value_info("logits", TensorProto.FLOAT, ["N", n_outputs])
+    outputs = [
+        make_tensor_value_info(name, TensorProto.FLOAT, ["N", width]) for _, name, width in results
+    ]
     if part is not None:
         body = make_graph(
             nodes,
             "openmax/parts",
             [make_tensor_value_info(given, given_type, [part, 3, *named])],
-            [make_tensor_value_info(result, TensorProto.FLOAT, [part, n_outputs])],
+            [
+                make_tensor_value_info(inner, TensorProto.FLOAT, [part, width])
+                for inner, _, width in results
+            ],
             [*graph.initializer, *constants],
             sparse_initializer=list(graph.sparse_initializer),
         )
-        nodes, constants = _in_parts(body, part, given_type, n_outputs)
-        whole = make_graph(nodes, "classifier", [pictures], [logits], constants)
+        widths = {name: width for _, name, width in results}
+        nodes, constants = _in_parts(body, part, given_type, widths)
+        whole = make_graph(nodes, "classifier", [pictures], outputs, constants)
     else:
         nodes = [
             make_node("Identity", ["pictures"], [given]),
             *nodes,
-            make_node("Identity", [result], ["logits"]),
+            *(make_node("Identity", [inner], [name]) for inner, name, _ in results),
         ]
         whole = make_graph(
             nodes,
             "classifier",
             [pictures],
-            [logits],
+            outputs,
             [*graph.initializer, *constants],
             sparse_initializer=list(graph.sparse_initializer),
         )
@@ -300,9 +318,14 @@ def like_exported(
 
 
 def _in_parts(
-    body: onnx.GraphProto, count: int, given_type: int, n_outputs: int
+    body: onnx.GraphProto, count: int, given_type: int, widths: Mapping[str, int]
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Nodes that run ``body`` on ``count`` pictures at a time; black ones fill the last part."""
+    """Nodes that run ``body`` on ``count`` pictures at a time; black ones fill the last part.
+
+    Parameters
+    ----------
+    widths : of the outputs by name, in the order of those of ``body``
+    """
     import onnx
     from onnx.helper import make_node, make_tensor
 
@@ -330,8 +353,18 @@ def _in_parts(
         make_node("Concat", ["pictures", "openmax/black"], ["openmax/full"], axis=0),
         make_node("Concat", [numbers(-1, count), "openmax/sides"], ["openmax/cut"], axis=0),
         make_node("Reshape", ["openmax/full", "openmax/cut"], [parts]),
-        make_node("Scan", [parts], ["openmax/scanned"], body=body, num_scan_inputs=1),
-        make_node("Reshape", ["openmax/scanned", numbers(-1, n_outputs)], ["openmax/all"]),
-        make_node("Slice", ["openmax/all", numbers(0), "openmax/n"], ["logits"]),
+        make_node(
+            "Scan",
+            [parts],
+            [f"openmax/scanned_{name}" for name in widths],
+            body=body,
+            num_scan_inputs=1,
+        ),
     ]
+    for name, width in widths.items():
+        scanned, whole = f"openmax/scanned_{name}", f"openmax/all_{name}"
+        nodes += [
+            make_node("Reshape", [scanned, numbers(-1, width)], [whole]),
+            make_node("Slice", [whole, numbers(0), "openmax/n"], [name]),
+        ]
     return nodes, constants

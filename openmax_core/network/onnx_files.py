@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from openmax_core.errors import ClassifierError, first_line
 from openmax_core.network.class_names import class_names, names_in
 from openmax_core.network.engines import OnnxEngine, normalised, open_session
+from openmax_core.network.features import features_tensor
 from openmax_core.network.onnx_export import like_exported
 from openmax_core.pictures.images import Transform
 from openmax_core.support.files import listed, modified
@@ -99,7 +100,7 @@ class OnnxClassifier:
     transform : Transform
     content : bytes
         Of an ONNX file: (N, 3, H, W) 'pictures', normalised float32 or uint8 as they are, to
-        (N, C) float32 'logits'.
+        (N, C) float32 'logits', and (N, D) 'features' where these are asked for.
     size : tuple of two int or None
         Height and width that the graph asks for, where it does.
     takes_bytes : bool
@@ -108,6 +109,8 @@ class OnnxClassifier:
         The graph gives probabilities, and their logarithm is taken.
     notes : tuple of str
         What was found in the file, in sentences.
+    n_features : int
+        D; 0 where features are not asked for.
     """
 
     name: str
@@ -118,6 +121,7 @@ class OnnxClassifier:
     takes_bytes: bool = False
     takes_logarithm: bool = False
     notes: tuple[str, ...] = ()
+    n_features: int = 0
 
     def engine(
         self,
@@ -175,6 +179,9 @@ def load_onnx(
     classes: Sequence[str],
     transform: Transform | None = None,
     output: str | None = None,
+    *,
+    has_features: bool = False,
+    features_output: str | None = None,
 ) -> OnnxClassifier:
     """Make an ONNX file ready to run, and find out what its graph does not say by trying it.
 
@@ -184,21 +191,39 @@ def load_onnx(
     classes : C names, in the order of the outputs
     transform : the notebook's evaluation transform without
     output : name of the output that holds the logits; needed where several could
+    has_features : give the features behind the logits
+    features_output : name of the tensor that holds them; without, the input of the last matrix
+        product before the logits
 
     Raises
     ------
     ClassifierError
         As for :func:`read_onnx`; or the graph fails on pictures of the transform's size, has no
-        such output, or another count of classes; named.
+        such output, no features, or another count of classes; named.
     """
-    return ready(read_onnx(path), classes, transform or Transform(), output)
+    return ready(
+        read_onnx(path),
+        classes,
+        transform or Transform(),
+        output,
+        has_features=has_features,
+        features_output=features_output,
+    )
 
 
 def ready(
-    file: OnnxFile, classes: Sequence[str], transform: Transform, output: str | None = None
+    file: OnnxFile,
+    classes: Sequence[str],
+    transform: Transform,
+    output: str | None = None,
+    *,
+    has_features: bool = False,
+    features_output: str | None = None,
 ) -> OnnxClassifier:
     """As :func:`load_onnx`, of a file that was read."""
     trial = _Trial(file, transform, output)
+    if has_features:
+        trial.find_features(features_output)
     if trial.n_outputs != len(classes):
         raise ClassifierError(
             f"{file.path} gives {trial.n_outputs} numbers for a picture, but the workspace has "
@@ -214,6 +239,7 @@ def ready(
         trial.takes_bytes,
         trial.takes_logarithm,
         trial.notes,
+        trial.n_features,
     )
 
 
@@ -253,6 +279,34 @@ def _gives_probabilities(
     path: Path, size: int, date: int | None, transform: Transform, output: str | None
 ) -> bool:
     return _Trial(read_onnx(path), transform, output).takes_logarithm
+
+
+def n_features(
+    path: Path, transform: Transform, output: str | None, features_output: str | None
+) -> int:
+    """D, the number of features that a file gives of a picture; tried once for each file.
+
+    Raises
+    ------
+    ClassifierError
+        As for :func:`load_onnx`.
+    """
+    size = path.stat().st_size if path.is_file() else -1
+    return _n_features(path, size, modified(path), transform, output, features_output)
+
+
+@lru_cache(maxsize=64)
+def _n_features(
+    path: Path,
+    size: int,
+    date: int | None,
+    transform: Transform,
+    output: str | None,
+    features_output: str | None,
+) -> int:
+    trial = _Trial(read_onnx(path), transform, output)
+    trial.find_features(features_output)
+    return trial.n_features
 
 
 def _noted_classes(model: onnx.ModelProto) -> tuple[str, ...] | None:
@@ -406,6 +460,8 @@ class _Trial:
         self.file, self.transform, self.path = file, transform, file.path
         content = _serialized(file.model, file.path)
         self.session = open_session(content, file.path)
+        self.outputs = self.session.get_outputs()
+        self.features, self.n_features = "", 0
         (given,) = self.session.get_inputs()
         self.input, self.kind = given.name, given.type
         self.takes_bytes = self.kind == BYTES
@@ -419,9 +475,39 @@ class _Trial:
         self.output = self._chosen(answers, output)
         values = answers[self.output]
         self.n_outputs = values.shape[1]
-        self.is_alone = self.batch is not None or not self._is_each_by_itself(values)
+        self.is_alone = self.batch is not None or not self._is_each_by_itself(self.output, values)
         self.takes_logarithm = _are_probabilities(values, self._type_of(self.output))
         self.is_between = bool((values >= 0).all() and (values <= 1).all())
+
+    def find_features(self, name: str | None) -> None:
+        """Find the tensor of the features, and try it.
+
+        Raises
+        ------
+        ClassifierError
+            There is none, or it is no vector for each picture.
+        """
+        tensor = features_tensor(self.file.model, self.output, name, str(self.path))
+        if tensor not in {item.name for item in self.outputs}:
+            outputs = self.file.model.graph.output
+            outputs.add().name = tensor
+            self.session = open_session(_serialized(self.file.model, self.path), self.path)
+            del outputs[-1]
+        pictures = self._pictures()
+        if self.batch is None and self.is_alone:
+            pictures = pictures[:1]
+        answer = self._run(pictures, self.layout)[tensor]
+        values = _flat(answer)
+        if values is None:
+            found = _shape_in_words(answer.shape) if isinstance(answer, np.ndarray) else "a list"
+            raise ClassifierError(
+                f"{self.path}: the tensor '{tensor}' of the shape {found} is no vector of floats "
+                "for each picture, as features are; name another one with features_output under "
+                "[classifier] in workspace.toml, or --features-output"
+            )
+        self.features, self.n_features = tensor, values.shape[1]
+        if not self.is_alone:
+            self.is_alone = not self._is_each_by_itself(tensor, values)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -437,8 +523,10 @@ class _Trial:
             )
         elif self.is_alone:
             found.append("its batch cannot be changed, so pictures go through it one by one")
-        if len(self.session.get_outputs()) > 1:
+        if len(self.outputs) > 1:
             found.append(f"its output '{self.output}' is taken")
+        if self.features:
+            found.append(f"its tensor '{self.features}' holds the features")
         if self.takes_logarithm:
             found.append(probabilities_in_words(self.path.name))
         elif self.is_between:
@@ -461,6 +549,7 @@ class _Trial:
                 part=(self.batch or 1) if self.is_alone else None,
                 takes_bytes=self.takes_bytes,
                 takes_logarithm=self.takes_logarithm,
+                features=(self.features, self.n_features) if self.features else None,
             ),
             self.path,
         )
@@ -514,7 +603,7 @@ class _Trial:
         return layout, {name: flat for name, a in answers.items() if (flat := _flat(a)) is not None}
 
     def _chosen(self, answers: dict[str, NDArray[np.float64]], output: str | None) -> str:
-        outputs = self.session.get_outputs()
+        outputs = self.outputs
         described = quoted_outputs(outputs)
         if output is not None and output not in {item.name for item in outputs}:
             raise ClassifierError(
@@ -539,10 +628,10 @@ class _Trial:
         )
 
     def _type_of(self, output: str) -> str:
-        return next(item.type for item in self.session.get_outputs() if item.name == output)
+        return next(item.type for item in self.outputs if item.name == output)
 
-    def _is_each_by_itself(self, together: NDArray[np.float64]) -> bool:
-        """Tell whether pictures in one batch get what each gets alone."""
+    def _is_each_by_itself(self, name: str, together: NDArray[np.float64]) -> bool:
+        """Tell whether pictures in one batch get of an output what each gets alone."""
         pictures = self._pictures()
         if len(together) != len(pictures):
             return False
@@ -550,7 +639,7 @@ class _Trial:
             each = [self._run(pictures[row : row + 1], self.layout) for row in range(len(pictures))]
         except Exception:  # the graph has a batch of its own
             return True
-        alone = [_flat(item[self.output]) for item in each]
+        alone = [_flat(item[name]) for item in each]
         if any(item is None or item.shape != (1, together.shape[1]) for item in alone):
             return True
         difference = np.abs(np.concatenate(alone) - together)  # type: ignore[arg-type]

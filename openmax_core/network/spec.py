@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from openmax_core.errors import ClassifierError, WorkspaceError
 from openmax_core.network.devices import choose_device, choose_onnx_device
 from openmax_core.network.engines import Engine, OnnxEngine, TorchEngine
+from openmax_core.network.features import exported_width, exported_with_features
 from openmax_core.network.onnx_export import (
     ExportError,
     export,
@@ -27,13 +28,14 @@ from openmax_core.network.onnx_export import (
     sealed,
 )
 from openmax_core.pictures.images import Transform
-from openmax_core.support.files import fingerprint, sha256_of_file
+from openmax_core.support.files import fingerprint, modified, sha256_of_file
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
     from openmax_core.network.onnx_files import OnnxClassifier
 
 LOG = logging.getLogger(__name__)
+LAST_LAYER = "input of the last linear layer"
 _EXPORTING = threading.Lock()  # PyTorch exports one network at a time
 
 
@@ -48,6 +50,10 @@ class ClassifierSettings:
 
     ``model`` is an ONNX file, which stands for architecture and weights; ``output`` names the one
     of its outputs that holds the logits, where several could.
+
+    With ``features`` the extraction stores the penultimate activations too;
+    ``features_output`` names the tensor of an ONNX file that holds them. Logits do not depend on
+    either.
     """
 
     architecture: str | None
@@ -58,6 +64,8 @@ class ClassifierSettings:
     weights_entry: str | None = None
     model: str | None = None
     output: str | None = None
+    features: bool = False
+    features_output: str | None = None
 
     @property
     def file(self) -> str | None:
@@ -167,6 +175,13 @@ class NamedClassifier:
         }
 
     @property
+    def features(self) -> str | None:
+        """What the features are that the extraction stores; None where it stores none."""
+        if not self.settings.features:
+            return None
+        return self.settings.features_output or LAST_LAYER
+
+    @property
     def key(self) -> str:
         """Fingerprint of all that logits depend on.
 
@@ -194,12 +209,45 @@ class NamedClassifier:
         """Where the export of weights with this key lies or would lie: the first, or the second."""
         return export_paths(self.weights_path, *self._export_of(key))
 
+    def n_features(self, *, may_load: bool) -> int | None:
+        """D, the number of features of a picture; None where that is not known yet.
+
+        Parameters
+        ----------
+        may_load : build the network with torch, where nothing else tells
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError
+            The file is gone or cannot be run, or the network has no features.
+        """
+        settings = self.settings
+        if settings.model is not None:
+            from openmax_core.network.onnx_files import n_features
+
+            path, output = self.weights_path, settings.output
+            return n_features(path, self.transform, output, settings.features_output)
+        for path in self.export_paths(self.weights_key) if settings.file is not None else ():
+            if path.is_file() and (found := _width(path, modified(path))) is not None:
+                return found
+        if not may_load or settings.architecture is None:
+            return None
+        from openmax_core.network.classifier import empty_network
+        from openmax_core.network.features import width_of
+
+        network = empty_network(settings.architecture, len(settings.classes))
+        return width_of(settings.architecture, network)
+
     def load_any(self) -> Classifier | OnnxClassifier:
         """Return :meth:`load` or :meth:`load_onnx`, whatever the workspace names."""
         return self.load() if self.settings.model is None else self.load_onnx()
 
-    def load_onnx(self) -> OnnxClassifier:
+    def load_onnx(self, *, has_features: bool = False) -> OnnxClassifier:
         """Read the ONNX file and try what it does not say. Does not import torch.
+
+        Parameters
+        ----------
+        has_features : give the features behind the logits
 
         Raises
         ------
@@ -209,7 +257,14 @@ class NamedClassifier:
         from openmax_core.network.onnx_files import load_onnx
 
         settings = self.settings
-        return load_onnx(self.weights_path, settings.classes, self.transform, settings.output)
+        return load_onnx(
+            self.weights_path,
+            settings.classes,
+            self.transform,
+            settings.output,
+            has_features=has_features,
+            features_output=settings.features_output,
+        )
 
     @property
     def outputs_in_words(self) -> str | None:
@@ -283,7 +338,9 @@ class NamedClassifier:
             noted = read_onnx(path).classes
         return class_order_problem(self.settings.classes, noted, path)
 
-    def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
+    def load_engine(
+        self, device: str = "auto", batch_size: int | None = None, *, has_features: bool = False
+    ) -> Engine:
         """Make the network ready to run; torch is imported on a GPU, or to export it once.
 
         A network that cannot be exported runs through torch on a CPU too: slower, with a warning
@@ -293,27 +350,35 @@ class NamedClassifier:
         ----------
         device : 'auto', 'cpu', 'cuda' or 'mps'
         batch_size : pictures in one pass; by device without
+        has_features : give the features behind the logits
 
         Raises
         ------
         WorkspaceError, ClassifierError
-            There are no weights, they do not fit, or the device does not exist.
+            There are no weights, they do not fit, the device does not exist, or the network has no
+            features.
         """
         key, chosen = self.weights_key, self.choose_device(device)
         if self.settings.model is not None:
-            engine: Engine = self._onnx_engine(key, device, chosen, batch_size)
+            engine: Engine = self._onnx_engine(key, device, chosen, batch_size, has_features)
         elif chosen == "cpu":
-            engine = self._cpu_engine(key, batch_size)
+            engine = self._cpu_engine(key, batch_size, has_features)
+            if has_features and isinstance(engine, OnnxEngine):
+                content = exported_with_features(engine.content, self.settings.name)
+                engine = OnnxEngine(content, self.transform, batch_size)
         else:
             precision = self.settings.precision
-            engine = TorchEngine(self._load_with(key), chosen, batch_size, precision)
+            classifier = self._load_with(key)
+            engine = TorchEngine(
+                classifier, chosen, batch_size, precision, has_features=has_features
+            )
         self.require_weights(key)
         return engine
 
     def load_exported_network(self) -> bytes:
         """Content of the network's ONNX file; exported first where there is none.
 
-        Of a user's file as :attr:`OnnxClassifier.content` is.
+        Of a user's file as :attr:`OnnxClassifier.content` is, with logits alone.
 
         Raises
         ------
@@ -331,8 +396,10 @@ class NamedClassifier:
         self.require_weights(key)
         return content
 
-    def _onnx_engine(self, key: str, wish: str, device: str, batch_size: int | None) -> Engine:
-        classifier = self._load_onnx_with(key)
+    def _onnx_engine(
+        self, key: str, wish: str, device: str, batch_size: int | None, has_features: bool
+    ) -> Engine:
+        classifier = self._load_onnx_with(key, has_features)
         try:
             return classifier.engine(device, batch_size)
         except ClassifierError as error:
@@ -341,14 +408,14 @@ class NamedClassifier:
             LOG.warning("%s; it runs on the CPU", error)
             return classifier.engine("cpu", batch_size)
 
-    def _load_onnx_with(self, key: str) -> OnnxClassifier:
+    def _load_onnx_with(self, key: str, has_features: bool = False) -> OnnxClassifier:
         """Read the ONNX file, of that key or not at all."""
-        classifier = self.load_onnx()
+        classifier = self.load_onnx(has_features=has_features)
         if sha256_of_file(self.weights_path) != key:
             raise ClassifierError(f"{self.weights_path} was replaced while it was read")
         return classifier
 
-    def _cpu_engine(self, key: str, batch_size: int | None) -> Engine:
+    def _cpu_engine(self, key: str, batch_size: int | None, has_features: bool) -> Engine:
         if (stored := self._stored_engine(key, batch_size)) is not None:
             return stored
         with _EXPORTING:
@@ -359,7 +426,7 @@ class NamedClassifier:
                 content = self._export(classifier, key)
             except ExportError as error:
                 LOG.warning("%s; it runs through torch, which is slower", error)
-                return TorchEngine(classifier, "cpu", batch_size)
+                return TorchEngine(classifier, "cpu", batch_size, has_features=has_features)
         return OnnxEngine(content, self.transform, batch_size)
 
     def _load_with(self, key: str) -> Classifier:
@@ -397,6 +464,12 @@ class NamedClassifier:
         settings = self.settings
         n_classes, crop = len(settings.classes), self.transform.crop
         return key, settings.name, n_classes, crop, settings.of_network
+
+
+@lru_cache(maxsize=32)
+def _width(export: Path, date: int | None) -> int | None:
+    """D of an export that is read again only when its date changes."""
+    return exported_width(export.read_bytes())
 
 
 @lru_cache(maxsize=32)

@@ -35,12 +35,14 @@ class Chunk:
     first : row of the first, among the readable
     logits : (n, C) float32
     labels, predictions : (n,) int64
+    features : (n, D) float16; None where they were not asked for, or are not stored
     """
 
     first: int
     logits: NDArray[np.float32]
     labels: Int
     predictions: Int
+    features: NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         return len(self.logits)

@@ -30,6 +30,7 @@ from openmax_core.pictures.folders import (
 )
 from openmax_core.pictures.locations import Location, RemotePath, is_address, require_path
 from openmax_core.support.files import listed, printable
+from openmax_core.workspace.features import run_in_words, size_in_words
 from openmax_core.workspace.settings import FILE_NAME, WorkspaceSettings
 from openmax_core.workspace.tables import NamedTables, read_tables
 
@@ -197,7 +198,7 @@ class StoredSets:
         WorkspaceError
             There are no weights, so that nothing can be of them.
         """
-        return ActivationStore(self.folder, self.classifier.made_with)
+        return ActivationStore(self.folder, self.classifier.made_with, self.classifier.features)
 
     @property
     def counts(self) -> CountedStore:
@@ -213,10 +214,36 @@ class StoredSets:
             A table is not as it should be.
         """
         store = self.store
-        if (found := store.newest(split)) is None and isinstance(self.classifier, NamedTables):
+        found = store.newest(split)
+        is_whole = found is not None and store.has_features(split)
+        if not is_whole and isinstance(self.classifier, NamedTables):
             read_tables(self.classifier, store)
             found = store.newest(split)
         return found
+
+    def features_in_words(self, n: int, *, may_load: bool = False) -> str | None:
+        """What is to be known of features before an extraction; None where none are stored.
+
+        Parameters
+        ----------
+        n : pictures, or rows of tables
+        may_load : build the network with torch, where nothing else tells how many there are
+
+        Raises
+        ------
+        WorkspaceError, ClassifierError, ActivationsError
+            The network, or a table, has no features.
+        """
+        if self.classifier.features is None:
+            return None
+        n_features = self.classifier.n_features(may_load=may_load)
+        if isinstance(self.classifier, NamedTables):
+            return size_in_words(n, n_features, "row")
+        has_logits = any(
+            self.store.newest(split) is not None and not self.store.has_features(split)
+            for split in self.pictures.splits
+        )
+        return run_in_words(n, n_features, has_logits=has_logits)
 
     def has(self, split: str) -> bool:
         """Tell whether activations of a split are stored, without opening them."""
@@ -363,11 +390,13 @@ def compare_split(sets: StoredSets, split: str) -> SplitStatus:
         try:
             folder = sets.store.newest(split)
             n = None if folder is None else StoredSplit(folder).n_files
+            is_current = n is not None and sets.store.has_features(split)
         except OpenMaxError as error:
             return SplitStatus(0, None, False, str(error))
-        return SplitStatus(n or 0, n, n is not None)
+        return SplitStatus(n or 0, n, is_current)
     if (large := sets.if_many(split)) is not None:
-        return SplitStatus(large.n_files, large.n_files, True, is_compared=False)
+        is_current = sets.store.has_features(split)
+        return SplitStatus(large.n_files, large.n_files, is_current, is_compared=False)
     files = wanted = stored = n_stored = problem = None
     n_unfinished, passed_over = 0, ""
     try:
@@ -378,7 +407,7 @@ def compare_split(sets: StoredSets, split: str) -> SplitStatus:
     try:
         if sets.classifier.settings.file:
             store = sets.store
-            wanted = store.folder_of(split, files) if files is not None else None
+            wanted = store.found(split, files) if files is not None else None
             stored = store.newest(split)
             n_stored = None if stored is None else StoredSplit(stored).n_files
             if stored is None or stored != wanted:

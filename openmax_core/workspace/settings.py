@@ -13,6 +13,8 @@ transform_input = false          # GoogLeNet and Inception alone: true for pretr
 weights_entry = "model_ema"      # optional: which state dict of a file that holds several
 model = "network.onnx"           # an ONNX file, instead of architecture and weights
 output = "logits"                # optional: which output of an ONNX file with several
+features = false                 # true: the penultimate activations are stored too
+features_output = "pooled"       # optional: which tensor of an ONNX file holds them
 
 [transform]                      # the notebook's, if left out
 resize = [320, 320]              # [height, width], or one number for the shorter side
@@ -90,6 +92,10 @@ HELP = {
     "that the network's file notes, or else the sub-folders of train in alphabetical order",
     "labels": "the class names from a file: one a line, or JSON, as config.json of Hugging Face",
     "output": "which output of an ONNX file with several holds the logits",
+    "features": "store beside the logits what the last linear layer takes (penultimate "
+    "activations), 2 bytes each, for methods that need them",
+    "features_output": "which tensor of an ONNX file holds the features; default: what the last "
+    "matrix product before the logits takes",
     "resize": "pixels: S, the shorter side, or H,W, both",
     "crop": "pixels from the centre: S, a square, or H,W",
     "interpolation": "how a picture is resized",
@@ -103,7 +109,7 @@ HELP = {
 # What stands for an architecture where the logits come from tables.
 OF_TABLES = "tables"
 # Settings that are written only where they differ from these, or stand in the file already.
-LEFT_OUT: dict[str, dict[str, Any]] = {"classifier": {"transform_input": False}}
+LEFT_OUT: dict[str, dict[str, Any]] = {"classifier": {"transform_input": False, "features": False}}
 
 
 @dataclass(frozen=True)
@@ -239,7 +245,8 @@ def write_settings(path: Path, settings: WorkspaceSettings) -> None:
     """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
     values = _plain(asdict(settings))
     if settings.tables:  # then nothing else is known of classifier and pictures
-        values["classifier"] = {"classes": list(settings.classifier.classes)}
+        own = settings.classifier
+        values["classifier"] = {"classes": list(own.classes), "features": own.features}
     for name in ("folders", "transform", "train_transform") if settings.tables else ("tables",):
         del values[name]
     _Reader(path, values).settings()
@@ -329,11 +336,20 @@ class _Reader:
             )
         if self.has_tables:
             self.refuse_network()
-            return ClassifierSettings(OF_TABLES, tuple(classes))
+            features = self.flag("classifier.features", False)
+            return ClassifierSettings(OF_TABLES, tuple(classes), features=features)
         model = self.file("classifier.model", "") or None
         output = self.text("classifier.output", "") or None
         if model is None and output is not None:
             raise self.error("classifier.output", "is of an ONNX file; name one as model too")
+        features = self.flag("classifier.features", False)
+        features_output = self.text("classifier.features_output", "") or None
+        if features_output is not None and model is None:
+            raise self.error("classifier.features_output", "is of an ONNX file; take the line out")
+        if features_output is not None and not features:
+            raise self.error(
+                "classifier.features_output", "names what is not stored; write features = true too"
+            )
         if model is not None:
             for name in ("architecture", "weights", "weights_entry", "transform_input"):
                 if self.values.get(f"classifier.{name}"):
@@ -352,6 +368,8 @@ class _Reader:
             self.text("classifier.weights_entry", "") or None,
             model,
             output,
+            features,
+            features_output,
         )
 
     def refuse_network(self) -> None:
@@ -359,7 +377,8 @@ class _Reader:
         named = [
             place
             for place in self.values
-            if place.startswith(("classifier.", "folders.")) and place != "classifier.classes"
+            if place.startswith(("classifier.", "folders."))
+            and place not in {"classifier.classes", "classifier.features"}
         ]
         if named:
             raise self.error(

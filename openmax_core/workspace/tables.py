@@ -11,8 +11,6 @@ set:
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,16 +22,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.activations.activations import KEY, LOGITS, PICTURES, WRITING
+from openmax_core.activations.activations import WRITING
 from openmax_core.activations.shards import cannot_store
 from openmax_core.activations.store import ActivationStore
 from openmax_core.activations.table_rows import SPLITS, Part, Table
 from openmax_core.activations.tables import open_table
-from openmax_core.activations.writing import SetWriter
-from openmax_core.errors import ActivationsError, WorkspaceError
+from openmax_core.activations.writing import SetWriter, finish
+from openmax_core.errors import ActivationsError, OpenMaxError, WorkspaceError
 from openmax_core.network.inference import Progress
 from openmax_core.network.spec import NamedClassifier, sha256_by_date
-from openmax_core.support.files import fingerprint, listed, new_folder, printable
+from openmax_core.support.files import fingerprint, listed, new_folder, printable, require_room
+from openmax_core.workspace.features import size_in_words
 
 if TYPE_CHECKING:
     from openmax_core.network.classifier import Classifier
@@ -88,6 +87,21 @@ class NamedTables(NamedClassifier):
         """
         return {"tables": self._digests, "classes": list(self.settings.classes)}
 
+    @property
+    def features(self) -> str | None:
+        """What the features are that are stored; None where none are asked for."""
+        return "features of the tables" if self.settings.features else None
+
+    def n_features(self, *, may_load: bool) -> int | None:
+        """D, by the heads of the tables.
+
+        Raises
+        ------
+        ActivationsError
+            A table has none, or others than the first.
+        """
+        return same_features([open_table(path) for path in dict.fromkeys(self.tables.values())])
+
     def load(self) -> Classifier:
         """There is no network.
 
@@ -98,7 +112,9 @@ class NamedTables(NamedClassifier):
         """
         self._refuse()
 
-    def load_engine(self, device: str = "auto", batch_size: int | None = None) -> Engine:
+    def load_engine(
+        self, device: str = "auto", batch_size: int | None = None, *, has_features: bool = False
+    ) -> Engine:
         """There is no network.
 
         Raises
@@ -155,13 +171,39 @@ class TablePlan:
     notes: tuple[str, ...]
 
 
-def plan_tables(tables: Mapping[str, Path], classes: Sequence[str] = ()) -> TablePlan:
+def same_features(tables: Sequence[Table]) -> int:
+    """D, the number of features of each row, which must be the same features in all tables.
+
+    Raises
+    ------
+    ActivationsError
+        A table has none, or others than the first; it is named.
+    """
+    first = tables[0]
+    for table in tables:
+        table.require_features()
+        if table.n_features != first.n_features:
+            table.fail(
+                f"has {table.n_features:,} features, and {first.path} has {first.n_features:,}; "
+                "all tables of a workspace have the same features"
+            )
+        names = set(table.columns_of_features)
+        if names and first.columns_of_features and names != {*first.columns_of_features}:
+            strange = [name for name in names if name not in first.columns_of_features]
+            table.fail(f"has the features {listed(sorted(strange))}, which {first.path} has not")
+    return first.n_features
+
+
+def plan_tables(
+    tables: Mapping[str, Path], classes: Sequence[str] = (), *, has_features: bool = False
+) -> TablePlan:
     """Look which sets and classes the tables hold; reads no logits.
 
     Parameters
     ----------
     tables : absolute paths by set; or one alone, under 'all', that is divided
     classes : names in the order of the indices; those of the first table without
+    has_features : their features are to be stored
 
     Raises
     ------
@@ -192,8 +234,17 @@ def plan_tables(tables: Mapping[str, Path], classes: Sequence[str] = ()) -> Tabl
         if "reject" not in found and _count(open_table(found["test"]), names)[REJECT]:
             found["reject"] = found["test"]
             notes.append(f"the unknowns in {found['test'].name} are the reject set")
-    if n := first.n_features:
-        notes.append(f"{first.path.name} has {n:,} features; nothing uses them yet")
+    if has_features:
+        opened = [open_table(path) for path in dict.fromkeys(found.values())]
+        n_features = same_features(opened)
+        n_rows = sum(table.n_rows or 0 for table in opened)
+        is_known = all(table.n_rows is not None for table in opened)
+        notes.append(size_in_words(n_rows if is_known else None, n_features, "row"))
+    elif n := first.n_features:
+        notes.append(
+            f"{first.path.name} has {n:,} features; they are not stored, unless features = true "
+            "stands under [classifier] in workspace.toml (--features)"
+        )
     return TablePlan(
         {split: found[split] for split in SPLITS if split in found}, names, tuple(notes)
     )
@@ -237,7 +288,7 @@ def read_tables(
 
     Returns
     -------
-    Rows of each set; empty where all is stored.
+    Rows of each set; empty where all is stored, with features where these are asked for.
 
     Raises
     ------
@@ -246,12 +297,12 @@ def read_tables(
     """
     counts: dict[str, int] = {}
     report = tell or (lambda split, progress: None)
-    if all(store.newest(split) for split in named.tables):
+    if _has_all(named, store):
         return counts
     first = next(iter(named.tables))
     waiting = Progress(0, 1, 0, 0.0, "another process that reads these tables")
     with store.locked(lambda: report(first, waiting)):
-        if all(store.newest(split) for split in named.tables):
+        if _has_all(named, store):
             return counts
         store.remove_leftovers()
         try:
@@ -263,25 +314,38 @@ def read_tables(
     return counts
 
 
+def _has_all(named: NamedTables, store: ActivationStore) -> bool:
+    return all(store.newest(split) and store.has_features(split) for split in named.tables)
+
+
 def _store(
     named: NamedTables, store: ActivationStore, tell: Tell
 ) -> tuple[dict[str, Path], dict[str, int]]:
     """Folders and numbers of rows of the sets, all read or none."""
-    classes = named.settings.classes
+    classes, n_features = named.settings.classes, 0
     folders = {
-        split: store.folder / f"{split}-{fingerprint(store.classifier_key, split)}"
+        split: store.folder / f"{split}-{fingerprint(store.own_key, split)}"
         for split in named.tables
     }
+    if store.features is not None:
+        opened = [open_table(path) for path in dict.fromkeys(named.tables.values())]
+        n_features = same_features(opened)
+        n_rows = sum(table.n_rows or 0 for table in opened)
+        try:
+            require_room(store.folder, n_rows * (4 * len(classes) + 2 * n_features))
+        except OpenMaxError as error:
+            raise ActivationsError(str(error)) from error
     with ExitStack() as stack:
         writers, temporary = {}, {}
         for split, folder in folders.items():
             shutil.rmtree(folder, ignore_errors=True)  # what is left of a damaged one
             temporary[split] = stack.enter_context(new_folder(folder, WRITING))
-            writers[split] = SetWriter(temporary[split], len(classes))
+            writers[split] = SetWriter(temporary[split], len(classes), n_features)
             stack.callback(writers[split].close)
         for path in dict.fromkeys(named.tables.values()):
             splits = [split for split, other in named.tables.items() if other == path]
-            _read_into({split: writers[split] for split in splits}, path, classes, tell)
+            mine = {split: writers[split] for split in splits}
+            _read_into(mine, path, classes, tell, n_features > 0)
         fitted = "calibration" if "calibration" in writers else "train"
         if writers[fitted].n_labels < 2:
             raise ActivationsError(
@@ -290,28 +354,32 @@ def _store(
             )
         for split, writer in writers.items():
             writer.close()
-            key = store.key_of(folders[split], str(named.tables[split].parent), "a table")
-            (temporary[split] / KEY).write_text(json.dumps(key, indent=2), encoding="utf-8")
-            for name in (LOGITS, PICTURES, KEY):
-                with (temporary[split] / name).open("r+b") as stream:
-                    os.fsync(stream.fileno())
+            plain = f"{split}-{fingerprint(store.classifier_key, split)}"
+            parent = str(named.tables[split].parent)
+            key = store.key_of(folders[split], parent, "a table", plain)
+            finish(temporary[split], key | writer.facts)
     return folders, {split: writer.n_rows for split, writer in writers.items()}
 
 
 def _read_into(
-    writers: Mapping[str, SetWriter], path: Path, classes: Sequence[str], tell: Tell
+    writers: Mapping[str, SetWriter],
+    path: Path,
+    classes: Sequence[str],
+    tell: Tell,
+    has_features: bool,
 ) -> None:
     table, started = open_table(path), time.perf_counter()
     if [*writers] != ["reject"]:
         table.require_labels()
     dealt = np.zeros(len(classes), dtype=np.int64)
-    for part in table.parts(classes):
+    for part in table.parts(classes, has_features=has_features):
         sets = _sets(table, part, [*writers], classes, dealt)
         for split, writer in writers.items():
             rows = np.flatnonzero(sets == SPLITS.index(split))
             if len(rows):
                 labels = np.full(len(rows), -1) if split == "reject" else _labels(part)[rows]
-                writer.add(part.logits[rows], labels, [part.name(row) for row in rows.tolist()])
+                names = [part.name(row) for row in rows.tolist()]
+                writer.add(part.logits[rows], labels, names, part.features[rows])
         done = part.first + len(part)
         tell(
             next(iter(writers)),

@@ -2,7 +2,7 @@
 
     workspace.toml                     settings (:mod:`openmax_core.workspace.settings`)
     train/ test/ reject/ calibration/  pictures, or wherever [folders] points
-    activations/<split>-<key>/         logits and what became of every picture
+    activations/<split>-<key>/         logits, features, and what became of every picture
     operating_point.json               the chosen threshold
     operating_points.json              others, saved under a name
     batches/                           recorded batches (:mod:`openmax_core.monitor.records`)
@@ -57,6 +57,7 @@ from openmax_core.pictures.locations import Location, RemotePath, is_address, re
 from openmax_core.support.files import fingerprint, listed, modified, nearest
 from openmax_core.tradeoff.operating_point import OperatingPoint
 from openmax_core.tradeoff.saved_points import SavedPoints
+from openmax_core.workspace.features import size_in_words
 from openmax_core.workspace.sets import PictureSets, SplitStatus, StoredSets, compare_split
 from openmax_core.workspace.settings import (
     FILE_NAME,
@@ -126,6 +127,8 @@ class Workspace:
         weights_entry: str | None = None,
         model: str | Path | None = None,
         output: str | None = None,
+        features: bool = False,
+        features_output: str | None = None,
     ) -> Workspace:
         """Write a new ``workspace.toml`` after checking what it names.
 
@@ -143,6 +146,8 @@ class Workspace:
         weights_entry : which entry of a weights file with several; the raw weights without
         model : an ONNX file, instead of architecture and weights
         output : which of its outputs holds the logits, where several could
+        features : the extraction stores the penultimate activations beside the logits
+        features_output : which tensor of an ONNX file holds them
 
         Raises
         ------
@@ -151,6 +156,11 @@ class Workspace:
             of channels from 0 to 255.
         """
         _check_source(architecture, weights, weights_entry, model, output)
+        if features_output is not None and (model is None or not features):
+            raise WorkspaceError(
+                "features_output names a tensor of an ONNX file whose features are stored; give "
+                "the model and features too"
+            )
         for given, what in ((folder, "a workspace"), (weights or model or "", "weights")):
             require_path(str(given), what)
         folder = Path(folder).expanduser().resolve()
@@ -185,6 +195,8 @@ class Workspace:
                 weights_entry=weights_entry,
                 model=model,
                 output=output,
+                features=features,
+                features_output=features_output,
             ),
             folders={split: _relative(value, folder) for split, value in folders.items()},
             transform=transform or Transform(),
@@ -205,6 +217,7 @@ class Workspace:
         classes: Sequence[str] | None = None,
         name: str | None = None,
         defaults: Defaults | None = None,
+        features: bool = False,
     ) -> Workspace:
         """Write a new ``workspace.toml`` of tables of logits, and read them.
 
@@ -214,6 +227,7 @@ class Workspace:
         tables : files by set: train, test, reject, calibration; or one under 'all', whose rows are
             divided (:mod:`openmax_core.workspace.tables`)
         classes : names in the order of the indices; those of the first table without
+        features : their features are stored too
 
         Raises
         ------
@@ -236,10 +250,10 @@ class Workspace:
                 raise ActivationsError(
                     f"the table {files[split]} does not exist, or is no file{hint}"
                 )
-        plan = plan_tables(files, classes or ())
+        plan = plan_tables(files, classes or (), has_features=features)
         settings = WorkspaceSettings(
             name=name or folder.name,
-            classifier=ClassifierSettings(OF_TABLES, plan.classes),
+            classifier=ClassifierSettings(OF_TABLES, plan.classes, features=features),
             folders={},
             defaults=defaults or Defaults(),
             tables={split: _relative(file, folder) for split, file in plan.tables.items()},
@@ -267,6 +281,7 @@ class Workspace:
             check_architecture,
             load_classifier,
         )
+        from openmax_core.network.features import with_features
         from openmax_core.network.onnx_files import OnnxFile, ready
 
         found = {split: self.pictures.find(split) for split in self.pictures.splits}
@@ -279,14 +294,27 @@ class Workspace:
                 )
         self._check_classes(found, is_trained=checkpoint is not None)
         settings = self.settings.classifier
+        n_pictures = sum(map(len, found.values()))
         if isinstance(checkpoint, OnnxFile):
-            given = self.settings.transform
-            self.notes += ready(checkpoint, self.classes, given, settings.output).notes
+            made = ready(
+                checkpoint,
+                self.classes,
+                self.settings.transform,
+                settings.output,
+                has_features=settings.features,
+                features_output=settings.features_output,
+            )
+            self.notes += made.notes
+            if settings.features:
+                self.notes += (size_in_words(n_pictures, made.n_features),)
         if settings.architecture is None or isinstance(checkpoint, OnnxFile):
             return
         if checkpoint is None:
             value = settings.transform_input
             check_architecture(settings.architecture, len(self.classes), transform_input=value)
+            if settings.features:
+                n_features = self.classifier.n_features(may_load=True)
+                self.notes += (size_in_words(n_pictures, n_features),)
             return
         classifier = load_classifier(
             settings.architecture,
@@ -296,6 +324,9 @@ class Workspace:
             transform_input=settings.transform_input,
         )
         self.notes += classifier.notes
+        if settings.features:
+            _, n_features = with_features(classifier)
+            self.notes += (size_in_words(n_pictures, n_features),)
         if is_asked and settings.architecture in WITH_TRANSFORM_INPUT:
             value, note = choose_transform_input(classifier, checkpoint, found.get("train"))
             self.notes += (note,)
@@ -373,7 +404,8 @@ class Workspace:
     ) -> ExtractionReport:
         """Run the network once over every picture that is new or changed, and store the logits.
 
-        Tables are read instead, where the workspace is made of them.
+        With ``features = true`` the features are stored too. Tables are read instead, where the
+        workspace is made of them.
 
         Parameters
         ----------
@@ -388,7 +420,10 @@ class Workspace:
             The folders, the weights or the disk are not as they should be.
         """
         return self._extract(
-            lambda classifier: classifier.load_engine(device, batch_size), progress
+            lambda classifier: classifier.load_engine(
+                device, batch_size, has_features=classifier.settings.features
+            ),
+            progress,
         )
 
     def extract_on_cluster(
@@ -471,6 +506,10 @@ class Workspace:
             report.n_run[split] = counts.get(split, 0)
             report.n_reused[split] = n_files - report.n_run[split]
             report.n_unreadable[split] = 0
+            if folder is not None and store.features is not None:
+                key = StoredSplit(folder).key
+                report.n_features = key.get("n_features", 0)
+                report.n_clipped += key.get("n_clipped", 0)
         report.seconds = time.perf_counter() - started
         return report
 

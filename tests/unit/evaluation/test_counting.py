@@ -40,7 +40,7 @@ from tests.support.workspaces import make_workspace
 @pytest.fixture
 def trees(tmp_path, monkeypatch):
     """Small, with a picture that could not be read; crossed in many chunks and groups of rows."""
-    monkeypatch.setattr("openmax_core.activations.activations.ROWS_PER_GROUP", 16)
+    monkeypatch.setattr("openmax_core.activations.writing.ROWS_PER_GROUP", 16)
     monkeypatch.setattr(StoredSplit.chunks, "__defaults__", (3 * 7,))
     return make_workspace(tmp_path / "trees")
 

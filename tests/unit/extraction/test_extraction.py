@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -302,8 +303,8 @@ def test_weights_that_are_replaced_meanwhile_are_not_stored_under_the_old_key(
 ) -> None:
     real = NamedClassifier.load_engine
 
-    def load(self: NamedClassifier, device: str, batch_size: int | None) -> Engine:
-        engine = real(self, device, batch_size)
+    def load(self: NamedClassifier, *arguments: Any, **options: Any) -> Engine:
+        engine = real(self, *arguments, **options)
         torch.manual_seed(7)
         torch.save(build_network(ARCHITECTURE, 2).state_dict(), workspace.folder / "net.pth")
         return engine

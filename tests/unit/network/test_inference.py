@@ -86,6 +86,7 @@ class Device:
     batch_size: int = 2
     n_parallel: int = 1
     in_words: str = "nothing"
+    n_features: int = 0
     transform: Transform = channel_means().transform
     passes: list[int] = field(default_factory=list)
     under_way: list[int] = field(default_factory=list)

@@ -30,6 +30,7 @@ class Means:
     n_parallel: int = 2
     batch_size: int = 3
     in_words: str = "means"
+    n_features: int = 0
 
     def start(self, pixels: Pixels) -> Callable[[], NDArray[np.float32]]:
         logits = pixels.mean(axis=(1, 2)).astype(np.float32)
