@@ -142,6 +142,7 @@ def _show_sets(workspace: Workspace, statuses: dict[str, SplitStatus]) -> None:
     for status in statuses.values():
         if status.passed_over:
             st.caption(sentence(status.passed_over))
+    _show_features(workspace, sum(status.n_files for status in statuses.values()))
 
 
 def _offer_extraction(workspace: Workspace, statuses: dict[str, SplitStatus]) -> None:
@@ -184,6 +185,17 @@ def _show_outputs(workspace: Workspace) -> None:
     """Say what must be known of an ONNX file's outputs."""
     try:
         words = workspace.classifier.outputs_in_words
+    except OpenMaxError as error:
+        show_error(error)
+        return
+    if words is not None:
+        st.caption(plain(f"{words[0].upper()}{words[1:]}."))
+
+
+def _show_features(workspace: Workspace, n: int) -> None:
+    """Say what the features of all pictures take, where the extraction stores them."""
+    try:
+        words = workspace.stored.features_in_words(n)
     except OpenMaxError as error:
         show_error(error)
         return

@@ -331,3 +331,69 @@ def test_torch_is_never_imported(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- features ------------------------------------------------------------------------------------
+
+
+def write_features(folder: Path, suffix: str = ".csv", width: int = 5) -> dict[str, Path]:
+    files = {}
+    for split, table in of_sets().items():
+        values = {f"feature_{place}": table["logit_ash"] * place for place in range(width)}
+        files[split] = write(folder / f"{split}{suffix}", table.assign(**values))
+    return files
+
+
+def test_features_of_tables_are_stored_where_they_are_asked_for(tmp_path):
+    files = write_features(tmp_path)
+    plain = Workspace.create_from_tables(tmp_path / "plain", files)
+    assert "train.csv has 5 features; they are not stored" in " ".join(plain.notes)
+    made = Workspace.create_from_tables(tmp_path / "made", files, features=True)
+    assert "features take 0.0 kB for each row" in " ".join(made.notes)
+    for split, table in of_sets().items():
+        found = made.stored.required(split)
+        expected = np.outer(table["logit_ash"], np.arange(5)).astype(np.float16)
+        np.testing.assert_allclose(np.asarray(found.features), expected, rtol=1e-3)
+        assert plain.stored.required(split).features is None
+        assert found.logits.tobytes() == plain.stored.required(split).logits.tobytes()
+    report = made.extract()
+    assert report.n_features == 5
+    assert "Nothing to do" in report.in_words
+
+
+def test_features_of_tables_are_turned_on_and_off(tmp_path):
+    workspace = Workspace.create_from_tables(tmp_path / "scores", write_features(tmp_path))
+    before = workspace.evaluate().data
+    settings = workspace.settings
+    on = replace(settings, classifier=replace(settings.classifier, features=True))
+    workspace.save_settings(on)
+    workspace = Workspace.open(workspace.folder)
+    assert not workspace.status("test").is_current
+    report = workspace.extract()
+    assert report.n_run == {"train": N_TRAIN, "test": N_TEST, "reject": N_REJECT}
+    assert workspace.stored.required("test").features.shape == (N_TEST, 5)
+    workspace.save_settings(settings)
+    assert "Nothing to do" in workspace.extract().in_words
+    assert workspace.evaluate().data == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"feature_5": 1.0}, r"test\.csv has 6 features, and .*train\.csv has 5; all tables"),
+        ({"feature_x": 1.0}, r"test\.csv has the features 'feature_x', which .*train\.csv has not"),
+        (None, r"test\.csv has no columns feature_<i>"),
+    ],
+)
+def test_tables_of_other_features_are_refused_by_name(tmp_path, change, words):
+    files = write_features(tmp_path)
+    table = pd.read_csv(files["test"])
+    if change is None:
+        table = table.drop(columns=[f"feature_{place}" for place in range(5)])
+    else:
+        table = table.assign(**change)
+        table = table.drop(columns=["feature_4"]) if "feature_x" in change else table
+    write(files["test"], table)
+    with pytest.raises(ActivationsError, match=words):
+        Workspace.create_from_tables(tmp_path / "scores", files, features=True)
+    assert not (tmp_path / "scores").exists()
