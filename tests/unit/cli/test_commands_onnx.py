@@ -118,6 +118,36 @@ def test_logits_and_the_exported_file_are_those_of_the_graph(new, kind):
         assert len(decision) == n
 
 
+def test_features_of_a_file_are_stored_and_their_size_is_told_before(new):
+    save_colour_model(new / "net.onnx", outputs=("features", "logits"))
+    wrong = init(new, "--output", "logits", "--features", "--features-output", "pooled")
+    assert "has no tensor 'pooled'; it has 'features', 'logits'" in wrong.error
+    made = init(new, "--output", "logits", "--features", "--features-output", "features")
+    assert made.code == 0
+    assert "its tensor 'features' holds the features" in made.out
+    workspace = Workspace.open(new)
+    n = sum(len(workspace.pictures.find(split)) for split in workspace.pictures.splits)
+    size = f"{n} pictures × 3 features × 2 bytes"
+    assert size in made.out
+    ran = shell("extract", new)
+    assert ran.out.index(size) < ran.out.index("already stored")
+    assert "3 features of each are stored" in ran.out
+    found = workspace.stored.required("test")
+    folder = workspace.pictures.folder("test")
+    pixels = [np.asarray(Image.open(folder / path)) for path in found.readable["path"]]
+    transform = workspace.settings.transform
+    means = ((np.stack(pixels) / 255 - transform.mean) / transform.std).mean(axis=(1, 2))
+    np.testing.assert_allclose(np.asarray(found.features), means, atol=2e-3)
+    for command in ("evaluate", "report", "export"):
+        assert shell(command, new).code == 0
+
+
+def test_features_output_without_features_is_refused(new):
+    save_colour_model(new / "net.onnx")
+    ran = init(new, "--features-output", "features")
+    assert "give the model and features too" in ran.error
+
+
 def test_another_file_under_the_same_name_makes_stored_activations_stale(new):
     save_colour_model(new / "net.onnx")
     assert init(new).code == 0

@@ -123,6 +123,40 @@ def test_a_killed_run_goes_on_after_the_last_whole_shard(
     assert stored(folder) == undisturbed
 
 
+@pytest.fixture(scope="module")
+def undisturbed_features(
+    material: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    folder = shutil.copytree(material, tmp_path_factory.mktemp("features") / "workspace")
+    with_features(Workspace.open(folder)).extract("cpu")
+    return stored(folder)
+
+
+def with_features(workspace: Workspace) -> Workspace:
+    settings = workspace.settings
+    classifier = replace(settings.classifier, features=True)
+    workspace.save_settings(replace(settings, classifier=classifier))
+    return workspace
+
+
+def test_features_of_a_killed_run_end_with_the_same_bytes(
+    workspace: Workspace, undisturbed: dict[str, bytes], undisturbed_features: dict[str, bytes]
+) -> None:
+    folder = with_features(workspace).folder
+    assert kill_when(folder, lambda: len(shards(folder)) >= 2)
+    assert kill_when(folder, lambda: len(shards(folder)) >= 4)
+    n_kept = min(SHARD * len(shards(folder)), 2 * N_TRAIN)
+    assert workspace.extract("cpu").n_resumed == n_kept
+    assert stored(folder) == undisturbed_features
+    names = sorted(name.split("/")[1] for name in undisturbed_features)
+    assert names == ["features.npy"] * 3 + ["logits.npy"] * 3 + ["pictures.parquet"] * 3
+    logits = {
+        of: {name[:4]: data for name, data in content.items() if name.endswith("logits.npy")}
+        for of, content in (("plain", undisturbed), ("features", undisturbed_features))
+    }
+    assert logits["plain"] == logits["features"]  # to the last bit
+
+
 def test_a_run_killed_again_and_again_ends_with_the_same_bytes(
     workspace: Workspace, undisturbed: dict[str, bytes]
 ) -> None:

@@ -89,6 +89,12 @@ FULL = WorkspaceSettings(
             FULL,
             classifier=replace(FULL.classifier, transform_input=True, weights_entry="model_ema"),
         ),
+        replace(
+            FULL,
+            classifier=ClassifierSettings(
+                None, ("b", "a"), model="net.onnx", features=True, features_output="pooled"
+            ),
+        ),
         replace(FULL, folders={"train": "train", "test": "test"}),
         replace(FULL, description=None, notice=None),
     ],
@@ -98,6 +104,7 @@ FULL = WorkspaceSettings(
         "as ImageFolder decodes",
         "no weights",
         "transform_input and an entry",
+        "features of an ONNX file",
         "no reject set",
         "nothing to say",
     ],
@@ -212,6 +219,12 @@ WRONG = [
 WRONG += [
     (CLASSIFIER + "transform_input = 1\n", "classifier.transform_input must be true or false"),
     (CLASSIFIER + "weights_entry = 2\n", "classifier.weights_entry must be text in quotes"),
+    (CLASSIFIER + "features = 1\n", "classifier.features must be true or false"),
+    (CLASSIFIER + 'features_output = "f"\n', "classifier.features_output is of an ONNX file"),
+    (
+        '[classifier]\nmodel = "net.onnx"\nfeatures_output = "f"\nclasses = ["a", "b"]\n',
+        "classifier.features_output names what is not stored; write features = true too",
+    ),
 ]
 WRONG += [
     (
