@@ -239,7 +239,7 @@ class StoredSets:
         n_features = self.classifier.n_features(may_load=may_load)
         if isinstance(self.classifier, NamedTables):
             return size_in_words(n, n_features, "row")
-        has_logits = any(
+        has_logits = self.classifier.settings.file is not None and any(
             self.store.newest(split) is not None and not self.store.has_features(split)
             for split in self.pictures.splits
         )

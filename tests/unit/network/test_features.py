@@ -104,41 +104,34 @@ class Ends(nn.Module):
 
     def __init__(self, end: str) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(3, 8, 3, stride=4)
-        self.end = end
-        self.first, self.second = nn.Linear(8, 3), nn.Linear(8, 3)
-        self.last = nn.Conv2d(8, 3, 1)
+        self.convolution, self.end = nn.Conv2d(3, 8, 3, stride=4), end
+        if end == "two heads":
+            self.first, self.last = nn.Linear(8, 3), nn.Linear(8, 3)
+        else:
+            self.last = nn.Conv2d(8, 3, 1)  # type: ignore[assignment]
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         maps = self.convolution(batch).relu()
         pooled = maps.mean(dim=(2, 3))
+        if self.end == "two heads":
+            return self.first(pooled) + self.last(2 * pooled)
         if self.end == "convolution, then pooling":
             return self.last(maps).mean(dim=(2, 3))
-        if self.end == "convolution behind the pooling":
-            return self.last(pooled[:, :, None, None]).flatten(1)
-        del self.last
-        return (self.first(pooled) + self.second(pooled * 2)) / 2
+        return self.last(pooled[:, :, None, None]).flatten(1)
 
 
 @pytest.mark.parametrize("end", ["convolution, then pooling", "two heads"])
 def test_a_network_without_one_linear_end_is_refused_by_name(end: str) -> None:
-    network = Ends(end).eval()
-    if end == "two heads":
-        del network.last
-        network.forward = (
-            lambda batch: (  # type: ignore[method-assign]
-                network.first(batch.mean(dim=(2, 3)).repeat(1, 3)[:, :8])
-                + network.second(batch.amax(dim=(2, 3)).repeat(1, 3)[:, :8])
-            )
-        )
+    classifier = Classifier("mine", CLASSES, SMALL, Ends(end).eval())
     with pytest.raises(ClassifierError, match=r"mine has no features.*Take features = true out"):
-        with_features(Classifier("mine", CLASSES, SMALL, network))
+        with_features(classifier)
 
 
 def test_a_convolution_behind_the_pooling_is_a_linear_end() -> None:
     network = Ends("convolution behind the pooling").eval()
-    rows = TorchEngine(Classifier("mine", CLASSES, SMALL, network), has_features=True)
-    assert rows.n_features == 8
+    engine = TorchEngine(Classifier("mine", CLASSES, SMALL, network), has_features=True)
+    assert engine.n_features == 8
+    assert engine.start(noise(2))().shape == (2, 3 + 8)
 
 
 def test_squeezenet_is_refused_without_running_it() -> None:

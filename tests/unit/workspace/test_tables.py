@@ -371,7 +371,9 @@ def test_features_of_tables_are_turned_on_and_off(tmp_path):
     assert not workspace.status("test").is_current
     report = workspace.extract()
     assert report.n_run == {"train": N_TRAIN, "test": N_TEST, "reject": N_REJECT}
-    assert workspace.stored.required("test").features.shape == (N_TEST, 5)
+    features = workspace.stored.required("test").features
+    assert features is not None
+    assert features.shape == (N_TEST, 5)
     workspace.save_settings(settings)
     assert "Nothing to do" in workspace.extract().in_words
     assert workspace.evaluate().data == before
