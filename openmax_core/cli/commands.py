@@ -410,7 +410,10 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     )
     say(f"workspace   {facts['workspace']} ({len(facts['classes'])} known classes)")
     say(f"method      {facts['preset']}: {settings or evaluation.method.words.formula}")
-    say(f"pictures    {pictures}; calibrated on {facts['calibrated_on']}")
+    learned = (
+        f"calibrated on {facts['calibrated_on']}" if evaluation.has_tails else "nothing learned"
+    )
+    say(f"pictures    {pictures}; {learned}")
     say(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
     if evaluation.both_accuracies_in_words:
         say(f"            {evaluation.both_accuracies_in_words}")

@@ -169,12 +169,15 @@ class OpenMax(Method):
     @property
     def words(self) -> MethodWords:
         """The method in words."""
+        is_twice = self.settings().second_softmax
         return MethodWords(
             f"OpenMax, preset '{self.preset}'",
             PRESET_SENTENCES[self.preset],
             "largest of C + 1 probabilities, 'unknown' among them, after re-weighting by the "
             "Weibull tails",
-            "probability",
+            "softmax of the probabilities once more, up to e/(e + C)"
+            if is_twice
+            else "probability, from 1/(C + 1) to 1",
             "A constant added to all logits of a picture changes nothing."
             if self.ignores_shift
             else "A constant added to all logits of a picture changes the scores.",

@@ -15,7 +15,7 @@ from openmax_core.methods.registry import has_settings, new_method
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
-from openmax_core.tradeoff.explorer import is_threshold
+from openmax_core.tradeoff.explorer import is_threshold, slider_positions
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
@@ -204,8 +204,8 @@ def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
     try:
         return evaluated.recommend(item.settings.defaults.min_test_accuracy).threshold
     except NoFeasibleThresholdError:
-        low, high = evaluated.score_range
-        return round((low + high) / 2, 3)
+        positions = slider_positions(evaluated.score_range)
+        return float(positions[len(positions) // 2])
 
 
 def _number(text: str | None, method: Method) -> float | None:
