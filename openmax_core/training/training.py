@@ -169,12 +169,6 @@ def train(
     settings = settings or TrainingSettings()
     told = Unfinished(settings, backbone_weights, device)
     files = workspace.pictures.find("train")
-    usable, unreadable = readable_rows(
-        files, workspace.settings.transform, lambda *count: on_step(Step("pictures", *count))
-    )
-    train_rows, held_out_rows = hold_out(
-        files.labels, usable, workspace.classes, settings.held_out, settings.seed
-    )
     backbone, transform_input = _backbone(workspace, backbone_weights, on_step)
     torch.manual_seed(settings.seed)
     network = build_for_training(
@@ -187,6 +181,13 @@ def train(
     device = choose_device(device)
     weights = unfinished_weights(workspace)
     _require_room(weights, network)
+    # Last of what may refuse the training, for it takes longest.
+    usable, unreadable = readable_rows(
+        files, workspace.settings.transform, lambda *count: on_step(Step("pictures", *count))
+    )
+    train_rows, held_out_rows = hold_out(
+        files.labels, usable, workspace.classes, settings.held_out, settings.seed
+    )
     planned = {"head": settings.head_epochs if backbone is not None else 0, "all": settings.epochs}
     planned = {phase: count for phase, count in planned.items() if count}
     with ThreadPoolExecutor(n_cores(), thread_name_prefix="decode") as pool:
