@@ -14,7 +14,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.single_class import limit_in_words
 from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.intervals import share_interval
-from openmax_core.weibull.fit import TailFit
+from openmax_core.weibull.fit import ExceedanceFit, TailFit, WeibullMaxFit
 from openmax_core.weibull.tails import location
 
 
@@ -117,6 +117,8 @@ def class_facts(
     begins = "the CDF is 1 from there on"
     if isinstance(model, TailFit):
         begins = f"smallest tail value − {model.translate:g}; the CDF is 0 up to there"
+    elif isinstance(model, ExceedanceFit):
+        begins = "the threshold, which the tail exceeds; the CDF is 0 up to there"
     dominance, n_examined = float(health.dominance[index]), int(health.n_examined[index])
     rows = [
         (
@@ -132,9 +134,9 @@ def class_facts(
         (
             "Scale",
             f"{parameters['scale'][index]:.4g}",
-            "63 % of distances lie less than this above the location"
-            if isinstance(model, TailFit)
-            else "37 % of distances lie more than this below the location",
+            "37 % of distances lie more than this below the location"
+            if isinstance(model, WeibullMaxFit)
+            else "63 % of distances lie less than this above the location",
         ),
         ("Goodness of fit", *_goodness(health, index)),
         ("Test pictures beyond the tail", *_beyond(evaluation, health, index)),

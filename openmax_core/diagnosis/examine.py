@@ -326,7 +326,7 @@ class _Examination:
         odd = output_findings(
             np.concatenate([item.logits for item in known.values()]),
             np.concatenate([item.labels[item.rows] for item in known.values()]),
-            new_method(self.workspace.settings.defaults.preset).ignores_shift,
+            new_method(self.workspace.settings.defaults.preset).ignores_common_shift,
             is_model=self.workspace.settings.classifier.model is not None,
         )
         others = list(judged.items())[1:]

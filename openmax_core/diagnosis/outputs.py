@@ -211,7 +211,7 @@ def output_findings(
     ----------
     logits : (N, C)
     labels : (N,) class indices
-    is_centred : whether the workspace's method takes off what is common to a picture's logits
+    is_centred : whether the workspace's method takes off what the network adds to all logits
     is_model : of an ONNX file, where logarithms of probabilities are taken knowingly
     """
     finite = np.isfinite(logits).all(axis=1)
@@ -421,8 +421,8 @@ def _shifted(values: NDArray[np.float64], is_centred: bool) -> Finding | None:
         WARNING,
         f"The logits lie around {mean:.3g}, which is {abs(mean) / spread:.0f} times their spread "
         "within a picture: the method depends on what is added to all logits, unlike softmax.",
-        advice="Use the preset 'robust', which takes it off, or train the network with a softmax "
+        advice="Use the method 'openmax', which takes it off, or train the network with a softmax "
         "cross-entropy.",
-        write='[defaults]\npreset = "robust"',
+        write='[defaults]\npreset = "openmax"',
         figures={"mean": mean, "spread": spread},
     )

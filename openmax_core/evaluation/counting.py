@@ -206,7 +206,7 @@ class CountedStore:
 
     def folder_of(self, stores: Sequence[str], method: Method) -> Path:
         """Where counts of a method on stored activations lie or would lie."""
-        key = fingerprint(VERSION, list(stores), method.name, method.settings().to_dict())
+        key = fingerprint(VERSION, list(stores), method.name, method.settings().stored())
         return self.folder / FOLDER / key
 
     def load(self, stores: Sequence[str], method: Method) -> Counted | None:

@@ -24,7 +24,7 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.scores import GEN_GAMMA, GEN_MOST
 from openmax_core.pictures.images import Transform
 from openmax_core.support.arrays import Float
-from openmax_core.weibull.fit import TailFit
+from openmax_core.weibull.fit import TailFit, WeibullMaxFit
 
 if TYPE_CHECKING:
     import onnx
@@ -182,13 +182,28 @@ def _openmax(graph: GraphBuilder, openmax: OpenMax, raw: str) -> tuple[str, str,
     revised = graph.add("Concat", graph.add("Sub", v, moved), unknown, axis=1)
     probabilities = graph.add("Div", *graph.exponentials(revised))
 
+    prediction = graph.add("ArgMax", probabilities, axis=1, keepdims=0)
+    if settings.score == "revised_logit":
+        score = graph.reduced("ReduceMax", graph.add("Sub", v, moved))
+        if settings.kept_mean:
+            score = graph.add("Add", score, _kept_mean(graph, openmax, raw))
+        return probabilities, score, graph.add("ArgMax", raw, axis=1, keepdims=0)
     score = graph.reduced("ReduceMax", probabilities)
     if settings.second_softmax:
         _, total = graph.exponentials(probabilities)
         score = graph.add(
             "Div", graph.constant(1.0), graph.add("Squeeze", total, graph.constant([1], np.int64))
         )
-    return probabilities, score, graph.add("ArgMax", probabilities, axis=1, keepdims=0)
+    return probabilities, score, prediction
+
+
+def _kept_mean(graph: GraphBuilder, openmax: OpenMax, raw: str) -> str:
+    """(N,) what the mean of each picture's logits adds to its score."""
+    largest = graph.reduced("ReduceMax", raw, keepdims=True)
+    relative = graph.reduced("ReduceMean", graph.add("Sub", raw, largest))
+    mean = graph.add("Add", _flat(graph, largest), relative)
+    mean = graph.add("Sub", mean, graph.constant(openmax.mean_logit_))
+    return graph.add("Mul", mean, graph.constant(openmax.settings_.kept_mean))
 
 
 def _score_of_logits(graph: GraphBuilder, method: Method, raw: str) -> tuple[str, str, str]:
@@ -341,7 +356,7 @@ def _distance(graph: GraphBuilder, openmax: OpenMax, a: str, b: str) -> str:
     """(N,) distances between the rows of two (N, C), see :mod:`openmax_core.methods.distances`."""
     name = openmax.settings_.distance
     parts: list[tuple[str, float]] = []
-    if name in {"euclidean", "squared_euclidean", "eucos", SCALED_EUCOS}:
+    if name != "cosine":
         difference = graph.add("Sub", a, b)
         squared = graph.reduced("ReduceSum", graph.add("Mul", difference, difference))
         if name == "squared_euclidean":
@@ -349,8 +364,10 @@ def _distance(graph: GraphBuilder, openmax: OpenMax, a: str, b: str) -> str:
         euclidean = graph.add("Sqrt", squared)
         if name == "euclidean":
             return euclidean
-        if name == "eucos":
+        if name in {"eucos", "euchord"}:
             euclidean = graph.add("Div", euclidean, graph.constant(EUCOS_SCALE))
+        if name == "euchord":
+            return graph.add("Add", euclidean, _chord(graph, a, b))
         parts.append((euclidean, float(openmax.distance_factors_[0])))
     dot, length = (graph.reduced("ReduceSum", graph.add("Mul", x, y)) for x, y in ((a, b), (a, a)))
     length = graph.add("Mul", length, graph.reduced("ReduceSum", graph.add("Mul", b, b)))
@@ -367,6 +384,19 @@ def _distance(graph: GraphBuilder, openmax: OpenMax, a: str, b: str) -> str:
     return graph.add("Add", parts[0][0], parts[1][0])
 
 
+def _chord(graph: GraphBuilder, a: str, b: str) -> str:
+    """(N,) distances between the directions of the rows of two (N, C)."""
+    zero = graph.constant(0.0)
+    directions = []
+    for value in (a, b):
+        squared = graph.reduced("ReduceSum", graph.add("Mul", value, value), keepdims=True)
+        length = graph.add("Sqrt", squared)
+        has_length = graph.add("Greater", length, zero)
+        directions.append(graph.add("Where", has_length, graph.add("Div", value, length), zero))
+    apart = graph.add("Sub", *directions)
+    return graph.add("Sqrt", graph.reduced("ReduceSum", graph.add("Mul", apart, apart)))
+
+
 def _cdf(graph: GraphBuilder, openmax: OpenMax, distances: str, ranked: str) -> str:
     """(N, α) CDFs of distances in the tails of the ranked classes."""
     tail = openmax.weibull_
@@ -377,11 +407,13 @@ def _cdf(graph: GraphBuilder, openmax: OpenMax, distances: str, ranked: str) -> 
     if isinstance(tail, TailFit):
         offset = own(tail.translate - tail.smallest_tail_value)
         beyond = graph.add("Add", distances, offset)
-    else:
+    elif isinstance(tail, WeibullMaxFit):
         beyond = graph.add("Sub", own(tail.loc), distances)
+    else:
+        beyond = graph.add("Sub", distances, own(tail.threshold))
     beyond = graph.add("Max", beyond, graph.constant(0.0))
     power = graph.add("Pow", graph.add("Div", beyond, own(tail.scale)), own(tail.shape))
     survival = graph.add("Exp", graph.add("Neg", power))
-    if isinstance(tail, TailFit):
-        return graph.add("Sub", graph.constant(1.0), survival)
-    return survival
+    if isinstance(tail, WeibullMaxFit):
+        return survival
+    return graph.add("Sub", graph.constant(1.0), survival)

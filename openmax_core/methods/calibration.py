@@ -28,7 +28,10 @@ class Calibration:
     class_names : C names
     means : (C, C) float64, row j the MAV of class j, after centring
     distance_factors : (2,) float64, of the parts of 'scaled_eucos'; zeros for other distances
-    weibull : TailFit or WeibullMaxFit
+    mean_logit : float
+        Mean of all logits of the correctly classified training pictures, before centring; 0 where
+        the settings' ``kept_mean`` is 0.
+    weibull : TailFit, ExceedanceFit or WeibullMaxFit
     tails : C ascending float64 arrays, the distances each Weibull was fitted to
     n_correct, n_training : (C,) int64, training pictures of the class, right and in all
     borrowed : (C,) bool
@@ -41,6 +44,7 @@ class Calibration:
     class_names: tuple[str, ...]
     means: Float
     distance_factors: Float
+    mean_logit: float
     weibull: Weibull
     tails: list[Float]
     n_correct: Int
@@ -52,7 +56,9 @@ class Calibration:
         values = {"format": FORMAT, "version": FORMAT_VERSION, **plain(self)}
         if not self.borrowed.any():  # as it was before a class could borrow
             del values["borrowed"]
-        return values | {"weibull": self.weibull.to_dict()}
+        if not self.settings.kept_mean:  # as it was before there was this setting
+            del values["mean_logit"]
+        return values | {"settings": self.settings.stored(), "weibull": self.weibull.to_dict()}
 
     @classmethod
     def from_dict(cls, given: Any) -> Calibration:
@@ -76,6 +82,7 @@ class Calibration:
         names = entry(tuple[str, ...], values, "class_names")
         means = entry(tuple[Float, ...], values, "means")
         factors = entry(Float, values, "distance_factors")
+        mean_logit = entry(float, {"mean_logit": 0.0} | values, "mean_logit")
         weibull = model_from_dict(entry(Any, values, "weibull"), "weibull")
         tails = list(entry(tuple[Float, ...], values, "tails"))
         counts = entry(Int, values, "n_correct"), entry(Int, values, "n_training")
@@ -89,10 +96,20 @@ class Calibration:
             raise OpenMaxError("the tails are not as long as the fits say")
         if factors.shape != (2,):
             raise OpenMaxError("there must be two distance factors")
-        if any(np.isnan(value).any() for value in (*means, factors, *parameters)):
+        if any(np.isnan(value).any() for value in (*means, factors, mean_logit, *parameters)):
             raise OpenMaxError("a mean, a distance factor or a parameter of a tail is null")
         settings = read_settings(entry(dict[str, Any], values, "settings"), preset)
         return cls(
-            *(preset, settings, names, np.array(means), factors, weibull, tails, *counts),
+            *(
+                preset,
+                settings,
+                names,
+                np.array(means),
+                factors,
+                mean_logit,
+                weibull,
+                tails,
+                *counts,
+            ),
             np.array(borrowed),
         )

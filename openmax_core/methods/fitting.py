@@ -4,8 +4,9 @@ Of activations in memory (:func:`fit_arrays`), or of chunks that are read twice,
 not grow (:func:`fit_chunks`):
 
 1. Sums of the correctly classified activation vectors per class, which make the MAVs.
-2. Their distances to the own MAV, of which the η largest per class are kept, with their rows; and
-   the largest Euclidean one, which is how far a single picture pulls the MAV at most.
+2. Their distances to the own MAV, of which the η largest per class are kept, with their rows, and
+   one more where the Weibull is that of exceedances; and the largest Euclidean one, which is how
+   far a single picture pulls the MAV at most.
 
 Both give the same, up to the order in which float64 sums are added.
 
@@ -14,7 +15,9 @@ different distances, borrows from the others, which stay as they are to the last
 
 * Its MAV is its own where one picture is right. Else it is what the others' would be in its place:
   the mean, over all classes k with a right picture, of μ_k with its entries j and k exchanged.
-* Its tail is the others': each fitted class's distances over the mean of its tail, all pooled and
+* Its tail is the others'. Of exceedances: each fitted class's exceedances over their mean, all
+  pooled and sorted, times the median of these means, beyond the median of the thresholds; of other
+  forms: each fitted class's distances over the mean of its tail, all pooled and
   sorted; of these the quantiles (i − ½)/n, i = 1..n, times the median of the fitted classes' tail
   means, with n the median of the sizes of their tails. All such classes share this tail.
 """
@@ -38,12 +41,15 @@ from openmax_core.methods.distances import (
     learn_factors,
 )
 from openmax_core.methods.method import checked_training
-from openmax_core.methods.reweighting import centred, what_is_wrong
+from openmax_core.methods.reweighting import centred, row_means, what_is_wrong
 from openmax_core.methods.settings import MethodSettings
 from openmax_core.support.arrays import Float, Int, require_whole
 from openmax_core.support.chunks import Chunk, ReadChunks, in_parallel
 from openmax_core.weibull.fit import (
+    ExceedanceFit,
     Weibull,
+    exceedances,
+    fit_exceedances,
     fit_tails,
     fit_weibull_max,
     refusal,
@@ -69,7 +75,9 @@ def fit_arrays(
         Shapes do not fit, logits are not finite, or no class gives a Weibull; named.
     """
     logits, labels, names = checked_training(logits, labels, class_names)
-    means, distances, n_correct, n_training = _means_and_distances(logits, labels, settings)
+    means, mean_logit, distances, n_correct, n_training = _means_and_distances(
+        logits, labels, settings
+    )
     factors = np.zeros(2)
     if settings.distance == SCALED_EUCOS:
         factors = learn_factors(np.concatenate(distances))
@@ -77,7 +85,8 @@ def fit_arrays(
     tails, weibull, borrowed = fit_weibull(distances, n_correct, settings, names)
     means = _with_borrowed(means, n_correct)
     return Calibration(
-        preset, settings, names, means, factors, weibull, tails, n_correct, n_training, borrowed
+        *(preset, settings, names, means, factors, mean_logit, weibull, tails),
+        *(n_correct, n_training, borrowed),
     )
 
 
@@ -107,16 +116,25 @@ def fit_chunks(
             "once, and there are too many; choose another distance"
         )
     names = tuple(map(str, class_names))
-    means, n_correct, n_training = _streamed_means(read, len(names), settings)
-    kept, lengths = _streamed_tails(read, means, settings, _tail_sizes(n_correct, settings))
+    means, mean_logit, n_correct, n_training = _streamed_means(read, len(names), settings)
+    sizes = _tail_sizes(n_correct, settings) + (settings.weibull == "exceedances")
+    kept, lengths = _streamed_tails(read, means, settings, sizes)
     bounds = np.searchsorted(kept.classes, np.arange(1, len(names)))
     distances = np.split(kept.distances, bounds)
     tails, weibull, borrowed = fit_weibull(distances, n_correct, settings, names)
     means, factors = _with_borrowed(means.astype(np.float64), n_correct), np.zeros(2)
     calibration = Calibration(
-        preset, settings, names, means, factors, weibull, tails, n_correct, n_training, borrowed
+        *(preset, settings, names, means, factors, mean_logit, weibull, tails),
+        *(n_correct, n_training, borrowed),
     )
-    return calibration, np.split(kept.rows, bounds), lengths
+    # The farthest come first; what is the threshold, or equals it, is not in the tail.
+    rows = [
+        own if is_borrowed else own[: len(tail)]
+        for own, tail, is_borrowed in zip(
+            np.split(kept.rows, bounds), tails, borrowed.tolist(), strict=True
+        )
+    ]
+    return calibration, rows, lengths
 
 
 def fit_weibull(
@@ -137,6 +155,8 @@ def fit_weibull(
         No class gives a Weibull; all are named.
     """
     sizes = _tail_sizes(n_correct, settings)
+    if settings.weibull == "exceedances":
+        return _fit_exceedances(distances, sizes, names)
     offset = settings.translate if settings.weibull == "libmr" else np.finfo(np.float64).tiny
     problems = unfit(distances, sizes, offset, names)
     borrowed = np.array([bool(text) for text in problems])
@@ -153,6 +173,52 @@ def fit_weibull(
     lent = _fit([shared], settings, [names[int(np.argmax(borrowed))]])
     order = np.where(borrowed, len(own), np.cumsum(~borrowed) - 1)  # row of each class
     return [[*tails, shared][row] for row in order.tolist()], _rows(fitted, lent, order), borrowed
+
+
+def _fit_exceedances(
+    distances: Sequence[NDArray[Any]], sizes: Int, names: Sequence[str]
+) -> tuple[list[Float], Weibull, NDArray[np.bool_]]:
+    """:func:`fit_weibull` for Weibulls of exceedances."""
+    unfit(distances, sizes, class_names=names)  # raises where a distance is not finite
+    found = [
+        exceedances(values, size) for values, size in zip(distances, sizes.tolist(), strict=True)
+    ]
+    problems = [
+        "" if len(tail) > 1 and tail[0] < tail[-1] else _too_few(len(values))
+        for values, (_, tail) in zip(distances, found, strict=True)
+    ]
+    borrowed = np.array([bool(text) for text in problems])
+    if borrowed.all():
+        raise refusal(problems, names, fewest=3)
+    own = np.flatnonzero(~borrowed).tolist()
+    thresholds = np.array([found[index][0] for index in own])
+    tails = [found[index][1] for index in own]
+    fitted = fit_exceedances(tails, thresholds, [names[index] for index in own])
+    if not borrowed.any():
+        return tails, fitted, borrowed
+    threshold = float(np.median(thresholds))
+    beyond = [tail - start for tail, start in zip(tails, thresholds.tolist(), strict=True)]
+    shared = threshold + _pooled(beyond)
+    lent = fit_exceedances([shared], [threshold], [names[int(np.argmax(borrowed))]])
+    order = np.where(borrowed, len(own), np.cumsum(~borrowed) - 1)  # row of each class
+    return [[*tails, shared][row] for row in order.tolist()], _rows(fitted, lent, order), borrowed
+
+
+def _too_few(n: int) -> str:
+    """Say why n distances give no exceedances to fit to."""
+    if n < 3:
+        return f" has {n} correctly classified pictures"
+    return (
+        f": too few of its {n} distances differ (look for copies of one picture in its folder, or "
+        "raise the tail size)"
+    )
+
+
+def with_threshold(model: Weibull, tail: Float, index: int) -> Float:
+    """Distances of class ``index`` that give its tail again, and those of smaller sizes."""
+    if not isinstance(model, ExceedanceFit):
+        return tail
+    return np.concatenate([model.threshold[[index]], tail])
 
 
 def _fit(tails: list[Float], settings: MethodSettings, names: Sequence[str]) -> Weibull:
@@ -204,15 +270,15 @@ def _tail_sizes(n_correct: Int, settings: MethodSettings) -> Int:
 
 def _means_and_distances(
     logits: NDArray[Any], labels: Int, settings: MethodSettings
-) -> tuple[Float, list[NDArray[Any]], Int, Int]:
-    """MAVs, distances of correct AVs to their own, counts; one class in memory at a time.
+) -> tuple[Float, float, list[NDArray[Any]], Int, Int]:
+    """MAVs, mean logit, distances of correct AVs to their MAV, counts; a class at a time.
 
     Both parts of each distance where it is 'scaled_eucos'.
     """
     precision, n_classes = np.dtype(settings.fit_precision), logits.shape[1]
     is_scaled = settings.distance == SCALED_EUCOS
     distance = euclidean_and_cosine if is_scaled else DISTANCES[settings.distance]
-    means = np.empty((n_classes, n_classes))
+    means, mean_sum = np.empty((n_classes, n_classes)), 0.0
     distances = []
     n_correct = np.empty(n_classes, dtype=np.int64)
     order = np.argsort(labels, kind="stable")
@@ -223,12 +289,16 @@ def _means_and_distances(
         vectors = np.asarray(logits[rows], dtype=precision)
         if problem := what_is_wrong(vectors, rows, "the training logits"):
             raise FitError(problem)
-        vectors = centred(vectors[vectors.argmax(axis=1) == index], settings.centring)
+        vectors = vectors[vectors.argmax(axis=1) == index]
+        if settings.kept_mean and len(vectors):
+            mean_sum += float(row_means(vectors).sum())
+        vectors = centred(vectors, settings.centring)
         n_correct[index] = len(vectors)
         mean = vectors.mean(axis=0) if len(vectors) else np.zeros(n_classes, dtype=precision)
         means[index] = mean
         distances.append(distance(vectors, mean))
-    return means, distances, n_correct, np.diff(bounds).astype(np.int64)
+    mean_logit = mean_sum / max(1, int(n_correct.sum()))
+    return means, mean_logit, distances, n_correct, np.diff(bounds).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -263,8 +333,8 @@ class _Farthest:
 
 def _streamed_means(
     read: ReadChunks, n_classes: int, settings: MethodSettings
-) -> tuple[NDArray[Any], Int, Int]:
-    """(C, C) MAVs of the correctly classified, (C,) how many are, (C,) how many there are.
+) -> tuple[NDArray[Any], float, Int, Int]:
+    """(C, C) MAVs of the correctly classified, their mean logit, (C,) their counts, (C,) of all.
 
     The MAVs in the precision of the settings.
 
@@ -277,9 +347,11 @@ def _streamed_means(
     precision, centring = np.dtype(settings.fit_precision), settings.centring
     is_linear = centring in {"none", "mean"}
 
-    def sums(chunk: Chunk) -> tuple[Int, Float, Int, Int]:
+    def sums(chunk: Chunk) -> tuple[Int, Float, float, Int, Int]:
         places, own = _correct(chunk, n_classes)
         vectors = _in_order(chunk.logits, places)
+        has_mean = settings.kept_mean > 0 and len(vectors) > 0
+        mean_sum = float(row_means(vectors).sum()) if has_mean else 0.0
         if not is_linear:
             vectors = centred(vectors.astype(precision), centring)
         present, starts = np.unique(own, return_index=True)
@@ -287,17 +359,20 @@ def _streamed_means(
         if len(present):
             added = np.add.reduceat(vectors, starts, axis=0, dtype=np.float64)
         correct, training = (np.bincount(i, minlength=n_classes) for i in (own, chunk.labels))
-        return present, added, correct, training
+        return present, added, mean_sum, correct, training
 
+    all_means = 0.0
     totals = np.zeros((n_classes, n_classes))
     n_correct, n_training = (np.zeros(n_classes, dtype=np.int64) for _ in range(2))
-    for present, added, correct, training in in_parallel(sums, read()):
+    for present, added, mean_sum, correct, training in in_parallel(sums, read()):
         totals[present] += added
+        all_means += mean_sum
         n_correct += correct
         n_training += training
     means = totals / np.maximum(n_correct, 1)[:, None]
     means = centred(means, centring) if is_linear else means
-    return means.astype(precision), n_correct, n_training
+    mean_logit = all_means / max(1, int(n_correct.sum()))
+    return means.astype(precision), mean_logit, n_correct, n_training
 
 
 def _streamed_tails(

@@ -78,6 +78,10 @@ class NoSettings:
         """Values by the settings' names: none."""
         return {}
 
+    def stored(self) -> dict[str, Any]:
+        """Values by the settings' names, for files: none."""
+        return {}
+
 
 Settings = MethodSettings | NoSettings
 
@@ -203,6 +207,11 @@ class Method(ABC):
     @abstractmethod
     def ignores_shift(self) -> bool:
         """A constant added to all logits of a picture changes nothing; may be asked before fit."""
+
+    @property
+    def ignores_common_shift(self) -> bool:
+        """A constant added to the logits of all pictures, of training too, changes no decision."""
+        return self.ignores_shift
 
     @property
     def is_probability(self) -> bool:

@@ -10,13 +10,30 @@ Source: Bendale & Boult, "Towards Open Set Deep Networks", CVPR 2016, and its co
 3. ω_j = 1 − a_j · CDF_j(d_j); v̂_j = v_j ω_j; the unknown's logit is Σ_j v_j (1 − ω_j).
 4. Softmax over the C + 1, the largest subtracted first.
 
-The preset 'robust' differs from this in three points, and has α = 5. Before anything else the mean
-of a picture's logits is taken off them (``centring``), so that a constant added to all of them
-changes nothing, as with softmax. Of the weights a_i only a quarter counts (``strength``), and of
-the logits only positive ones give to the unknown (``unknown_from``): far out in a tail a picture
-loses score, but never all at once. With these weights 'unknown' is never the most probable, for at
-most ¾ of the largest logit can move to it, and more stays. Pictures are rejected by the threshold
-alone.
+The preset 'openmax', the default, keeps MAVs, tails and the re-weighting by rank, with α = 5, and
+differs from this in these points:
+
+* Before anything else the mean of a picture's logits is taken off them (``centring``), so that a
+  constant added to all of them changes no distance.
+* The distance adds Euclidean/200 and the chord between the directions (``distance``). The Weibull
+  is that of how far the η largest distances exceed the next one (``weibull``): it does not depend
+  on the unit of the distances, and the CDF is 0 near the MAV.
+* Of the weights a_i only a quarter counts (``strength``), and of the logits only positive ones give
+  to the unknown (``unknown_from``).
+* The score is not a probability but the largest revised logit of a class, max_j v̂_j (``score``),
+  plus 0.6 · (the mean of the picture's logits − the same mean over training pictures)
+  (``kept_mean``): the size of the logits, which a softmax throws away, tells unknown pictures. The
+  class is that of the largest logit, and the threshold alone rejects.
+
+So a constant that the network adds to the logits of every picture, those of training included,
+changes no decision, up to rounding. One that is added to a single picture changes neither its class
+nor its probabilities, and its score by 0.6 of the constant.
+
+The preset 'robust' has the mean taken off, ``strength`` and ``unknown_from`` as well, but the
+distances and Weibulls of the source, and the largest probability as its score: a constant added to
+all logits of a picture changes nothing, as with softmax. With its weights 'unknown' is never the
+most probable, for at most ¾ of the largest logit can move to it, and more stays: the threshold
+alone rejects.
 
 Example
 -------
@@ -42,12 +59,13 @@ from numpy.typing import ArrayLike, NDArray
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.methods.calibration import Calibration
 from openmax_core.methods.distances import DISTANCES, SCALED_EUCOS, scaled_eucos
-from openmax_core.methods.fitting import fit_arrays, fit_chunks, fit_weibull
+from openmax_core.methods.fitting import fit_arrays, fit_chunks, fit_weibull, with_threshold
 from openmax_core.methods.method import Decisions, Method, MethodWords
 from openmax_core.methods.reweighting import (
     centred,
     rank_weights,
     revised,
+    row_means,
     softmax,
     top_ranked,
 )
@@ -68,11 +86,13 @@ class OpenMax(Method):
 
     Parameters
     ----------
-    preset : 'robust', 'bendale' or 'notebook'
+    preset : 'openmax', 'robust', 'bendale' or 'notebook'
         Where settings that are not given come from.
     centring : 'none', 'mean' or 'minimum', optional
         What is taken off each picture's logits first.
-    distance : 'euclidean', 'squared_euclidean', 'cosine', 'eucos' or 'scaled_eucos', optional
+    distance : str, optional
+        'euclidean', 'squared_euclidean', 'cosine', 'eucos', 'scaled_eucos' or 'euchord'; see
+        :mod:`openmax_core.methods.distances`.
     tail_size : int, optional
         η, the distances per class that a Weibull is fitted to.
     tail_share : float in (0, 1], optional
@@ -86,19 +106,27 @@ class OpenMax(Method):
         By which all weights are multiplied.
     unknown_from : 'all' or 'positive', optional
         Which logits give to the unknown's; a negative one would take from it.
-    weibull : 'libmr' or 'weibull_max', optional
+    weibull : 'libmr', 'exceedances' or 'weibull_max', optional
+        See :mod:`openmax_core.weibull.fit`.
     translate : float, optional
         libMR's offset; used by the 'libmr' form.
     second_softmax : bool, optional
         Apply softmax to the probabilities once more before comparing with the threshold.
+    score : 'probability' or 'revised_logit', optional
+        What is compared with the threshold: the largest of the C + 1 probabilities, or the largest
+        of the C revised logits. With the latter the class is that of the largest logit, and
+        'unknown' never wins.
+    kept_mean : float in [0, 1], optional
+        Share of a picture's mean logit, less the mean logit of training pictures, that is added to
+        the largest revised logit.
     fit_precision : 'float32' or 'float64', optional
         In which MAVs and training distances are computed. Scoring is always float64.
 
     Attributes
     ----------
     classes_ : (C,) int64
-    preset_, settings_, class_names_, means_, distance_factors_, weibull_, tails_, n_correct_,
-    n_training_, borrowed_ : what was learned, see
+    preset_, settings_, class_names_, means_, distance_factors_, mean_logit_, weibull_, tails_,
+    n_correct_, n_training_, borrowed_ : what was learned, see
         :class:`openmax_core.methods.calibration.Calibration`
     """
 
@@ -120,6 +148,8 @@ class OpenMax(Method):
         weibull: str | None = None,
         translate: float | None = None,
         second_softmax: bool | None = None,
+        score: str | None = None,
+        kept_mean: float | None = None,
         fit_precision: str | None = None,
     ) -> None:
         self.preset = preset
@@ -134,6 +164,8 @@ class OpenMax(Method):
         self.weibull = weibull
         self.translate = translate
         self.second_softmax = second_softmax
+        self.score = score
+        self.kept_mean = kept_mean
         self.fit_precision = fit_precision
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -169,18 +201,33 @@ class OpenMax(Method):
     @property
     def words(self) -> MethodWords:
         """The method in words."""
-        is_twice = self.settings().second_softmax
+        settings = self.settings()
+        formula = (
+            "largest of C + 1 probabilities, 'unknown' among them, after re-weighting by the "
+            "Weibull tails"
+        )
+        score = "probability, from 1/(C + 1) to 1"
+        if settings.second_softmax:
+            score = "softmax of the probabilities once more, up to e/(e + C)"
+        shift = "A constant added to all logits of a picture changes the scores."
+        if self.ignores_shift:
+            shift = "A constant added to all logits of a picture changes nothing."
+        if settings.score == "revised_logit":
+            formula = "largest logit of a class after re-weighting by the Weibull tails"
+            score = "revised logit, without bounds"
+            if share := settings.kept_mean:
+                formula += f", plus {share:g} · (the picture's mean logit − that of training)"
+                shift = (
+                    f"A constant added to all logits of one picture is added to its score by the "
+                    f"share {share:g}. A constant that the network adds to the logits of every "
+                    "picture, of training too, does not change any decision."
+                )
         return MethodWords(
             f"OpenMax, preset '{self.preset}'",
             PRESET_SENTENCES[self.preset],
-            "largest of C + 1 probabilities, 'unknown' among them, after re-weighting by the "
-            "Weibull tails",
-            "softmax of the probabilities once more, up to e/(e + C)"
-            if is_twice
-            else "probability, from 1/(C + 1) to 1",
-            "A constant added to all logits of a picture changes nothing."
-            if self.ignores_shift
-            else "A constant added to all logits of a picture changes the scores.",
+            formula,
+            score,
+            shift,
         )
 
     def fit(
@@ -245,6 +292,7 @@ class OpenMax(Method):
         self.class_names_ = learned.class_names
         self.classes_ = np.arange(len(learned.class_names))
         self.means_, self.distance_factors_ = learned.means, learned.distance_factors
+        self.mean_logit_ = learned.mean_logit
         self.weibull_, self.tails_ = learned.weibull, learned.tails
         self.n_correct_, self.n_training_ = learned.n_correct, learned.n_training
         self.borrowed_ = learned.borrowed
@@ -268,8 +316,12 @@ class OpenMax(Method):
             ``tail_size`` is larger than what was fitted, or gives no Weibull.
         """
         self._require_fit()
+        is_of_exceedances = self.settings_.weibull == "exceedances"
         for tail, n_correct in zip(self.tails_, self.n_correct_.tolist(), strict=True):
-            if len(tail) < min(tail_size, n_correct):
+            is_short = len(tail) < min(tail_size, n_correct)
+            if is_of_exceedances:  # the threshold, and what equals it, is not in the tail
+                is_short = tail_size > max(self.settings_.tail_size, len(tail))
+            if is_short:
                 raise FitError(
                     f"tail_size {tail_size} is more than the {len(tail)} fitted; fit again with it"
                 )
@@ -277,8 +329,10 @@ class OpenMax(Method):
         names = self.class_names_
         settings = replace(self.settings_, tail_size=tail_size, tail_share=None, alpha_rank=rank)
         own = [
-            tail[: 0 if is_borrowed else None]
-            for tail, is_borrowed in zip(self.tails_, self.borrowed_.tolist(), strict=True)
+            tail[:0] if is_borrowed else with_threshold(self.weibull_, tail, index)
+            for index, (tail, is_borrowed) in enumerate(
+                zip(self.tails_, self.borrowed_.tolist(), strict=True)
+            )
         ]
         tails, weibull, borrowed = fit_weibull(own, self.n_correct_, settings, names)
         shorter = replace(
@@ -288,13 +342,18 @@ class OpenMax(Method):
 
     @property
     def ignores_shift(self) -> bool:
-        """What is taken off each picture's logits takes the constant off too."""
+        """What is taken off each picture's logits takes the constant off too, if all of it is."""
+        return self.ignores_common_shift and not self.settings().kept_mean
+
+    @property
+    def ignores_common_shift(self) -> bool:
+        """What is taken off each picture's logits, and off the kept mean, takes it off too."""
         return self.settings().centring != "none"
 
     @property
     def is_probability(self) -> bool:
-        """Not where softmax is applied once more."""
-        return not self.settings_.second_softmax
+        """Not where softmax is applied once more, nor where it is a revised logit."""
+        return self.settings_.score == "probability" and not self.settings_.second_softmax
 
     @property
     def borrowed_names(self) -> list[str]:
@@ -338,7 +397,7 @@ class OpenMax(Method):
         checked = self._check_logits(logits)
         out = np.empty((len(checked), self.n_classes + 1))
         for part, chunk in self.chunks(checked):
-            out[part] = self._probabilities(chunk)
+            out[part] = softmax(self._revised(chunk))
         return out
 
     def decide(self, logits: ArrayLike, features: ArrayLike | None = None) -> Decisions:
@@ -347,14 +406,15 @@ class OpenMax(Method):
         scores = np.empty(len(checked))
         predictions = np.empty(len(checked), dtype=np.int64)
         for part, chunk in self.chunks(checked):
-            probabilities = self._probabilities(chunk)
-            predictions[part] = probabilities.argmax(axis=1)
-            scores[part] = self.scores_of(probabilities)
+            decided = self._decisions(chunk, self._revised(chunk))
+            scores[part], predictions[part] = decided.scores, decided.predictions
         return Decisions(scores, predictions)
 
     def score_range(self) -> tuple[float, float]:
         """Smallest and largest value that ``decision_scores`` can take, given method and C."""
         n_outputs = self.n_classes + 1
+        if self.settings_.score == "revised_logit":
+            return -np.inf, np.inf
         if self.settings_.second_softmax:
             return 1.0 / n_outputs, float(np.e / (np.e + n_outputs - 1))
         return 1.0 / n_outputs, 1.0
@@ -395,10 +455,12 @@ class OpenMax(Method):
 
     def probabilities_at(self, logits: ArrayLike, cdf: ArrayLike) -> Float:
         """(N, C + 1) probabilities that (N, C) logits would have with these (N, C) CDFs."""
-        v = self.centred(np.asarray(self._check_logits(logits), dtype=np.float64))
-        ranked = top_ranked(v, len(self.rank_weights()))
-        own = np.take_along_axis(np.asarray(cdf, dtype=np.float64), ranked, axis=1)
-        return self._reweighted(v, ranked, own)
+        return softmax(self._revised_at(np.asarray(self._check_logits(logits), float), cdf))
+
+    def decide_at(self, logits: ArrayLike, cdf: ArrayLike) -> Decisions:
+        """Scores and predictions that (N, C) logits would have with these (N, C) CDFs."""
+        checked = np.asarray(self._check_logits(logits), dtype=np.float64)
+        return self._decisions(checked, self._revised_at(checked, cdf))
 
     def rank_weights(self) -> Float:
         """(min(α, C),) float64 weights of the ranks 1, 2, …, the strength included."""
@@ -408,20 +470,29 @@ class OpenMax(Method):
             alpha = n_classes
         return rank_weights(settings.weighting, alpha, n_classes) * settings.strength
 
-    def scores_of(self, probabilities: Float) -> Float:
-        """(N,) values that are compared with the threshold, of (N, C + 1) probabilities."""
+    def _decisions(self, logits: Float, revised_logits: Float) -> Decisions:
+        """Scores and predictions of (N, C) logits and their (N, C + 1) revised ones."""
+        if self.settings_.score == "revised_logit":
+            scores = revised_logits[:, :-1].max(axis=1)
+            if share := self.settings_.kept_mean:
+                scores += share * (row_means(logits) - self.mean_logit_)
+            return Decisions(scores, logits.argmax(axis=1))
+        probabilities = softmax(revised_logits)
+        return Decisions(self._scores_of(probabilities), probabilities.argmax(axis=1))
+
+    def _scores_of(self, probabilities: Float) -> Float:
         largest = probabilities.max(axis=1)
         if not self.settings_.second_softmax:
             return largest
         return 1.0 / np.exp(probabilities - largest[:, None]).sum(axis=1)
 
-    def _probabilities(self, logits: Float) -> Float:
-        """Steps 2 to 4 of the module's docstring, for one chunk."""
+    def _revised(self, logits: Float) -> Float:
+        """Steps 2 and 3 of the module's docstring, for one chunk."""
         v = self.centred(logits)
         weights = self.rank_weights()
         if self.settings_.weighting == "all":
             weighted = self.weibull_.cdf(self._all_distances(v)) * weights
-            return softmax(revised(v, weighted, self.settings_.unknown_from))
+            return revised(v, weighted, self.settings_.unknown_from)
         ranked = top_ranked(v, len(weights))
         if len(weights) == self.n_classes:
             to_ranked = np.take_along_axis(self._all_distances(v), ranked, axis=1)
@@ -431,10 +502,17 @@ class OpenMax(Method):
         return self._reweighted(v, ranked, self.weibull_.cdf(to_ranked, ranked))
 
     def _reweighted(self, v: Float, ranked: NDArray[np.intp], cdf: Float) -> Float:
-        """Probabilities of (N, C) vectors with the CDFs of their ranked classes, both (N, α)."""
+        """Revised logits of (N, C) vectors with the CDFs of their ranked classes, both (N, α)."""
         weighted = np.zeros_like(v)
         np.put_along_axis(weighted, ranked, cdf * self.rank_weights(), axis=1)
-        return softmax(revised(v, weighted, self.settings_.unknown_from))
+        return revised(v, weighted, self.settings_.unknown_from)
+
+    def _revised_at(self, logits: Float, cdf: ArrayLike) -> Float:
+        """(N, C + 1) revised logits that (N, C) logits would have with these (N, C) CDFs."""
+        v = self.centred(logits)
+        ranked = top_ranked(v, len(self.rank_weights()))
+        own = np.take_along_axis(np.asarray(cdf, dtype=np.float64), ranked, axis=1)
+        return self._reweighted(v, ranked, own)
 
     def _all_distances(self, v: Float) -> Float:
         return np.stack([self.distance_between(v, mean) for mean in self.means_], axis=1)

@@ -61,6 +61,16 @@ def centred(logits: NDArray[Any], centring: str) -> NDArray[Any]:
     return relative
 
 
+def row_means(logits: NDArray[Any]) -> Float:
+    """(N,) float64 means of the rows of (N, C) logits.
+
+    By way of the largest, as :func:`centred`: both together are the logits again.
+    """
+    largest = logits.max(axis=1, keepdims=True)
+    relative = np.subtract(logits, largest, dtype=np.float64)
+    return np.asarray(largest[:, 0] + relative.mean(axis=1))
+
+
 def softmax(logits: Float) -> Float:
     """Softmax of each row of (N, K) float64, the largest subtracted first."""
     exponential = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -1,8 +1,8 @@
 """Settings of OpenMax, checked, and its presets.
 
-``robust`` is what the evidence of ``tests/benchmarks/evidence.py`` chose, see the dashboard's page
-on methods; ``bendale`` is the paper's method as its code (OSDN) has it; ``notebook`` is the
-notebook's.
+``openmax`` is what the evidence of ``tests/benchmarks/evidence.py`` chose, see the dashboard's page
+on methods; ``robust`` is what an earlier comparison chose; ``bendale`` is the paper's method as its
+code (OSDN) has it; ``notebook`` is the notebook's.
 """
 
 from __future__ import annotations
@@ -34,16 +34,20 @@ class MethodSettings:
     """
 
     centring: Literal["none", "mean", "minimum"] = "none"
-    distance: Literal["euclidean", "squared_euclidean", "cosine", "eucos", "scaled_eucos"]
+    distance: Literal[
+        "euclidean", "squared_euclidean", "cosine", "eucos", "scaled_eucos", "euchord"
+    ]
     tail_size: int
     tail_share: float | None = None
     alpha_rank: int | None
     weighting: Literal["code", "paper", "all"]
     strength: float = 1.0
     unknown_from: Literal["all", "positive"] = "all"
-    weibull: Literal["libmr", "weibull_max"]
+    weibull: Literal["libmr", "weibull_max", "exceedances"]
     translate: float
     second_softmax: bool
+    score: Literal["probability", "revised_logit"] = "probability"
+    kept_mean: float = 0.0
     fit_precision: Literal["float32", "float64"]
 
     def __post_init__(self) -> None:
@@ -69,10 +73,32 @@ class MethodSettings:
         _require(self.translate > 0, "translate", "be larger than 0", self.translate)
         is_bool = isinstance(self.second_softmax, bool)
         _require(is_bool, "second_softmax", "be true or false", self.second_softmax)
+        _check_number("kept_mean", self.kept_mean)
+        _require(0 <= self.kept_mean <= 1, "kept_mean", "lie in [0, 1]", self.kept_mean)
+        if self.score == "probability" and self.kept_mean:
+            raise OpenMaxError(
+                "kept_mean does nothing to a probability; set score = revised_logit, or kept_mean "
+                "= 0"
+            )
+        if self.score == "revised_logit" and self.second_softmax:
+            raise OpenMaxError(
+                "second_softmax is for probabilities; set score = probability, or second_softmax "
+                "= false"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """Values by the settings' names, for JSON and for the constructor of OpenMax."""
+        """Values by the settings' names, for the constructor of OpenMax."""
         return asdict(self)
+
+    def stored(self) -> dict[str, Any]:
+        """Values by the settings' names, for files; :func:`read_settings` reads them back.
+
+        What says nothing is left out: files of the older methods stay as they were.
+        """
+        values = asdict(self)
+        if self.score == "probability":
+            del values["score"], values["kept_mean"]
+        return values
 
     @property
     def tail_in_words(self) -> str:
@@ -90,6 +116,7 @@ class MethodSettings:
             "cosine": "cosine",
             "eucos": "Euclidean/200 + cosine",
             "scaled_eucos": "Euclidean + cosine, each in its median",
+            "euchord": "Euclidean/200 + chord of the directions",
         }[self.distance]
 
     @property
@@ -108,7 +135,16 @@ class MethodSettings:
             "minimum": "less each picture's minimum",
         }
         unknown_from = {"all": "by all logits", "positive": "by positive logits"}
-        weibull = {"libmr": "libMR's, two parameters", "weibull_max": "SciPy's, three parameters"}
+        weibull = {
+            "libmr": "libMR's, two parameters",
+            "weibull_max": "SciPy's, three parameters",
+            "exceedances": "of what exceeds the (η + 1)-th largest distance, two parameters",
+        }
+        score = "softmax twice" if self.second_softmax else "largest probability"
+        if self.score == "revised_logit":
+            score = "largest revised logit"
+            if self.kept_mean:
+                score += f" + {self.kept_mean:g} · the mean logit, less that of training"
         return {
             "logits": centring[self.centring],
             "distance": self.distance_in_words,
@@ -116,7 +152,7 @@ class MethodSettings:
             "weight of rank i": weights,
             "given to 'unknown'": unknown_from[self.unknown_from],
             "Weibull": weibull[self.weibull],
-            "score": "softmax twice" if self.second_softmax else "largest probability",
+            "score": score,
         }
 
 
@@ -150,6 +186,7 @@ PLAIN: dict[str, Any] = {
     item.name: item.default for item in fields(MethodSettings) if item.default is not MISSING
 }
 DEFAULT_PRESET = "robust"
+EARLIER_DEFAULT = "robust"  # of files that name no preset
 BENDALE = MethodSettings(
     distance="eucos",
     tail_size=20,
@@ -161,6 +198,18 @@ BENDALE = MethodSettings(
     fit_precision="float64",
 )
 PRESETS = {
+    "openmax": replace(
+        BENDALE,
+        centring="mean",
+        distance="euchord",
+        tail_size=30,
+        alpha_rank=5,
+        strength=0.25,
+        unknown_from="positive",
+        weibull="exceedances",
+        score="revised_logit",
+        kept_mean=0.6,
+    ),
     "robust": replace(
         BENDALE, centring="mean", alpha_rank=5, strength=0.25, unknown_from="positive"
     ),
@@ -180,7 +229,9 @@ PRESETS = {
 }
 # For people; every preset has one.
 PRESET_SENTENCES = {
-    "robust": "Chosen in a comparison of methods. A constant added to the logits changes nothing, "
+    "openmax": "Chosen in a comparison of methods. The score is the largest logit after "
+    "re-weighting; the class is the network's.",
+    "robust": "The default of earlier versions. A constant added to the logits changes nothing, "
     "and only the threshold rejects pictures.",
     "bendale": "The published method (Bendale & Boult, CVPR 2016).",
     "notebook": "As in the notebook: three-parameter Weibull on squared distances, softmax twice.",
@@ -234,12 +285,13 @@ def parse_setting(text: str) -> tuple[str, Any]:
             found = (int if name in COUNTS else float)(value)
         except ValueError:
             found = value
-    replace(PRESETS[DEFAULT_PRESET], **{name: found})  # raises where the type or range is wrong
+    beside: dict[str, Any] = {"score": "revised_logit"} if name == "kept_mean" else {}
+    replace(BENDALE, **beside, **{name: found})  # raises where the type or range is wrong
     return name, found
 
 
 def read_settings(values: Any, preset: Any) -> MethodSettings:
-    """Settings that :meth:`MethodSettings.to_dict` wrote, in this version or an older one.
+    """Settings that :meth:`MethodSettings.stored` wrote, in this version or an older one.
 
     A setting that is not there is what every method had before there was one, else the preset's.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from openmax_core.methods.method import Decisions
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float, Int
 
@@ -30,19 +31,19 @@ def own_distances(openmax: OpenMax, logits: ArrayLike, classes: Int) -> Float:
     return out
 
 
-def is_accepted(openmax: OpenMax, probabilities: Float, threshold: float) -> NDArray[np.bool_]:
-    """(N,) whether (N, C + 1) probabilities pass: the most probable is a class, and well enough."""
-    is_known = probabilities.argmax(axis=1) != openmax.n_classes
-    return np.asarray(is_known & (openmax.scores_of(probabilities) >= threshold))
+def is_accepted(openmax: OpenMax, decisions: Decisions, threshold: float) -> NDArray[np.bool_]:
+    """(N,) whether pictures pass: a class is predicted, and the score reaches the threshold."""
+    is_known = decisions.predictions != openmax.n_classes
+    return np.asarray(is_known & (decisions.scores >= threshold))
 
 
 def rejection_cdf(openmax: OpenMax, index: int, threshold: float) -> float | None:
     """CDF of a class from which on a picture with the class's mean logits is rejected.
 
-    The picture's logits are the MAV, and so are its CDFs in the other classes; the class's own is
-    varied from 0 to 1. It is rejected where 'unknown' is the most probable or its score is below
-    ``threshold``. That is tried at 256 steps; where acceptance ends is then looked for between two
-    of them, finer and finer.
+    The picture's logits are the MAV (and their mean that of the training pictures), and so are its
+    CDFs in the other classes; the class's own is varied from 0 to 1. It is rejected where 'unknown'
+    is the most probable or its score is below ``threshold``. That is tried at 256 steps; where
+    acceptance ends is then looked for between two of them, finer and finer.
 
     Returns
     -------
@@ -55,8 +56,8 @@ def rejection_cdf(openmax: OpenMax, index: int, threshold: float) -> float | Non
     def last_accepted(own: Float) -> int:
         cdf = np.repeat(at_mean[None], len(own), axis=0)
         cdf[:, index] = own
-        logits = np.repeat(mean[None], len(own), axis=0)
-        passes = is_accepted(openmax, openmax.probabilities_at(logits, cdf), threshold)
+        logits = np.repeat(mean[None] + openmax.mean_logit_, len(own), axis=0)
+        passes = is_accepted(openmax, openmax.decide_at(logits, cdf), threshold)
         return int(np.flatnonzero(passes)[-1]) if passes.any() else -1
 
     steps = np.linspace(0.0, 1.0, N_STEPS + 1)

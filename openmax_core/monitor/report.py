@@ -95,7 +95,7 @@ class Basis:
     def of(cls, choice: Choice) -> Basis:
         """Basis of decisions with a chosen method and threshold."""
         evaluation, method = choice.evaluation, choice.evaluation.method
-        settings = method.settings_.to_dict()
+        settings = method.settings_.stored()
         stores = [
             item.key.get("store", evaluation.data) for item in (evaluation.train, evaluation.test)
         ]

@@ -201,13 +201,11 @@ def score_pictures(
     if isinstance(method, OpenMax):
         distances = spread(method.distances(logits))
         cdf, after = method.cdf(distances), method.predict_proba(logits)
-        scores, decided = method.scores_of(after), after.argmax(axis=1)
     else:
         distances, cdf, after = (np.empty((rows, 0)) for rows in (n, n, len(logits)))
-        found = method.decide(logits)
-        scores, decided = found.scores, found.predictions
+    found = method.decide(logits)
     predictions, own = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    predictions[readable], own[readable] = decided, logits.argmax(axis=1)
+    predictions[readable], own[readable] = found.predictions, logits.argmax(axis=1)
     return ScoredPictures(
         files=tuple(files),
         results=tuple(results),
@@ -217,7 +215,7 @@ def score_pictures(
         after=spread(after),
         distances=distances,
         cdf=cdf,
-        scores=spread(scores),
+        scores=spread(found.scores),
         predictions=predictions,
         own=own,
     )

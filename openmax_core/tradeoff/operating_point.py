@@ -13,7 +13,7 @@ import numpy as np
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.method import Settings
 from openmax_core.methods.registry import has_settings, require_method, stored_settings
-from openmax_core.methods.settings import DEFAULT_PRESET
+from openmax_core.methods.settings import EARLIER_DEFAULT
 from openmax_core.support.arrays import Float
 from openmax_core.support.codec import read_json, rebuilt, without_header
 from openmax_core.support.decimals import require_finite
@@ -119,7 +119,7 @@ class OperatingPoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON; :meth:`from_dict` reads it back."""
-        settings = {} if self.settings is None else self.settings.to_dict()
+        settings = {} if self.settings is None else self.settings.stored()
         values = asdict(self) | {"settings": settings}
         return {"format": FORMAT, "version": FORMAT_VERSION, **values}
 
@@ -227,7 +227,7 @@ def _settings(values: dict[str, Any]) -> Settings | None:
         require_method(name)
     if given == {} and (name is None or has_settings(name)):
         return None
-    return stored_settings(given, DEFAULT_PRESET if name is None else name)
+    return stored_settings(given, EARLIER_DEFAULT if name is None else name)
 
 
 class NoFeasibleThresholdError(OpenMaxError):

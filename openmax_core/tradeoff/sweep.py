@@ -15,7 +15,7 @@ from openmax_core.support.arrays import Float
 from openmax_core.support.files import listed
 from openmax_core.tradeoff.curve import Curve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
-from openmax_core.weibull.fit import WeibullMaxFit
+from openmax_core.weibull.fit import ExceedanceFit, WeibullMaxFit
 
 MOST_THRESHOLDS = 1000
 NOTEBOOK_RANGE = (0.30, 0.40)
@@ -123,8 +123,11 @@ def class_warnings(openmax: OpenMax) -> list[str]:
             )
         if len(tail) < tail_size:
             found.append(
-                f"only {len(tail)} correctly classified pictures for a tail of {tail_size}: all "
-                "of them are used"
+                f"only {len(tail)} correctly classified pictures lie beyond the threshold, for a "
+                f"tail of {tail_size}"
+                if isinstance(model, ExceedanceFit)
+                else f"only {len(tail)} correctly classified pictures for a tail of {tail_size}: "
+                "all of them are used"
             )
         if len(tail) < MIN_TAIL:
             found.append(f"{len(tail)} distances are too few to trust a fit")

@@ -1,6 +1,6 @@
 """Weibull models of the tails of distances, all classes fitted together.
 
-Two forms:
+Three forms:
 
 ``TailFit`` (libMR, used by Bendale & Boult, CVPR 2016)
     With τ the smallest tail value and t = x + translate − τ, a two-parameter Weibull is fitted to t
@@ -11,6 +11,11 @@ Two forms:
     which grows in k, and scale = (mean tᵏ)^(1/k). CDF(x) = 1 − exp(−((x + translate − τ)/scale)ᵏ),
     0 where x + translate − τ ≤ 0. Newton's method inside a bracket, in float64, one array
     operation for all classes.
+
+``ExceedanceFit`` (peaks over a threshold)
+    With u the (η + 1)-th largest distance, a two-parameter Weibull is fitted by maximum likelihood
+    to how far the η larger ones lie beyond it, x − u; g and Newton's method are the same.
+    CDF(x) = 1 − exp(−((x − u)/scale)ᵏ), 0 up to u. Nothing depends on the unit of the distances.
 
 ``WeibullMaxFit`` (the notebook)
     ``scipy.stats.weibull_max.fit`` with shape, location and scale free, one class after another.
@@ -102,6 +107,51 @@ class TailFit:
 
 
 @dataclass(frozen=True)
+class ExceedanceFit:
+    """Two-parameter Weibulls of how far distances lie beyond a threshold of their class.
+
+    Attributes
+    ----------
+    shape, scale : (C,) float64
+        Of the exceedances x − threshold; the scale in the unit of the distances.
+    threshold : (C,) float64
+        u, the largest distance that does not belong to the tail.
+    n_tail : (C,) int64
+        Exceedances that each fit rests on.
+    """
+
+    shape: Float
+    scale: Float
+    threshold: Float
+    n_tail: Int
+
+    def relative(self, distances: ArrayLike, classes: Classes = ...) -> Float:
+        """max(0, (x − u)/scale); arguments and shape of the result as in :meth:`TailFit.cdf`."""
+        beyond = np.asarray(distances, dtype=np.float64) - self.threshold[classes]
+        return np.asarray(np.maximum(beyond, 0.0) / self.scale[classes])
+
+    def cdf(self, distances: ArrayLike, classes: Classes = ...) -> Float:
+        """CDF at ``distances``; arguments and result as in :meth:`TailFit.cdf`."""
+        with np.errstate(over="ignore"):  # a power that overflows is a CDF of 1
+            return np.asarray(
+                -np.expm1(-(self.relative(distances, classes) ** self.shape[classes]))
+            )
+
+    def quantile(self, probability: float | Float) -> Float:
+        """(C,) distances at which the CDF is ``probability``, 0 ≤ probability < 1."""
+        beyond = self.scale * (-np.log1p(-probability)) ** (1.0 / self.shape)
+        return np.asarray(beyond + self.threshold)
+
+    def parameters(self) -> dict[str, Float]:
+        """Shape, scale and threshold, each (C,)."""
+        return {"shape": self.shape, "scale": self.scale, "threshold": self.threshold}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers for JSON; ``from_dict`` gives back an equal model."""
+        return {"form": "exceedances", **plain(self)}
+
+
+@dataclass(frozen=True)
 class WeibullMaxFit:
     """Three-parameter reversed Weibull per class, as ``scipy.stats.weibull_max`` has it.
 
@@ -140,7 +190,7 @@ class WeibullMaxFit:
         return {"form": "weibull_max", **plain(self)}
 
 
-Weibull = TailFit | WeibullMaxFit
+Weibull = TailFit | ExceedanceFit | WeibullMaxFit
 
 
 def fit_tails(
@@ -180,12 +230,56 @@ def fit_tails(
             f"beside which the offset {translate:g} (translate) is lost in rounding; divide the "
             "logits by a constant, or look at the weights"
         )
-    largest = translated.max(axis=1, where=mask, initial=0.0)
-    relative = translated / largest[:, None]
-    shape = _shape(np.log(relative), mask, n_tail)
-    mean_power = (relative ** shape[:, None]).sum(axis=1, where=mask) / n_tail
-    scale = largest * mean_power ** (1.0 / shape)
+    shape, scale = _shape_and_scale(translated, mask, n_tail)
     return TailFit(shape, scale, smallest, n_tail, float(translate))
+
+
+def fit_exceedances(
+    tails: Sequence[ArrayLike],
+    thresholds: ArrayLike,
+    class_names: Sequence[str] | None = None,
+) -> ExceedanceFit:
+    """Fit a Weibull to how far every class's tail lies beyond its threshold, all at once.
+
+    Parameters
+    ----------
+    tails : sequence of C arrays of distances, all larger than the class's threshold
+    thresholds : (C,) float
+    class_names : C names, optional
+
+    Raises
+    ------
+    FitError
+        A tail holds fewer than two distinct distances, one that is not finite, or one that does not
+        exceed the threshold; the class is named.
+    """
+    distances, n_tail = _tail_matrix(
+        tails, max(2, *(len(np.asarray(tail)) for tail in tails)), class_names
+    )
+    threshold = np.asarray(thresholds, dtype=np.float64)
+    if within := np.flatnonzero(~(distances[:, 0] > threshold)).tolist():
+        raise FitError(f"{_called(within[0], class_names)} has a distance under its threshold")
+    mask = np.arange(distances.shape[1]) < n_tail[:, None]
+    beyond = np.where(mask, distances - threshold[:, None], 1.0)
+    shape, scale = _shape_and_scale(beyond, mask, n_tail)
+    return ExceedanceFit(shape, scale, threshold, n_tail)
+
+
+def exceedances(distances: ArrayLike, tail_size: int) -> tuple[float, Float]:
+    """Threshold and tail of one class: the (η + 1)-th largest distance, and those beyond it.
+
+    Of η or fewer distances the smallest is the threshold. Distances that equal the threshold, up to
+    rounding, are left out: they do not exceed it.
+
+    Returns
+    -------
+    The threshold, NaN where there is no distance; the ascending tail, float64.
+    """
+    ordered = np.sort(np.asarray(distances, dtype=np.float64))[-tail_size - 1 :]
+    if not len(ordered):
+        return float("nan"), ordered
+    least = MIN_RELATIVE_SPREAD * abs(ordered[-1])
+    return float(ordered[0]), ordered[ordered - ordered[0] > least]
 
 
 def fit_weibull_max(
@@ -245,7 +339,11 @@ def model_from_dict(values: Any, place: str = "") -> Weibull:
     OpenMaxError
         An entry is missing, unknown or of another type; it is named below ``place``.
     """
-    forms: dict[str, type[Weibull]] = {"libmr": TailFit, "weibull_max": WeibullMaxFit}
+    forms: dict[str, type[Weibull]] = {
+        "libmr": TailFit,
+        "exceedances": ExceedanceFit,
+        "weibull_max": WeibullMaxFit,
+    }
     form = entry(str, values, "form")
     if form not in forms:
         raise OpenMaxError(f"no Weibull form '{form}'; there are {', '.join(forms)}")
@@ -277,12 +375,19 @@ def _called(index: int, class_names: Sequence[str] | None) -> str:
     return f"class {index}" if class_names is None else f"class '{class_names[index]}'"
 
 
-def refusal(problems: Sequence[str], class_names: Sequence[str] | None) -> FitError:
-    """Error that names every class with a problem."""
+def refusal(
+    problems: Sequence[str], class_names: Sequence[str] | None, fewest: int = 2
+) -> FitError:
+    """Error that names every class with a problem.
+
+    Parameters
+    ----------
+    fewest : pictures that a fit needs
+    """
     found = [f"{_called(i, class_names)}{text}" for i, text in enumerate(problems) if text]
     more = f", and {len(found) - MOST_NAMED:,} classes more" if len(found) > MOST_NAMED else ""
     return FitError(
-        f"{', '.join(found[:MOST_NAMED])}{more}; a Weibull fit needs at least 2 correctly "
+        f"{', '.join(found[:MOST_NAMED])}{more}; a Weibull fit needs at least {fewest} correctly "
         "classified pictures with different distances"
     )
 
@@ -344,6 +449,15 @@ def _tail_matrix(
     if any(problems):
         raise refusal(problems, class_names)
     return tails, n_tail
+
+
+def _shape_and_scale(values: Float, mask: NDArray[np.bool_], n_tail: Int) -> tuple[Float, Float]:
+    """(C,) shapes and scales of (C, η) positive values, of those that ``mask`` says."""
+    largest = values.max(axis=1, where=mask, initial=0.0)
+    relative = values / largest[:, None]
+    shape = _shape(np.log(relative), mask, n_tail)
+    mean_power = (relative ** shape[:, None]).sum(axis=1, where=mask) / n_tail
+    return shape, largest * mean_power ** (1.0 / shape)
 
 
 def _shape(log_relative: Float, mask: NDArray[np.bool_], n_tail: Int) -> Float:

@@ -7,13 +7,16 @@ for the n distances x of a tail, ascending, and the fitted CDF F: the larger, th
 comes from a parametric bootstrap (Stute, González Manteiga & Presedo Quindimil, 1993):
 
 1. Draw n distances from the fitted Weibull.
-2. Fit to them exactly as to the tail, with libMR's shift to their own smallest value.
+2. Fit to them exactly as to the tail: with libMR's shift to their own smallest value, or beyond the
+   same threshold.
 3. Their A², and again, R times. p = (1 + how many are at least as large as the tail's)/(R + 1).
 
 **The null** is that a tail's distances are n independent draws of the fitted Weibull. Under it p is
 about uniform as long as the smallest draw lies near the value that libMR's shift gives it,
 ``translate``; where it lies far below (shape 2, scale 1.3) the shift spoils a true Weibull too, and
-small p come about twice as often as they should. A real tail is not drawn but cut off at its
+small p come about twice as often as they should. Of exceedances nothing is shifted: given the
+threshold, which is an order statistic, the exceedances of independent distances are independent,
+and p is about uniform for every shape. A real tail of libMR's form is not drawn but cut off at its
 smallest value: a small p says that the Weibull does not follow the distances, not why. The
 three-parameter form is tested only where its fit is sound (shape ≥ 1), against draws whose own fit
 is sound as well.
@@ -30,7 +33,15 @@ from numpy.typing import ArrayLike
 
 from openmax_core.errors import FitError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.weibull.fit import TailFit, Weibull, WeibullMaxFit, fit_tails, fit_weibull_max
+from openmax_core.weibull.fit import (
+    ExceedanceFit,
+    TailFit,
+    Weibull,
+    WeibullMaxFit,
+    fit_exceedances,
+    fit_tails,
+    fit_weibull_max,
+)
 from openmax_core.weibull.tails import log_cdf_and_survival, quantiles
 
 FEWEST = 5
@@ -114,7 +125,7 @@ def goodness_of_fit(model: Weibull, tails: Sequence[Float]) -> Goodness:
     reasons = untestable(model, tails)
     p_value = np.full(len(tails), np.nan)
     tested = np.array([index for index, reason in enumerate(reasons) if not reason], dtype=np.int64)
-    if not isinstance(model, TailFit) or not len(tested):
+    if isinstance(model, WeibullMaxFit) or not len(tested):
         return Goodness(statistic, p_value, tuple(reasons), 0)
     n_values = int(model.n_tail[tested].sum())
     n_replicates = int(np.clip(BUDGET_VALUES // n_values, FEWEST_REPLICATES, MOST_REPLICATES))
@@ -174,21 +185,22 @@ def simulate_goodness(
 def untestable(model: Weibull, tails: Sequence[Float]) -> list[str]:
     """Why a class's fit cannot be tested, a text a class; '' where it can."""
     unit = model.translate if isinstance(model, TailFit) else 0.0
+    starts = model.threshold if isinstance(model, ExceedanceFit) else np.zeros(len(tails))
     reasons = []
-    for shape, tail in zip(model.shape.tolist(), tails, strict=True):
+    for shape, start, tail in zip(model.shape.tolist(), starts.tolist(), tails, strict=True):
         reason = ""
         if isinstance(model, WeibullMaxFit) and shape < 1:
             reason = "no maximum likelihood exists for a shape below 1: there is nothing to test"
         elif len(tail) < FEWEST:
             reason = f"{len(tail)} distances are too few to test"
-        elif tail[-1] - tail[0] < MIN_RELATIVE_SPREAD * max(tail[-1], unit):
+        elif tail[-1] - tail[0] < MIN_RELATIVE_SPREAD * max(tail[-1] - start, unit):
             reason = "the tail is nearly constant"
         reasons.append(reason)
     return reasons
 
 
 def _count_larger(
-    model: TailFit,
+    model: TailFit | ExceedanceFit,
     statistic: Float,
     tested: Int,
     n_replicates: int,
@@ -204,7 +216,11 @@ def _count_larger(
             count = min(at_once, n_replicates - start)
             own = np.tile(classes, count)
             drawn = list(_draw(model, own, n, generator))
-            refit = fit_tails(drawn, n, model.translate)
+            refit: Weibull
+            if isinstance(model, TailFit):
+                refit = fit_tails(drawn, n, model.translate)
+            else:
+                refit = fit_exceedances(drawn, model.threshold[own])
             found = anderson_darling(refit, drawn)
             larger[places] += (found >= statistic[own]).reshape(count, len(classes)).sum(axis=0)
     return larger
@@ -224,9 +240,13 @@ def _statistic_of_draw(
     return float(anderson_darling(refit, [drawn])[0])
 
 
-def _draw(model: TailFit, classes: Int, n: int, generator: np.random.Generator) -> Float:
-    """(K, n) ascending distances from the Weibulls of (K,) classes, in libMR's form."""
+def _draw(
+    model: TailFit | ExceedanceFit, classes: Int, n: int, generator: np.random.Generator
+) -> Float:
+    """(K, n) ascending distances from the two-parameter Weibulls of (K,) classes."""
     exponential = generator.exponential(size=(len(classes), n))
     exponential.sort(axis=1)
     t = model.scale[classes, None] * exponential ** (1.0 / model.shape[classes, None])
+    if isinstance(model, ExceedanceFit):
+        return t + model.threshold[classes, None]
     return t - model.translate + model.smallest_tail_value[classes, None]

@@ -30,7 +30,8 @@ def log_cdf_and_survival(
 def density(model: Weibull, distances: ArrayLike, index: int) -> Float:
     """Derivative of a class's CDF at distances, 1/unit of the distance.
 
-    With z = (x + translate − τ)/scale, or (location − x)/scale in the three-parameter form:
+    With z = (x + translate − τ)/scale, (x − u)/scale of exceedances, or (location − x)/scale in the
+    three-parameter form:
     shape/scale · z^(shape − 1) · exp(−z^shape), 0 where z ≤ 0.
     """
     z = model.relative(distances, index)
@@ -78,7 +79,7 @@ def quantiles(model: Weibull, shares: Float, index: int) -> Float:
 def location(model: Weibull) -> Float:
     """(C,) distances where each Weibull begins, or ends in the three-parameter form.
 
-    In libMR's form the smallest tail value less ``translate``.
+    In libMR's form the smallest tail value less ``translate``; of exceedances the threshold.
     """
     if isinstance(model, WeibullMaxFit):
         return model.loc

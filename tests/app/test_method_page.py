@@ -20,7 +20,7 @@ def evidence() -> Evidence:
 def test_the_presets_are_described_side_by_side(open_app, trees):
     app = open_app(trees.folder, "method")
     table = app.table[0].value
-    assert list(table.columns) == ["robust (default)", "bendale", "notebook"]
+    assert list(table.columns) == ["openmax", "robust (default)", "bendale", "notebook"]
     for name, column in zip(PRESETS, table.columns, strict=True):
         assert table[column].to_dict() == PRESETS[name].in_words
 

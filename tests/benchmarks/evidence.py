@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import FitError
 from openmax_core.methods.distances import euclidean_and_cosine, eucos, learn_factors, scaled_eucos
+from openmax_core.methods.method import Decisions
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.reweighting import softmax
 from openmax_core.methods.settings import PRESETS
@@ -89,7 +90,7 @@ def openmax(preset: str, **settings: Any) -> Method:
 
     def method(problem: Problem) -> TradeoffCurve:
         fitted = OpenMax(preset, **settings).fit(problem.train.logits, problem.train.labels)
-        return _curve(problem, fitted.predict_proba, fitted)
+        return _curve(problem, fitted.decide, fitted.n_classes)
 
     return method
 
@@ -99,7 +100,7 @@ def held_out(problem: Problem) -> TradeoffCurve:
     if problem.held is None:
         raise NotMeasurableError
     fitted = OpenMax("robust").fit(problem.held.logits, problem.held.labels)
-    return _curve(problem, fitted.predict_proba, fitted)
+    return _curve(problem, fitted.decide, fitted.n_classes)
 
 
 def left_out_means(problem: Problem) -> TradeoffCurve:
@@ -113,7 +114,7 @@ def left_out_means(problem: Problem) -> TradeoffCurve:
         own = vectors[right & (train.labels == k)]
         distances.append(eucos(own, (len(own) * mean - own) / (len(own) - 1)))
     fitted.weibull_ = fit_tails(distances, fitted.settings_.tail_size)
-    return _curve(problem, fitted.predict_proba, fitted)
+    return _curve(problem, fitted.decide, fitted.n_classes)
 
 
 def on_features(problem: Problem) -> TradeoffCurve:
@@ -129,29 +130,28 @@ def on_features(problem: Problem) -> TradeoffCurve:
     factors = learn_factors(np.concatenate(parts))
     fitted.weibull_ = fit_tails([part @ factors for part in parts], fitted.settings_.tail_size)
 
-    def probabilities(part: Part) -> Array:
+    def decisions(part: Part) -> Decisions:
         assert part.features is not None
         distances = [scaled_eucos(part.features, mean, factors) for mean in means]
-        return fitted.probabilities_at(part.logits, fitted.cdf(np.stack(distances, axis=1)))
+        return fitted.decide_at(part.logits, fitted.cdf(np.stack(distances, axis=1)))
 
-    return _curve_of(problem, fitted, probabilities(problem.test), probabilities(problem.reject))
+    return _curve_of(problem, decisions(problem.test), decisions(problem.reject), fitted.n_classes)
 
 
-def _curve(
-    problem: Problem, probabilities: Callable[[Array], Array], fitted: OpenMax
+def _curve(problem: Problem, decide: Callable[[Array], Decisions], n_classes: int) -> TradeoffCurve:
+    return _curve_of(problem, decide(problem.test.logits), decide(problem.reject.logits), n_classes)
+
+
+def _curve_of(
+    problem: Problem, test: Decisions, reject: Decisions, n_classes: int
 ) -> TradeoffCurve:
-    test, reject = probabilities(problem.test.logits), probabilities(problem.reject.logits)
-    return _curve_of(problem, fitted, test, reject)
-
-
-def _curve_of(problem: Problem, fitted: OpenMax, test: Array, reject: Array) -> TradeoffCurve:
     return TradeoffCurve(
-        fitted.scores_of(test),
-        test.argmax(axis=1),
+        test.scores,
+        test.predictions,
         problem.test.labels,
-        fitted.scores_of(reject),
-        reject.argmax(axis=1),
-        fitted.n_classes,
+        reject.scores,
+        reject.predictions,
+        n_classes,
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from openmax_core import OpenMax
 from openmax_core.support.arrays import Float, Int
 
-DISTANCES = ["euclidean", "squared_euclidean", "cosine", "eucos"]
+DISTANCES = ["euclidean", "squared_euclidean", "cosine", "eucos", "euchord"]
 METHODS: list[dict[str, Any]] = [
+    {"preset": "openmax"},
     {"preset": "robust"},
     {"preset": "robust", "centring": "minimum", "distance": "scaled_eucos", "tail_share": 0.5},
     {"preset": "bendale"},
@@ -19,7 +20,10 @@ METHODS: list[dict[str, Any]] = [
     {"preset": "bendale", "distance": "cosine", "weighting": "paper"},
     {"preset": "bendale", "weighting": "all", "second_softmax": True},
 ]
-METHOD_IDS = ["robust", "minimum", "eucos", "eucos α=2", "euclidean", "cosine paper", "all twice"]
+METHOD_IDS = [
+    *("openmax", "robust", "minimum", "eucos", "eucos α=2", "euclidean", "cosine paper"),
+    "all twice",
+]
 
 
 def activations(

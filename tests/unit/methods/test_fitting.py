@@ -14,7 +14,13 @@ from openmax_core.methods.distances import DISTANCES
 from openmax_core.methods.reweighting import centred
 from openmax_core.methods.settings import PRESETS
 from openmax_core.support.chunks import Chunk
-from openmax_core.weibull.fit import fit_tails, fit_weibull_max, select_tails
+from openmax_core.weibull.fit import (
+    exceedances,
+    fit_exceedances,
+    fit_tails,
+    fit_weibull_max,
+    select_tails,
+)
 from tests.support.methods import activations, fitted, queries
 
 
@@ -76,7 +82,14 @@ def test_with_two_classes_the_angle_says_nothing_and_is_left_out():
 
 @pytest.mark.parametrize(
     ("preset", "tail_size", "alpha_rank"),
-    [("robust", 7, 3), ("bendale", 7, None), ("bendale", 20, 2), ("notebook", 15, None)],
+    [
+        ("openmax", 7, 3),
+        ("openmax", 30, 5),
+        ("robust", 7, 3),
+        ("bendale", 7, None),
+        ("bendale", 20, 2),
+        ("notebook", 15, None),
+    ],
 )
 def test_a_shorter_tail_is_the_fit_with_that_tail_size(preset, tail_size, alpha_rank):
     longer = fitted(4, preset=preset, tail_size=30)
@@ -162,6 +175,22 @@ def test_where_no_class_can_be_fitted_all_are_named(preset):
 # --- classes that borrow -------------------------------------------------------------------------
 
 
+def _assert_exceedances_are_borrowed(om: OpenMax, own: list[int], distances: list[Any]) -> None:
+    """Own fits of exceedances are as they are alone; the borrowed one is made of them, by hand."""
+    found = [exceedances(values, om.settings_.tail_size) for values in distances]
+    alone = fit_exceedances([tail for _, tail in found], [start for start, _ in found])
+    for name, values in alone.parameters().items():
+        assert_array_equal(om.weibull_.parameters()[name][own], values)
+    beyond = [tail - start for start, tail in found]
+    pooled = np.sort(np.concatenate([values / values.mean() for values in beyond]))
+    n = int(np.median([len(values) for values in beyond]))
+    scale = np.median([values.mean() for values in beyond])
+    expected = [np.quantile(pooled, (i + 0.5) / n) * scale for i in range(n)]
+    threshold = np.median([start for start, _ in found])
+    assert om.weibull_.parameters()["threshold"][1] == threshold
+    assert_allclose(om.tails_[1], threshold + np.array(expected), rtol=1e-12)
+
+
 def with_few_right(n_right: int, n_classes: int = 5) -> tuple[Any, Any]:
     """Activations of which class 1 has so many right pictures."""
     logits, labels = activations(n_classes)
@@ -188,6 +217,9 @@ def test_a_class_with_too_few_right_pictures_borrows_and_the_others_stay_as_they
         mean = vectors.mean(axis=0)
         assert_array_equal(om.means_[index], mean.astype(np.float64))
         distances.append(DISTANCES[settings.distance](vectors, mean))
+    if settings.weibull == "exceedances":
+        _assert_exceedances_are_borrowed(om, own, distances)
+        return
     tails = select_tails(distances, settings.tail_size)
     alone = (
         fit_tails(tails, settings.tail_size, settings.translate)

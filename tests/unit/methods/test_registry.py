@@ -23,7 +23,7 @@ from openmax_core.methods.registry import (
 from openmax_core.methods.scores import SCORES, LogitScore
 from openmax_core.methods.settings import PRESET_SENTENCES, PRESETS
 
-ALL = "robust, bendale, notebook, msp, max_logit, energy, gen"
+ALL = "openmax, robust, bendale, notebook, msp, max_logit, energy, gen"
 
 
 def test_every_name_makes_its_method():
@@ -48,7 +48,7 @@ def test_a_name_that_there_is_not_lists_those_that_there_are(name):
 @pytest.mark.parametrize("name", SCORES)
 def test_settings_of_openmax_are_refused_for_other_methods(name):
     assert new_method(name, tail_size=None).name == name
-    with pytest.raises(OpenMaxError, match=rf"'{name}' has no setting tail_size: .*\(robust, bend"):
+    with pytest.raises(OpenMaxError, match=rf"'{name}' has no setting tail_size: .*\(openmax"):
         new_method(name, tail_size=20)
 
 

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from openmax_core import OpenMax
-from tests.support.methods import DISTANCES, activations, fitted, queries
+from tests.support.methods import (
+    DISTANCES,
+    METHOD_IDS,
+    METHODS,
+    activations,
+    fitted,
+    queries,
+)
 
 # --- hard numbers --------------------------------------------------------------------------------
 
@@ -94,3 +101,52 @@ def test_robust_s_threshold_rejects_what_is_far_out():
     near, far = om.decide([[6.0, 0, 0, 0]]), om.decide([[2.0, 1.5, 1.0, 0.5]])
     assert near.predictions.tolist() == far.predictions.tolist() == [0]
     assert far.scores[0] < 0.5 < near.scores[0]
+
+
+# --- the score is the largest revised logit -------------------------------------------------------
+
+
+@pytest.mark.parametrize("constant", [-7.0, 0.3, 1000.0])
+def test_a_constant_of_the_network_changes_no_score_of_openmax(constant):
+    logits, labels = activations(5)
+    rows = queries(5)
+    plain = OpenMax("openmax").fit(logits, labels).decide(rows)
+    shifted = OpenMax("openmax").fit(logits + constant, labels).decide(rows + constant)
+    assert_allclose(shifted.scores, plain.scores, rtol=1e-6, atol=1e-8)
+    assert_array_equal(shifted.predictions, plain.predictions)
+
+
+def test_a_constant_of_one_picture_is_added_by_the_kept_share():
+    om = fitted(5, preset="openmax")
+    rows = queries(5)
+    before, after = om.decide(rows), om.decide(rows + 2.0)
+    assert_allclose(after.scores, before.scores + 0.6 * 2.0, atol=1e-9)
+    assert_array_equal(after.predictions, before.predictions)
+    assert_allclose(om.predict_proba(rows + 2.0), om.predict_proba(rows), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_openmax_shows_unknown_as_the_most_probable_never_even_beyond_every_tail(n_classes):
+    om = fitted(n_classes, preset="openmax")
+    rows = queries(n_classes)
+    beyond = om.probabilities_at(rows, np.ones_like(rows))
+    has_largest = rows.max(axis=1) > np.sort(rows, axis=1)[:, -2]
+    assert (beyond[has_largest].argmax(axis=1) != n_classes).all()
+
+
+def test_multiplying_all_logits_multiplies_the_scores_of_directions():
+    """Nothing depends on the unit of the logits but the part Euclidean/200 of the distance."""
+    logits, labels = activations(4)
+    rows = queries(4)
+    small = OpenMax("openmax", distance="cosine").fit(logits, labels)
+    large = OpenMax("openmax", distance="cosine").fit(logits * 1024, labels)
+    assert_allclose(large.decide(rows * 1024).scores, small.decide(rows).scores * 1024, rtol=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=METHOD_IDS)
+def test_decisions_at_a_picture_s_own_cdf_are_its_decisions(method):
+    om = fitted(5, **method)
+    rows = queries(5)
+    at_own, decided = om.decide_at(rows, om.cdf(om.distances(rows))), om.decide(rows)
+    assert_allclose(at_own.scores, decided.scores, rtol=1e-12)
+    assert_array_equal(at_own.predictions, decided.predictions)

@@ -26,7 +26,7 @@ from tests.support.methods import METHODS, activations, fitted, queries
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"preset": "magic"}, "no preset 'magic'; there are robust, bendale, notebook"),
+        ({"preset": "magic"}, "no preset 'magic'; there are openmax, robust, bendale, notebook"),
         ({"centring": "median"}, "centring = 'median' does not exist; use one of none, mean, min"),
         ({"unknown_from": "none"}, "unknown_from = 'none' does not exist; use one of all, positiv"),
         ({"tail_share": 0.0}, r"tail_share must lie in \(0, 1\], not 0.0"),
@@ -62,6 +62,35 @@ def test_settings_of_a_file_come_back_and_what_is_missing_is_as_before_or_the_pr
         assert read_settings(settings.to_dict(), preset) == settings
         assert read_settings({}, preset) == replace(settings, **PLAIN)
     assert read_settings({"tail_size": 7}, "bendale") == replace(PRESETS["bendale"], tail_size=7)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"score": "probability"}, "kept_mean does nothing to a probability; set score"),
+        ({"second_softmax": True}, "second_softmax is for probabilities; set score"),
+        ({"kept_mean": 1.5}, r"kept_mean must lie in \[0, 1\], not 1.5"),
+        ({"kept_mean": "half"}, "kept_mean must be a number"),
+        ({"score": "logit"}, "score = 'logit' does not exist; use one of probability, revised"),
+    ],
+)
+def test_settings_of_the_score_that_do_not_fit_together_are_refused(settings, message):
+    with pytest.raises(OpenMaxError, match=message):
+        OpenMax("openmax", **settings).settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kept_mean=0.25", 0.25),
+        ("score=probability", "probability"),
+        ("score=revised_logit", "revised_logit"),
+        ("second_softmax=true", True),
+        ("weibull=exceedances", "exceedances"),
+    ],
+)
+def test_a_setting_can_be_written_whatever_preset_it_is_for(text, expected):
+    assert parse_setting(text) == (text.partition("=")[0], expected)
 
 
 def test_robust_is_bendale_but_for_four_settings():

@@ -16,6 +16,7 @@ from openmax_core.methods.single_class import (
 )
 
 METHODS = [
+    {"preset": "openmax"},
     {"preset": "robust"},
     {"preset": "robust", "centring": "minimum", "strength": 1.0},
     {"preset": "bendale"},
@@ -44,7 +45,7 @@ def some_logits(n_classes: int = 4, n: int = 300) -> np.ndarray:
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.36, 0.5, 0.9, 1.0])
 def test_a_picture_is_accepted_where_the_estimator_predicts_a_class(settings, threshold):
     openmax, logits = fitted(**settings), some_logits()
-    accepted = is_accepted(openmax, openmax.predict_proba(logits), threshold)
+    accepted = is_accepted(openmax, openmax.decide(logits), threshold)
     assert accepted.tolist() == (openmax.predict(logits, threshold) != 4).tolist()
 
 
@@ -91,6 +92,8 @@ def decided(openmax: OpenMax, index: int, cdf: float, threshold: float) -> bool:
             weight = 0.0
         revised[j] = v[j] * (1 - weight * own[j])
         unknown += v[j] * weight * own[j]
+    if settings.score == "revised_logit":  # the picture's mean logit is that of training
+        return max(revised) >= threshold
     outputs = np.array([*revised, unknown])
     probabilities = np.exp(outputs - outputs.max()) / np.exp(outputs - outputs.max()).sum()
     score = probabilities.max()
@@ -100,7 +103,7 @@ def decided(openmax: OpenMax, index: int, cdf: float, threshold: float) -> bool:
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=str)
-@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.36, 0.6, 0.95])
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.36, 0.6, 0.95, 3.2])
 @pytest.mark.parametrize("shift", [0.0, -3.0, 2.0])
 def test_the_rejection_cdf_is_where_a_fine_grid_stops_accepting(settings, threshold, shift):
     openmax = fitted(shift=shift, signal=5.0, **settings)
@@ -132,8 +135,10 @@ def test_the_rejection_distance_has_the_rejection_cdf(preset):
 
 
 def test_always_and_never_rejected_have_no_distance():
-    openmax = fitted()
-    assert rejection_distance(openmax, 0, 1.1) == 0.0
+    assert rejection_distance(fitted(preset="robust"), 0, 1.1) == 0.0
+    own = fitted(preset="openmax")
+    assert rejection_distance(own, 0, 1.1 * own.means_[0].max()) == 0.0
+    assert rejection_distance(own, 0, 0.5 * own.means_[0].max()) is None
     # Logits that are all negative: the farther out, the larger the class's logit becomes.
     negative = fitted(preset="bendale", shift=-30.0)
     assert rejection_distance(negative, 0, 0.0) is None

@@ -14,8 +14,11 @@ from scipy import stats
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.support.arrays import Float
 from openmax_core.weibull.fit import (
+    ExceedanceFit,
     TailFit,
     WeibullMaxFit,
+    exceedances,
+    fit_exceedances,
     fit_tails,
     fit_weibull_max,
     model_from_dict,
@@ -385,3 +388,63 @@ def test_a_tail_size_beyond_every_distance_takes_all_and_no_more_memory():
     tails = select_tails(distances, 1_000_000_000)
     assert [tail.tolist() for tail in tails] == [[1.0, 2.0, 4.0], [1.0, 3.0]]
     assert_array_equal(fit_tails(distances, 1_000_000_000).shape, fit_tails(distances, 3).shape)
+
+
+# --- exceedances ----------------------------------------------------------------------------------
+
+
+def fit_to_exceedances(distances: list[Float], tail_size: int) -> tuple[ExceedanceFit, list[Float]]:
+    found = [exceedances(values, tail_size) for values in distances]
+    tails = [tail for _, tail in found]
+    return fit_exceedances(tails, [start for start, _ in found]), tails
+
+
+def test_a_fit_to_exceedances_is_scipys_of_what_lies_beyond_the_next_distance():
+    distances = random_tails(20, seed=3)
+    model, tails = fit_to_exceedances(distances, 25)
+    for index, values in enumerate(distances):
+        ordered = np.sort(values)
+        eta = min(25, len(ordered) - 1)
+        assert model.threshold[index] == ordered[-eta - 1]
+        assert_array_equal(tails[index], ordered[-eta:])
+        beyond = tails[index] - model.threshold[index]
+        shape, _, scale = stats.weibull_min.fit(beyond, floc=0)
+        assert model.shape[index] == pytest.approx(shape, rel=2e-3)
+        assert model.scale[index] == pytest.approx(scale, rel=2e-3)
+        assert score_at_root(beyond, model.shape[index]) == pytest.approx(0, abs=1e-9)
+        expected = stats.weibull_min.cdf(beyond, model.shape[index], scale=model.scale[index])
+        assert_allclose(model.cdf(tails[index], index), expected, rtol=1e-9)
+
+
+def test_the_cdf_of_exceedances_is_0_up_to_the_threshold_and_does_not_depend_on_the_unit():
+    distances = random_tails(6)
+    model, _ = fit_to_exceedances(distances, 10)
+    tiny, _ = fit_to_exceedances([values * 2.0**-20 for values in distances], 10)
+    assert_array_equal(tiny.shape, model.shape)
+    assert (model.cdf(model.threshold) == 0).all()
+    assert (model.cdf(np.zeros(6)) == 0).all()
+    at = np.linspace(0, 4, 9)[:, None] * model.threshold
+    assert_array_equal(tiny.cdf(at * 2.0**-20), model.cdf(at))
+    assert_allclose(model.cdf(model.quantile(0.7)), 0.7, rtol=1e-12)
+    assert_array_equal(model.quantile(0.0), model.threshold)
+
+
+def test_distances_that_equal_the_threshold_do_not_exceed_it():
+    threshold, tail = exceedances([1.0, 2.0, 2.0, 2.0 + 1e-12, 3.0, 4.0], 4)
+    assert threshold == 2.0
+    assert tail.tolist() == [3.0, 4.0]
+    assert exceedances([5.0, 1.0], 20)[1].tolist() == [5.0]
+    assert exceedances([], 20)[1].tolist() == []
+
+
+def test_a_fit_to_exceedances_survives_json():
+    model, _ = fit_to_exceedances(random_tails(3), 10)
+    again = model_from_dict(json.loads(json.dumps(model.to_dict())))
+    assert isinstance(again, ExceedanceFit)
+    assert_array_equal(again.threshold, model.threshold)
+    assert_array_equal(again.cdf([9.0, 9.0, 9.0]), model.cdf([9.0, 9.0, 9.0]))
+
+
+def test_a_distance_under_its_threshold_is_refused():
+    with pytest.raises(FitError, match="class 'ash' has a distance under its threshold"):
+        fit_exceedances([[1.0, 2.0]], [1.0], ["ash"])

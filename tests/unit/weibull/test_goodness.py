@@ -9,7 +9,13 @@ import pytest
 from scipy import stats
 
 from openmax_core.weibull import goodness
-from openmax_core.weibull.fit import TailFit, WeibullMaxFit, fit_tails, fit_weibull_max
+from openmax_core.weibull.fit import (
+    TailFit,
+    WeibullMaxFit,
+    fit_exceedances,
+    fit_tails,
+    fit_weibull_max,
+)
 from openmax_core.weibull.goodness import (
     anderson_darling,
     goodness_of_fit,
@@ -73,6 +79,17 @@ def test_under_the_null_p_values_are_about_uniform(shape, scale, monkeypatch):
     assert np.mean(result.p_value <= 0.05) == pytest.approx(0.05, abs=0.025)
     assert np.mean(result.p_value <= 0.5) == pytest.approx(0.5, abs=0.06)
     assert stats.kstest(result.p_value, "uniform").statistic < 0.1
+
+
+@pytest.mark.parametrize("shape", [0.7, 1.0, 2.5])
+def test_p_values_of_exceedances_are_about_uniform_for_every_shape(shape, monkeypatch):
+    monkeypatch.setattr(goodness, "BUDGET_VALUES", 600_000)
+    generator = np.random.default_rng(7)
+    tails = list(3.0 + np.sort(0.01 * generator.weibull(shape, (400, 20)), axis=1))
+    result = goodness_of_fit(fit_exceedances(tails, np.full(400, 3.0)), tails)
+    assert result.reasons == ("",) * 400
+    assert np.mean(result.p_value <= 0.05) == pytest.approx(0.05, abs=0.035)
+    assert np.mean(result.p_value <= 0.5) == pytest.approx(0.5, abs=0.08)
 
 
 def test_tails_of_another_form_get_small_p_values():
