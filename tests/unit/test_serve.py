@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -132,6 +133,30 @@ def test_decisions_are_those_of_the_library(served: Served) -> None:
     np.testing.assert_allclose(
         probabilities, table[[f"p_{name}" for name in names]], rtol=0, atol=1e-9
     )
+
+
+def test_a_score_without_openmax_has_probabilities_of_the_classes_alone(
+    served: Served, tmp_path: Path
+) -> None:
+    choice = choose_method(served.workspace, "energy")
+    export_workspace(served.workspace, choice, tmp_path / "energy.onnx")
+    found = importlib.util.spec_from_file_location("server", SERVER)
+    assert found is not None
+    assert found.loader is not None
+    server = importlib.util.module_from_spec(found)
+    found.loader.exec_module(server)
+    paths = digit_paths(served.workspace)[::9]
+    classifier = server.ExportedClassifier(tmp_path / "energy.onnx")
+    answers = classifier.answer([(path.name, path.read_bytes()) for path in paths])
+    pictures = PictureLogits(
+        tuple(path.name for path in paths),
+        tuple(run_network(served.workspace.classifier.load_engine("cpu"), paths)),
+    )
+    table = verdict_table(choice.evaluation.method, pictures, choice.threshold)
+    assert [item["decision"] for item in answers] == table["decision"].tolist()
+    for item in answers:
+        assert list(item["probabilities"]) == list("012345")
+        assert sum(item["probabilities"].values()) == pytest.approx(1)
 
 
 def test_the_metadata_tell_what_decides_and_how_well(served: Served) -> None:
