@@ -183,9 +183,9 @@ def _fit_exceedances(
     found = [
         exceedances(values, size) for values, size in zip(distances, sizes.tolist(), strict=True)
     ]
+    flat = unfit([tail for _, tail in found], sizes)
     problems = [
-        "" if len(tail) > 1 and tail[0] < tail[-1] else _too_few(len(values))
-        for values, (_, tail) in zip(distances, found, strict=True)
+        _too_few(len(values)) if text else "" for values, text in zip(distances, flat, strict=True)
     ]
     borrowed = np.array([bool(text) for text in problems])
     if borrowed.all():

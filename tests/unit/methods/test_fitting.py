@@ -318,3 +318,14 @@ def test_a_failed_fit_leaves_the_fitted_estimator_as_it_was(preset):
         om.fit(logits, labels)
     om.set_params(translate=None, weibull=None)
     assert json.dumps(om.to_dict()) == before
+
+
+def test_a_class_whose_exceedances_are_equal_up_to_rounding_borrows():
+    logits, labels = activations(3)
+    own = np.flatnonzero(labels == 1)
+    logits[own] = [0.0, 9.0, 0.0]
+    logits[own[:2]] = [[1.0, 9.0, 0.0], [0.0, 9.0, 1.0]]
+    om = OpenMax("openmax").fit(logits, labels)
+    assert om.borrowed_.tolist() == [False, True, False]
+    with pytest.raises(FitError, match=r"too few of its .* differ .* at least 3 correctly"):
+        OpenMax("openmax").fit(np.tile([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]], (5, 1)), [0, 1] * 5)
