@@ -15,7 +15,7 @@ The rooms, from the top down; each imports only from those below it (``make lint
     evaluation   a method calibrated and scored on stored activations
     tradeoff     Test and Reject accuracy over the threshold, and the choice of one
     network      a classifier ready to run
-    activations  stored logits
+    activations  stored logits and features
     methods      what ranks pictures: OpenMax (``methods/openmax.py``), scores of the logits
     pictures     from files, folders and uploads to pixels
     weibull      tails: fit, CDF, goodness of fit

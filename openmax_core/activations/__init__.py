@@ -1,1 +1,1 @@
-"""Stored logits, and what became of every picture."""
+"""Stored logits and features, and what became of every picture."""

@@ -133,6 +133,7 @@ class _Examination:
         classes = self.workspace.classes
         stored = self._stored()
         self._look_at_folders(set(stored))
+        self._look_at_features()
         tried, sample, lost = self._run_network()
         self._look_at_files(stored, sample, lost)
         known = self._known(stored, tried, sample)
@@ -174,6 +175,18 @@ class _Examination:
             if activations is not None and len(activations.logits):
                 found[split] = activations
         return found
+
+    def _look_at_features(self) -> None:
+        """Say where features are asked for that the network does not have; no picture runs."""
+        classifier = self.workspace.classifier
+        if classifier.features is None or self.workspace.settings.tables:
+            return
+        try:
+            classifier.n_features(may_load=True)
+        except WorkspaceError:  # no weights: said where they are loaded
+            return
+        except OpenMaxError as error:
+            self.findings.append(Finding("features", ERROR, str(error)))
 
     def _look_at_folders(self, stored: set[str]) -> None:
         if self.workspace.settings.tables:

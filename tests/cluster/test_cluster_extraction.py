@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,21 @@ def workers(ray_cluster: Cluster, workspace: Workspace) -> Iterator[Workers]:
 
 def run(workers: Workers, sources: list[Path]) -> list[Result]:
     return [result for _, result in workers.results(sources, lambda words: None)]
+
+
+def test_features_come_from_the_cluster_as_from_one_machine(
+    ray_cluster: Cluster, workspace: Workspace, material: Path, tmp_path: Path
+) -> None:
+    both = [workspace, Workspace.open(shutil.copytree(material, tmp_path / "alone"))]
+    for item in both:
+        settings = item.settings
+        classifier = replace(settings.classifier, features=True)
+        item.save_settings(replace(settings, classifier=classifier))
+    report = workspace.extract_on_cluster(ray_cluster.address, patience=SECONDS)
+    assert report.n_features == 1024
+    both[1].extract("cpu")
+    assert sum(name.endswith("features.npy") for name in content(workspace)) == 3
+    require_the_same(*both)
 
 
 def test_a_picture_that_only_this_machine_sees_is_never_stored_as_unreadable(

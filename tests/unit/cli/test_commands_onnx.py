@@ -142,6 +142,20 @@ def test_features_of_a_file_are_stored_and_their_size_is_told_before(new):
         assert shell(command, new).code == 0
 
 
+def test_the_doctor_names_features_that_a_file_does_not_have(new):
+    save_colour_model(new / "net.onnx")
+    assert init(new, "--features").code == 0
+    assert "features" not in {item["kind"] for item in findings(new)}
+    path = new / "workspace.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace("features = true", 'features = true\nfeatures_output = "pooled"'),
+        encoding="utf-8",
+    )
+    [found] = [item for item in findings(new) if item["kind"] == "features"]
+    assert "has no tensor 'pooled'" in found["sentence"]
+
+
 def test_features_output_without_features_is_refused(new):
     save_colour_model(new / "net.onnx")
     ran = init(new, "--features-output", "features")
