@@ -12,7 +12,7 @@ class OpenMaxError(Exception):
 
 
 class FitError(OpenMaxError):
-    """Activations from which no OpenMax can be fitted."""
+    """Activations to which no method can be fitted."""
 
 
 class ActivationsError(OpenMaxError):
