@@ -215,6 +215,11 @@ def read_key(folder: Path) -> dict[str, Any]:
         raise damaged(folder, f"{KEY}: {error}") from error
 
 
+def logits_name(key: dict[str, Any]) -> str:
+    """Name of stored logits: the same, whether features are stored beside them or not."""
+    return str(key.get("without_features") or key["store"])
+
+
 def mapped_logits(folder: Path, expected: Expected | None = None) -> np.memmap[Any, Any]:
     """Stored logits, of which nothing but the head is read.
 

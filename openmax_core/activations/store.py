@@ -192,13 +192,15 @@ class ActivationStore:
         rows = LocatedRows(identities(files))
         folder = self.newest(split)
         if folder is not None and self.has_features(split):
-            earlier = Activations.load(folder)
-            features = None if self.features is None else earlier.features
+            earlier, has_features = Activations.load(folder), self.features is not None
             known = earlier.pictures[earlier.pictures["status"] != NOT_READ]
             columns = [known[name].tolist() for name in ("path", "size", "mtime", "error")]
             stored = zip(*columns, strict=True)
             pictures = (((path, size, mtime), error) for path, size, mtime, error in stored)
-            rows.add_source(pictures, lambda: (np.asarray(earlier.logits), features))
+            rows.add_source(
+                pictures,
+                lambda: (np.asarray(earlier.logits), earlier.features if has_features else None),
+            )
         for path in self.shards(split).paths():
             rows.add_shard(path)
         return rows

@@ -161,7 +161,8 @@ def exported_with_features(content: bytes, name: str) -> bytes:
         raise _no_linear_end(name)
     graph = model.graph
     graph.node.append(helper.make_node("Flatten", [tensor], [OUTPUT], axis=1))
-    width = _product_width(model, tensor) or "D"
+    if (width := _width(model, tensor)) is None:
+        raise ClassifierError(f"{name} has no features: its export does not say how many there are")
     graph.output.append(helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["N", width]))
     try:
         return bytes(model.SerializeToString())
@@ -175,7 +176,7 @@ def exported_width(content: bytes) -> int | None:
 
     model = onnx.load_model_from_string(content)
     tensor = _last_product(model, "logits")
-    return None if tensor is None else _product_width(model, tensor)
+    return None if tensor is None else _width(model, tensor)
 
 
 def _last_product(model: onnx.ModelProto, logits: str) -> str | None:
@@ -197,8 +198,12 @@ def _last_product(model: onnx.ModelProto, logits: str) -> str | None:
     return None
 
 
-def _product_width(model: onnx.ModelProto, tensor: str) -> int | None:
-    """D by the shape of the weights that a tensor is multiplied with; None where it is computed."""
+def _width(model: onnx.ModelProto, tensor: str) -> int | None:
+    """D, by the shape of a tensor or of the weights that it is multiplied with."""
+    for item in model.graph.value_info:
+        sides = item.type.tensor_type.shape.dim
+        if item.name == tensor and sides and sides[-1].dim_value:
+            return int(sides[-1].dim_value)
     shapes = {item.name: list(item.dims) for item in model.graph.initializer}
     for node in reversed(model.graph.node):
         if node.op_type in PRODUCTS and node.input[0] == tensor:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from openmax_core.activations.activations import logits_name
 from openmax_core.activations.stored_split import StoredSplit
 from openmax_core.errors import (
     ActivationsError,
@@ -695,7 +696,7 @@ def by_activations(sets: StoredSets, method: Method) -> Evaluation:
     used = {calibrated_on: train, "test": test}
     if reject is not None:
         used["reject"] = reject
-    data = fingerprint([item.key["store"] for item in used.values()])
+    data = fingerprint([logits_name(item.key) for item in used.values()])
     try:
         method.fit(train.logits, train.labels, classes)
         return Evaluation.of(method, train, test, reject, calibrated_on, data)
@@ -727,7 +728,7 @@ def by_counts(
             sets.counts.save(stores, counted)
         except ActivationsError as error:  # good for now; the next opening counts again
             logging.getLogger(__name__).warning("counts are not kept: %s", error)
-    data = fingerprint([split.key["store"] for split in stored.values()])
+    data = fingerprint([logits_name(split.key) for split in stored.values()])
     samples, split = counted.samples, sets.pictures.calibration_split
     train, test, reject = samples[FITTED_SET], samples[TEST_SET], samples.get(REJECT_SET)
     return Evaluation.of(counted.method, train, test, reject, split, data, counted)

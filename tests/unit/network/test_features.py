@@ -153,6 +153,9 @@ def exported(kind: str) -> bytes:
     elif kind == "MatMul":
         nodes.append(helper.make_node("MatMul", ["flat", "weight"], ["product"]))
         nodes.append(helper.make_node("Add", ["product", "bias"], ["logits"]))
+    elif kind == "computed":
+        nodes.append(helper.make_node("Transpose", ["weight"], ["turned"]))
+        nodes.append(helper.make_node("Gemm", ["flat", "turned"], ["logits"], transB=1))
     else:
         nodes.append(helper.make_node("MatMul", ["flat", "weight"], ["product"]))
         nodes.append(helper.make_node("Gemm", ["flat", "weight"], ["other"]))
@@ -161,11 +164,13 @@ def exported(kind: str) -> bytes:
     given = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["N", 3, SIDE, SIDE])
     made = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 2])
     graph = helper.make_graph(nodes, "net", [given], [made], [weight, bias])
+    if kind == "computed":
+        graph.value_info.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, ["N", 3]))
     opsets = [helper.make_opsetid("", 18)]
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-@pytest.mark.parametrize("kind", ["Gemm", "MatMul"])
+@pytest.mark.parametrize("kind", ["Gemm", "MatMul", "computed"])
 def test_an_exported_network_gets_a_second_output_and_the_same_logits(kind: str) -> None:
     content, pixels = exported(kind), noise(4)
     assert exported_width(content) == 3

@@ -110,6 +110,7 @@ def test_turned_on_the_old_logits_stay_in_use_until_all_has_run_again(
     assert "No features were stored before, so every picture was run again" in report.in_words
     assert stored(on, "test").features is not None
     assert on.status("test").is_current
+    assert on.evaluate().data == figures  # so that what was chosen before is not called outdated
     assert "Nothing to do" in on.extract("cpu").in_words
     # The logits of before lie beside them as they were.
     off = turn(on, features=False)
