@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,7 @@ from openmax_core.diagnosis.trials import (
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
 from openmax_core.methods.registry import has_settings, new_method
 from openmax_core.methods.settings import PRESETS
+from openmax_core.network.checkpoint import noted_by_training
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import listed
 from openmax_core.workspace.workspace import Workspace
@@ -342,7 +344,9 @@ class _Examination:
             new_method(self.workspace.settings.defaults.preset).ignores_common_shift,
             is_model=self.workspace.settings.classifier.model is not None,
         )
-        others = list(judged.items())[1:]
+        # Trained with this very transform: a network that has learned little may well do better
+        # with another one by chance of its biases, and it is no mistake in the settings.
+        others = [] if self._is_trained_so() else list(judged.items())[1:]
         now = next(iter(judged.values()), None)
         better = [item for item in others if now is not None and item[1].beats(now)]
         best = max(better, key=lambda item: item[1].rank, default=None)
@@ -362,6 +366,15 @@ class _Examination:
             follows = FOLLOWS_FROM_TRANSFORM
         self.findings += self._advised([item for item in odd if item.kind not in follows])
         return trials, bool(follows)
+
+    def _is_trained_so(self) -> bool:
+        """Tell whether the weights file notes that it was trained with the present transform."""
+        settings = self.workspace.settings
+        if settings.tables or settings.classifier.weights is None:
+            return False
+        noted = noted_by_training(self.workspace.classifier.weights_path).get("transform")
+        present = json.loads(json.dumps(settings.transform.to_dict()))
+        return bool(noted == present)
 
     def _advised(self, found: list[Finding]) -> list[Finding]:
         """Give the advice that fits tables, where the workspace is made of them."""

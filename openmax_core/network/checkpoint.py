@@ -364,6 +364,18 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     return content
 
 
+def noted_by_training(path: Path) -> dict[str, Any]:
+    """What 'openmax train' noted in a weights file; {} in a file of another origin."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            noted = json.loads((file.metadata() or {}).get(OWN_METADATA, "{}"))
+    except (SafetensorError, OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
 def _read_torch(path: Path) -> Any:
     import torch
 

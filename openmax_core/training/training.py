@@ -500,6 +500,7 @@ def _write_weights(
         "architecture": settings.architecture,
         "classes": settings.classes,
         "transform_input": transform_input,
+        "transform": workspace.settings.transform.to_dict(),
     }
     # One entry: safetensors writes several in any order.
     write_bytes_atomically(path, save(tensors, {OWN_METADATA: json.dumps(noted)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import tomllib
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 from PIL import Image
 
 from openmax_core.demos.catalogue import DIGITS
@@ -136,6 +138,17 @@ def test_a_wrong_normalisation_is_explained_by_the_best_of_those_that_were_tried
     assert {item.n for item in diagnosis.trials} == {16}
     assert by_name["stored"].n_right < by_name["mean and std of ImageNet"].n_right == 16
     assert by_name["stored"].write == ""
+
+
+def test_a_network_that_was_trained_with_the_stored_transform_needs_no_other(made):
+    wrong = replace(TRANSFORM, mean=(0.0,) * 3, std=(1.0,) * 3)
+    workspace = made(transform=wrong)
+    path = workspace.classifier.weights_path
+    tensors = safetensors.torch.load_file(path)
+    for transform, said in ((wrong, False), (TRANSFORM, True)):
+        noted = {"openmax": json.dumps({"transform": transform.to_dict()})}
+        safetensors.torch.save_file(tensors, path, noted)
+        assert ("transform" in kinds(diagnosed(Workspace.open(workspace.folder)))) is said
 
 
 def test_two_causes_at_once_are_both_said(made):

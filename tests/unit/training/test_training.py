@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import threading
@@ -19,7 +20,7 @@ import torchvision
 from PIL import Image
 
 from openmax_core.errors import ClassifierError, OpenMaxError, WorkspaceError
-from openmax_core.network.checkpoint import read_checkpoint
+from openmax_core.network.checkpoint import noted_by_training, read_checkpoint
 from openmax_core.network.classifier import build_network
 from openmax_core.pictures.images import TrainTransform, Transform
 from openmax_core.support.jobs import Job
@@ -312,6 +313,10 @@ def test_what_no_tensor_says_is_noted_beside_the_weights(workspace: Workspace) -
     assert found.classes == workspace.classes
     assert found.architecture == ARCHITECTURE
     assert found.transform_input is False
+    noted = noted_by_training(report.weights)["transform"]
+    assert noted == json.loads(json.dumps(workspace.settings.transform.to_dict()))
+    assert noted_by_training(workspace.folder / "backbone.safetensors") == {}
+    assert noted_by_training(workspace.folder / "gone.pth") == {}
     assert workspace.classifier.class_order_problem() is None
     assert set(found.tensors) == set(build_network(ARCHITECTURE, 2).state_dict())
 
