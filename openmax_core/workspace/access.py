@@ -34,6 +34,7 @@ VARIABLE = "OPENMAX_ROOTS"
 MAX_DEPTH = 2
 # What the dashboard itself reads and writes in a workspace.
 OWN = (FILE_NAME, "activations", "batches", "operating_point.json", "operating_points.json")
+UNFINISHED = "*-unfinished.*"  # of a training
 MAX_FOUND = 200
 HOW_TO_ALLOW = f"Whoever started the dashboard can add it to {VARIABLE}; the server's log says how"
 
@@ -232,6 +233,7 @@ class AllowedRoots:
 def _links(workspace: Path) -> Iterable[Path]:
     """Links among what the dashboard itself reads and writes in a workspace folder."""
     waiting = [workspace / name for name in OWN]
+    waiting += workspace.glob(UNFINISHED)
     while waiting:
         path = waiting.pop()
         if path.is_symlink():

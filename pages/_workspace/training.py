@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -177,7 +177,7 @@ def _show_unfinished(
     )
     st.caption(_in_words(settings, unfinished))
     with st.container(horizontal=True):
-        if st.button("Continue", icon=":material/play_arrow:", type="primary"):
+        if st.button("Continue", icon=":material/play_arrow:", type=_type(workspace)):
             chosen = _Start(settings, unfinished.backbone_weights, unfinished.device)
             try:  # whoever wrote the file: it names a path
                 if chosen.backbone_weights not in (None, DEFAULT_WEIGHTS):
@@ -242,7 +242,7 @@ def _show_form(workspace: Workspace, n_pictures: int, anew: bool = False) -> Non
         f"{n_pictures:,} training pictures. {held_out} of each class are held out: the training "
         "stops when it no longer improves on them."
     )
-    if st.button("Start training", icon=":material/play_arrow:", type="primary"):
+    if st.button("Start training", icon=":material/play_arrow:", type=_type(workspace)):
         try:
             settings = TrainingSettings(epochs=int(epochs), **others)
         except OpenMaxError as error:
@@ -306,6 +306,11 @@ def _more_settings(standard: TrainingSettings, has_backbone: bool) -> tuple[dict
 def _sentence(name: str) -> str:
     """The shell's words on a setting."""
     return plain(f"{HELP[name][0].upper()}{HELP[name][1:]}.")
+
+
+def _type(workspace: Workspace) -> Literal["primary", "secondary"]:
+    """Kind of the button that trains: the next thing to do where there are no weights yet."""
+    return "primary" if workspace.settings.classifier.file is None else "secondary"
 
 
 def _begin(workspace: Workspace, chosen: _Start) -> None:

@@ -384,6 +384,7 @@ def test_a_workspace_with_a_chosen_threshold_shows_no_steps(open_app, trees, mon
     assert "Choose a threshold" not in texts(app.markdown)
     assert not [item for item in app.button if item.label == "Choose a threshold"]
     assert "Train again" in [item.label for item in app.expander]
+    assert button(app, "Start training").proto.type == "secondary"
 
 
 def test_a_workspace_that_is_only_opened_shows_no_steps(open_app, trees):

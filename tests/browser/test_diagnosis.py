@@ -55,7 +55,6 @@ def test_the_line_that_the_diagnosis_gives_makes_the_pages_work(
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Workspace").click()
     page.get_by_role("button", name="Run extraction").click()
     expect(page.get_by_text("Everything is stored")).to_be_visible(timeout=60_000)
-    page.get_by_role("button", name="Check this workspace").click()
     expect(page.get_by_text("Nothing is wrong.")).to_be_visible(timeout=60_000)
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Threshold").click()
     dashboard.wait_for_explorer()

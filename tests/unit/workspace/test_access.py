@@ -114,7 +114,15 @@ def test_a_link_out_of_a_root_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["activations", "batches", "operating_point.json", FILE_NAME, "activations/test-1"]
+    "name",
+    [
+        "activations",
+        "batches",
+        "operating_point.json",
+        FILE_NAME,
+        "activations/test-1",
+        "resnet18-unfinished.pt",
+    ],
 )
 def test_a_link_in_the_workspace_that_leads_out_is_refused_with_its_name(
     root: Path, name: str, caplog: pytest.LogCaptureFixture
