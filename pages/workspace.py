@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -18,11 +19,14 @@ from pages._shared.guards import show_notice
 from pages._shared.jobs import show_extraction
 from pages._shared.registry import ensure_routed, switch_to
 from pages._shared.widgets import show_error, show_table
-from pages._workspace.create import show_form
+from pages._workspace.browser import Wanted
+from pages._workspace.create import show_guide
+from pages._workspace.fields import Fields
 from pages._workspace.steps import CHECK, CHOOSE, EXTRACT, TRAIN, next_step, show_steps
 from pages._workspace.training import job_of, show_outcome, show_training
 
 LOOK = "Check this workspace"
+WORKSPACE = Wanted("Open this workspace", needs_workspace=True)
 
 
 def main() -> None:
@@ -32,11 +36,8 @@ def main() -> None:
         show_error(state.workspace_problem())
     else:
         _show_workspace(workspace)
-    left, right = st.container(key="stack").columns(2, gap="medium")
-    with left.container(border=True, height="stretch"):
-        _open_another()
-    with right.container(border=True, height="stretch"):
-        show_form(_show_new)
+    _open_another()
+    show_guide(_show_new)
 
 
 def _show_workspace(workspace: Workspace) -> None:
@@ -244,18 +245,32 @@ def _show_unreadable(workspace: Workspace) -> None:
 
 def _open_another() -> None:
     st.subheader("Open another")
-    roots = start.roots()
-    allowed = plain(", ".join(map(str, (*roots.roots, *roots.addresses))))
-    st.caption(f"Allowed are folders under {allowed}. The variable OPENMAX_ROOTS allows others.")
-    with st.form("open", border=False):
-        folder = st.text_input(
-            "Folder of the workspace", placeholder="a folder with workspace.toml"
-        )
-        if st.form_submit_button("Open", icon=":material/folder_open:") and folder:
-            try:
-                _show(roots.open(folder))
-            except OpenMaxError as error:
-                show_error(error)
+    st.fragment(_show_opening)()
+
+
+def _show_opening() -> None:
+    fields: Fields = st.session_state.setdefault("opening", Fields("opening"))
+    fields.path(
+        "folder",
+        "Folder of the workspace",
+        WORKSPACE,
+        chosen=lambda path: _note_chosen(fields, path),
+        placeholder="a folder with workspace.toml",
+    )
+    if st.button("Open", icon=":material/folder_open:") or fields.values.pop("chosen", False):
+        fields.begin_check()
+        opened = fields.checked("folder", start.roots().open, required=True)
+        if opened is not None:
+            del st.session_state["opening"]
+            _show(opened)
+        st.rerun()
+
+
+def _note_chosen(fields: Fields, path: Path) -> None:
+    """Open what was chosen in the browser, when the page is drawn again."""
+    fields.set("folder", str(path))
+    fields.browse(None)
+    fields.values["chosen"] = True
 
 
 def _show_new(workspace: Workspace) -> None:

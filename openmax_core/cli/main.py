@@ -202,22 +202,21 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "The transform makes the network's input of a picture. It must be the one that the\n"
         "weights were tested with: --transform names one, the options after it change it.",
         {
-            "folder": {"metavar": "DIR", "help": "folder of the workspace; made if missing"},
+            "folder": {"metavar": "DIR", "help": HELP["folder"]},
             "--architecture": {
                 "metavar": "NAME",
-                "help": "classification architecture of torchvision, e.g. resnet50; or of timm, "
-                "e.g. timm:convnext_tiny, which needs the extra 'timm'",
+                "help": HELP["architecture"],
             },
             "--weights": {
                 "metavar": "FILE",
-                "help": "trained weights (.safetensors, .pth, .pt); DEFAULT: of timm:NAME or "
+                "help": f"{HELP['weights']}; DEFAULT: of timm:NAME or "
                 "timm:hf-hub:OWNER/NAME, downloaded by timm; leave out to train with 'openmax "
                 "train'",
             },
             "--weights-entry": {"metavar": "NAME", "help": HELP["weights_entry"]},
             "--model": {
                 "metavar": "FILE.onnx",
-                "help": "an ONNX file, instead of --architecture and --weights; torch is not used",
+                "help": HELP["model"],
             },
             "--output": {"metavar": "NAME", "help": HELP["output"]},
             "--features": {"action": "store_true", "help": HELP["features"]},
@@ -230,7 +229,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "--test": {"default": "test", "metavar": PICTURES, "help": "default: DIR/test"},
             "--reject": {
                 "metavar": PICTURES,
-                "help": "pictures of unknowns; default: DIR/reject, if it exists",
+                "help": f"{HELP['reject']}; default: DIR/reject, if it exists",
             },
             "--calibration": {
                 "metavar": PICTURES,
@@ -239,25 +238,23 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "--classes": {"metavar": "a,b,c", "help": HELP["classes"]},
             "--train-table": {
                 "metavar": TABLE,
-                "help": "logits and labels of training pictures, as .npz, .parquet or .csv; with "
-                "--test-table, and no network",
+                "help": f"{HELP['train_table']}; with --test-table, and no network",
             },
             "--test-table": {
                 "metavar": TABLE,
-                "help": "of test pictures; rows with a negative label are the reject set",
+                "help": HELP["test_table"],
             },
-            "--reject-table": {"metavar": TABLE, "help": "of unknowns; labels may be missing"},
+            "--reject-table": {"metavar": TABLE, "help": HELP["reject_table"]},
             "--calibration-table": {
                 "metavar": TABLE,
                 "help": "of known pictures held out of training, to calibrate on",
             },
             "--table": {
                 "metavar": TABLE,
-                "help": "all of these in one file: by its column split, or else the known rows of "
-                "each class in turn; unknowns have a negative label",
+                "help": HELP["table"],
             },
             "--labels": {"metavar": "FILE", "help": HELP["labels"]},
-            "--name": {"help": "name in the dashboard; default: the folder's name"},
+            "--name": {"help": HELP["name"]},
             "--transform": {
                 "choices": tuple(TRANSFORMS),
                 "help": "notebook: resize 320x320 nearest, crop 224 (default); imagenet: shorter "

@@ -89,6 +89,14 @@ class AllowedRoots:
             addresses=tuple(dict.fromkeys([*self.addresses, *named])),
         )
 
+    def has(self, path: Path) -> bool:
+        """Tell whether a path, links resolved, lies under a root."""
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError, ValueError):
+            return False
+        return any(resolved.is_relative_to(root) for root in self.roots)
+
     def check(self, path: str | Path, shown: str | None = None) -> Path:
         """Return the absolute path, links resolved, if it lies under a root.
 

@@ -83,6 +83,20 @@ TABLES = {
 }
 # What a setting of a new workspace means, for the shell and for the page.
 HELP = {
+    "architecture": "classification architecture of torchvision, e.g. resnet50; or of timm, e.g. "
+    "timm:convnext_tiny, which needs the extra 'timm'",
+    "weights": "trained weights (.safetensors, .pth, .pt)",
+    "model": "an ONNX file, instead of architecture and weights; torch is not used",
+    "train": "pictures of the known classes, one folder for each class",
+    "test": "other pictures of the same classes, one folder for each class",
+    "reject": "pictures of unknowns",
+    "train_table": "logits and labels of training pictures, as .npz, .parquet or .csv",
+    "test_table": "of test pictures; rows with a negative label are the reject set",
+    "reject_table": "of unknowns; labels may be missing",
+    "table": "all of these in one file: by its column split, or else the known rows of each class "
+    "in turn; unknowns have a negative label",
+    "name": "name in the dashboard; default: the folder's name",
+    "folder": "folder of the workspace; made if missing",
     "weights_entry": "which state dict of a weights file that holds several, e.g. model_ema; "
     "default: the raw weights",
     "transform_input": "googlenet and inception_v3 alone: the network normalises its pictures once "
@@ -106,6 +120,8 @@ HELP = {
     "alpha": "transparent pixels: white (default), or drop: their stored colours, as ImageFolder "
     "reads them",
 }
+# What no class can be called: decisions use these words.
+RESERVED = frozenset({"unknown", "rejected"})
 # What stands for an architecture where the logits come from tables.
 OF_TABLES = "tables"
 # Settings that are written only where they differ from these, or stand in the file already.
@@ -241,15 +257,31 @@ def _without_escapes(meant: str) -> str:
     return f"write '{meant}' in single quotes, or \"{meant.replace(chr(92), '/')}\""
 
 
-def write_settings(path: Path, settings: WorkspaceSettings) -> None:
-    """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
-    values = _plain(asdict(settings))
+def check_settings(path: Path, settings: WorkspaceSettings) -> dict[str, Any]:
+    """Check settings as where they are read; returns what the file will hold.
+
+    Parameters
+    ----------
+    path : of ``workspace.toml``, for messages
+
+    Raises
+    ------
+    WorkspaceError
+        A setting is wrong; it is named.
+    """
+    values: dict[str, Any] = _plain(asdict(settings))
     if settings.tables:  # then nothing else is known of classifier and pictures
         own = settings.classifier
         values["classifier"] = {"classes": list(own.classes), "features": own.features}
     for name in ("folders", "transform", "train_transform") if settings.tables else ("tables",):
         del values[name]
     _Reader(path, values).settings()
+    return values
+
+
+def write_settings(path: Path, settings: WorkspaceSettings) -> None:
+    """Write ``workspace.toml`` in one step, keeping comments and order of what is there."""
+    values = check_settings(path, settings)
     document = _parsed(path) if path.exists() else tomlkit.document()
     for table, defaults in LEFT_OUT.items():
         for key, default in defaults.items():
@@ -329,7 +361,7 @@ class _Reader:
             or len(set(classes)) < len(classes)
         ):
             raise self.error(place, "must be a list of two or more different names")
-        if taken := {"unknown", "rejected"}.intersection(classes):
+        if taken := RESERVED.intersection(classes):
             raise self.error(
                 place,
                 f"must not hold '{min(taken)}', which means something else here; rename the class",

@@ -277,6 +277,43 @@ def _count(table: Table, classes: Sequence[str]) -> list[int]:
     return counts.tolist()
 
 
+def count_rows(plan: TablePlan) -> dict[str, NDArray[np.int64]]:
+    """Count the rows of each set by class; reads no logits.
+
+    Returns
+    -------
+    (C,) counts by set; of the reject set, (1,).
+
+    Raises
+    ------
+    ActivationsError
+        A label or a split is not as it should be; file, row and column are named.
+    """
+    n_classes = len(plan.classes)
+    counts = {
+        split: np.zeros(1 if split == "reject" else n_classes, dtype=np.int64)
+        for split in plan.tables
+    }
+    for path in dict.fromkeys(plan.tables.values()):
+        splits = [split for split, other in plan.tables.items() if other == path]
+        table = open_table(path)
+        if splits != ["reject"]:
+            table.require_labels()
+        dealt = np.zeros(n_classes, dtype=np.int64)
+        for part in table.parts(plan.classes, has_logits=False):
+            sets = _sets(table, part, splits, plan.classes, dealt)
+            for split in splits:
+                labels = _labels(part)[sets == SPLITS.index(split)]
+                if split == "reject":
+                    counts[split] += len(labels)
+                else:
+                    counts[split] += np.bincount(labels, minlength=n_classes)
+        for split in splits:
+            if not counts[split].any():
+                table.fail(f"has no rows for {split}")
+    return counts
+
+
 def read_tables(
     named: NamedTables, store: ActivationStore, tell: Tell | None = None
 ) -> dict[str, int]:

@@ -65,6 +65,7 @@ from openmax_core.workspace.settings import (
     OF_TABLES,
     Defaults,
     WorkspaceSettings,
+    check_settings,
     read_settings,
     write_settings,
 )
@@ -130,6 +131,7 @@ class Workspace:
         output: str | None = None,
         features: bool = False,
         features_output: str | None = None,
+        only_check: bool = False,
     ) -> Workspace:
         """Write a new ``workspace.toml`` after checking what it names.
 
@@ -149,6 +151,7 @@ class Workspace:
         output : which of its outputs holds the logits, where several could
         features : the extraction stores the penultimate activations beside the logits
         features_output : which tensor of an ONNX file holds them
+        only_check : write nothing: what is returned cannot be opened yet
 
         Raises
         ------
@@ -206,7 +209,10 @@ class Workspace:
         )
         workspace = cls(folder, settings, notes)
         workspace._check(checkpoint, is_asked=transform_input is None)
-        write_settings(path, workspace.settings)
+        if only_check:
+            check_settings(path, workspace.settings)
+        else:
+            write_settings(path, workspace.settings)
         return workspace
 
     @classmethod

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from openmax_core.network.inference import Progress
-from openmax_core.pictures.images import Transform
-from openmax_core.workspace.settings import HELP, Defaults
+from openmax_core.workspace.settings import Defaults
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
 from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
@@ -242,117 +238,6 @@ def test_a_workspace_that_names_a_folder_outside_the_roots_is_refused(
     sly.save_settings(replace(sly.settings, folders=folders))
     app.run()
     assert "is not under an allowed folder" in texts(app.error)
-
-
-def field(items: Iterable[Any], label: str) -> Any:
-    (found,) = [item for item in items if item.label == label]
-    return found
-
-
-def under(app: AppTest, label: str) -> str:
-    """What stands right below a field of the form."""
-    items = list(walk(app.main))
-    (place,) = [i for i, item in enumerate(items) if getattr(item, "label", None) == label]
-    below = items[place + 1]
-    return str(below.value).replace("\\", "") if below.type == "error" else ""
-
-
-def test_creating_says_below_each_field_what_is_left_empty(open_app, trees):
-    app = open_app(trees.folder, "workspace")
-    field(app.text_input, "Architecture").set_value("")
-    field(app.button, "Create").click().run()
-    required = ["Folder of the new workspace", "Architecture", "Weights file"]
-    for label in (*required, "Train folder", "Test folder"):
-        assert under(app, label) == "Fill this in.", label
-    assert under(app, "Reject folder") == ""
-    assert len(app.error) == 5
-
-
-@pytest.fixture
-def filled_in(open_app, trees, tmp_path, monkeypatch) -> AppTest:
-    """The form with all that a new workspace needs."""
-    import torch
-    import torchvision
-
-    monkeypatch.setenv("OPENMAX_ROOTS", str(tmp_path))
-    network = torchvision.models.shufflenet_v2_x0_5(weights=None, num_classes=3)
-    torch.save({"model": network.state_dict(), "ema": network.state_dict()}, tmp_path / "w.pth")
-    app = open_app(trees.folder, "workspace")
-    values = {
-        "Folder of the new workspace": tmp_path / "made",
-        "Architecture": "shufflenet_v2_x0_5",
-        "Weights file": tmp_path / "w.pth",
-        "Train folder": trees.folder / "train",
-        "Test folder": trees.folder / "test",
-        "Reject folder": trees.folder / "reject",
-    }
-    for label, value in values.items():
-        field(app.text_input, label).set_value(str(value))
-    return app
-
-
-def test_a_workspace_is_created_from_folders_and_weights(filled_in, tmp_path):
-    app = filled_in
-    field(app.selectbox, "Transform").set_value("imagenet")
-    field(app.button, "Create").click().run()
-    assert not app.error, texts(app.error)
-    made = Workspace.open(tmp_path / "made")
-    assert made.settings.transform == Transform(resize=256, interpolation="bilinear")
-    assert made.classes == ("ash", "birch", "cedar")
-    assert made.settings.classifier.weights_entry is None
-    assert app.sidebar.selectbox(key="workspace").value == "made"
-    assert "the weights 'model' are taken; the file has 'ema' too" in texts(app.info)
-
-
-def test_single_settings_of_the_form_are_those_of_the_shell(filled_in, tmp_path):
-    app = filled_in
-    given = {"Resize": "40,30", "Crop": "20", "Mean": "0.5, 0.4, 0.3", "Std": "1,0.5,0.25"}
-    for label, value in (given | {"Entry of the weights file": "ema"}).items():
-        field(app.text_input, label).set_value(value)
-    chosen = {"Interpolation": "bicubic", "EXIF orientation": False, "Transparent pixels": "drop"}
-    for label, option in (chosen | {"transform_input": False}).items():
-        field(app.selectbox, label).set_value(option)
-    field(app.button, "Create").click().run()
-    assert not app.error, texts(app.error)
-    made = Workspace.open(tmp_path / "made").settings
-    assert made.transform == Transform(
-        (40, 30), (20, 20), "bicubic", (0.5, 0.4, 0.3), (1.0, 0.5, 0.25), False, "drop"
-    )
-    assert made.classifier.weights_entry == "ema"
-    words = HELP["transform_input"]
-    assert words[1:] in field(app.selectbox, "transform_input").help.replace("\\", "")
-
-
-@pytest.mark.parametrize(
-    ("label", "value", "words"),
-    [
-        ("Folder of the new workspace", "/elsewhere", "is not under an allowed folder"),
-        ("Weights file", "/elsewhere/w.pth", "is not under an allowed folder"),
-        ("Reject folder", "s3://bucket/folder", "is not under an allowed address"),
-        ("Architecture", "shufflenet", "did you mean shufflenet_v2_x"),
-        ("Resize", "wide", "wide is not one or two sides of 1 to 4096 pixels"),
-        ("Crop", "1,2,3", "1,2,3 is not one or two sides"),
-        ("Mean", "0.5", "0.5 is not three numbers, for red, green and blue"),
-        ("Std", "0.5,0,1", "0.5,0,1 is not larger than 0"),
-        ("Mean", "124,116,104", "divide both by 255"),
-        ("transform_input", True, "Only googlenet and inception_v3 have this"),
-    ],
-)
-def test_a_wrong_field_of_the_form_is_told_below_it(filled_in, tmp_path, label, value, words):
-    app = filled_in
-    items = app.selectbox if isinstance(value, bool) else app.text_input
-    field(items, label).set_value(value)
-    field(app.button, "Create").click().run()
-    assert words in under(app, label)
-    assert len(app.error) == 1
-    assert not (tmp_path / "made").exists()
-
-
-def test_what_no_single_field_is_to_blame_for_is_told_too(filled_in, tmp_path):
-    field(filled_in.text_input, "Class names").set_value("ash, birch")
-    field(filled_in.button, "Create").click().run()
-    assert "has the folder 'cedar' that the classifier does not know" in texts(filled_in.error)
-    assert not (tmp_path / "made").exists()
 
 
 # --- what figures rest on ----------------------------------------------------------------------

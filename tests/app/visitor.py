@@ -36,6 +36,26 @@ def button(app: AppTest, start: str) -> Button:
     return found
 
 
+def field(items: Iterable[Any], label: str) -> Any:
+    """The one of some widgets with a label."""
+    (found,) = [item for item in items if item.label == label]
+    return found
+
+
+def press(app: AppTest, label: str) -> None:
+    """Click the button with a label."""
+    field(app.button, label).click().run()
+    assert not app.exception, app.exception
+
+
+def under(app: AppTest, label: str) -> str:
+    """What is said to be wrong right below a field, and below its button where it has one."""
+    items = list(walk(app.main))
+    (place,) = [i for i, item in enumerate(items) if getattr(item, "label", None) == label]
+    below = next(item for item in items[place + 1 :] if item.type != "button")
+    return str(below.value).replace("\\", "") if below.type == "error" else ""
+
+
 def walk(block: Block) -> Iterator[Element]:
     """Everything that a page shows, in its order."""
     for child in block.children.values():

@@ -198,16 +198,45 @@ def test_the_diagnosis_and_what_a_visitor_writes(visit: Visit, workspace: Worksp
     page.get_by_role("button", name="Check this workspace").click()
     expect(page.get_by_role("button", name="Look again")).to_be_visible(timeout=120_000)
     visit.expect_nothing_injected()
-    page.get_by_label("Folder of the workspace").fill(TEXT)
-    page.get_by_test_id("stFormSubmitButton").get_by_text("Open", exact=True).click()
+    page.get_by_role("textbox", name="Folder of the workspace").fill(TEXT)
+    page.get_by_role("button", name="Open", exact=True).click()
     expect(page.get_by_test_id("stAlertContentError").first).to_be_visible()
     visit.expect_nothing_injected()
-    for label in ("Folder of the new workspace", "Architecture", "Weights file", "Train folder"):
+    (workspace.folder / "test" / FILES[1]).rmdir()
+
+
+def test_the_guide_and_its_browser(visit: Visit, workspace: Workspace) -> None:
+    page = visit.page
+    visit.dashboard.open("workspace")
+    for label in ("Train folder", "Test folder"):
         page.get_by_role("textbox", name=label).fill(TEXT)
-    page.get_by_role("button", name="Create").click()
+    page.get_by_role("button", name="Continue").click()
+    expect(
+        page.get_by_text("is no path").or_(page.get_by_text("there is no folder")).first
+    ).to_be_visible()
+    visit.expect_nothing_injected()
+    page.get_by_role("textbox", name="Train folder").fill("")
+    page.locator(".st-key-guide_train_browse button").click()
+    entries = page.locator(".st-key-places button")
+    for name in ("work", KINDS[1], "train"):
+        entries.filter(has_text=name).first.click()
+        visit.dashboard.wait_until_idle()
+    expect(entries.filter(has_text="<svg onload")).to_have_count(1)
+    expect(page.get_by_text("their names have line breaks")).to_be_visible()
+    visit.expect_nothing_injected()
+    page.get_by_role("button", name="Up").click()
+    page.get_by_role("button", name="Take train, test and reject").click()
+    expect(page.get_by_role("textbox", name="Reject folder")).not_to_have_value("")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Class names and their order").first).to_be_visible()
+    visit.expect_nothing_injected()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("radio", name="A weights file").click()
+    for label in ("Architecture", "Weights file"):
+        page.get_by_role("textbox", name=label).fill(TEXT)
+    page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("torchvision has no classification architecture")).to_be_visible()
     visit.expect_nothing_injected()
-    (workspace.folder / "test" / FILES[1]).rmdir()
 
 
 def test_a_link_to_a_workspace_that_is_not_there(visit: Visit) -> None:
