@@ -35,7 +35,7 @@ def test_the_line_that_the_diagnosis_gives_makes_the_pages_work(
     page = dashboard.page
     dashboard.open("workspace")
     page.get_by_role("textbox", name="Folder of the workspace").fill(str(permuted.folder))
-    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_test_id("stButton").get_by_text("Open", exact=True).click()
     dashboard.expect_address_value("workspace", "Permuted")
     dashboard.wait_until_idle()
     page.get_by_test_id("stSidebarNavLink").filter(has_text="Threshold").click()

@@ -49,7 +49,7 @@ def test_an_onnx_file_and_folders_lead_to_a_threshold_by_mouse(
         page.locator(".st-key-places").get_by_role("button", name=name, exact=True).click()
         expect(page.locator(".st-key-browser strong")).to_contain_text(f"/ {name}")
         dashboard.wait_until_idle()
-    expect(page.get_by_text("62 pictures in it and below")).to_be_visible()
+    expect(page.get_by_text("68 pictures in it and below")).to_be_visible()
     page.get_by_role("button", name="Take train, test and reject").click()
     expect(page.get_by_role("textbox", name="Reject folder")).to_have_value(str(data / "reject"))
     go_on(page, "Change the data")
@@ -91,6 +91,7 @@ def test_a_csv_file_leads_to_a_threshold_by_keyboard_alone(
 
     tab_to("radio", "Pictures in folders")
     page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
     expect(page.get_by_role("radio", name="Tables of logits")).to_be_checked()
     tab_to("textbox", "Table")
     page.keyboard.press("Tab")
