@@ -15,7 +15,7 @@ from openmax_core.network.inference import Progress
 from openmax_core.workspace.settings import Defaults
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
-from tests.app.visitor import explorer, metric, metric_note, percent, texts, walk
+from tests.app.visitor import explorer, field, metric, metric_note, percent, texts, walk
 from tests.support.workspaces import made_up_logits, make_workspace
 
 
