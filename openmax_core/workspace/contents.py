@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from openmax_core.activations.tables import SPLITS
+from openmax_core.activations.table_rows import SPLITS
 from openmax_core.errors import WorkspaceError
 from openmax_core.pictures.folders import find_class_folders, find_files, normal
 from openmax_core.pictures.locations import Location, RemotePath
 from openmax_core.support.files import listed
 from openmax_core.workspace.browsing import PICTURE_SUFFIXES, named_sets
+from openmax_core.workspace.division import deal
 from openmax_core.workspace.settings import RESERVED
 from openmax_core.workspace.tables import count_rows, plan_tables
 
@@ -111,13 +112,17 @@ def whole_set(folder: Location) -> dict[str, str]:
     return found if found.keys() >= {"train", "test"} else {}
 
 
-def look_at_folders(folders: Mapping[str, Location], classes: Sequence[str] = ()) -> Contents:
+def look_at_folders(
+    folders: Mapping[str, Location], classes: Sequence[str] = (), *, is_divided: bool = False
+) -> Contents:
     """Count the pictures of each class and set, and find out what is wrong with them.
 
     Parameters
     ----------
     folders : by set: train, test, and reject if there is one
     classes : names in the order of the network's outputs; those of the folders in train without
+    is_divided : train and test are one folder, to be divided as
+        :func:`~openmax_core.workspace.division.create_divided` does it
 
     Raises
     ------
@@ -131,6 +136,15 @@ def look_at_folders(folders: Mapping[str, Location], classes: Sequence[str] = ()
     most = max(100, MOST_FILES // max(1, n_folders))
     for split in sets:
         found[split] = _by_folder(folders[split], names if split != "reject" else (), most)
+    if is_divided:
+        dealt = {name: deal(paths) for name, paths in found["train"].items()}
+        for split in ("train", "test"):
+            # An empty class folder is a fault; one with too few pictures to give test some is none.
+            found[split] = {
+                name: paths[split]
+                for name, paths in dealt.items()
+                if paths[split] or not paths["train"]
+            }
     place = {normal(name): name for name in names}
     known: dict[str, dict[str, list[str]]] = {name: {} for name in names}
     for split in sets:

@@ -119,7 +119,7 @@ def test_of_a_hundred_thousand_entries_only_so_many_are_looked_at(roots, root, m
 
         yield entries()
 
-    monkeypatch.setattr(browsing.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     assert not open_place(roots, root).is_whole
     assert asked == browsing.MOST_ENTRIES + 1
     counted = count_pictures(roots, root)
@@ -139,7 +139,7 @@ def test_a_refusal_of_the_system_is_told_with_the_way_out(roots, root, monkeypat
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(browsing.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(WorkspaceError, match=r"\(Permission denied\): allow it \(chmod u\+rx"):
         open_place(roots, root)
     assert count_pictures(roots, root).n_pictures == 0
@@ -167,7 +167,7 @@ def test_workspaces_are_marked(roots, root):
     write(root / "w" / "workspace.toml")
     (root / "other").mkdir()
     place = open_place(roots, root)
-    assert (place.workspaces, place.is_workspace) == ({"w"}, False)
+    assert (place.workspaces, place.is_workspace) == (frozenset({"w"}), False)
     assert open_place(roots, root / "w").is_workspace
 
 

@@ -55,7 +55,7 @@ def test_pictures_are_counted_by_class_and_set_and_unknowns_by_folder(folders):
     assert found.totals == {"train": 40, "test": 10, "reject": 5}
     assert (found.problems, found.warnings, found.is_whole) == ((), (), True)
     ash, oak = found.rows[0], found.rows[2]
-    assert [path.parent for path in ash.samples] == [folders["test"] / "ash"] * 3
+    assert {Path(str(path)).parent for path in ash.samples} == {folders["test"] / "ash"}
     assert len(oak.samples) == len(set(oak.samples)) == 3
     assert found.in_words(ash, "train") == "20"
     assert found.in_words(ash, "reject") == found.in_words(oak, "train") == ""
@@ -191,8 +191,7 @@ def test_one_table_is_divided_as_the_workspace_divides_it(tmp_path):
 @pytest.mark.parametrize("column", ["label", "split"])
 def test_a_wrong_label_is_named_with_its_row_before_anything_is_made(tmp_path, column):
     rows = pd.concat([table.assign(split=split) for split, table in of_sets().items()])
-    rows[column] = rows[column].astype(object)
-    rows.iloc[4, rows.columns.get_loc(column)] = "oak"
+    rows[column] = ["oak" if row == 4 else value for row, value in enumerate(rows[column])]
     path = write(tmp_path / "all.csv", rows)
     with pytest.raises(ActivationsError, match=rf"row 5, column {column}"):
         look_at_tables({"all": path})
