@@ -43,7 +43,7 @@ def create_divided(folder: Path, pictures: Path, **arguments: Any) -> Workspace:
         As for :meth:`Workspace.create`; or links cannot be made there. Then none stay behind.
     """
     with _links(folder, pictures) as sets:
-        return Workspace.create(folder, **sets, **arguments)
+        return Workspace.create(folder, train=sets["train"], test=sets["test"], **arguments)
 
 
 @contextmanager
@@ -58,8 +58,8 @@ def _links(folder: Path, pictures: Path) -> Iterator[dict[str, Path]]:
         for name in find_class_folders(pictures):
             found = [path for path, _, _ in find_files(pictures / name)]
             for split, paths in deal(found).items():
-                for path in paths:
-                    _link(sets[split] / name / path, pictures / name / path)
+                for item in paths:
+                    _link(sets[split] / name / item, pictures / name / item)
         yield sets
     except BaseException as error:
         for path in [folder] if is_new else sets.values():

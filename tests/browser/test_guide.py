@@ -51,6 +51,8 @@ def test_an_onnx_file_and_folders_lead_to_a_threshold_by_mouse(
         dashboard.wait_until_idle()
     expect(page.get_by_text("68 pictures in it and below")).to_be_visible()
     page.get_by_role("button", name="Take train, test and reject").click()
+    expect(page.locator(".st-key-browser")).to_have_count(0)
+    dashboard.wait_until_idle()
     expect(page.get_by_role("textbox", name="Reject folder")).to_have_value(str(data / "reject"))
     go_on(page, "Change the data")
     go_on(page, "Change the classes")
