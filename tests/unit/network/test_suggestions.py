@@ -7,14 +7,14 @@ import importlib.util
 import pytest
 
 from openmax_core.network import suggestions as module
-from openmax_core.network.classifier import _empty_network
+from openmax_core.network.classifier import empty_network
 from openmax_core.network.suggestions import Suggestion, suggestions
 from openmax_core.network.timm_networks import is_timm
 
 
 @pytest.mark.parametrize("item", suggestions(), ids=lambda item: item.architecture)
 def test_a_suggestion_can_be_built_and_has_the_size_that_is_told(item: Suggestion) -> None:
-    network = _empty_network(item.architecture, 1000)
+    network = empty_network(item.architecture, 1000)
     millions = sum(tensor.numel() for tensor in network.parameters()) / 1e6
     assert item.millions == pytest.approx(millions, abs=0.005)
     assert f"{item.architecture}: {4 * millions:.0f} MB, " in item.in_words
