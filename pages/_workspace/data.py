@@ -9,9 +9,10 @@ import streamlit as st
 
 from openmax_core.activations.tables import SUFFIXES
 from openmax_core.errors import OpenMaxError, WorkspaceError
-from openmax_core.pictures.locations import Location
+from openmax_core.pictures.locations import Location, is_address
 from openmax_core.support.files import listed
 from openmax_core.workspace.contents import require_folder, whole_set
+from openmax_core.workspace.division import EVERY
 from pages._shared import start
 from pages._workspace.browser import Wanted
 from pages._workspace.fields import sentence_on
@@ -46,6 +47,20 @@ def show(guide: Guide) -> None:
             help=sentence_on(name),
             placeholder="may be left out" if name in MAY_BE_EMPTY else "a folder or an address",
         )
+        if name == "test" and _may_divide(guide):
+            fields.flag(
+                "divide",
+                f"No test folder: every {EVERY}th picture of each class of train is for testing",
+                "The workspace gets folders with links; no picture is copied or moved. Where "
+                "several pictures show the same thing, divide them by hand, so that it stands in "
+                "one set alone.",
+            )
+
+
+def _may_divide(guide: Guide) -> bool:
+    """Tell whether there is a train folder on this machine, and no test folder."""
+    train, test = (str(guide.fields.values.get(name) or "") for name in ("train", "test"))
+    return bool(train) and not test and not is_address(train)
 
 
 def _show_tables(guide: Guide) -> None:
@@ -78,6 +93,9 @@ def check(guide: Guide) -> bool:
     fields = guide.fields
     fields.begin_check()
     guide.are_tables = fields.values["data"] == "tables"
+    guide.is_divided = (
+        not guide.are_tables and _may_divide(guide) and bool(fields.values.get("divide"))
+    )
     named = _tables(guide) if guide.are_tables else _folders(guide)
     if fields.has_faults:
         return False
@@ -94,6 +112,8 @@ def check(guide: Guide) -> bool:
         return False
     shown = start.roots().shown
     words = [f"{split} {shown(text)}" for split, text in by_set.items()]
+    if guide.is_divided:
+        words[1] = f"test: every {EVERY}th picture of it"
     if "reject" not in by_set and not guide.are_tables:
         words.append("no reject set")
     guide.finish(" · ".join(words).removeprefix("all "))
@@ -112,6 +132,9 @@ def _tables(guide: Guide) -> dict[str, Path | None]:
 def _folders(guide: Guide) -> dict[str, Location | None]:
     found: dict[str, Location | None] = {}
     for name in FOLDERS:
+        if name == "test" and guide.is_divided:
+            found[name] = found["train"]
+            continue
         folder = guide.fields.checked(name, _folder, required=name not in MAY_BE_EMPTY)
         same = [other for other, item in found.items() if folder is not None and item == folder]
         if same:
@@ -120,8 +143,8 @@ def _folders(guide: Guide) -> dict[str, Location | None]:
     if found["train"] is not None and found["test"] is None and not guide.fields.values["test"]:
         guide.fields.refuse(
             "test",
-            "Fill this in. If your pictures are not divided yet, move some of each class, every "
-            "fifth say, into a second folder with the same class folders.",
+            "Fill this in. If your pictures are not divided yet, tick the box below, or move some "
+            "of each class into a second folder with the same class folders.",
         )
     return found
 

@@ -63,6 +63,12 @@ class Fields:
         self._show_fault(name)
         return self.values[name]
 
+    def flag(self, name: str, label: str, words: str) -> bool:
+        """Draw something to tick."""
+        self._seed(name, False)
+        self.values[name] = st.checkbox(label, key=self._key(name), help=words)
+        return bool(self.values[name])
+
     def kind(self, name: str, label: str, options: Mapping[str, str]) -> str:
         """Draw a choice of few options side by side."""
         self._seed(name, next(iter(options)), options)

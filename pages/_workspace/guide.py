@@ -11,6 +11,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.pictures.locations import Location, RemotePath, is_address
 from openmax_core.workspace.contents import Contents, look_at_folders, look_at_tables
+from openmax_core.workspace.division import create_divided
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
 from pages._workspace.fields import Fields
@@ -31,6 +32,8 @@ class Guide:
     sources : tuple of pairs
         Sets, with their folders, addresses or tables.
     are_tables : bool
+    is_divided : bool
+        Train and test are one folder, whose pictures are divided.
     classes : tuple of str
         As they were named; empty where nobody did.
     classifier : dict
@@ -44,6 +47,7 @@ class Guide:
     done: dict[int, str] = field(default_factory=dict)
     sources: Named = ()
     are_tables: bool = False
+    is_divided: bool = False
     classes: tuple[str, ...] = ()
     classifier: dict[str, Any] = field(default_factory=dict)
     proposed: str = ""
@@ -76,10 +80,13 @@ class Guide:
         OpenMaxError
             They cannot be read.
         """
-        look = tables_looked_at if self.are_tables else folders_looked_at
+        if self.are_tables:
+            if anew:
+                tables_looked_at.clear(self.sources, classes)
+            return tables_looked_at(self.sources, classes)
         if anew:
-            look.clear(self.sources, classes)
-        return look(self.sources, classes)
+            folders_looked_at.clear(self.sources, classes, self.is_divided)
+        return folders_looked_at(self.sources, classes, self.is_divided)
 
     def make(self, folder: Path, name: str = "", *, only_check: bool = False) -> Workspace:
         """Make the workspace, or only check what it needs.
@@ -94,15 +101,21 @@ class Guide:
                 folder, _paths(self.sources), classes=self.classes, name=name or None
             )
         arguments: dict[str, Any] = {**_locations(self.sources), **self.classifier}
+        if self.is_divided and not only_check:
+            pictures = arguments.pop("train")
+            del arguments["test"]
+            return create_divided(
+                folder, pictures, classes=self.classes, name=name or None, **arguments
+            )
         return Workspace.create(
             folder, classes=self.classes, name=name or None, only_check=only_check, **arguments
         )
 
 
 @st.cache_data(show_spinner="Counting pictures …", ttl=60, max_entries=50)
-def folders_looked_at(sources: Named, classes: tuple[str, ...]) -> Contents:
+def folders_looked_at(sources: Named, classes: tuple[str, ...], is_divided: bool) -> Contents:
     """What folders hold, remembered for a minute: it takes long where they are large."""
-    return look_at_folders(_locations(sources), classes)
+    return look_at_folders(_locations(sources), classes, is_divided=is_divided)
 
 
 @st.cache_data(show_spinner="Reading the tables …", ttl=60, max_entries=50)

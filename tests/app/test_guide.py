@@ -128,6 +128,24 @@ def test_folders_are_chosen_one_by_one_and_the_next_needed_one_is_asked_for(guid
     assert not [item for item in guide.button if item.label in {"Up", "Close"}]
 
 
+def test_pictures_without_a_test_folder_are_divided(guide, trees, tmp_path):
+    app = guide
+    fill(app, train=trees.folder / "train")
+    press(app, ON)
+    assert "tick the box below, or move some" in under(app, "Test folder")
+    app.checkbox(key="guide_divide").check().run()
+    press(app, ON)
+    assert "test: every 5th picture of it · no reject set" in texts(app.markdown)
+    press(app, ON)
+    assert "3 classes · 96 train, 24 test pictures" in texts(app.markdown)
+    made = to_the_end(app, tmp_path / "made")
+    assert {split: len(made.pictures.find(split)) for split in made.pictures.splits} == {
+        "train": 96,
+        "test": 24,
+    }
+    assert len(list((trees.folder / "train").rglob("*.png"))) == 120
+
+
 def test_the_browser_lists_nothing_outside_the_allowed_folders(guide, tmp_path):
     (tmp_path / "out").symlink_to("/etc")
     guide.button(key="guide_train_browse").click().run()
