@@ -392,6 +392,10 @@ def test_what_the_pages_need_of_the_core_leaves_torch_out() -> None:
         "openmax_core.diagnosis.examine",
         "openmax_core.training.training",
         "openmax_core.training.curves",
+        "openmax_core.network.suggestions",
+        "openmax_core.workspace.browsing",
+        "openmax_core.workspace.contents",
+        "openmax_core.workspace.division",
     ]
     program = (
         "import importlib, sys\n"
