@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -207,6 +209,23 @@ def test_features_that_another_process_cuts_short_are_refused_by_name(
     (folder / "features.npy").unlink()
     with pytest.raises(ActivationsError, match=r"are damaged \(features\.npy"):
         StoredSplit(folder)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [(7, "there are 1024 features, not 7"), ("many", "key.json: n_features")],
+)
+def test_a_key_that_says_something_else_of_the_features_is_refused(
+    with_features: Any, tmp_path: Path, entry: Any, words: str
+) -> None:
+    folder = with_features[0].stored.store.newest("test")
+    copy = tmp_path / folder.name
+    shutil.copytree(folder, copy)
+    key = json.loads((copy / "key.json").read_text(encoding="utf-8"))
+    (copy / "key.json").write_text(json.dumps(key | {"n_features": entry}), encoding="utf-8")
+    for opened in (Activations.load, StoredSplit):
+        with pytest.raises(ActivationsError, match=words):
+            opened(copy)
 
 
 def test_without_room_on_the_disk_nothing_runs(
