@@ -40,7 +40,10 @@ TRANSFORM_NAMES = {
 TRANSFORM_INPUT = {None: "Found out on training pictures", True: "Yes", False: "No"}
 EXIF = {True: "Turn pictures", False: "Leave pictures as stored"}
 ALPHA = {"white": "On white", "drop": "Stored colours"}
-MORE = (*TEXTS, "interpolation", "exif", "alpha", "weights_entry", "transform_input")
+MORE = (
+    *(*TEXTS, "interpolation", "exif", "alpha", "weights_entry", "transform_input"),
+    "features_output",
+)
 
 
 def show(guide: Guide) -> None:
@@ -74,6 +77,7 @@ def show(guide: Guide) -> None:
     is_faulty = fields.is_faulty(*MORE)
     with st.expander("More settings", icon=":material/tune:", expanded=is_faulty, key="guide_more"):
         _show_more(guide, kind)
+        _show_features(guide, kind)
 
 
 def _show_suggestions(guide: Guide) -> None:
@@ -131,6 +135,14 @@ def _show_more(guide: Guide, kind: str) -> None:
         )
 
 
+def _show_features(guide: Guide, kind: str) -> None:
+    guide.fields.flag("features", "Store features", sentence_on("features"))
+    if kind == "model":
+        guide.fields.text(
+            "features_output", "Features of an ONNX file", help=sentence_on("features_output")
+        )
+
+
 def check(guide: Guide) -> bool:
     """Take the classifier, if it fits the data; else say what is wrong."""
     fields = guide.fields
@@ -154,6 +166,12 @@ def _check(guide: Guide, kind: str) -> bool:
     if asked and architecture not in WITH_TRANSFORM_INPUT:
         those = " and ".join(WITH_TRANSFORM_INPUT)
         fields.refuse("transform_input", f"Only {those} have this. Leave it to be found out.")
+    features = bool(values.get("features"))
+    features_output = (values.get("features_output") or None) if kind == "model" else None
+    if features_output and not features:
+        fields.refuse(
+            "features_output", "This is of features that are stored: tick Store features."
+        )
     if fields.has_faults:
         return False
     guide.classifier = {
@@ -164,6 +182,8 @@ def _check(guide: Guide, kind: str) -> bool:
         "transform": transform,
         "transform_input": asked,
         "weights_entry": (values.get("weights_entry") or None) if weights else None,
+        "features": features,
+        "features_output": features_output,
     }
     try:
         folder = propose_folder(start.roots(), None)

@@ -230,6 +230,9 @@ def test_the_third_step_says_below_each_field_what_is_left_empty(to_classifier):
     choose(to_classifier, "classifier", "model")
     press(to_classifier, ON)
     assert under(to_classifier, "ONNX file") == "Fill this in."
+    fill(to_classifier, features_output="pooled")
+    press(to_classifier, ON)
+    assert "tick Store features" in under(to_classifier, "Features of an ONNX file")
 
 
 @pytest.mark.parametrize(
@@ -292,6 +295,7 @@ def test_single_settings_of_the_guide_are_those_of_the_shell(to_classifier, tmp_
     chosen = {"Interpolation": "bicubic", "EXIF orientation": False, "Transparent pixels": "drop"}
     for label, option in (chosen | {"transform_input": False}).items():
         field(app.selectbox, label).set_value(option)
+    field(app.checkbox, "Store features").check()
     words = HELP["transform_input"]
     assert words[1:] in field(app.selectbox, "transform_input").help.replace("\\", "")
     made = to_the_end(app, tmp_path / "made").settings
@@ -299,6 +303,8 @@ def test_single_settings_of_the_guide_are_those_of_the_shell(to_classifier, tmp_
         (40, 30), (20, 20), "bicubic", (0.5, 0.4, 0.3), (1.0, 0.5, 0.25), False, "drop"
     )
     assert made.classifier.weights_entry == "ema"
+    assert made.classifier.features
+    assert "1,024 features × 2 bytes" in texts(app.info)
 
 
 def test_a_network_to_train_is_chosen_from_a_short_list_or_by_name(to_classes, tmp_path):
