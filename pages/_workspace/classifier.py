@@ -37,7 +37,7 @@ TRANSFORM_NAMES = {
     "imagenet": "ImageNet: 256 bilinear, crop 224",
     "weights": "Of the weights: the library's own",
 }
-TRANSFORM_INPUT = {None: "Found out on training pictures", True: "Yes", False: "No"}
+TRANSFORM_INPUT = {"": "Found out on training pictures", True: "Yes", False: "No"}
 EXIF = {True: "Turn pictures", False: "Leave pictures as stored"}
 ALPHA = {"white": "On white", "drop": "Stored colours"}
 MORE = (
@@ -162,7 +162,8 @@ def _check(guide: Guide, kind: str) -> bool:
     if kind == "weights":
         weights = fields.checked("weights", start.roots().check, required=True)
     transform = _transform(guide, architecture, model)
-    asked = None if kind == "model" else values.get("transform_input")
+    asked = values.get("transform_input", "")
+    asked = None if kind == "model" or asked == "" else bool(asked)
     if asked and architecture not in WITH_TRANSFORM_INPUT:
         those = " and ".join(WITH_TRANSFORM_INPUT)
         fields.refuse("transform_input", f"Only {those} have this. Leave it to be found out.")

@@ -279,6 +279,7 @@ def to_the_end(app: AppTest, folder: Path, **values: Any) -> Workspace:
 
 def test_a_workspace_is_made_from_folders_and_weights(to_classifier, tmp_path):
     app = to_classifier
+    assert field(app.selectbox, "transform_input").index == 0  # it is found out
     field(app.selectbox, "Transform").set_value("imagenet")
     made = to_the_end(app, tmp_path / "made")
     assert made.settings.transform == Transform(resize=256, interpolation="bilinear")
