@@ -27,13 +27,21 @@ FIGURES = {
     "oscr": "OSCR",
     "reject_at_floor": "Reject accuracy at Test accuracy ≥ 0.85",
 }
-SHIFTED = ", shifted"
+SHIFTED, OWN = ", shifted", ", own constants"  # ends of groups
+KINDS = {  # of problems: in words
+    "": "logits as they are",
+    SHIFTED: "a constant of the network",
+    OWN: "a constant of each picture",
+}
 BASELINE = "maximum softmax probability"
 LOOKS = {  # colour and symbol of each method
-    "robust": (CHOSEN_COLOUR, "diamond"),
+    "openmax": (CHOSEN_COLOUR, "diamond"),
+    "robust": ("#0891b2", "diamond-open"),
     "bendale": (KNOWN_COLOUR, "circle"),
     "notebook": (UNKNOWN_COLOUR, "square"),
     "maximum logit": ("#64a30d", "triangle-up"),
+    "energy": ("#a16207", "triangle-down"),
+    "GEN": ("#64748b", "cross"),
 }
 
 
@@ -44,17 +52,20 @@ class Evidence:
     Attributes
     ----------
     n_candidates, n_development_problems, n_resamples : int
-    chosen : settings that the rule chose
+    chosen : settings of the preset that the grid varies
+    candidates : rows with the grid's settings, ``mean_figure``, how many mean figures of groups lie
+        beyond noise above and below softmax and the maximum logit, and ``counts``: the rule is met
     by_problem, by_group : rows with ``method`` and, for each of ``FIGURES``, ``value``, and
         ``difference`` to maximum softmax probability with the ends ``low`` and ``high`` of its
         95 % interval
-    ablations : rows with ``change`` and the same against 'robust'
+    ablations : rows with ``change`` and the same against 'openmax'
     """
 
     n_candidates: int
     n_development_problems: int
     n_resamples: int
     chosen: dict[str, Any]
+    candidates: list[dict[str, Any]]
     by_problem: list[dict[str, Any]]
     by_group: list[dict[str, Any]]
     ablations: list[dict[str, Any]]
@@ -82,38 +93,35 @@ class Evidence:
         """Problems that the methods are compared on."""
         return len({row["problem"] for row in self.by_problem})
 
-    @property
-    def n_shifted(self) -> int:
-        """Problems that are others with a constant added to their logits."""
-        rows = self.by_problem
-        return len({row["problem"] for row in rows if row["group"].endswith(SHIFTED)})
+    def n_of(self, kind: str) -> int:
+        """Problems of one of ``KINDS``."""
+        return len({row["problem"] for row in self.by_problem if _kind(row) == kind})
 
-    def beyond_noise(self, method: str, is_shifted: bool) -> tuple[list[str], list[str]]:
+    def beyond_noise(self, method: str, kind: str) -> tuple[list[str], list[str]]:
         """'problem (figure)' where a method lies beyond noise below and above the baseline.
 
         Parameters
         ----------
-        is_shifted : count the problems with a constant added to the logits, or the others
+        kind : of the problems that are counted, one of ``KINDS``
         """
         cases = [
             (f"{row['problem']} ({name})", row[key])
             for row in self.by_problem
-            if row["method"] == method and row["group"].endswith(SHIFTED) == is_shifted
+            if row["method"] == method and _kind(row) == kind
             for key, name in FIGURES.items()
         ]
         below = [case for case, difference in cases if difference["high"] < 0]
         return below, [case for case, difference in cases if difference["low"] > 0]
 
-    def n_comparisons(self, is_shifted: bool) -> int:
-        """Problems, with a constant added or without, times figures."""
-        n_problems = self.n_shifted if is_shifted else self.n_problems - self.n_shifted
-        return n_problems * len(FIGURES)
+    def n_comparisons(self, kind: str) -> int:
+        """Problems of a kind times figures."""
+        return self.n_of(kind) * len(FIGURES)
 
-    def noise_table(self, is_shifted: bool) -> pd.DataFrame:
+    def noise_table(self, kind: str) -> pd.DataFrame:
         """How often each method lies beyond noise above and below the baseline, a row a method."""
-        counts = [list(map(len, self.beyond_noise(method, is_shifted))) for method in LOOKS]
+        counts = [list(map(len, self.beyond_noise(method, kind))) for method in LOOKS]
         table = pd.DataFrame(counts, columns=["worse", "better"])
-        within = self.n_comparisons(is_shifted) - table["worse"] - table["better"]
+        within = self.n_comparisons(kind) - table["worse"] - table["better"]
         table = table.assign(method=list(LOOKS), **{"within noise": within})
         return table[["method", "better", "within noise", "worse"]]
 
@@ -128,7 +136,7 @@ class Evidence:
         return table[rows["method"].unique()].rename_axis(columns=None).reset_index()
 
     def ablation_table(self) -> pd.DataFrame:
-        """What each change of 'robust' gains (positive) or loses, with 95 % intervals."""
+        """What each change of 'openmax' gains (positive) or loses, with 95 % intervals."""
         return pd.DataFrame(
             [
                 {
@@ -170,7 +178,10 @@ class Evidence:
             )
             drawn.add_scatter(
                 x=shown["difference"],
-                y=[groups.index(group) + 0.17 * (place - 1.5) for group in shown["group"]],
+                y=[
+                    groups.index(group) + 0.12 * (place - (len(LOOKS) - 1) / 2)
+                    for group in shown["group"]
+                ],
                 error_x={
                     "type": "data",
                     "symmetric": False,
@@ -187,7 +198,7 @@ class Evidence:
                 "<br>%{customdata[1]:.3f}, %{x:+.3f} [%{customdata[2]:+.3f}, "
                 "%{customdata[3]:+.3f}]<extra></extra>",
             )
-        lay_out(drawn, f"{FIGURES[figure]}, less that of {BASELINE}", "", 90 + 46 * len(groups))
+        lay_out(drawn, f"{FIGURES[figure]}, less that of {BASELINE}", "", 90 + 60 * len(groups))
         drawn.add_vline(x=0, line={"color": GRID_COLOUR.replace("0.22", "0.9"), "width": 1.5})
         drawn.update_xaxes(tickformat="+.2f")
         drawn.update_yaxes(
@@ -197,3 +208,8 @@ class Evidence:
             showgrid=False,
         )
         return drawn
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """Which of ``KINDS`` the problem of a row is."""
+    return next((kind for kind in (SHIFTED, OWN) if row["group"].endswith(kind)), "")

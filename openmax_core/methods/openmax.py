@@ -21,13 +21,13 @@ differs from this in these points:
 * Of the weights a_i only a quarter counts (``strength``), and of the logits only positive ones give
   to the unknown (``unknown_from``).
 * The score is not a probability but the largest revised logit of a class, max_j v̂_j (``score``),
-  plus 0.6 · (the mean of the picture's logits − the same mean over training pictures)
+  plus ¾ · (the mean of the picture's logits − the same mean over training pictures)
   (``kept_mean``): the size of the logits, which a softmax throws away, tells unknown pictures. The
   class is that of the largest logit, and the threshold alone rejects.
 
 So a constant that the network adds to the logits of every picture, those of training included,
 changes no decision, up to rounding. One that is added to a single picture changes neither its class
-nor its probabilities, and its score by 0.6 of the constant.
+nor its probabilities, and its score by ¾ of the constant.
 
 The preset 'robust' has the mean taken off, ``strength`` and ``unknown_from`` as well, but the
 distances and Weibulls of the source, and the largest probability as its score: a constant added to

@@ -185,7 +185,7 @@ SETTINGS = tuple(get_type_hints(MethodSettings))
 PLAIN: dict[str, Any] = {
     item.name: item.default for item in fields(MethodSettings) if item.default is not MISSING
 }
-DEFAULT_PRESET = "robust"
+DEFAULT_PRESET = "openmax"
 EARLIER_DEFAULT = "robust"  # of files that name no preset
 BENDALE = MethodSettings(
     distance="eucos",
@@ -202,13 +202,13 @@ PRESETS = {
         BENDALE,
         centring="mean",
         distance="euchord",
-        tail_size=30,
+        tail_size=20,
         alpha_rank=5,
         strength=0.25,
         unknown_from="positive",
         weibull="exceedances",
         score="revised_logit",
-        kept_mean=0.6,
+        kept_mean=0.75,
     ),
     "robust": replace(
         BENDALE, centring="mean", alpha_rank=5, strength=0.25, unknown_from="positive"

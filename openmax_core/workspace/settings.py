@@ -42,7 +42,7 @@ test = "test.csv"
 reject = "unknown.npz"           # optional, as is calibration
 
 [defaults]
-preset = "robust"
+preset = "openmax"
 min_test_accuracy = 0.85
 """
 

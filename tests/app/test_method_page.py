@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from openmax_core.analysis.evidence import FIGURES, Evidence
+from openmax_core.analysis.evidence import FIGURES, KINDS, Evidence
 from openmax_core.methods.settings import PRESETS
 from tests.app.visitor import texts
 from tests.unit.analysis.test_evidence import SHIPPED
@@ -20,22 +20,22 @@ def evidence() -> Evidence:
 def test_the_presets_are_described_side_by_side(open_app, trees):
     app = open_app(trees.folder, "method")
     table = app.table[0].value
-    assert list(table.columns) == ["openmax", "robust (default)", "bendale", "notebook"]
+    assert list(table.columns) == ["openmax (default)", "robust", "bendale", "notebook"]
     for name, column in zip(PRESETS, table.columns, strict=True):
         assert table[column].to_dict() == PRESETS[name].in_words
 
 
 def test_the_claim_is_counted_from_the_evidence(open_app, trees, evidence):
     app = open_app(trees.folder, "method")
-    below, above = evidence.beyond_noise("robust", is_shifted=False)
+    below, above = evidence.beyond_noise("openmax", "")
     said = texts(app.markdown)
     assert f"{evidence.n_candidates} settings" in said
     assert f"{evidence.n_problems} other problems" in said
     assert (
         f"better than maximum softmax probability in {len(above)} and worse in {len(below)}" in said
     )
-    for table, is_shifted in zip(app.dataframe[:2], (False, True), strict=True):
-        assert table.value.equals(evidence.noise_table(is_shifted))
+    for table, kind in zip(app.dataframe[:3], KINDS, strict=True):
+        assert table.value.equals(evidence.noise_table(kind))
 
 
 @pytest.mark.parametrize("figure", FIGURES)

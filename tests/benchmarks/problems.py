@@ -8,7 +8,9 @@ problems are test and reject sets. A method is chosen on the former before the l
   minutes once: what is trained is kept behind ``OPENMAX_BENCH_FOLDER``, or in the cache folder;
 * digits: the embedded demo's; for development small networks on 8 × 8 pixels;
 * synthetic: Gaussian classes, logits of linear discriminant analysis; and the same with a constant
-  added, or one of each picture's own.
+  added, or one of each picture's own;
+* stored, for development: ``*.npz`` files in the folder ``OPENMAX_BENCH_PROBLEMS``, each with the
+  arrays train_logits, train_labels, test_logits, test_labels and reject_logits of a network.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ Labels = NDArray[np.int64]
 Head = Callable[[Array], Array]
 PICTURES, BACKBONE = "OPENMAX_BENCH_PICTURES", "OPENMAX_BENCH_BACKBONE"
 FOLDER = "OPENMAX_BENCH_FOLDER"
+STORED = "OPENMAX_BENCH_PROBLEMS"
 N_FEATURES = 24
 SPREADS = {2: 0.6, 4: 0.75, 10: 0.9, 100: 1.15}
 SHIFTS = ("+5", "−5", "own")
@@ -69,7 +72,8 @@ class Problem:
 
 def development_problems() -> list[Problem]:
     """Problems that a method is chosen on."""
-    made = [*_flowers_development(), *_finetuned_development(), *_digits_development()]
+    made = [*_stored(), *_flowers_development(), *_finetuned_development()]
+    made += _digits_development()
     for n_classes in SPREADS:
         one_group = [_synthetic(n_classes, seed) for seed in range(3)]
         made += [*one_group, *(_shifted(one_group[0], shift) for shift in SHIFTS)]
@@ -92,8 +96,25 @@ def final_problems(folder: Path) -> list[Problem]:
 
 def absent() -> str:
     """Say what is left out because its data are not named; '' if nothing is."""
-    missing = [name for name in (PICTURES, BACKBONE) if not os.environ.get(name)]
+    missing = [name for name in (PICTURES, BACKBONE, STORED) if not os.environ.get(name)]
     return f"{', '.join(missing)} not set: what rests on it is left out" if missing else ""
+
+
+# --- stored --------------------------------------------------------------------------------------
+
+
+def _stored() -> Iterator[Problem]:
+    folder = os.environ.get(STORED)
+    for path in sorted(Path(folder).glob("*.npz")) if folder else ():
+        with np.load(path) as file:
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+        train, test = (
+            Part(arrays[f"{split}_logits"].astype(np.float64), arrays[f"{split}_labels"])
+            for split in ("train", "test")
+        )
+        unknown = arrays["reject_logits"].astype(np.float64)
+        labels = np.full(len(unknown), -1)
+        yield Problem(path.stem, "stored networks", train, test, Part(unknown, labels))
 
 
 # --- flowers -------------------------------------------------------------------------------------
@@ -316,10 +337,11 @@ def _shifted(problem: Problem, shift: str) -> Problem:
     parts = {name: moved(getattr(problem, name)) for name in ("train", "test", "reject")}
     held = None if problem.held is None else moved(problem.held)
     how = "a constant of each picture's own" if shift == "own" else shift
+    kind = "own constants" if shift == "own" else "shifted"
     return replace(
         problem,
         name=f"{problem.name}, logits {how}",
-        group=f"{problem.group}, shifted",
+        group=f"{problem.group}, {kind}",
         held=held,
         **parts,
     )

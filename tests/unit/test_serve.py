@@ -163,7 +163,7 @@ def test_the_metadata_tell_what_decides_and_how_well(served: Served) -> None:
     point = choose_method(served.workspace).present_point
     metadata = served.get("/metadata").json()
     assert metadata["operating_point"] == json.loads(point.to_json())
-    assert metadata["operating_point"]["preset"] == "robust"
+    assert metadata["operating_point"]["preset"] == "openmax"
     assert metadata["classes"] == list("012345")
     assert metadata["transform"]["crop"] == [64, 64]
     assert metadata["limits"] == {

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from openmax_core.analysis.evidence import BASELINE, FIGURES, LOOKS, Evidence
+from openmax_core.analysis.evidence import (
+    BASELINE,
+    FIGURES,
+    KINDS,
+    LOOKS,
+    OWN,
+    SHIFTED,
+    Evidence,
+)
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 
@@ -29,12 +37,15 @@ def figures(difference: float, half: float) -> dict[str, dict[str, float]]:
 
 
 def made_up() -> Evidence:
-    """Two problems in one group: 'robust' is better in one, 'bendale' worse in the other."""
+    """Two problems in one group: 'openmax' is better in one, 'bendale' worse in the other."""
     differences = {
-        "robust": (0.2, 0.01),
+        "openmax": (0.2, 0.01),
+        "robust": (0.0, 0.01),
         "bendale": (0.01, -0.2),
         "notebook": (0.0, 0.0),
         "maximum logit": (0.02, -0.02),
+        "energy": (0.0, 0.0),
+        "GEN": (0.0, 0.0),
         BASELINE: (0.0, 0.0),
     }
     by_problem: list[dict[str, Any]] = []
@@ -57,15 +68,15 @@ def made_up() -> Evidence:
             "by_group": {"digits": dict.fromkeys(FIGURES, -0.03)},
         }
     ]
-    return Evidence(10, 4, 1000, {}, by_problem, by_group, ablations)
+    return Evidence(10, 4, 1000, {}, [], by_problem, by_group, ablations)
 
 
 def test_beyond_noise_are_the_comparisons_whose_interval_leaves_zero_out():
     evidence = made_up()
-    below, above = evidence.beyond_noise("robust", is_shifted=False)
+    below, above = evidence.beyond_noise("openmax", "")
     assert below == []
     assert above == [f"digits 0 ({name})" for name in FIGURES.values()]
-    below, above = evidence.beyond_noise("bendale", is_shifted=False)
+    below, above = evidence.beyond_noise("bendale", "")
     assert below == [f"digits 1 ({name})" for name in FIGURES.values()]
     assert above == []
 
@@ -78,19 +89,19 @@ def test_problems_with_a_constant_added_are_counted_apart():
         if row["problem"] == "digits 0"
     ]
     both = replace(evidence, by_problem=[*evidence.by_problem, *moved])
-    assert (both.n_problems, both.n_shifted) == (3, 1)
-    assert both.noise_table(is_shifted=False).equals(evidence.noise_table(is_shifted=False))
-    counts = both.noise_table(is_shifted=True).drop(columns="method").to_numpy()
-    assert counts.sum(axis=1).tolist() == [both.n_comparisons(is_shifted=True)] * len(LOOKS)
+    assert (both.n_problems, both.n_of(SHIFTED), both.n_of(OWN)) == (3, 1, 0)
+    assert both.noise_table("").equals(evidence.noise_table(""))
+    counts = both.noise_table(SHIFTED).drop(columns="method").to_numpy()
+    assert counts.sum(axis=1).tolist() == [both.n_comparisons(SHIFTED)] * len(LOOKS)
     assert counts[0].tolist() == [3, 0, 0]
 
 
 def test_every_comparison_is_counted_once():
-    table = made_up().noise_table(is_shifted=False)
+    table = made_up().noise_table("")
     assert table["method"].tolist() == list(LOOKS)
     counts = table[["better", "within noise", "worse"]].to_numpy().tolist()
     by_method = dict(zip(LOOKS, counts, strict=True))
-    assert by_method["robust"] == [3, 3, 0]
+    assert by_method["openmax"] == [3, 3, 0]
     assert by_method["bendale"] == [0, 3, 3]
     assert by_method["maximum logit"] == [0, 6, 0]
 
@@ -99,7 +110,7 @@ def test_every_comparison_is_counted_once():
 def test_the_table_has_a_row_a_problem_and_a_column_a_method(figure: str):
     table = made_up().table(figure)
     assert table["problem"].tolist() == ["digits 0", "digits 1"]
-    assert table["robust"].tolist() == pytest.approx([0.7, 0.51])
+    assert table["openmax"].tolist() == pytest.approx([0.7, 0.51])
     assert table[BASELINE].tolist() == [0.5, 0.5]
 
 
@@ -121,16 +132,19 @@ def test_what_a_change_costs_is_told_by_group(figure: str):
 def test_the_figure_draws_differences_with_the_ends_of_their_intervals(figure: str):
     drawn = made_up().figure(figure)
     assert [trace.name for trace in drawn.data] == list(LOOKS)
-    robust = drawn.data[0]
-    assert robust.x[0] == pytest.approx(0.105)
-    assert robust.error_x.array[0] == robust.error_x.arrayminus[0] == pytest.approx(0.04)
+    first = drawn.data[0]
+    assert first.x[0] == pytest.approx(0.105)
+    assert first.error_x.array[0] == first.error_x.arrayminus[0] == pytest.approx(0.04)
     assert drawn.layout.yaxis.ticktext == ("digits",)
 
 
-def test_shipped_evidence_chose_the_default_preset():
+def test_the_default_preset_meets_the_rule_of_the_shipped_evidence():
     evidence = Evidence.load(SHIPPED)
     preset = PRESETS[DEFAULT_PRESET].to_dict()
     assert {name: preset[name] for name in evidence.chosen} == evidence.chosen
+    (own,) = [row for row in evidence.candidates if evidence.chosen.items() <= row.items()]
+    assert own["counts"]
+    assert len(evidence.candidates) == evidence.n_candidates
 
 
 def test_shipped_evidence_has_every_method_on_every_problem():
@@ -142,8 +156,9 @@ def test_shipped_evidence_has_every_method_on_every_problem():
 
 
 def test_shipped_evidence_never_has_the_default_beyond_noise_below_softmax():
-    for is_shifted in (False, True):
-        below, above = Evidence.load(SHIPPED).beyond_noise(DEFAULT_PRESET, is_shifted)
+    """Nor where the network adds a constant; one of each picture's own it does not claim."""
+    for kind in ("", SHIFTED):
+        below, above = Evidence.load(SHIPPED).beyond_noise(DEFAULT_PRESET, kind)
         assert below == []
         assert above
 
@@ -153,25 +168,21 @@ def test_readme_and_guide_tell_the_shipped_counts():
     guide = (folder / "assets" / "guides" / "method.md").read_text(encoding="utf-8")
     readme = (folder / "README.md").read_text(encoding="utf-8")
     evidence = Evidence.load(SHIPPED)
-    tables = [
-        evidence.noise_table(is_shifted).to_dict(orient="records") for is_shifted in (False, True)
-    ]
-    for plain, shifted in zip(*tables, strict=True):
+    tables = [evidence.noise_table(kind).to_dict(orient="records") for kind in KINDS]
+    for rows in zip(*tables, strict=True):
         counts = " | ".join(
-            f"{row['better']} / {row['within noise']} / {row['worse']}" for row in (plain, shifted)
+            f"{row['better']} / {row['within noise']} / {row['worse']}" for row in rows
         )
-        name = plain["method"]
+        name = rows[0]["method"]
         assert f"| `{name}` | {counts} |" in guide or f"| {name} | {counts} |" in guide
     assert f"{evidence.n_candidates} settings were compared on" in guide
-    # With a constant added nothing changes for these two: only the plain ones are counted.
-    robust = tables[0][0]
-    assert robust["method"] == "robust"
-    assert robust["worse"] == 0
-    total = sum(robust[name] for name in ("better", "within noise", "worse"))
-    better = f"{total} comparisons with softmax alone: {robust['better']} better"
+    own = tables[0][0]
+    assert (own["method"], own["worse"]) == (DEFAULT_PRESET, 0)
+    total = sum(own[name] for name in ("better", "within noise", "worse"))
+    better = f"{total} comparisons with softmax alone: {own['better']} better"
     assert f"{better}, none worse beyond noise" in readme
-    n_plain = evidence.n_problems - evidence.n_shifted
-    assert f"{n_plain} as they are and {evidence.n_shifted} with a constant added" in guide
+    words = f"{evidence.n_of('')} as they are, {evidence.n_of(SHIFTED)} with a constant"
+    assert words in guide
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", json.dumps({"chosen": {}})])

@@ -23,7 +23,7 @@ from tests.support.workspaces import CLASSES, make_workspace
 COLUMNS = ["split", "row", "path", "score", "gap", "predicted", "truth"]
 NAMES = (*CLASSES, "unknown")
 C = len(CLASSES)
-FITTED = OpenMax().fit(
+FITTED = OpenMax("robust").fit(
     np.vstack([np.eye(C) * 3, np.eye(C) * 4, np.eye(C) * 5]), [*range(C)] * 3, CLASSES
 )
 

@@ -47,7 +47,7 @@ def test_json_agrees_with_the_curve(story: Story) -> None:
     assert values["auroc"] == curve.auroc
     assert values["classes"] == ["blue", "red"]
     assert values["pictures"] == {"train": 80, "test": 24, "reject": 10}
-    assert values["preset"] == "robust"
+    assert values["preset"] == "openmax"
     assert values["accuracy_before_rejection"] == evaluation.accuracy_before_rejection
     assert values["data"] == evaluation.data
     # One folder of unknowns says nothing by folder.
@@ -161,7 +161,7 @@ def test_without_a_reject_set_reject_accuracy_is_not_measured(folder: Path) -> N
     path = folder / FILE_NAME
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('reject = "reject"\n', ""), encoding="utf-8")
-    ran = shell("evaluate", folder, "--min-test-accuracy", "0.5")
+    ran = shell("evaluate", folder, "--min-test-accuracy", "0.5", "--method", "robust")
     assert (ran.code, ran.err) == (0, "")
     assert "reject set  none: Reject accuracy cannot be measured" in ran.out
     assert "with Reject accuracy not measured" in ran.out

@@ -152,7 +152,9 @@ def test_the_default_of_a_workspace_may_be_a_score(folder, tmp_path):
     named = [part for split, path in files.items() for part in (f"--{split}-table", path)]
     shell("init", tmp_path / "w", *named)
     settings = tmp_path / "w" / "workspace.toml"
-    text = settings.read_text(encoding="utf-8").replace('preset = "robust"', 'preset = "max_logit"')
+    text = settings.read_text(encoding="utf-8").replace(
+        'preset = "openmax"', 'preset = "max_logit"'
+    )
     settings.write_text(text, encoding="utf-8")
     shell("extract", tmp_path / "w")
     assert "method      max_logit: max z" in shell("evaluate", tmp_path / "w").out

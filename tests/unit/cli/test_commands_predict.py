@@ -33,13 +33,13 @@ def test_a_low_threshold_names_the_class_of_a_known_picture(story: Story) -> Non
     ran = shell("predict", story.folder, path, "--threshold", "0", "--device", "cpu")
     assert (ran.code, ran.err) == (0, "")
     first, second = ran.out.splitlines()
-    assert first == "method robust, threshold 0 (given)"
+    assert first == "method openmax, threshold 0 (given)"
     assert second.split()[:2] == ["red", str(path)]
     assert "reaches the threshold 0; its distance to" in second
 
 
 def test_a_threshold_above_every_score_rejects_all(story: Story) -> None:
-    ran = shell("predict", story.folder, story.folder / "train", "--threshold", "1.5")
+    ran = shell("predict", story.folder, story.folder / "train", "--threshold", "1e6")
     assert ran.code == 0
     lines = ran.out.splitlines()[1:]
     assert len(lines) == 2 * TRAIN
@@ -91,7 +91,7 @@ def test_json_holds_method_threshold_and_every_figure(story: Story, tmp_path: Pa
     assert ran.out.splitlines()[-1] == f"wrote {files[1]}"
     values = json.loads(files[1].read_text(encoding="utf-8"))
     evaluation = Workspace.open(story.folder).evaluate()
-    assert (values["method"], values["threshold"]) == ("robust", 0.5)
+    assert (values["method"], values["threshold"]) == ("openmax", 0.5)
     assert values["data"] == evaluation.data
     table = pd.read_csv(files[0])
     for name in ("file", "verdict", "decision", "reason"):
@@ -123,13 +123,13 @@ def test_without_an_operating_point_the_recommended_threshold_decides(folder: Pa
     ran = shell("predict", folder, folder / "reject" / "00.png")
     assert ran.code == 0
     assert ran.out.startswith(
-        f"method robust, threshold {text} (recommended under Test accuracy ≥ 0.5)\n"
+        f"method openmax, threshold {text} (recommended under Test accuracy ≥ 0.5)\n"
     )
 
 
 def test_thresholds_per_class_of_the_stored_point_decide(folder: Path, tmp_path: Path) -> None:
     workspace = Workspace.open(folder)
-    evaluation = workspace.evaluate()
+    evaluation = workspace.evaluate("robust")
     thresholds = {"red": 1.5}  # no red one reaches it; 'blue' keeps the single one
     workspace.choose(replace(evaluation.point_at(0.25), class_thresholds=thresholds))
     file = tmp_path / "verdicts.csv"

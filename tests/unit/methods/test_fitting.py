@@ -84,7 +84,7 @@ def test_with_two_classes_the_angle_says_nothing_and_is_left_out():
     ("preset", "tail_size", "alpha_rank"),
     [
         ("openmax", 7, 3),
-        ("openmax", 30, 5),
+        ("openmax", 20, 5),
         ("robust", 7, 3),
         ("bendale", 7, None),
         ("bendale", 20, 2),

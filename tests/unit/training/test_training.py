@@ -226,12 +226,12 @@ def test_the_file_s_name_carries_the_held_out_accuracy(workspace: Workspace) -> 
 def test_the_settings_file_keeps_its_comments(workspace: Workspace) -> None:
     path = workspace.folder / FILE_NAME
     text = "# the colours of 2024\n" + path.read_text(encoding="utf-8")
-    text = text.replace('preset = "robust"', 'preset = "robust"  # agreed on')
+    text = text.replace('preset = "openmax"', 'preset = "openmax"  # agreed on')
     path.write_text(text, encoding="utf-8")
     report = fine_tune(Workspace.open(workspace.folder))
     written = path.read_text(encoding="utf-8")
     assert written.splitlines()[0] == "# the colours of 2024"
-    assert 'preset = "robust"  # agreed on' in written
+    assert 'preset = "openmax"  # agreed on' in written
     lines = [line for line in written.splitlines() if line not in text.splitlines()]
     assert lines == [f'weights = "{report.weights.name}"']
 
