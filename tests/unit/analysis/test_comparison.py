@@ -139,7 +139,7 @@ def test_the_table_holds_every_figure(compared):
 
 
 def test_the_figure_has_a_curve_for_each_method(compared):
-    figure = comparison_figure(compared, "robust")
+    figure = comparison_figure(compared, compared.methods[0].name)
     assert [trace.name for trace in figure.data] == [item.title for item in compared.methods]
     widths = {trace.name: trace.line.width for trace in figure.data}
     assert max(widths, key=widths.__getitem__) == compared.methods[0].title

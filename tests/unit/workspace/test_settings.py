@@ -282,7 +282,7 @@ WRONG += [
 WRONG += [
     (
         CLASSIFIER + '[defaults]\npreset = "libmr"\n',
-        "defaults.preset must be one of robust, bendale, ",
+        "defaults.preset must be one of openmax, robust, bendale, ",
     ),
     (CLASSIFIER + "[defaults]\npreset = 1\n", "defaults.preset must be text in quotes, not 1"),
 ]
