@@ -177,7 +177,7 @@ def _show_unfinished(
     )
     st.caption(_in_words(settings, unfinished))
     with st.container(horizontal=True):
-        if st.button("Continue", icon=":material/play_arrow:", type=_type(workspace)):
+        if st.button("Continue training", icon=":material/play_arrow:", type=_type(workspace)):
             chosen = _Start(settings, unfinished.backbone_weights, unfinished.device)
             try:  # whoever wrote the file: it names a path
                 if chosen.backbone_weights not in (None, DEFAULT_WEIGHTS):

@@ -119,10 +119,8 @@ def test_a_workspace_without_weights_offers_the_training(open_app, bare, trainer
     app = open_app(bare.folder, "workspace")
     assert "**Train**" in texts(app.markdown)
     assert "12 training pictures" in texts(app.caption)
-    assert [item.label for item in app.button if item.proto.type == "primary"] == [
-        "Start training",
-        "Create",
-    ]
+    primary = [item.label for item in app.button if item.proto.type == "primary"]
+    assert primary == ["Start training"]
     button(app, "Start training").click().run()
     when_ended(app, bare)
     assert trainer.asked == [
@@ -297,7 +295,7 @@ def test_an_interrupted_training_continues_with_its_settings(open_app, bare, tra
     assert "It can continue after epoch 1 of all layers" in texts(app.info)
     assert "at most 6 of all layers · batches of 4" in texts(app.caption)
     assert len(app.get("plotly_chart")) == 2
-    button(app, "Continue").click().run()
+    button(app, "Continue training").click().run()
     when_ended(app, bare)
     assert trainer.asked == [
         {"backbone": "DEFAULT", "settings": settings, "device": "cpu", "anew": False}
@@ -318,7 +316,7 @@ def test_an_interrupted_training_can_be_given_up(open_app, bare, trainer):
 def test_a_file_that_an_interrupted_training_names_must_be_allowed(open_app, bare, trainer):
     leave_unfinished(bare, Unfinished(TrainingSettings(), "/etc/passwd", "cpu", EPOCHS))
     app = open_app(bare.folder, "workspace")
-    button(app, "Continue").click().run()
+    button(app, "Continue training").click().run()
     assert "/etc/passwd is not under an allowed folder" in texts(app.error)
     assert not trainer.asked
 

@@ -168,7 +168,7 @@ known_pictures = st.lists(st.builds(Known, scores, most_probable, answers, answe
 unknown_pictures = st.lists(st.builds(Unknown, scores, most_probable), max_size=15)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(known_pictures, unknown_pictures, st.one_of(scores, st.sampled_from([-1.0, 2.0])))
 @example(TEST, REJECT, 0.5)
 def test_every_table_is_what_a_loop_over_the_pictures_finds(test, reject, threshold):
@@ -180,7 +180,7 @@ def test_every_table_is_what_a_loop_over_the_pictures_finds(test, reject, thresh
     assert tuple(map(len, found)) == counts
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(known_pictures, scores)
 def test_without_a_reject_set_the_test_pictures_are_judged_the_same(test, threshold):
     without = tables(find_mistakes(evaluation(test, None), threshold))

@@ -112,7 +112,7 @@ def test_the_panel_keeps_the_tail_and_cuts_off_what_is_far():
 
 
 def test_the_line_is_the_boundary_between_rejected_and_accepted():
-    evaluation = made_up_evaluation()
+    evaluation = made_up_evaluation(preset="robust")
     item, (low, high) = drawn(evaluation, 1, 0.9), edges(evaluation, 1, 0.9)
     boundary = class_boundary(evaluation, class_distances(evaluation), 1, 0.9)
     assert boundary.distance is not None

@@ -310,7 +310,7 @@ small_integers = st.lists(
 FIVE_CLASSES = fitted(5, preset="bendale", alpha_rank=3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small_integers)
 def test_ties_between_logits_are_settled_by_class_in_every_batch(rows):
     logits = np.array(rows, dtype=float) + 0.0

@@ -62,7 +62,7 @@ FOUR_CLASSES = activations(4)
 
 
 @pytest.mark.parametrize("centring", ["mean", "minimum"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=exact_logits, shift=st.integers(-(1 << 18), 1 << 18), threshold=st.floats(0.2, 1.0))
 def test_a_constant_added_to_all_logits_changes_no_bit_of_robust(centring, rows, shift, threshold):
     om = OpenMax("robust", centring=centring).fit(*FOUR_CLASSES)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.parquet import read_table, write_table
 
@@ -205,7 +205,6 @@ def test_a_record_with_a_threshold_for_a_class_that_it_has_not_is_named(batches)
         record_from_dict(values)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_no_value_of_an_entry_gives_another_error(batches, data):
     whole = record_to_dict(RecordedBatch("a", "2026-03-31T06:30:00Z", batches[0].report))

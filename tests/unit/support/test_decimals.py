@@ -54,7 +54,7 @@ def shortest_by_trying(above: float, to: float) -> float:
 unit_bounds = st.one_of(st.floats(0.0, 1.0), st.integers(0, 1000).map(lambda k: k / 1000))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(unit_bounds, unit_bounds)
 def test_shortest_decimal_is_what_trying_all_finds(one, other):
     above, to = min(one, other), max(one, other)
@@ -62,7 +62,7 @@ def test_shortest_decimal_is_what_trying_all_finds(one, other):
     assert shortest_decimal(above, to) == shortest_by_trying(above, to)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_shortest_decimal_lies_above_the_one_and_not_above_the_other(one, other):
     above, to = min(one, other), max(one, other)
@@ -92,7 +92,7 @@ def test_a_threshold_is_written_with_the_digits_that_it_needs(threshold, text):
     assert threshold_text(threshold) == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_threshold_typed_again_is_the_same(threshold):
     assert float(threshold_text(threshold)) == threshold

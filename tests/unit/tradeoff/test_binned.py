@@ -60,7 +60,7 @@ def drawn(n: int, seed: int) -> Pictures:
 
 
 @given(PICTURES, PICTURES, st.lists(st.floats(-0.1, 1.1), max_size=10))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_accuracies_are_never_outside_of_the_bound(test, reject, thresholds):
     exact, counted = both_curves(test, reject)
     bound = counted.error_bound
@@ -75,7 +75,7 @@ def test_accuracies_are_never_outside_of_the_bound(test, reject, thresholds):
 
 
 @given(PICTURES, PICTURES)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_all_is_exact_at_the_edges(test, reject):
     exact, counted = both_curves(test, reject)
     one, other = exact.outcomes(COARSE), counted.outcomes(COARSE)
@@ -93,7 +93,7 @@ def test_all_is_exact_at_the_edges(test, reject):
 
 
 @given(PICTURES, PICTURES)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_auroc_and_oscr_lie_between_their_bounds(test, reject):
     exact, counted = both_curves(test, reject)
     for name in ("auroc", "oscr"):
@@ -107,7 +107,7 @@ def test_auroc_and_oscr_lie_between_their_bounds(test, reject):
 
 
 @given(PICTURES, PICTURES, PICTURES)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_added_counts_are_those_of_all_pictures(first, second, reject):
     _, one = both_curves(first, reject)
     _, other = both_curves(second, [])
@@ -171,7 +171,7 @@ def test_bins_hold_all_scores_finely_where_nearly_all_lie(ends, middle):
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_any_scores_are_counted_exactly_at_the_edges(values):
     ends = min(values), max(values)
     low, high = np.quantile(values, [0.1, 0.9]).tolist()

@@ -95,7 +95,7 @@ def counts_of(outcome: Outcome) -> Counts:
 small = pictures(min_test=1, min_reject=1, most=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(small, unconstrained)
 @example(WORKED, ONE_OF_EACH[3])
 @example(ALL_UNKNOWN, ONE_OF_EACH[3])
@@ -122,7 +122,7 @@ def check_under_constraint(sets: Pictures, want: Wanted) -> None:
         assert best - want.value(counts) <= chosen.price * want.slack(counts) + 1e-9
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(small, constrained)
 @example(WORKED, most_rejected(Fraction("0.4")))
 @example(WORKED, most_right(Fraction("0.75")))
@@ -130,7 +130,7 @@ def test_under_a_constraint_the_result_lies_between_single_and_best(sets, want):
     check_under_constraint(sets, want)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small.map(lambda sets: replace(sets, reject=[])), without_reject_set)
 @example(NO_REJECT, most_rejected(Fraction("0.4")))
 def test_without_a_reject_set_the_result_lies_between_single_and_best(sets, want):
@@ -177,7 +177,7 @@ def test_thresholds_per_class_have_the_fewest_digits():
 # --- classes without pictures, and none at all ---------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(small, wanted, st.integers(0, N_CLASSES - 1))
 def test_a_class_without_predicted_pictures_keeps_the_single_threshold(sets, want, empty):
     others = Pictures(

@@ -79,13 +79,13 @@ def test_every_figure_is_a_count_in_special_sets(sets):
     check_against_counts(sets)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pictures())
 def test_every_figure_is_a_count_at_every_threshold(sets):
     check_against_counts(sets)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(min_test=1, min_reject=1))
 def test_rejecting_more_never_raises_test_accuracy_nor_lowers_reject_accuracy(sets):
     curve = sets.curve()
@@ -94,7 +94,7 @@ def test_rejecting_more_never_raises_test_accuracy_nor_lowers_reject_accuracy(se
     assert (np.diff(curve.reject_accuracy(thresholds)) >= 0).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(min_test=1, min_reject=1), st.lists(st.floats(-1, 2), min_size=4, max_size=4))
 def test_an_array_of_thresholds_gives_what_each_gives_alone(sets, values):
     curve = sets.curve()
@@ -142,7 +142,7 @@ def test_float32_scores_are_compared_as_the_float64_values_they_are():
 # --- thresholds ----------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pictures())
 def test_thresholds_cover_every_reachable_state(sets):
     thresholds = sets.curve().thresholds
@@ -150,7 +150,7 @@ def test_thresholds_cover_every_reachable_state(sets):
     assert reached == {sets.counts(threshold) for threshold in sets.all_thresholds()}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures())
 def test_thresholds_ascend_and_each_changes_something(sets):
     thresholds = sets.curve().thresholds
@@ -198,7 +198,7 @@ def test_drawn_thresholds_leave_no_gap_wider_than_two_steps_of_the_grid():
 # --- choosing ------------------------------------------------------------------------------------
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pictures(min_test=1), st.sampled_from([0.0, 0.1, 1 / 3, 0.5, 0.6, 0.85, 1.0]))
 @example(WORKED, 0.6)
 @example(ALL_UNKNOWN, 0.0)
@@ -304,7 +304,7 @@ def confusion_by_counting(sets: Pictures, threshold: float) -> list[list[int]]:
     return cells
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(), st.one_of(tied_scores, st.floats(-1.0, 2.0)))
 @example(NOTHING, 0.5)
 def test_confusion_counts_every_picture_once_and_agrees_with_the_outcome(sets, threshold):
@@ -330,7 +330,7 @@ def test_confusion_is_the_one_worked_by_hand():
 # --- counts at many thresholds -------------------------------------------------------------------
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures())
 @example(NOTHING)
 def test_outcomes_are_the_outcome_of_every_threshold(sets):
@@ -384,7 +384,7 @@ def test_shares_of_an_empty_set_are_no_numbers():
 # --- thresholds by class, and parts of the pictures ----------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     pictures(),
     st.lists(st.one_of(tied_scores, st.floats(-1, 2)), min_size=N_CLASSES, max_size=N_CLASSES),
@@ -395,7 +395,7 @@ def test_an_outcome_by_class_is_a_count(sets, thresholds):
     assert outcome == Outcome(0.25, *sets.counts_by_class(thresholds))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pictures(), st.one_of(tied_scores, st.floats(-1, 2)))
 def test_the_same_threshold_for_every_class_is_the_single_one(sets, threshold):
     curve = sets.curve()
@@ -403,7 +403,7 @@ def test_the_same_threshold_for_every_class_is_the_single_one(sets, threshold):
     assert by_class == curve.outcome(threshold)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(), st.randoms(use_true_random=False))
 def test_a_subset_is_the_curve_of_these_pictures(sets, random):
     in_test = [random.random() < 0.5 for _ in sets.test]
@@ -422,7 +422,7 @@ def test_a_subset_is_the_curve_of_these_pictures(sets, random):
 # --- AUROC ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pictures(min_test=1, min_reject=1))
 def test_auroc_is_scikit_learns_with_unknown_won_ranked_lowest(sets):
     ranks = [-1.0 if prediction == N_CLASSES else score for score, prediction, _ in sets.test]

@@ -142,7 +142,7 @@ def check_positions(low: float, high: float) -> None:
     assert steps.pop().normalize().as_tuple().digits in {(1,), (2,), (5,)}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 @example(0.0, 1.0)
 @example(0.0, math.nextafter(0.1, 1))  # a hair above a round number is not covered by it
@@ -154,7 +154,7 @@ def test_positions_are_round_and_cover_the_range(one, other):
     check_positions(low, high)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 999), st.integers(1, 1000), st.sampled_from([1e-3, 1e-4, 1e-5]))
 def test_positions_cover_ranges_between_round_numbers(start, width, unit):
     check_positions(round(start * unit, 5), round((start + width) * unit, 5))
@@ -293,7 +293,7 @@ def test_steps_are_all_sent_as_long_as_there_is_room_beside_the_positions(n_scor
 thresholds_ = st.one_of(st.floats(-0.5, 2.5), st.sampled_from([0.1, 0.3, 0.30000000000000004, 0.7]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(EXACT), thresholds_)
 @example("few pictures", -0.5)
 @example("scores beyond the range", 1.7)
@@ -380,7 +380,7 @@ def test_cells_are_the_confusion_at_every_position_and_absent_ones_are_empty(cur
 tied = st.sampled_from([0.0, 0.1, 0.25, 0.3, 0.30000000000000004, 0.7, 1.0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(tied, st.integers(0, 3), st.integers(0, 2)), max_size=12),
     st.lists(st.tuples(tied, st.integers(0, 3)), max_size=12),
@@ -459,7 +459,7 @@ def test_with_many_classes_the_most_frequent_mistakes_are_listed(curve):
         assert sorted(found, reverse=True)[: len(most)] == most
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 1000))
 def test_listed_counts_are_exact_at_every_position_not_only_where_mistakes_were_looked_for(at):
     curve, data = CURVES[LISTED], DECODED[LISTED]
@@ -493,7 +493,7 @@ def test_few_thresholds_are_all_looked_at_for_mistakes(count):
 # --- one threshold, asked for --------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(list(CURVES)), thresholds_, st.sampled_from(list(INTERVALS)))
 def test_the_outcome_at_any_threshold_is_exact(name, threshold, interval):
     curve, cells = CURVES[name], DECODED[name].values["cells"]

@@ -56,7 +56,7 @@ def test_clopper_pearson_bounds_are_scipys(successes, trials, confidence):
     assert_allclose(bounds, expected, rtol=1e-9, atol=2e-12)  # SciPy's root finder stops there
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 10**6), st.data())
 def test_clopper_pearson_leaves_at_most_a_fortieth_on_either_side(trials, data):
     successes = data.draw(st.integers(0, trials))
@@ -101,7 +101,7 @@ def test_bounds_of_an_array_are_those_of_each_share(kind, trials):
 
 
 @pytest.mark.parametrize("kind", INTERVALS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 10**9), st.data())
 def test_every_interval_holds_its_share_and_stays_in_0_to_1(kind, trials, data):
     successes = data.draw(st.integers(0, trials))
@@ -144,7 +144,7 @@ def agresti_min(n_gained: int, n_lost: int, n: int, confidence: float) -> tuple[
     return difference - half, difference + half
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(0, 50),
     st.integers(0, 50),
@@ -171,7 +171,7 @@ def test_the_interval_of_paired_differences_worked_by_hand():
     assert_allclose((interval.low, interval.high), (10 / 102 - half, 10 / 102 + half), rtol=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 10), st.sampled_from([-1.0, 0.0, 0.25, 1.0]), st.floats(1e-3, 1e3))
 def test_a_few_equal_differences_never_look_certain(n, value, largest):
     interval = mean_interval(np.full(n, value * largest), largest)
@@ -179,7 +179,7 @@ def test_a_few_equal_differences_never_look_certain(n, value, largest):
     assert interval.high - interval.low > largest / n / 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([-1.0, -0.3, 0.0, 0.5, 1.0]), min_size=1, max_size=50))
 def test_a_loss_has_the_interval_of_the_gain_turned_round(values):
     gain = mean_interval(np.array(values), 1.0)
@@ -187,7 +187,7 @@ def test_a_loss_has_the_interval_of_the_gain_turned_round(values):
     assert_allclose((loss.low, loss.high), (-gain.high, -gain.low), atol=1e-15)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from([-1.0, -0.3, 0.0, 0.5, 1.0]), min_size=1, max_size=50),
     st.sampled_from([0.01, 3.0, 1e6]),

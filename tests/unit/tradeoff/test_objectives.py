@@ -57,7 +57,7 @@ def check_choice(sets: Pictures, want: Wanted) -> None:
     assert point.chosen_for == want.objective
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(pictures(min_test=1, min_reject=1), wanted)
 @example(WORKED, most_right(Fraction("0.9")))
 @example(ALL_UNKNOWN, fewest_known_rejected(Fraction("0.05")))
@@ -67,7 +67,7 @@ def test_the_chosen_threshold_is_the_best_of_all(sets, want):
     check_choice(sets, want)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(min_test=1).map(lambda sets: replace(sets, reject=[])), without_reject_set)
 @example(NO_REJECT, fewest_known_rejected(Fraction("0.5")))
 def test_without_a_reject_set_the_most_knowns_are_rejected_that_may_be(sets, want):
@@ -129,7 +129,7 @@ def states_(draw: st.DrawFn, min_reject: int = 1, length: int | None = None) -> 
     return States(n_test, n_reject, rows)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(states_(), wanted)
 def test_the_chosen_index_is_the_first_of_the_best(states, want):
     assert int(want.objective.choose(states.outcomes)) == want.best(states.counts)
@@ -163,7 +163,7 @@ def test_one_picture_in_a_million_decides(want):
     assert int(want.objective.choose(states.outcomes)) == want.best(states.counts)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), wanted, st.integers(1, 6))
 def test_resamples_are_chosen_on_as_one_by_one(data, want, length):
     first = data.draw(states_(length=length))
@@ -207,13 +207,13 @@ def check_weights(want: Wanted, states: States) -> None:
         assert_allclose(np.ptp(figure(outcomes) - weighted), 0, atol=1e-12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(states_(), wanted)
 def test_value_and_slack_are_weighted_counts(states, want):
     check_weights(want, states)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(states_(), without_reject_set)
 def test_value_and_slack_are_weighted_counts_without_a_reject_set(states, want):
     rows = [(right, wrong, 0) for right, wrong, _ in states.rows]
@@ -310,7 +310,7 @@ def test_the_most_unknowns_are_always_rejected_above_all_scores():
 # --- as JSON -------------------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.one_of(
         st.builds(MostRejected, st.floats(0, 1)),

@@ -60,7 +60,7 @@ def test_a_loaded_point_equals_the_saved(tmp_path, point):
     assert OperatingPoint.load(tmp_path / "point.json") == point
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.floats(0, 1))
 def test_floats_come_back_exactly(tmp_path_factory, threshold, share):
     path = tmp_path_factory.getbasetemp() / "exact.json"
@@ -125,7 +125,7 @@ def test_a_point_set_by_hand_was_chosen_for_nothing():
     assert OperatingPoint.of(Outcome(0.5, 1, 0, 0, 0, 0)).chosen_for is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(min_size=1), st.floats(allow_nan=False, allow_infinity=False)))
 def test_thresholds_per_class_come_back_exactly_under_their_names(thresholds):
     point = replace(POINT, class_thresholds=thresholds)

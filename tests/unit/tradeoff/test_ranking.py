@@ -56,7 +56,7 @@ curves = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(curves)
 def test_figures_are_those_of_other_libraries(curve):
     found = all_figures(curve, FLOOR, THRESHOLD)
@@ -90,7 +90,7 @@ def test_figures_are_those_of_other_libraries(curve):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(curves)
 def test_pytorch_ood_has_unknown_as_positive(curve):
     """Turned round, a score's figures are those of pytorch-ood where it agrees on the rule."""
@@ -113,7 +113,7 @@ def test_pytorch_ood_has_unknown_as_positive(curve):
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(curves)
 def test_ccr_at_fpr_is_the_best_of_all_thresholds(curve):
     found = all_figures(curve, FLOOR, THRESHOLD)
@@ -125,7 +125,7 @@ def test_ccr_at_fpr_is_the_best_of_all_thresholds(curve):
     assert found["oscr"] == pytest.approx(curve.oscr)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(curves, st.integers(0, 1000))
 def test_a_picture_that_is_drawn_twice_counts_twice(curve, seed):
     generator = np.random.default_rng(seed)

@@ -53,7 +53,7 @@ def numbered(labels: list[int], n_reject: int, n_classes: int) -> TradeoffCurve:
 labels_and_rejects = (st.lists(st.integers(0, 4), max_size=60), st.integers(0, 30))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(*labels_and_rejects, st.integers(0, 1000))
 def test_halves_have_every_picture_once(labels, n_reject, seed):
     curve = numbered(labels, n_reject, 5)
@@ -73,7 +73,7 @@ def test_halves_have_every_picture_once(labels, n_reject, seed):
         assert half.n_classes == 5
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(*labels_and_rejects, st.integers(0, 1000))
 def test_halves_share_each_class_evenly_but_for_one(labels, n_reject, seed):
     first, second = split_in_halves(numbered(labels, n_reject, 5), seed)
@@ -106,7 +106,7 @@ def test_every_picture_is_as_often_in_the_one_half_as_in_the_other():
     assert_allclose(counts / n_seeds, 0.5, atol=5 * 0.5 / math.sqrt(n_seeds))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(min_test=2, min_reject=2), wanted, st.integers(0, 100))
 def test_the_half_reports_what_counting_the_other_half_gives(sets, want, seed):
     first, second = (pictures_of(half) for half in split_in_halves(sets.curve(), seed))
@@ -222,7 +222,7 @@ def test_test_and_reject_pictures_are_resampled_independently():
         assert abs(correlation) < 5 / math.sqrt(20_000)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pictures(min_test=1, min_reject=1), st.integers(1, 20))
 def test_resampled_counts_are_counts_of_as_many_pictures(sets, n_resamples):
     curve = sets.curve()
@@ -303,7 +303,7 @@ def test_the_same_seed_gives_the_same_resamples_and_another_others(objective):
     assert spreads[0].thresholds.tolist() != spreads[2].thresholds.tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pictures(min_test=1, min_reject=1), wanted)
 def test_resamples_choose_among_the_thresholds_of_the_curve(sets, want):
     curve = sets.curve()

@@ -88,7 +88,7 @@ def test_the_thresholds_per_class_keep_their_order(points):
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(finite, st.floats(0, 1), finite)
 def test_floats_come_back_exactly(tmp_path_factory, threshold, share, class_threshold):
     points = SavedPoints(tmp_path_factory.mktemp("exact") / "points.json")

@@ -191,7 +191,7 @@ tail_values = st.lists(
 ).filter(lambda values: max(values) - min(values) > 1e-3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tail_values)
 def test_shape_is_the_root_of_the_profile_likelihood(values):
     fit = fit_tails([values], tail_size=len(values))
@@ -207,7 +207,7 @@ def test_shape_is_the_root_of_the_profile_likelihood(values):
     assert_allclose(scale, translated.max() * (relative**shape).mean() ** (1 / shape), rtol=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tail_values, st.floats(0.01, 100.0))
 def test_scaling_distances_and_translate_scales_the_scale_alone(values, factor):
     fit = fit_tails([values], tail_size=len(values))
@@ -216,7 +216,7 @@ def test_scaling_distances_and_translate_scales_the_scale_alone(values, factor):
     assert_allclose(scaled.scale, fit.scale * factor, rtol=1e-7)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(tail_values, st.floats(0.0, 100.0))
 def test_moving_all_distances_moves_the_tail_value_alone(values, offset):
     fit = fit_tails([values], tail_size=len(values))
