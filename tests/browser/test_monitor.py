@@ -65,7 +65,7 @@ def test_a_folder_is_scored_and_its_changed_pictures_open(dashboard: Dashboard, 
     expect(pictures).to_have_count(12)
     page.locator(".gallery button").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text(re.compile(r"→ .*, score 0\.\d+ → 0\.\d+"))).to_be_visible()
+    expect(dialog.get_by_text(re.compile(r"→ .*, score -?\d[\d.]* → -?\d[\d.]*"))).to_be_visible()
     expect(dialog.locator("img")).to_be_visible()
     page.keyboard.press("Escape")
     for width in (1440, 800):
