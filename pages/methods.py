@@ -161,10 +161,10 @@ def _what_was_counted(result: Comparison) -> str:
     counted = f"{result.n_test:,} test and {result.n_reject:,} reject pictures"
     if result.is_sampled:
         counted += f", a random sample of {result.n_test_all:,} and {result.n_reject_all:,}"
-    none = [method.title for method in result.methods if method.threshold is None]
-    kept = f" No threshold of {', '.join(none)} keeps it (–)." if none else ""
+    missing = result.floor_in_words
+    missing = f" {missing[0].upper()}{missing[1:]}" if missing else ""
     return (
-        f"Counted: {counted}. The floor of Test accuracy is {100 * result.floor:g} %.{kept} "
+        f"Counted: {counted}. The floor of Test accuracy is {100 * result.floor:g} %.{missing} "
         "Each method has its own threshold for it, chosen and counted on these pictures, so "
         "Reject accuracy and macro-F1 are a little too high for all of them."
     )

@@ -126,14 +126,23 @@ class Comparison:
         ]
         return f"On these pictures {title} is {' and '.join(parts)} than {SOFTMAX}, beyond noise."
 
+    @property
+    def floor_in_words(self) -> str:
+        """Which methods have no threshold that keeps the floor; '' where all have one."""
+        none = [method.title for method in self.methods if method.threshold is None]
+        if not none:
+            return ""
+        whose = "any method" if len(none) == len(self.methods) else ", ".join(none)
+        return f"no threshold of {whose} keeps Test accuracy ≥ {100 * self.floor:g} %."
+
     def extremes(self, figure: str) -> str:
         """Which method is best and which worst in a figure, in a sentence."""
         column = NAMES.index(figure)
         signs = -1.0 if FIGURES[figure].is_less_better else 1.0
         values = signs * self.grid.value[:, column]
         label = FIGURES[figure].label
-        if np.isnan(values).all():
-            return f"{label} cannot be counted on these pictures."
+        if np.isnan(values).all():  # only figures at the floor can be missing
+            return f"{label}: {self.floor_in_words}"
         best, worst = int(np.nanargmax(values)), int(np.nanargmin(values))
         differ = self.grid.is_beyond_noise[:, column]
         sure = (

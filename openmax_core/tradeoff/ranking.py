@@ -83,14 +83,14 @@ FIGURES = {
         is_less_better=True,
     ),
     "aupr_known": Figure(
-        "AUPR, known",
+        "AUPR (known)",
         "Average precision with known as positive, by steps. It depends on how many pictures the "
         "two sets have.",
         "Also AUPR-In. scikit-learn and osr-metrics: the same. pytorch-ood joins the points by "
         "straight lines.",
     ),
     "aupr_unknown": Figure(
-        "AUPR, unknown",
+        "AUPR (unknown)",
         "Average precision with unknown as positive, by steps. It depends on how many pictures "
         "the two sets have.",
         "Also AUPR-Out. scikit-learn and osr-metrics: the same. pytorch-ood joins the points by "

@@ -116,6 +116,9 @@ def test_a_floor_that_no_threshold_keeps_is_a_dash(evaluation):
     assert all(method.threshold is None for method in found.methods)
     assert found.cell_in_words("msp", "reject_at_floor") == "–"
     assert found.interval_in_words("msp", "macro_f1") == "not counted"
+    assert found.extremes("reject_at_floor") == (
+        "Reject accuracy at the floor: no threshold of any method keeps Test accuracy ≥ 100 %."
+    )
 
 
 def test_progress_is_told(evaluation):
