@@ -23,7 +23,7 @@ from openmax_core.methods.registry import METHODS, new_method
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
-from openmax_core.tradeoff.paired_bootstrap import MetricGrid, Resamples, compare
+from openmax_core.tradeoff.paired_bootstrap import MetricGrid, Resamples, compare, sample_rows
 from openmax_core.tradeoff.ranking import FIGURES, NAMES, all_figures, figures_on
 
 BASELINE = "msp"
@@ -251,8 +251,8 @@ def compare_methods(
         )
     methods = methods_to_compare(evaluation.method) if methods is None else methods
     generator = np.random.default_rng(seed)
-    test_rows = _sample(len(evaluation.test), generator)
-    reject_rows = _sample(len(evaluation.reject), generator)
+    test_rows = sample_rows(len(evaluation.test), MOST_PICTURES, generator)
+    reject_rows = sample_rows(len(evaluation.reject), MOST_PICTURES, generator)
     draws = Resamples.draw(len(test_rows), len(reject_rows), n_resamples, generator)
     compared, values, resampled, left_out = [], [], [], {}
     for place, (name, method) in enumerate(methods.items()):
@@ -311,9 +311,3 @@ def _curve(
         unknown.predictions,
         method.n_classes,
     )
-
-
-def _sample(n: int, generator: np.random.Generator) -> Int:
-    if n <= MOST_PICTURES:
-        return np.arange(n)
-    return np.sort(generator.choice(n, MOST_PICTURES, replace=False))

@@ -15,7 +15,6 @@ import numpy as np
 from openmax_core.errors import FitError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
-from openmax_core.support.arrays import Int
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.paired_bootstrap import (
     MetricGrid,
@@ -23,6 +22,7 @@ from openmax_core.tradeoff.paired_bootstrap import (
     compare,
     figures_of,
     resampled_figures,
+    sample_rows,
 )
 
 AUROC, OSCR, REJECT_AT_FLOOR = "AUROC", "OSCR", "Reject accuracy at the floor"
@@ -148,8 +148,8 @@ def measure_sensitivity(
     generator = np.random.default_rng(seed)
     n_classes = evaluation.openmax.n_classes
     most = min(MOST_PICTURES, max(500, MOST_SCORED_VALUES // n_classes))
-    test_rows = _sample(len(evaluation.test), most, generator)
-    reject_rows = _sample(len(evaluation.reject), most, generator)
+    test_rows = sample_rows(len(evaluation.test), most, generator)
+    reject_rows = sample_rows(len(evaluation.reject), most, generator)
     test, labels = evaluation.test.logits[test_rows], evaluation.test.labels[test_rows]
     reject = evaluation.reject.logits[reject_rows]
     draws = Resamples.draw(len(test), len(reject), n_resamples, generator)
@@ -193,12 +193,6 @@ def measure_sensitivity(
         n_resamples,
         tuple(left_out),
     )
-
-
-def _sample(n: int, most: int, generator: np.random.Generator) -> Int:
-    if n <= most:
-        return np.arange(n)
-    return np.sort(generator.choice(n, most, replace=False))
 
 
 def _fitted(evaluation: Evaluation, tail_size: int) -> OpenMax:

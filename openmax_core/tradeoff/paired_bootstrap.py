@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.support.arrays import Float
+from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.curve import TradeoffCurve
 
 ENOUGH = 0.95  # share of the resamples that must reach the floor for a difference to be judged
@@ -67,6 +67,13 @@ class Resamples:
             return np.array([np.bincount(rows, minlength=n) for rows in drawn], dtype=np.float64)
 
         return cls(counts(n_test), counts(n_reject))
+
+
+def sample_rows(n: int, most: int, generator: np.random.Generator) -> Int:
+    """Ascending rows of n pictures: all, or ``most`` of them at random where there are more."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(generator.choice(n, most, replace=False))
 
 
 def figures_of(curve: TradeoffCurve, floor: float) -> Float:
