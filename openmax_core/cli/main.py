@@ -28,6 +28,7 @@ from openmax_core.monitor.drift import LEVEL
 from openmax_core.network.classifier import TRANSFORMS
 from openmax_core.network.devices import DEVICES
 from openmax_core.pictures.images import ALPHAS, INTERPOLATIONS
+from openmax_core.support.shares import parse_share
 from openmax_core.training.settings import HELP as TRAINING_HELP
 from openmax_core.workspace.settings import HELP, parse_transform
 
@@ -82,18 +83,25 @@ class Number:
         if value < self.least:
             raise argparse.ArgumentTypeError(f"must be at least {self.least:g}, not {text}")
         if value > self.most:
-            share = f"; for {text} % write {value / 100:g}" if self.is_share else ""
-            raise argparse.ArgumentTypeError(f"must be at most {self.most:g}, not {text}{share}")
+            raise argparse.ArgumentTypeError(f"must be at most {self.most:g}, not {text}")
         return value
 
-    @property
-    def is_share(self) -> bool:
-        """Whether it lies between 0 and 1, so that 85 may mean 85 %."""
-        return (self.least, self.most) == (0.0, 1.0)
+
+def share(text: str) -> float:
+    """Share as '85%', '85' or '0.85', for argparse's ``type``.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is none.
+    """
+    try:
+        return parse_share(text)
+    except OpenMaxError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 ANY = Number()
-SHARE = Number(float, 0.0, 1.0)
 COUNT = Number(int, 0)
 POSITIVE = Number(int, 1)
 
@@ -378,9 +386,9 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         {
             **_shared("workspace", "--method", "--thresholds"),
             "--min-test-accuracy": {
-                "type": SHARE,
+                "type": share,
                 "metavar": "X",
-                "help": "floor for the recommended threshold, from 0 to 1; default: the "
+                "help": "floor for the recommended threshold, as 85%% or 0.85; default: the "
                 "workspace's, 0.85",
             },
             "--set": {
@@ -404,9 +412,10 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         {
             **_shared("workspace", "--method"),
             "--min-test-accuracy": {
-                "type": SHARE,
+                "type": share,
                 "metavar": "X",
-                "help": "floor of each method's threshold, from 0 to 1; default: the workspace's",
+                "help": "floor of each method's threshold, as 85%% or 0.85; default: the "
+                "workspace's",
             },
             **_shared("--json"),
         },
@@ -470,7 +479,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             "batch": {"metavar": "BATCH", "help": "folder of pictures, or a file: see above"},
             **_shared("--method", "--threshold"),
             "--level": {
-                "type": SHARE,
+                "type": share,
                 "default": LEVEL,
                 "metavar": "X",
                 "help": "largest probability of a false alarm, for a batch like the test set "

@@ -81,11 +81,11 @@ def test_wrong_arguments_end_with_2_and_the_usage(arguments: tuple[str, ...]) ->
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ("evaluate w --min-test-accuracy 85", "must be at most 1, not 85; for 85 % write 0.85"),
-        ("evaluate w --min-test-accuracy -1", "must be at least 0, not -1"),
-        ("evaluate w --min-test-accuracy much", "'much' is not a number"),
+        ("evaluate w --min-test-accuracy 850", "between 0% and 100%, not '850'"),
+        ("evaluate w --min-test-accuracy -1", "'-1' is not a share; write it as 85% or 0.85"),
+        ("evaluate w --min-test-accuracy much", "'much' is not a share"),
         ("predict w a.png --threshold nan", "'nan' is not a finite number"),
-        ("monitor w b --level 5", "must be at most 1, not 5; for 5 % write 0.05"),
+        ("monitor w b --level five", "'five' is not a share; write it as 85% or 0.85"),
         ("train w --epochs 1.5", "'1.5' is not a whole number"),
         ("train w --batch-size 0", "must be at least 1, not 0"),
         ("train w --learning-rate fast", "'fast' is not a number"),
