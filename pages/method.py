@@ -133,8 +133,17 @@ def _show_rule(evidence: Evidence) -> None:
             evidence.noise_table(kind),
             hide_index=True,
             width="stretch",
-            column_config={"better": "better than softmax", "worse": "worse than softmax"},
+            column_config={
+                "method": st.column_config.TextColumn(width=110),
+                "within noise": st.column_config.NumberColumn("noise", width=60),
+                "better": st.column_config.NumberColumn(width=60),
+                "worse": st.column_config.NumberColumn(width=60),
+            },
         )
+    st.caption(
+        "How many figures are better or worse than those of maximum softmax probability, beyond "
+        "noise; 'noise': no difference beyond it."
+    )
     st.markdown(
         "A default must be safe; it need not be the best everywhere. Where a network shifts the "
         "logits of single pictures, `robust`, `msp` and `gen` do not see it. Compare the methods "

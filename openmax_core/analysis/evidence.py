@@ -123,7 +123,7 @@ class Evidence:
         table = pd.DataFrame(counts, columns=["worse", "better"])
         within = self.n_comparisons(kind) - table["worse"] - table["better"]
         table = table.assign(method=list(LOOKS), **{"within noise": within})
-        return table[["method", "better", "within noise", "worse"]]
+        return table[["method", "better", "worse", "within noise"]]
 
     def table(self, figure: str) -> pd.DataFrame:
         """One figure of all methods, a row a problem."""
