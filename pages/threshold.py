@@ -24,6 +24,7 @@ from pages._threshold.explorer import show_explorer
 from pages._threshold.export import show_export, show_sweep
 from pages._threshold.mistakes import show_mistakes, show_reject_folders
 from pages._threshold.saved import show_saved_points
+from pages._threshold.stand_ins import show_stand_ins
 
 FEW = 30
 
@@ -52,6 +53,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
         st.subheader("Mistakes at this threshold")
         show_mistakes(workspace, evaluation, threshold)
     show_reject_folders(evaluation, threshold, interval)
+    show_stand_ins(evaluation, decision.objective, interval)
     st.subheader("Saved points")
     show_saved_points(workspace, point, saved, decision.class_point)
     st.subheader("Table of thresholds")

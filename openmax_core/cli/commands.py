@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.activations.table_rows import SPLITS
 from openmax_core.activations.tables import SUFFIXES, open_table
+from openmax_core.cli import stand_ins
 from openmax_core.cli.progress import say
 from openmax_core.errors import WorkspaceError
 from openmax_core.support.codec import plain
@@ -310,6 +311,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.analysis.reject_folders import reject_folders
     from openmax_core.cli.progress import counting
+    from openmax_core.tradeoff.objectives import MostRejected
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
@@ -331,6 +333,9 @@ def run_evaluate(options: argparse.Namespace) -> int:
     by_folder = []
     if point and folders.is_divided:
         by_folder = folders.at(point.threshold).to_dict(orient="records")
+    choices = None
+    if options.stand_ins:
+        choices = stand_ins.measured(evaluation, MostRejected(floor), options.stand_ins)
     if options.json:
         values = {
             **_facts(workspace, evaluation),
@@ -341,6 +346,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
             "reject_folders": by_folder,
             "problem": problem,
         }
+        if choices is not None:
+            values["stand_ins"] = stand_ins.facts(choices, evaluation)
         print(json.dumps(plain(values), indent=2))
     else:
         _print_evaluation(workspace, evaluation)
@@ -361,6 +368,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
         for row in by_folder:
             share = _share(row["reject_accuracy"], row["low"], row["high"])
             say(f"{share:>23}  {row['rejected']:6,} of {row['pictures']:6,}  {row['folder']}")
+        if choices is not None:
+            stand_ins.print_choices(choices, evaluation)
     return EXIT_INFEASIBLE if point is None else 0
 
 

@@ -36,6 +36,7 @@ Run = Callable[[argparse.Namespace], int]
 EXIT_ERROR = 1
 PICTURES = "DIR|ADDRESS"
 TABLE = "FILE"
+MOST_STAND_INS = 20
 WHICH_THRESHOLD = """
 Without --threshold and --method the workspace's chosen operating point decides; if there
 is none, the recommended threshold of the workspace's default method."""
@@ -399,6 +400,15 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": "NAME=VALUE",
                 "help": "a setting of OpenMax that differs from the preset, e.g. tail_size=30; can "
                 f" be given several times. There are {', '.join(SETTINGS)}",
+            },
+            "--stand-ins": {
+                "type": POSITIVE,
+                "nargs": "?",
+                "const": MOST_STAND_INS,
+                "metavar": "N",
+                "help": "leave out each known class in turn, at most N of them (default "
+                f"{MOST_STAND_INS}), and show how well its pictures are rejected: an impression "
+                "without a reject set, and no promise about real unknowns",
             },
             **_shared("--json"),
         },
