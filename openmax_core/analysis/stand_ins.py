@@ -377,7 +377,7 @@ def _fitted_without(evaluation: Evaluation, index: int) -> Method:
     if _values(train) > MOST_VALUES:
         return method.fit_chunks(lambda: _chunks(train, rows, index, method), names)
     labels = train.labels[rows]
-    features = train.features[rows] if _has_features(method, train) else None
+    features = _features(method, train, rows)
     logits = np.delete(train.logits[rows], index, axis=1)
     return method.fit(logits, labels - (labels > index), names, features)
 
@@ -388,23 +388,19 @@ def _chunks(train: Activations, rows: Int, index: int, method: Method) -> Iterat
     for first in range(0, len(rows), step):
         part = rows[first : first + step]
         logits, labels = np.delete(train.logits[part], index, axis=1), train.labels[part]
-        features = train.features[part] if _has_features(method, train) else None
+        features = _features(method, train, part)
         yield Chunk(first, logits, labels - (labels > index), logits.argmax(axis=1), features)
 
 
 def _decided(method: Method, pictures: Activations, rows: Int, index: int) -> Decisions:
-    logits: NDArray[Any] = np.delete(pictures.logits[rows], index, axis=1)
-    if method.needs_features:
-        return method.decide(logits, _features(pictures, rows))
-    return method.decide(logits)
+    logits = np.delete(pictures.logits[rows], index, axis=1)
+    return method.decide(logits, _features(method, pictures, rows))
 
 
-def _features(pictures: Activations, rows: Int) -> NDArray[Any] | None:
-    return None if pictures.features is None else pictures.features[rows]
-
-
-def _has_features(method: Method, pictures: Activations) -> bool:
-    return method.needs_features and pictures.features is not None
+def _features(method: Method, pictures: Activations, rows: Int) -> NDArray[Any] | None:
+    """Features of some pictures where the method reads them."""
+    stored = pictures.features if method.needs_features else None
+    return None if stored is None else stored[rows]
 
 
 def _values(train: Activations) -> int:

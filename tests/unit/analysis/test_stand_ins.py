@@ -161,7 +161,7 @@ def test_a_large_training_set_is_read_in_chunks_with_the_same_result(
 
 
 def test_progress_is_told_class_by_class(evaluation):
-    told = []
+    told: list[tuple[int, int]] = []
     measure_stand_ins(evaluation, told.append)
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
