@@ -13,7 +13,14 @@ from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.files import listed
 from pages._shared.registry import ensure_routed
 from pages._shared.start import ASSETS
-from pages._shared.widgets import choose, csv_button, show_error, show_table
+from pages._shared.widgets import (
+    choose,
+    csv_button,
+    in_percent,
+    share_column,
+    show_error,
+    show_table,
+)
 
 N_CASES = 4
 WHAT = """
@@ -162,11 +169,13 @@ def _show_comparison(evidence: Evidence) -> None:
         "Right of the line, a method separates known and unknown pictures better than maximum "
         f"softmax probability. Bars are 95 % intervals from {evidence.n_resamples:,} paired "
         "resamples of test and reject pictures. Each row is the mean of its problems. If no "
-        "threshold has Test accuracy ≥ 0.85, Reject accuracy counts as 0."
+        "threshold has Test accuracy ≥ 85.0 %, Reject accuracy counts as 0 %."
     )
     with st.expander("Every problem, every method", icon=":material/table:"):
         table = evidence.table(chosen)
-        show_table(table)
+        methods = table.columns[4:]
+        columns = dict.fromkeys(table.columns, None) | dict.fromkeys(methods, share_column())
+        show_table(in_percent(table, *methods), columns)
         csv_button("As CSV", table, f"evidence-{chosen}.csv")
 
 
@@ -183,11 +192,11 @@ def _show_ablations(evidence: Evidence) -> None:
         "most on made-up classes and not on photographs. Therefore the dashboard does not store a "
         "second, larger array unless features are asked for."
     )
-    with st.expander("By group of problems: AUROC", icon=":material/table:"):
+    with st.expander("By group of problems: AUROC, in points", icon=":material/table:"):
         table = evidence.ablation_groups("auroc")
-        signed = st.column_config.NumberColumn(format="%+.3f")
+        signed = st.column_config.NumberColumn(format="%+.1f")
         st.dataframe(
-            table,
+            in_percent(table, *table.columns[1:]),
             hide_index=True,
             width="stretch",
             height="content",

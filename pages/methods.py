@@ -12,6 +12,7 @@ from openmax_core.analysis.comparison import BASELINE, Comparison, compare_metho
 from openmax_core.analysis.figures import comparison_figure
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
+from openmax_core.support.shares import exact_percent
 from openmax_core.tradeoff.ranking import FIGURES, NAMES
 from pages._shared import state
 from pages._shared.format import plain
@@ -164,9 +165,9 @@ def _what_was_counted(result: Comparison) -> str:
     missing = result.floor_in_words
     missing = f" {missing[0].upper()}{missing[1:]}" if missing else ""
     return (
-        f"Counted: {counted}. The floor of Test accuracy is {100 * result.floor:g} %.{missing} "
-        "Each method has its own threshold for it, chosen and counted on these pictures, so "
-        "Reject accuracy and macro-F1 are a little too high for all of them."
+        f"Counted: {counted}. The floor of Test accuracy is {exact_percent(result.floor)}."
+        f"{missing} Each method has its own threshold for it, chosen and counted on these "
+        "pictures, so Reject accuracy and macro-F1 are a little too high for all of them."
     )
 
 

@@ -21,7 +21,7 @@ from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_borrowed, show_notice, wait_for_counting
 from pages._shared.kept import kept
 from pages._shared.registry import ensure_routed, link_to
-from pages._shared.widgets import csv_button, show_error, show_warning
+from pages._shared.widgets import csv_button, in_percent, share_column, show_error, show_warning
 
 MOST_DRAWN = 60
 PLOT = {"displayModeBar": False}
@@ -133,19 +133,18 @@ def _show_over_time(records: list[RecordedBatch], basis: Basis) -> None:
 def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
     table = batch_table(records, basis.key)
     table["source"] = table["source"].map(start.roots().shown)
-    share = NumberColumn(format="percent")
     st.dataframe(
-        table.round({"reject_rate": 3, "low": 3, "high": 3, "expected": 3}),
+        in_percent(table, "reject_rate", "low", "high", "expected"),
         hide_index=True,
         width="stretch",
         column_config={
             "name": TextColumn("Batch", pinned=True),
             "time": st.column_config.DatetimeColumn("Time"),
             "alarm": "Alarm",
-            "reject_rate": share | {"label": "Rejected"},
-            "low": share | {"label": "95 % from"},
-            "high": share | {"label": "to"},
-            "expected": share | {"label": "Expected"},
+            "reject_rate": share_column("Rejected"),
+            "low": share_column("95 % from"),
+            "high": share_column("to"),
+            "expected": share_column("Expected"),
             "p_value": NumberColumn("p", format="%.2g"),
             "drifted": "Classes drifted",
             "tested": "of",

@@ -9,12 +9,13 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import listed
+from openmax_core.support.shares import exact_percent, percent
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.samples import Sample, sample_pictures
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
-from pages._shared.format import interval, percent, plain
+from pages._shared.format import interval, plain
 from pages._shared.guards import (
     require_evaluation,
     require_workspace,
@@ -65,8 +66,8 @@ def _show_figures(evaluation: Evaluation) -> None:
         )
         figure_card(
             "Known or unknown (AUROC)",
-            f"{evaluation.overall.auroc:.3f}" if evaluation.overall.n_reject else "not measured",
-            note="1 is perfect, 0.5 is chance",
+            percent(evaluation.overall.auroc),
+            note="100 % is perfect, 50 % is chance",
             explanation="Probability that a test picture has a higher score than a reject "
             "picture. It says how well this method separates the two, at any threshold. Pictures "
             "with 'unknown' as the most probable class count as lowest.",
@@ -94,8 +95,8 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
     floor = workspace.settings.defaults.min_test_accuracy
     try:
         st.info(
-            f"**No operating point is chosen yet.** Recommended with Test accuracy ≥ {floor:g}: "
-            f"{_in_words(evaluation.recommend(floor))}",
+            f"**No operating point is chosen yet.** Recommended with Test accuracy ≥ "
+            f"{exact_percent(floor)}: {_in_words(evaluation.recommend(floor))}",
             icon=":material/flag:",
         )
     except NoFeasibleThresholdError as error:
@@ -111,10 +112,10 @@ def _show_next_steps() -> None:
 
 
 def _in_words(point: OperatingPoint) -> str:
-    reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.3f}"
+    reject = "not measured" if point.reject_accuracy is None else percent(point.reject_accuracy)
     return (
         f"method {point.preset}, threshold {threshold_text(point.threshold)}: Test accuracy "
-        f"{point.test_accuracy:.3f} on {point.n_test:,} pictures, Reject accuracy {reject} on "
+        f"{percent(point.test_accuracy)} on {point.n_test:,} pictures, Reject accuracy {reject} on "
         f"{point.n_reject:,}."
     )
 

@@ -13,6 +13,7 @@ from openmax_core.analysis.class_health import ClassDistances, Health
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.single_class import limit_in_words
 from openmax_core.support.arrays import Float
+from openmax_core.support.shares import percent, percent_range
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.weibull.fit import ExceedanceFit, TailFit, WeibullMaxFit
 from openmax_core.weibull.tails import location
@@ -142,7 +143,7 @@ def class_facts(
         ("Test pictures beyond the tail", *_beyond(evaluation, health, index)),
         (
             "Pull of one picture on the mean",
-            "not measured" if math.isnan(dominance) else f"{100 * dominance:.1f} %",
+            percent(dominance),
             "of the median distance: so far the mean moves when the most influential of "
             f"{n_examined:,} examined pictures is left out",
         ),
@@ -180,7 +181,7 @@ def _beyond(evaluation: Evaluation, health: Health, index: int) -> tuple[str, st
     bounds = share_interval(n_beyond, n_test)
     n_correct = int(evaluation.openmax.n_correct_[index])
     return (
-        f"{100 * n_beyond / n_test:.1f} %",
-        f"{n_beyond} of {n_test}, 95 % interval {100 * bounds.low:.1f}–{100 * bounds.high:.1f} %; "
+        percent(n_beyond / n_test),
+        f"{n_beyond} of {n_test}, 95 % interval {percent_range(bounds.low, bounds.high)}; "
         f"about {100 / (n_correct + 1):.2g} % if they were like the training pictures",
     )

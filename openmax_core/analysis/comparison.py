@@ -21,6 +21,13 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.method import Method
 from openmax_core.methods.registry import METHODS, new_method
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.shares import (
+    exact_percent,
+    percent,
+    percent_range,
+    points,
+    points_range,
+)
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 from openmax_core.tradeoff.paired_bootstrap import MetricGrid, Resamples, compare, sample_rows
@@ -133,7 +140,7 @@ class Comparison:
         if not none:
             return ""
         whose = "any method" if len(none) == len(self.methods) else ", ".join(none)
-        return f"no threshold of {whose} keeps Test accuracy ≥ {100 * self.floor:g} %."
+        return f"no threshold of {whose} keeps Test accuracy ≥ {exact_percent(self.floor)}."
 
     def extremes(self, figure: str) -> str:
         """Which method is best and which worst in a figure, in a sentence."""
@@ -152,8 +159,8 @@ class Comparison:
         )
         return (
             f"{label}: best {self.methods[best].title} "
-            f"({100 * self.grid.value[best, column]:.1f} %), worst {self.methods[worst].title} "
-            f"({100 * self.grid.value[worst, column]:.1f} %); {sure}."
+            f"({percent(self.grid.value[best, column])}), worst {self.methods[worst].title} "
+            f"({percent(self.grid.value[worst, column])}); {sure}."
         )
 
     def cell_in_words(self, name: str, figure: str) -> str:
@@ -165,7 +172,7 @@ class Comparison:
         mark = ""
         if self.grid.is_beyond_noise[row, column]:
             mark = " ▲" if self._gains[row, column] > 0 else " ▼"
-        return f"{100 * value:.1f} %{mark}"
+        return f"{percent(value)}{mark}"
 
     def interval_in_words(self, name: str, figure: str) -> str:
         """The 95 % interval of a figure, and that of its difference to softmax."""
@@ -173,14 +180,13 @@ class Comparison:
         grid = self.grid
         if np.isnan(grid.value[row, column]):
             return "not counted"
-        low, high = 100 * grid.low[row, column], 100 * grid.high[row, column]
-        text = f"{low:.1f} to {high:.1f}"
+        text = percent_range(grid.low[row, column], grid.high[row, column])
         if name == BASELINE or np.isnan(grid.difference[row, column]):
             return text
         least, most = grid.difference_low[row, column], grid.difference_high[row, column]
         return (
-            f"{text}; {100 * grid.difference[row, column]:+.1f} points to {SOFTMAX}, "
-            f"{100 * least:+.1f} to {100 * most:+.1f}"
+            f"{text}; {points(grid.difference[row, column])} to {SOFTMAX}, "
+            f"{points_range(least, most)}"
         )
 
     def table(self) -> pd.DataFrame:

@@ -21,11 +21,12 @@ from openmax_core.support.figures import (
     UNKNOWN_COLOUR,
     lay_out,
 )
+from openmax_core.support.shares import points, points_range
 
 FIGURES = {
     "auroc": "AUROC",
     "oscr": "OSCR",
-    "reject_at_floor": "Reject accuracy at Test accuracy ≥ 0.85",
+    "reject_at_floor": "Reject accuracy at Test accuracy ≥ 85.0 %",
 }
 SHIFTED, OWN = ", shifted", ", own constants"  # ends of groups
 KINDS = {  # of problems: in words
@@ -142,8 +143,8 @@ class Evidence:
                 {
                     "instead": row["change"],
                     **{
-                        name: f"{row['difference'][key]:+.3f} "
-                        f"[{row['low'][key]:+.3f}, {row['high'][key]:+.3f}]"
+                        name: f"{points(row['difference'][key])} "
+                        f"({points_range(row['low'][key], row['high'][key])})"
                         for key, name in FIGURES.items()
                     },
                 }
@@ -172,7 +173,7 @@ class Evidence:
         drawn = go.Figure()
         for place, (method, (colour, symbol)) in enumerate(LOOKS.items()):
             rows = [row for row in self.by_group if row["method"] == method]
-            shown = pd.DataFrame([row[figure] for row in rows])
+            shown = 100 * pd.DataFrame([row[figure] for row in rows])
             shown = shown.assign(
                 **{key: [row[key] for row in rows] for key in ("group", "problems")}
             )
@@ -195,12 +196,13 @@ class Evidence:
                 mode="markers",
                 marker={"color": colour, "size": 9, "symbol": symbol},
                 hovertemplate=f"<b>{method}</b>, %{{customdata[0]}} (%{{customdata[4]}} problems)"
-                "<br>%{customdata[1]:.3f}, %{x:+.3f} [%{customdata[2]:+.3f}, "
-                "%{customdata[3]:+.3f}]<extra></extra>",
+                "<br>%{customdata[1]:.1f} %, %{x:+.1f} points (%{customdata[2]:+.1f} to "
+                "%{customdata[3]:+.1f})<extra></extra>",
             )
-        lay_out(drawn, f"{FIGURES[figure]}, less that of {BASELINE}", "", 90 + 60 * len(groups))
+        title = f"{FIGURES[figure]}, points more than {BASELINE}"
+        lay_out(drawn, title, "", 90 + 60 * len(groups))
         drawn.add_vline(x=0, line={"color": GRID_COLOUR.replace("0.22", "0.9"), "width": 1.5})
-        drawn.update_xaxes(tickformat="+.2f")
+        drawn.update_xaxes(tickformat="+~g")
         drawn.update_yaxes(
             tickvals=list(range(len(groups))),
             ticktext=groups,

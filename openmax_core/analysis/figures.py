@@ -24,6 +24,13 @@ from openmax_core.support.figures import (
     label,
     lay_out,
 )
+from openmax_core.support.shares import (
+    exact_percent,
+    percent,
+    percent_range,
+    points,
+    points_range,
+)
 from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.fit import WeibullMaxFit
 from openmax_core.weibull.tails import cdf_curve, density, empirical_cdf, quantiles, thinned
@@ -107,7 +114,7 @@ def probability_figure(
     )
     lay_out(figure, "", "", 44 + 30 * len(order))
     figure.update_layout(margin={"l": 8, "r": 44, "t": 8, "b": 24}, bargap=0.35)
-    figure.update_xaxes(range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(range=[0, 1], tickformat="~%")
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     if threshold is not None:
         figure.add_vline(
@@ -146,7 +153,7 @@ def score_histogram(
         )
     lay_out(figure, "Score (larger: more known)", "Share", HEIGHT)
     figure.update_layout(barmode="overlay", bargap=0)
-    figure.update_yaxes(tickformat=".0%")
+    figure.update_yaxes(tickformat="~%")
     if threshold is not None:
         figure.add_vline(x=threshold, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
     return figure
@@ -334,7 +341,7 @@ def sensitivity_figure(result: Sensitivity, metric: str) -> go.Figure:
         y=places[:, 0],
         mode="text",
         text=[
-            "–" if np.isnan(grid.value[i, j]) else f"{grid.value[i, j]:.3f}{signs[i, j]}"
+            "–" if np.isnan(grid.value[i, j]) else f"{percent(grid.value[i, j])}{signs[i, j]}"
             for i, j in places.tolist()
         ],
         textfont={
@@ -369,14 +376,14 @@ def _hover(result: Sensitivity, metric: str, row: int, column: int) -> str:
     if np.isnan(grid.value[cell]):
         return f"{setting}<br>{_why_empty(result, metric, column)}"
     text = (
-        f"{setting}<br>{metric} {grid.value[cell]:.4f}"
-        f"<br>95 % interval {grid.low[cell]:.4f} to {grid.high[cell]:.4f}"
+        f"{setting}<br>{metric} {percent(grid.value[cell])}"
+        f"<br>95 % interval {percent_range(grid.low[cell], grid.high[cell])}"
     )
     if cell == result.current:
         return f"{text}<br>the current setting"
     return (
-        f"{text}<br>difference {grid.difference[cell]:+.4f}<br>95 % interval "
-        f"{grid.difference_low[cell]:+.4f} to {grid.difference_high[cell]:+.4f}"
+        f"{text}<br>difference {points(grid.difference[cell])}<br>95 % interval "
+        f"{points_range(grid.difference_low[cell], grid.difference_high[cell])}"
         f"<br>{_judgement(grid, row, column)}"
     )
 
@@ -392,7 +399,7 @@ def _why_empty(result: Sensitivity, metric: str, column: int) -> str:
     if result.tail_sizes[column] in result.left_out:
         return "a class has no Weibull fit at this η"
     if metric == REJECT_AT_FLOOR:
-        return f"no threshold keeps Test accuracy ≥ {result.floor:g}"
+        return f"no threshold keeps Test accuracy ≥ {exact_percent(result.floor)}"
     return "cannot be computed"
 
 
@@ -433,9 +440,9 @@ def comparison_figure(result: Comparison, current: str) -> go.Figure:
     figure.add_vline(
         x=result.floor,
         line={"color": EMPIRICAL, "width": 1, "dash": "dot"},
-        annotation={"text": f"floor {result.floor:.0%}", "font": {"size": 12}},
+        annotation={"text": f"floor {exact_percent(result.floor)}", "font": {"size": 12}},
     )
     lay_out(figure, "Test accuracy", "Reject accuracy", 420)
-    figure.update_xaxes(tickformat=".0%")
-    figure.update_yaxes(tickformat=".0%", range=[-0.02, 1.04])
+    figure.update_xaxes(tickformat="~%")
+    figure.update_yaxes(tickformat="~%", range=[-0.02, 1.04])
     return figure

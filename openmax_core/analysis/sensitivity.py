@@ -15,6 +15,7 @@ import numpy as np
 from openmax_core.errors import FitError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
+from openmax_core.support.shares import points
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.paired_bootstrap import (
     MetricGrid,
@@ -89,7 +90,7 @@ class Sensitivity:
         names = f"{len(better)} settings are" if len(better) > 1 else "One setting is"
         return (
             f"{names} better than the current one in {metric} beyond noise; the largest gain, "
-            f"{gains.max():+.4f}, is at {self.settings_at(*best)}.{left}"
+            f"{points(gains.max())}, is at {self.settings_at(*best)}.{left}"
         )
 
 

@@ -21,6 +21,7 @@ from openmax_core.errors import WorkspaceError
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import modified, storable, write_text_atomically
+from openmax_core.support.shares import counted, exact_percent, percent, percent_range
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def run_train(options: argparse.Namespace) -> int:
             bars.print(
                 f"{epoch.phase:4} epoch {epoch.number:3}   loss {epoch.train_loss:.4f}   "
                 f"held-out loss {epoch.held_out_loss:.4f}   "
-                f"held-out accuracy {epoch.held_out_accuracy:.4f}"
+                f"held-out accuracy {percent(epoch.held_out_accuracy)}"
             )
 
         def on_step(step: Step) -> None:
@@ -207,7 +208,7 @@ def run_train(options: argparse.Namespace) -> int:
                 )
             raise
     say(
-        f"wrote {report.weights}: accuracy {report.held_out_accuracy:.4f} on "
+        f"wrote {report.weights}: accuracy {percent(report.held_out_accuracy)} on "
         f"{report.n_held_out:,} held-out pictures, trained on {report.n_train:,}"
     )
     say(f"next: openmax extract {quote(options.workspace)}")
@@ -423,7 +424,8 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
         f"calibrated on {facts['calibrated_on']}" if evaluation.has_tails else "nothing learned"
     )
     say(f"pictures    {pictures}; {learned}")
-    say(f"accuracy    {facts['accuracy_before_rejection']:.4f} on test before rejection")
+    right = counted(evaluation.n_right_before_rejection, evaluation.overall.n_test)
+    say(f"accuracy    {right} on test before rejection")
     if evaluation.both_accuracies_in_words:
         say(f"            {evaluation.both_accuracies_in_words}")
     if evaluation.counted is not None:
@@ -431,7 +433,7 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     if evaluation.reject is None:
         say("reject set  none: Reject accuracy cannot be measured")
     else:
-        say(f"AUROC       {evaluation.overall.auroc:.4f} of test against reject")
+        say(f"AUROC       {percent(evaluation.overall.auroc)} of test against reject")
     if borrowed := borrowed_in_words(evaluation.method):
         say(f"borrowed    {borrowed}")
     warnings = class_warnings(evaluation.openmax) if evaluation.has_tails else []
@@ -441,16 +443,16 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
 
 
 def _share(value: float, low: float, high: float) -> str:
-    return "not measured" if math.isnan(value) else f"{value:.4f} [{low:.3f}, {high:.3f}]"
+    return percent(value) if math.isnan(value) else f"{percent(value)} ({percent_range(low, high)})"
 
 
 def _point_in_words(point: OperatingPoint, floor: float) -> str:
-    reject = "not measured" if point.reject_accuracy is None else f"{point.reject_accuracy:.4f}"
+    reject = "not measured" if point.reject_accuracy is None else percent(point.reject_accuracy)
     return (
         f"threshold {threshold_text(point.threshold)} gives Test accuracy "
-        f"{point.test_accuracy:.4f} with Reject accuracy {reject}: the best Reject accuracy with "
-        f"Test accuracy ≥ {floor:g}. Chosen and counted on the same pictures, so both are a little "
-        "too good"
+        f"{percent(point.test_accuracy)} with Reject accuracy {reject}: the best Reject accuracy "
+        f"with Test accuracy ≥ {exact_percent(floor)}. Chosen and counted on the same pictures, so both "
+        "are a little too high"
     )
 
 

@@ -17,6 +17,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
+from openmax_core.support.shares import percent
 
 if TYPE_CHECKING:
     from openmax_core.monitor.records import RecordedBatch
@@ -123,7 +124,7 @@ def _print(
     )
     _print_classes(report)
     say(
-        f"mix         {100 * report.mix.distance:.1f} % of the pictures in other classes than the "
+        f"mix         {percent(report.mix.distance)} of the pictures in other classes than the "
         f"test set's, p {p_text(report.mix.p_value)} (χ²; gives no alarm)"
     )
     listed = pictures_to_look_at(report, measured.pictures)

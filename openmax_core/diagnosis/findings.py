@@ -13,6 +13,7 @@ import tomlkit
 from openmax_core.support.arrays import Int
 from openmax_core.support.codec import plain
 from openmax_core.support.figures import KNOWN_COLOUR, lay_out
+from openmax_core.support.shares import percent
 
 ERROR, WARNING = "error", "warning"
 MOST_DRAWN = 30  # classes of a confusion
@@ -138,7 +139,7 @@ class Diagnosis:
     def accuracy_in_words(self) -> str:
         """Accuracy of the network alone on each set; empty where it did not run."""
         parts = [
-            f"{100 * item.share:.1f} % of {split} ({item.n_right:,} of {item.n:,})"
+            f"{percent(item.share)} of {split} ({item.n_right:,} of {item.n:,})"
             for split, item in self.accuracy.items()
         ]
         return " and ".join(parts)

@@ -20,6 +20,7 @@ from openmax_core.diagnosis.findings import (
 )
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import listed
+from openmax_core.support.shares import exact_percent
 from openmax_core.tradeoff.intervals import share_interval
 
 Logits = NDArray[np.float32]
@@ -276,8 +277,8 @@ def accuracy_findings(
                 "accuracy",
                 WARNING,
                 f"The network alone gets {right} right. Rejection only lowers that, so "
-                f"no threshold reaches the Test accuracy of {floor:g} that is asked for; and "
-                f"{tried}.",
+                f"no threshold reaches the Test accuracy of {exact_percent(floor)} that is asked "
+                f"for; and {tried}.",
                 advice="Train the network further, or ask for less: min_test_accuracy under "
                 "[defaults].",
                 figures=figures,

@@ -13,6 +13,7 @@ from openmax_core.evaluation.counting import Counted
 from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.settings import PRESETS
+from openmax_core.support.shares import counted
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.objectives import MostRejected, Objective
@@ -152,13 +153,15 @@ class Evaluation:
     @property
     def both_accuracies_in_words(self) -> str:
         """Why the two differ, with both figures; '' where they are equal."""
-        before, without = self.accuracy_before_rejection, self.accuracy_without_threshold
-        if before == without:
+        n_before, n_test = self.n_right_before_rejection, self.overall.n_test
+        n_without = self.overall.outcome(self.score_range[0]).correct
+        if n_before == n_without:
             return ""
         return (
-            f"The network alone is right on {100 * before:.2f} % of the test pictures, and Test "
-            f"accuracy at the lowest threshold is {100 * without:.2f} %: the method re-weights the "
-            "classes, so that another class or 'unknown' may become the most probable."
+            f"The network alone is right on {counted(n_before, n_test)} test pictures, and Test "
+            f"accuracy at the lowest threshold is {counted(n_without, n_test)}: the method "
+            "re-weights the classes, so that another class or 'unknown' may become the most "
+            "probable."
         )
 
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:

@@ -32,6 +32,7 @@ from openmax_core.pictures.images import MAX_PIXELS, Pixels, Transform, decode, 
 from openmax_core.pictures.locations import Location
 from openmax_core.support.codec import parse_json, rebuilt, without_header
 from openmax_core.support.decimals import threshold_text
+from openmax_core.support.shares import percent
 from openmax_core.tradeoff.operating_point import OperatingPoint
 
 FORMAT = "openmax-export"
@@ -125,11 +126,11 @@ class ExportDescription:
             threshold = "thresholds per class"
         reject = "not measured"
         if point.reject_accuracy is not None:
-            reject = f"{point.reject_accuracy:.4f} ({point.n_reject:,} pictures)"
+            reject = f"{percent(point.reject_accuracy)} ({point.n_reject:,} pictures)"
         return (
             f"{self.workspace}: {self.architecture} with {method}, threshold "
-            f"{threshold}; Test accuracy {point.test_accuracy:.4f} ({point.n_test:,} pictures), "
-            f"Reject accuracy {reject}"
+            f"{threshold}; Test accuracy {percent(point.test_accuracy)} ({point.n_test:,} "
+            f"pictures), Reject accuracy {reject}"
         )
 
     def prepare(

@@ -73,7 +73,7 @@ def rate_figure(records: Sequence[RecordedBatch], current: str) -> go.Figure:
         )
     lay_out(figure, "", "Rejected", 330)
     figure.update_layout(hovermode="closest")
-    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(tickformat="~%", rangemode="tozero")
     _lay_out_batches(figure, records)
     return figure
 

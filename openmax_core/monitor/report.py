@@ -25,6 +25,7 @@ from openmax_core.monitor.drift import (
 )
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import fingerprint
+from openmax_core.support.shares import percent, percent_range, points_range
 
 if TYPE_CHECKING:
     from openmax_core.prediction.choice import Choice
@@ -202,7 +203,7 @@ class BatchReport:
         points = f"{abs(100 * found.value):.1f} points {'more' if found.value > 0 else 'less'}"
         if abs(found.value) < SMALLEST_TOLD:
             points = "no difference"
-        bounds = f"{100 * found.interval.low:+.1f} to {100 * found.interval.high:+.1f}"
+        bounds = points_range(found.interval.low, found.interval.high)
         verdict = "beyond chance" if self.is_rate_off else "within chance"
         p_value = p_text(found.p_value)
         return f"{points} ({bounds}), {verdict}: p {p_value}, alarm below {self.level_of_each:g}"
@@ -293,11 +294,11 @@ def measured_in_words(has_means: bool) -> str:
 
 
 def share_text(share: Share) -> str:
-    """'12.3 % (10.1–14.9)', with the 95 % interval."""
+    """'12.3 % (10.1–14.9 %)', with the 95 % interval."""
     if not share.n:
         return "not measured"
     bounds = share.interval
-    return f"{100 * share.value:.1f} % ({100 * bounds.low:.1f}–{100 * bounds.high:.1f})"
+    return f"{percent(share.value)} ({percent_range(bounds.low, bounds.high)})"
 
 
 def p_text(p_value: float) -> str:

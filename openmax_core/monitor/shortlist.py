@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from openmax_core.support.shares import percent
+
 if TYPE_CHECKING:
     from openmax_core.monitor.report import BatchReport
 
@@ -89,14 +91,14 @@ def picture_in_words(picture: pd.Series) -> str:
         return f"{decided}, score {picture['score_before']:.4f} → {picture['score']:.4f}"
     return (
         f"{picture['now']} (nearest: {picture['nearest']}), farther out than "
-        f"{100 * picture['share']:.0f} % of test pictures, {picture['excess']:+.1f} IQR"
+        f"{percent(picture['share'])} of test pictures, {picture['excess']:+.1f} IQR"
     )
 
 
 def picture_lines(picture: pd.Series) -> list[str]:
     """The same in three short lines, for a thumbnail."""
     if not picture["before"]:
-        place = f"{picture['excess']:+.1f} IQR, beyond {100 * picture['share']:.0f} %"
+        place = f"{picture['excess']:+.1f} IQR, beyond {percent(picture['share'])}"
         return [str(picture["now"]), f"nearest: {picture['nearest']}", place]
     decided = f"still {picture['now']}"
     if picture["is_flipped"]:

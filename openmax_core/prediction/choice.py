@@ -22,6 +22,7 @@ from openmax_core.pictures.strangers import View, looked
 from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.arrays import Float
 from openmax_core.support.chunks import n_cores
+from openmax_core.support.shares import exact_percent
 from openmax_core.tradeoff.operating_point import (
     NoFeasibleThresholdError,
     OperatingPoint,
@@ -189,7 +190,7 @@ def choose_method(
             f"in {workspace.folder / FILE_NAME}",
             error.nearest,
         ) from error
-    source = f"recommended under Test accuracy ≥ {floor:g}"
+    source = f"recommended under Test accuracy ≥ {exact_percent(floor)}"
     return Choice(evaluation, recommended.threshold, source, recommended)
 
 

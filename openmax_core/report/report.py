@@ -21,6 +21,7 @@ from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text
+from openmax_core.support.shares import counted, percent, percent_range
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
@@ -125,7 +126,13 @@ def _template(source: str) -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
-    environment.filters |= {"threshold": threshold_text, "text": _text, "commas": "{:,}".format}
+    environment.filters |= {
+        "threshold": threshold_text,
+        "text": _text,
+        "commas": "{:,}".format,
+        "percent": percent,
+    }
+    environment.globals |= {"percent_range": percent_range}
     return environment.from_string(source)
 
 
@@ -158,9 +165,9 @@ class _Share:
             return None
         bounds = share_interval(count, total)
         return cls(
-            f"{100 * count / total:.1f} %",
+            percent(count / total),
             f"{count:,} of {total:,}",
-            f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f} %",
+            percent_range(bounds.low, bounds.high),
         )
 
 
@@ -241,7 +248,9 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "reject pictures": f"{evaluation.overall.n_reject:,}",
         "how exact": evaluation.accuracy_in_words,
         "single pictures": evaluation.sample_in_words,
-        "accuracy before rejection": f"{evaluation.accuracy_before_rejection:.4f}",
+        "accuracy before rejection": counted(
+            evaluation.n_right_before_rejection, evaluation.overall.n_test
+        ),
         "and with the method": evaluation.both_accuracies_in_words,
         "borrowed tails": borrowed_in_words(method),
         "threshold": threshold_text(point.threshold),

@@ -42,3 +42,23 @@ def exact_percent(share: float) -> str:
     text = f"{Decimal(repr(float(share))) * 100:f}"
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals.rstrip('0') or '0'} %"
+
+
+def percent_range(low: float, high: float) -> str:
+    """Return an interval of a share as '82.8–87.2 %', and one of nothing as 'no pictures'."""
+    return "no pictures" if math.isnan(low) else f"{100 * low:.1f}–{100 * high:.1f} %"
+
+
+def counted(count: int, total: int) -> str:
+    """Return a share with what it was counted on: '84.9 % (321 of 378)'."""
+    return f"{percent(count / total if total else math.nan)} ({count:,} of {total:,})"
+
+
+def points(difference: float) -> str:
+    """Return a difference of two shares in percentage points: 0.0123 as '+1.2 points'."""
+    return f"{100 * difference:+.1f} points"
+
+
+def points_range(low: float, high: float) -> str:
+    """Return an interval of a difference of two shares, in points, as '-1.3 to +4.0'."""
+    return f"{100 * low:+.1f} to {100 * high:+.1f}"

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.shares import counted, exact_percent
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 # Relative. Figures that are sums of shares round differently where they are equal.
@@ -123,15 +124,13 @@ class MostRejected(_RejectAccuracy):
 
     @property
     def requirement(self) -> str:
-        return f"Test accuracy ≥ {self.min_test_accuracy:g}"
+        return f"Test accuracy ≥ {exact_percent(self.min_test_accuracy)}"
 
     def slack(self, outcomes: Outcomes) -> Float:
         return outcomes.test_accuracy - self.min_test_accuracy
 
     def reached(self, outcome: Outcome) -> str:
-        return (
-            f"Test accuracy {outcome.test_accuracy:.4f} ({outcome.correct:,} of {outcome.n_test:,})"
-        )
+        return f"Test accuracy {counted(outcome.correct, outcome.n_test)}"
 
 
 @dataclass(frozen=True)
@@ -144,13 +143,13 @@ class FewestKnownRejected(_RejectAccuracy):
 
     @property
     def requirement(self) -> str:
-        return f"knowns rejected ≤ {100 * self.max_rejected_known:g} %"
+        return f"knowns rejected ≤ {exact_percent(self.max_rejected_known)}"
 
     def slack(self, outcomes: Outcomes) -> Float:
         return self.max_rejected_known - outcomes.rejected_known_share
 
     def reached(self, outcome: Outcome) -> str:
-        return f"{outcome.rejected_known:,} of {outcome.n_test:,} knowns rejected"
+        return f"knowns rejected {counted(outcome.rejected_known, outcome.n_test)}"
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class MostRight(Objective):
 
     @property
     def requirement(self) -> str:
-        return f"Reject accuracy ≥ {self.min_reject_accuracy:g}"
+        return f"Reject accuracy ≥ {exact_percent(self.min_reject_accuracy)}"
 
     def value(self, outcomes: Outcomes) -> Float:
         return outcomes.test_accuracy
@@ -173,10 +172,7 @@ class MostRight(Objective):
         return outcomes.reject_accuracy - self.min_reject_accuracy
 
     def reached(self, outcome: Outcome) -> str:
-        return (
-            f"Reject accuracy {outcome.reject_accuracy:.4f} ({outcome.rejected_unknown:,} of "
-            f"{outcome.n_reject:,})"
-        )
+        return f"Reject accuracy {counted(outcome.rejected_unknown, outcome.n_reject)}"
 
     def tie_break(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy
@@ -227,7 +223,7 @@ class LeastCost(Objective):
         return (
             f"the least expected cost (wrong known {self.wrong_known:g}, rejected known "
             f"{self.rejected_known:g}, accepted unknown {self.accepted_unknown:g}, "
-            f"{100 * self.unknown_share:g} % unknowns)"
+            f"{exact_percent(self.unknown_share)} unknowns)"
         )
 
     def cost(self, outcomes: Outcomes) -> Float:

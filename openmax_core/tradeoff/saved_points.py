@@ -19,6 +19,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.registry import standard_settings
 from openmax_core.support.codec import entry, read_json, without_header
 from openmax_core.support.files import write_text_atomically
+from openmax_core.support.shares import percent_range
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import OperatingPoint
 
@@ -173,7 +174,7 @@ def _interval(share: float | None, total: int) -> str:
     if share is None:
         return ""
     bounds = share_interval(round(share * total), total)
-    return f"{bounds.low:.3f} to {bounds.high:.3f}"
+    return percent_range(bounds.low, bounds.high)
 
 
 def _chosen_for(point: OperatingPoint) -> str:

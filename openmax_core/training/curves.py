@@ -57,7 +57,7 @@ def accuracy_figure(epochs: Sequence[Epoch]) -> go.Figure:
         showlegend=True,
     )
     _lay_out(figure, epochs, "Held-out accuracy")
-    figure.update_yaxes(tickformat=".0%")
+    figure.update_yaxes(tickformat="~%")
     return figure
 
 

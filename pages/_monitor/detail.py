@@ -20,11 +20,20 @@ from openmax_core.monitor.shortlist import (
     pictures_to_look_at,
     what_is_listed,
 )
+from openmax_core.support.shares import percent
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
-from pages._shared.format import interval, percent, plain, sentence
+from pages._shared.format import interval, plain, sentence
 from pages._shared.pictures import OUTSIDE, show_gallery, show_picture, thumbnail
-from pages._shared.widgets import csv_button, figure_card, show_error, show_table, show_unreadable
+from pages._shared.widgets import (
+    csv_button,
+    figure_card,
+    in_percent,
+    share_column,
+    show_error,
+    show_table,
+    show_unreadable,
+)
 
 NO_PICTURE = "It is no picture"
 MEASURED = {"distances": "Distances to the class's mean", "scores": "Scores"}
@@ -109,9 +118,8 @@ def _show_classes(record: RecordedBatch) -> None:
         "scores": "Of the negative score: above 0 the scores are lower.",
     }[measured]
     st.markdown(f"**{measured.capitalize()} by class**, the clearest drift first")
-    share = NumberColumn(format="percent")
     show_table(
-        table.round({"share": 3, "test_share": 3}),
+        in_percent(table, "share", "test_share"),
         {
             "class": TextColumn("Class", pinned=True),
             "verdict": measured.capitalize(),
@@ -125,9 +133,9 @@ def _show_classes(record: RecordedBatch) -> None:
                 "p", format="%.2g", help="Corrected for the number of classes (Holm)."
             ),
             "pictures": NumberColumn("Pictures", format="localized"),
-            "share": share | {"label": "of the batch"},
+            "share": share_column("of the batch"),
             "test_pictures": NumberColumn("Test pictures", format="localized"),
-            "test_share": share | {"label": "of the test set"},
+            "test_share": share_column("of the test set"),
         },
         placeholder="",
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from openmax_core.support.files import printable
+from openmax_core.support.shares import percent, percent_range
 from openmax_core.tradeoff.intervals import Interval, share_interval
 
 # What Markdown makes a link of without any sign of its own; no escape prevents it.
@@ -14,16 +14,9 @@ WORD_JOINER = "\u2060"  # has no width
 MARKDOWN_SIGNS = frozenset("\\`*_[]<>$~:#!|&")
 
 
-def percent(share: float) -> str:
-    """Return 0.8512 as '85.1 %'."""
-    return "not measured" if math.isnan(share) else f"{100 * share:.1f} %"
-
-
 def interval(item: Interval) -> str:
     """Return an interval of a share as '82.8–87.2 %'."""
-    if math.isnan(item.low):
-        return "no pictures"
-    return f"{100 * item.low:.1f}–{100 * item.high:.1f} %"
+    return percent_range(item.low, item.high)
 
 
 def counted(count: int, total: int, kind: str) -> str:
@@ -31,7 +24,7 @@ def counted(count: int, total: int, kind: str) -> str:
     if not total:
         return "no pictures"
     bounds = interval(share_interval(count, total, kind))
-    return f"**{count / total:.4f}** ({count:,} of {total:,}; {bounds})"
+    return f"**{percent(count / total)}** ({count:,} of {total:,}; {bounds})"
 
 
 def code(text: str) -> str:

@@ -6,16 +6,20 @@ Messages name files, classes and settings as they are; paths begin at the allowe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from openmax_core.errors import OpenMaxError
+from openmax_core.support.shares import exact_percent, parse_share
 from pages._shared import start
 from pages._shared.format import plain
 
 Option = TypeVar("Option")
+PERCENT = "%.1f %%"  # of a number that is a percentage
 MOST_ROWS = 15  # of a table without a scroll bar of its own
 TABLE_HEIGHT = 460
 
@@ -48,6 +52,59 @@ def show_table(
         column_config=columns,
         **drawn,
     )
+
+
+def in_percent(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return a table whose columns of shares are percentages, as :func:`share_column` draws."""
+    return table.assign(**{name: 100 * table[name] for name in names})
+
+
+def share_column(label: str | None = None, explanation: str | None = None) -> Any:
+    """Column of percentages with one decimal, see :func:`in_percent`."""
+    return st.column_config.NumberColumn(label, help=explanation, format=PERCENT)
+
+
+def share_input(
+    place: DeltaGenerator, label: str, key: str, standard: float, **options: Any
+) -> float:
+    """Draw an input for a share and return it; '85', '85 %' and '0.85' are the same.
+
+    Where it holds no share, say so and return the standard.
+
+    Parameters
+    ----------
+    place : a row; what is wrong is said below it
+    standard : share that it holds first
+    **options : of ``st.text_input``
+    """
+    text = place.text_input(
+        label,
+        value=exact_percent(standard),
+        key=key,
+        on_change=_tidy_share,
+        args=(key,),
+        help="A share: 85, 85 % and 0.85 are the same.",
+        **options,
+    )
+    try:
+        return parse_share(text or "")
+    except OpenMaxError as error:
+        show_error(f"{label}: {error}. {exact_percent(standard)} is used instead.")
+        return standard
+
+
+def share_of(key: str, standard: float) -> float:
+    """Share in an input of :func:`share_input`, on a page that does not draw it."""
+    try:
+        return parse_share(st.session_state.get(key) or "")
+    except OpenMaxError:
+        return standard
+
+
+def _tidy_share(key: str) -> None:
+    """Write the share that was typed as percent, so that one sees how it was understood."""
+    with suppress(OpenMaxError):
+        st.session_state[key] = exact_percent(parse_share(st.session_state[key] or ""))
 
 
 def show_unreadable(title: str, lost: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.registry import METHODS, has_settings, words_of
 from openmax_core.methods.settings import DEFAULT_PRESET, LARGEST_COUNT, PRESETS
+from openmax_core.support.shares import exact_percent
 from openmax_core.workspace.access import workspace_names
 from pages._shared import start, state
 from pages._shared.widgets import show_warning
@@ -99,7 +100,7 @@ def _take_defaults() -> None:
         st.session_state["linked"] = None
         for name in ("method", "tail_size", "alpha_rank"):
             st.session_state[name] = defaults[name]
-        st.session_state["floor"] = workspace.settings.defaults.min_test_accuracy
+        st.session_state["floor"] = exact_percent(workspace.settings.defaults.min_test_accuracy)
 
 
 def _choose_method() -> str:

@@ -14,10 +14,10 @@ import streamlit as st
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.support.shares import percent
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.components import tour
-from pages._shared.format import percent
 from pages._shared.registry import switch_to
 
 KEY = "tour"

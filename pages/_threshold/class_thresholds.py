@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.support.shares import points, points_range
 from openmax_core.tradeoff.class_thresholds import (
     ClassThresholds,
     Difference,
@@ -90,5 +91,5 @@ def _gains(gain: Gain, objective: Objective, n_reject: int) -> pd.DataFrame:
 def _in_words(difference: Difference, is_share: bool) -> str:
     low, high = difference.interval.low, difference.interval.high
     if not is_share:
-        return f"{difference.value:+.4g} [{low:+.4g}, {high:+.4g}]"
-    return f"{100 * difference.value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+        return f"{difference.value:+.4g} ({low:+.4g} to {high:+.4g})"
+    return f"{points(difference.value)} ({points_range(low, high)})"

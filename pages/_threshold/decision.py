@@ -25,6 +25,7 @@ from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import counted
 from pages._shared.kept import KEYS
+from pages._shared.widgets import share_input
 from pages._threshold.class_thresholds import show_class_thresholds
 
 CHOICES: dict[str, str] = {
@@ -60,10 +61,10 @@ class Decision:
         """Lines across the curves, by ``of`` ('test' or 'reject'): it may not be lower."""
         if isinstance(self.objective, MostRejected):
             share = self.objective.min_test_accuracy
-            return [{"of": "test", "share": share, "label": f"Test accuracy ≥ {share:g}"}]
+            return [{"of": "test", "share": share, "label": self.objective.requirement}]
         if isinstance(self.objective, MostRight):
             share = self.objective.min_reject_accuracy
-            return [{"of": "reject", "share": share, "label": f"Reject accuracy ≥ {share:g}"}]
+            return [{"of": "reject", "share": share, "label": self.objective.requirement}]
         return []
 
     @property
@@ -153,48 +154,38 @@ def _ask(workspace: Workspace) -> Objective:
         width=430,
     )
     if kind == MostRight.kind:
-        return MostRight(_number(row, "Reject accuracy at least", "reject_floor", 0.9))
+        return MostRight(_share(row, "Reject accuracy at least", "reject_floor", 0.9))
     if kind == FewestKnownRejected.kind:
-        share = _number(row, "% of the knowns rejected", "most_rejected", 5.0, 100.0, 1.0)
-        return FewestKnownRejected(share / 100)
+        return FewestKnownRejected(_share(row, "Knowns rejected at most", "most_rejected", 0.05))
     if kind == Balanced.kind:
         return Balanced()
     if kind == LeastCost.kind:
-        most = 1e9
-        wrong = _number(row, "Cost: wrong class", "cost_wrong", 1.0, most, 1.0)
-        rejected = _number(row, "Cost: known rejected", "cost_rejected", 1.0, most, 1.0)
-        accepted = _number(row, "Cost: unknown accepted", "cost_accepted", 5.0, most, 1.0)
-        share = _number(row, "% unknowns in production", "unknown_share", 10.0, 100.0, 1.0)
-        return LeastCost(wrong, rejected, accepted, share / 100)
-    floor = row.number_input(
-        "Test accuracy at least",
-        min_value=0.0,
-        max_value=1.0,
-        value=workspace.settings.defaults.min_test_accuracy,
-        step=0.01,
-        format="%.3f",
-        key="floor",
-        bind="query-params",
-        width=190,
+        wrong = _cost(row, "Cost: wrong class", "cost_wrong", 1.0)
+        rejected = _cost(row, "Cost: known rejected", "cost_rejected", 1.0)
+        accepted = _cost(row, "Cost: unknown accepted", "cost_accepted", 5.0)
+        share = _share(row, "Unknowns in production", "unknown_share", 0.1)
+        return LeastCost(wrong, rejected, accepted, share)
+    standard = workspace.settings.defaults.min_test_accuracy
+    return MostRejected(
+        share_input(
+            row, "Test accuracy at least", "floor", standard, bind="query-params", width=190
+        )
     )
-    return MostRejected(float(floor))
 
 
-def _number(
-    place: DeltaGenerator,
-    label: str,
-    key: str,
-    value: float,
-    most: float = 1.0,
-    step: float = 0.01,
-) -> float:
-    """Draw an input for a number from 0, which the session remembers."""
+def _share(place: DeltaGenerator, label: str, key: str, standard: float) -> float:
+    """Draw an input for a share, which the session remembers."""
+    return share_input(place, label, key, standard, persist_state="session", width=190)
+
+
+def _cost(place: DeltaGenerator, label: str, key: str, standard: float) -> float:
+    """Draw an input for a cost, which the session remembers."""
     return place.number_input(
         label,
         min_value=0.0,
-        max_value=most,
-        value=value,
-        step=step,
+        max_value=1e9,
+        value=standard,
+        step=1.0,
         format="%.10g",
         key=key,
         persist_state="session",

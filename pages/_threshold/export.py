@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +16,14 @@ from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sw
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import code
-from pages._shared.widgets import csv_button, download, show_error, show_table
+from pages._shared.widgets import (
+    csv_button,
+    download,
+    in_percent,
+    share_column,
+    show_error,
+    show_table,
+)
 
 
 def show_sweep(workspace: Workspace, evaluation: Evaluation, interval: str) -> pd.DataFrame | None:
@@ -33,18 +39,18 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation, interval: str) -> p
     except OpenMaxError as error:
         show_error(error)
         return None
-    share: dict[str, Any] = {"format": "%.4f"}
-    bound: dict[str, Any] = {"format": "%.3f", "help": f"95 % {interval} interval"}
+    of_interval = f"95 % {interval} interval"
+    names = [f"{of}_{what}" for of in ("test", "reject") for what in ("accuracy", "low", "high")]
     show_table(
-        table,
+        in_percent(table, *names),
         {
             "threshold": NumberColumn("Threshold", format="%.15g", pinned=True),
-            "test_accuracy": NumberColumn("Test accuracy", **share),
-            "test_low": NumberColumn("95 % from", **bound),
-            "test_high": NumberColumn("to", **bound),
-            "reject_accuracy": NumberColumn("Reject accuracy", **share),
-            "reject_low": NumberColumn("95 % from", **bound),
-            "reject_high": NumberColumn("to", **bound),
+            "test_accuracy": share_column("Test accuracy"),
+            "test_low": share_column("95 % from", of_interval),
+            "test_high": share_column("to", of_interval),
+            "reject_accuracy": share_column("Reject accuracy"),
+            "reject_low": share_column("95 % from", of_interval),
+            "reject_high": share_column("to", of_interval),
             "correct": "Correct",
             "wrong": "Wrong",
             "rejected_known": "Known rejected",

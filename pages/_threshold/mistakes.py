@@ -21,7 +21,7 @@ from pages._shared import pictures
 from pages._shared.format import plain, sentence
 from pages._shared.guards import show_notice
 from pages._shared.kept import kept
-from pages._shared.widgets import choose, show_table
+from pages._shared.widgets import PERCENT, choose, in_percent, share_column, show_table
 
 UNKNOWNS_IN, KNOWNS_OUT, CONFUSED = "Accepted unknowns", "Rejected knowns", "Confused classes"
 
@@ -116,16 +116,16 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
         f"At threshold {threshold_text(threshold)}, by folder of the reject set, the worst "
         f"first{among}."
     )
-    bound: dict[str, Any] = {"format": "%.3f", "help": f"95 % {interval} interval"}
+    of_interval = f"95 % {interval} interval"
     show_table(
-        folders.at(threshold, interval),
+        in_percent(folders.at(threshold, interval), "reject_accuracy", "low", "high"),
         {
             "folder": TextColumn("Folder", pinned=True),
             "reject_accuracy": ProgressColumn(
-                "Reject accuracy", min_value=0.0, max_value=1.0, format="%.3f"
+                "Reject accuracy", min_value=0.0, max_value=100.0, format=PERCENT
             ),
-            "low": NumberColumn("95 % from", **bound),
-            "high": NumberColumn("to", **bound),
+            "low": share_column("95 % from", of_interval),
+            "high": share_column("to", of_interval),
             "accepted": NumberColumn("Accepted", format="localized"),
             "pictures": NumberColumn("of", format="localized"),
         },

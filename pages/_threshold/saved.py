@@ -22,7 +22,7 @@ from openmax_core.tradeoff.saved_points import (
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import sentence
-from pages._shared.widgets import show_error, show_warning
+from pages._shared.widgets import in_percent, share_column, show_error, show_warning
 
 
 def show_saved_points(
@@ -98,16 +98,15 @@ def _show_table(workspace: Workspace, saved: Sequence[SavedPoint]) -> None:
         default = None
     table = comparison_table(saved)
     table.insert(0, "default", [item.point == default for item in saved])
-    share = NumberColumn(format="%.4f")
     st.dataframe(
-        table,
+        in_percent(table, "test_accuracy", "reject_accuracy"),
         hide_index=True,
         width="stretch",
         column_config={
             "threshold": NumberColumn(format="%.15g"),
-            "test_accuracy": share | {"label": "Test accuracy"},
+            "test_accuracy": share_column("Test accuracy"),
             "test_interval": "95 % interval",
-            "reject_accuracy": share | {"label": "Reject accuracy"},
+            "reject_accuracy": share_column("Reject accuracy"),
             "reject_interval": "95 % interval",
             "saved_at": st.column_config.DatetimeColumn("saved"),
         },

@@ -14,7 +14,13 @@ from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.jobs import show_job
-from pages._shared.widgets import csv_button, show_error, show_table
+from pages._shared.widgets import (
+    csv_button,
+    in_percent,
+    share_column,
+    show_error,
+    show_table,
+)
 from pages._weibull.class_multiples import MOST_PLOTS
 from pages._weibull.fits import FitJob
 
@@ -45,7 +51,7 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
         return []
     n_replicates = health.goodness.n_replicates
     has_p = bool(table["p_value"].notna().any())
-    share, number = NumberColumn(format="percent"), NumberColumn(format="%.4g")
+    number = NumberColumn(format="%.4g")
     columns: dict[str, Any] = {
         "class": TextColumn(pinned=True),
         "fit": LineChartColumn(
@@ -72,25 +78,23 @@ def show_health_table(workspace: Workspace, evaluation: Evaluation, health: Heal
             "borrowed tail",
             help="Too few pictures of the class are right: its tail is that of the other classes.",
         ),
-        "beyond_tail": share
-        | {
-            "label": "beyond the tail",
-            "help": "Test pictures of the class farther away than every training picture.",
-        },
+        "beyond_tail": share_column(
+            "beyond the tail",
+            "Test pictures of the class farther away than every training picture.",
+        ),
         "n_test": "test pictures",
-        "dominance": share
-        | {
-            "label": "influence of one picture",
-            "help": "How far the mean moves at most without one picture, as a share of the median "
+        "dominance": share_column(
+            "influence of one picture",
+            "How far the mean moves at most without one picture, as a share of the median "
             "distance.",
-        },
+        ),
     }
     if not has_p:
         del columns["p_value"]
     if not table["borrowed"].any():
         del columns["borrowed"]
     event = show_table(
-        table,
+        in_percent(table, "beyond_tail", "dominance"),
         columns,
         height="content" if is_few else 390,
         on_select="rerun",

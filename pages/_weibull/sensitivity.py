@@ -15,10 +15,11 @@ from openmax_core.analysis.sensitivity import (
 )
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
+from openmax_core.support.shares import exact_percent
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.jobs import show_job
 from pages._shared.kept import KEYS
-from pages._shared.widgets import choose, show_error
+from pages._shared.widgets import choose, share_of, show_error
 
 SensitivityJob = Job[tuple[int, int], Sensitivity]
 
@@ -39,9 +40,7 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
             icon=":material/info:",
         )
         return
-    floor = st.session_state.get("floor")
-    if floor is None:
-        floor = workspace.settings.defaults.min_test_accuracy
+    floor = share_of("floor", workspace.settings.defaults.min_test_accuracy)
     job = None  # until the visitor asks for it
     if st.session_state.get("sensitivity_of") == _asked(evaluation, floor):
         job = _compare(evaluation, floor)
@@ -102,9 +101,9 @@ def _caption(result: Sensitivity, metric: str) -> str:
     ]
     if metric == REJECT_AT_FLOOR:
         parts.append(
-            f"Each cell uses its own best threshold that keeps Test accuracy ≥ {result.floor:g}; – "
-            "means that there is none. It is chosen and counted on the same pictures, so the "
-            "figure is a little too high."
+            f"Each cell uses its own best threshold that keeps Test accuracy ≥ "
+            f"{exact_percent(result.floor)}; – means that there is none. It is chosen and counted "
+            "on the same pictures, so the figure is a little too high."
         )
     parts.append(
         f"Scored: {result.n_test:,} test and {result.n_reject:,} reject pictures"

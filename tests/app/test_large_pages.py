@@ -83,7 +83,7 @@ def test_the_overview_counts_all_pictures(open_app, many):
     app = open_app(many.folder)
     assert metric(app, "Test pictures") == "89"
     assert metric(app, "Reject pictures") == "60"
-    assert metric(app, "Known or unknown (AUROC)") == f"{evaluation.overall.auroc:.3f}"
+    assert metric(app, "Known or unknown (AUROC)") == percent(evaluation.overall.auroc)
     assert "1 files could not be read" in [item.label for item in app.expander]
 
 

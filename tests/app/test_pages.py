@@ -26,7 +26,7 @@ def test_overview_shows_the_counts_and_the_accuracy_before_rejection(open_app, t
     assert metric(app, "Test pictures") == "89"
     assert metric_note(app, "Test pictures") == "1 unreadable"
     assert metric(app, "Reject pictures") == "60"
-    assert metric(app, "Known or unknown (AUROC)") == f"{evaluation.curve.auroc:.3f}"
+    assert metric(app, "Known or unknown (AUROC)") == percent(evaluation.curve.auroc)
     assert "damaged picture (made up)" in app.dataframe[1].value["error"].tolist()
 
 

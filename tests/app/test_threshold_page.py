@@ -49,7 +49,7 @@ def counted(count: int, total: int, kind: str = "Wilson") -> str:
     """A share with its counts and interval, as the page writes it."""
     bounds = share_interval(count, total, kind)
     return (
-        f"**{count / total:.4f}** ({count} of {total}; "
+        f"**{100 * count / total:.1f} %** ({count} of {total}; "
         f"{100 * bounds.low:.1f}–{100 * bounds.high:.1f} %)"
     )
 
@@ -106,10 +106,23 @@ def test_a_link_to_a_workspace_that_is_not_here_says_so(open_app, trees):
     assert explorer(app)["value"] != 0.4321
 
 
-@pytest.mark.parametrize("given", ["nonsense", "nan", "7", "-1"])
-def test_a_link_with_a_wrong_floor_asks_for_the_workspace_s(open_app, trees, given):
+@pytest.mark.parametrize("given", ["nonsense", "nan", "170", "-1"])
+def test_a_link_with_a_wrong_floor_says_so_and_asks_for_the_workspace_s(open_app, trees, given):
     app = open_app(trees.folder, "threshold", floor=given)
-    assert app.number_input(key="floor").value == 0.85
+    assert f"'{given}'" in texts(app.error)
+    assert "85.0 % is used instead." in texts(app.error)
+    assert explorer(app)["floors"] == [
+        {"of": "test", "share": 0.85, "label": "Test accuracy ≥ 85.0 %"}
+    ]
+
+
+@pytest.mark.parametrize("typed", ["70", "0.7", "70 %", "70.0%"])
+def test_a_floor_is_typed_as_percent_or_as_a_fraction(open_app, trees, typed):
+    app = open_app(trees.folder, "threshold")
+    app.text_input(key="floor").set_value(typed).run()
+    assert app.text_input(key="floor").value == "70.0 %"
+    assert explorer(app)["floors"][0]["share"] == 0.7
+    assert not app.error
 
 
 def test_each_method_keeps_its_own_threshold(open_app, trees):
@@ -231,20 +244,20 @@ def test_every_objective_is_answered_with_the_core_s_choice(
     [
         (
             "max_reject_accuracy",
-            {"floor": 0.6},
+            {"floor": "60"},
             MostRejected(0.6),
-            [{"of": "test", "share": 0.6, "label": "Test accuracy ≥ 0.6"}],
+            [{"of": "test", "share": 0.6, "label": "Test accuracy ≥ 60.0 %"}],
         ),
         (
             "max_test_accuracy",
-            {"reject_floor": 0.95},
+            {"reject_floor": "95 %"},
             MostRight(0.95),
-            [{"of": "reject", "share": 0.95, "label": "Reject accuracy ≥ 0.95"}],
+            [{"of": "reject", "share": 0.95, "label": "Reject accuracy ≥ 95.0 %"}],
         ),
-        ("max_rejected_known", {"most_rejected": 29.0}, FewestKnownRejected(0.29), []),
+        ("max_rejected_known", {"most_rejected": "29"}, FewestKnownRejected(0.29), []),
         (
             "least_cost",
-            {"cost_wrong": 3.0, "cost_rejected": 0.5, "cost_accepted": 1.5, "unknown_share": 70.0},
+            {"cost_wrong": 3.0, "cost_rejected": 0.5, "cost_accepted": 1.5, "unknown_share": "70"},
             LeastCost(3, 0.5, 1.5, 0.7),
             [],
         ),
@@ -257,7 +270,8 @@ def test_the_numbers_of_the_sentence_are_the_objective_s(
     app = open_app(trees.folder, "threshold")
     app.selectbox(key="objective").set_value(kind).run()
     for key, value in numbers.items():
-        app.number_input(key=key).set_value(value)
+        field_of = app.text_input if isinstance(value, str) else app.number_input
+        field_of(key=key).set_value(value)
     app.run()
     point = trees.evaluate("bendale").choose(objective)
     assert f"**Recommended: threshold {threshold_text(point.threshold)}**" in texts(app.markdown)
@@ -278,8 +292,8 @@ def test_a_floor_that_nothing_reaches_is_answered_with_the_nearest(open_app, tre
     nearest = caught.value.nearest
     assert nearest is not None
     assert (
-        "**No recommendation:** no threshold reaches Test accuracy ≥ 1; the nearest, threshold "
-        f"{threshold_text(nearest.threshold)}, has Test accuracy {nearest.test_accuracy:.4f} "
+        "**No recommendation:** no threshold reaches Test accuracy ≥ 100.0 %; the nearest, threshold "
+        f"{threshold_text(nearest.threshold)}, has Test accuracy {percent(nearest.test_accuracy)} "
         f"({nearest.counts['correct']} of 89)."
     ) in texts(app.markdown)
     button(app, "Use nearest").click().run()
@@ -320,8 +334,8 @@ def test_what_the_other_half_misses_is_said(open_app, trees):
     app.toggle(key="honest").set_value(True).run()
     kept = choose_on_half(curve, MostRejected(floor)).reported
     assert (
-        f"On the other half it does not meet the constraint (Test accuracy ≥ {floor:g}): Test "
-        f"accuracy {kept.test_accuracy:.4f} ({kept.correct} of {kept.n_test})."
+        f"On the other half it does not meet the constraint (Test accuracy ≥ {100 * floor:.1f} %): Test "
+        f"accuracy {percent(kept.test_accuracy)} ({kept.correct} of {kept.n_test})."
     ) in texts(app.caption)
 
 
@@ -371,7 +385,7 @@ def test_thresholds_per_class_stand_beside_what_they_gain(open_app, trees, kind)
     elif kind == "least_cost":
         assert gains["expected cost saved"].startswith(f"{gain.value.value:+.4g} [")
     else:
-        kept = "Reject accuracy, with the same constraint (Test accuracy ≥ 0.85)"
+        kept = "Reject accuracy, with the same constraint (Test accuracy ≥ 85.0 %)"
         assert gains[kept] == in_points(gain.net)
     said = texts(app.success) + texts(app.warning)
     verdict = "worse" if gain.net.interval.high < 0 else "within noise"
@@ -383,7 +397,7 @@ def test_thresholds_per_class_that_cannot_be_judged_say_why(open_app, trees):
     app.toggle(key="per_class").set_value(True).run()
     assert (
         "Thresholds per class cannot be compared. On one half of the pictures: no threshold "
-        "reaches Test accuracy ≥ 0.85"
+        "reaches Test accuracy ≥ 85.0 %"
     ) in texts(app.warning)
     assert not app.checkbox
 

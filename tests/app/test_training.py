@@ -270,7 +270,7 @@ def test_a_training_that_ended_gives_its_accuracy_with_counts_and_the_next_step(
     app = open_app(bare.folder, "workspace")
     button(app, "Start training").click().run()
     app = when_ended(app, bare)
-    assert "**0.7500** (15 of 20; 53.1–88.8 %)" in texts(app.success)
+    assert "**75.0 %** (15 of 20; 53.1–88.8 %)" in texts(app.success)
     assert "**Run extraction**" in texts(app.markdown)
     assert button(app, "Run extraction").proto.type == "primary"
     assert "1 files could not be read" in "".join(item.label for item in app.expander)

@@ -288,17 +288,17 @@ def test_settings_are_compared_when_asked_for(open_app, trees):
     assert "89 test and 60 reject pictures, all there are" in texts(app.caption)
     app.segmented_control(key="sensitivity_metric").set_value(REJECT_AT_FLOOR).run()
     assert result.verdict(REJECT_AT_FLOOR) in texts(app.markdown)
-    assert "keeps Test accuracy ≥ 0.85" in texts(app.caption)
+    assert "keeps Test accuracy ≥ 85.0 %" in texts(app.caption)
 
 
 def test_the_floor_is_the_threshold_page_s(open_app, trees):
     app = open_app(trees.folder, "threshold")
-    app.number_input(key="floor").set_value(0.7).run()
+    app.text_input(key="floor").set_value("70").run()
     app.switch_page("pages/weibull.py").run()
     button(app, "Compare settings").click().run()
     app = shown_after(app)
     app.segmented_control(key="sensitivity_metric").set_value(REJECT_AT_FLOOR).run()
-    assert "keeps Test accuracy ≥ 0.7" in texts(app.caption)
+    assert "keeps Test accuracy ≥ 70.0 %" in texts(app.caption)
 
 
 def test_another_method_is_compared_anew_and_a_failure_is_named(open_app, trees, monkeypatch):

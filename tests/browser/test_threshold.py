@@ -393,7 +393,7 @@ def test_what_cannot_be_reached_is_answered_with_the_nearest(explorer, evaluatio
     box.fill("0.99")
     box.press("Enter")
     expect(
-        page.get_by_text("No recommendation: no threshold reaches Test accuracy ≥ 0.99")
+        page.get_by_text("No recommendation: no threshold reaches Test accuracy ≥ 99.0 %")
     ).to_be_visible()
     page.get_by_role("button", name="Use nearest").click()
     with pytest.raises(NoFeasibleThresholdError) as error:

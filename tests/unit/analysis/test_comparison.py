@@ -117,7 +117,7 @@ def test_a_floor_that_no_threshold_keeps_is_a_dash(evaluation):
     assert found.cell_in_words("msp", "reject_at_floor") == "–"
     assert found.interval_in_words("msp", "macro_f1") == "not counted"
     assert found.extremes("reject_at_floor") == (
-        "Reject accuracy at the floor: no threshold of any method keeps Test accuracy ≥ 100 %."
+        "Reject accuracy at the floor: no threshold of any method keeps Test accuracy ≥ 100.0 %."
     )
 
 

@@ -118,7 +118,7 @@ def test_what_a_change_costs_is_written_with_its_sign_and_interval():
     (row,) = made_up().ablation_table().to_dict(orient="records")
     assert row == {
         "instead": "no centring",
-        **dict.fromkeys(FIGURES.values(), "-0.030 [-0.040, -0.020]"),
+        **dict.fromkeys(FIGURES.values(), "-3.0 points (-4.0 to -2.0)"),
     }
 
 
@@ -133,8 +133,8 @@ def test_the_figure_draws_differences_with_the_ends_of_their_intervals(figure: s
     drawn = made_up().figure(figure)
     assert [trace.name for trace in drawn.data] == list(LOOKS)
     first = drawn.data[0]
-    assert first.x[0] == pytest.approx(0.105)
-    assert first.error_x.array[0] == first.error_x.arrayminus[0] == pytest.approx(0.04)
+    assert first.x[0] == pytest.approx(10.5)
+    assert first.error_x.array[0] == first.error_x.arrayminus[0] == pytest.approx(4.0)
     assert drawn.layout.yaxis.ticktext == ("digits",)
 
 

@@ -260,16 +260,16 @@ def test_the_heat_map_shows_values_and_differences_and_frames_the_current_settin
         sign = ""
         if grid.is_beyond_noise[row, column]:
             sign = "<br>▲" if grid.difference[row, column] > 0 else "<br>▼"
-        assert words == ("–" if np.isnan(value) else f"{value:.3f}{sign}")
+        assert words == ("–" if np.isnan(value) else f"{100 * value:.1f} %{sign}")
         hover = heat.customdata[row][column]
         assert hover.startswith(result.settings_at(row, column))
         if np.isnan(value):
-            assert "no threshold keeps Test accuracy ≥ 0.7" in hover
+            assert "no threshold keeps Test accuracy ≥ 70.0 %" in hover
             assert metric == REJECT_AT_FLOOR
         elif (row, column) == result.current:
             assert hover.endswith("the current setting")
         else:
-            assert f"difference {grid.difference[row, column]:+.4f}" in hover
+            assert f"difference {100 * grid.difference[row, column]:+.1f} points" in hover
     (frame,) = figure.layout.shapes
     centre = ((frame.y0 + frame.y1) / 2, (frame.x0 + frame.x1) / 2)
     assert centre == pytest.approx(result.current)

@@ -339,13 +339,13 @@ def result_of(value: list[list[float]], is_beyond_noise: list[list[bool]]) -> Se
             [[0.8, 0.9], [0.7, 0.8]],
             [[False, True], [True, False]],
             "One setting is better than the current one in AUROC beyond noise; the largest gain, "
-            "+0.1000, is at η 20, α 1.",
+            "+10.0 points, is at η 20, α 1.",
         ),
         (
             [[0.8, 0.9], [0.95, 0.8]],
             [[False, True], [True, False]],
             "2 settings are better than the current one in AUROC beyond noise; the largest gain, "
-            "+0.1500, is at η 10, α 3.",
+            "+15.0 points, is at η 10, α 3.",
         ),
         (
             [[np.nan, 0.9], [0.95, 0.8]],

@@ -78,8 +78,8 @@ def test_text_has_a_row_a_threshold_with_the_curve_s_values(story: Story) -> Non
     curve = Workspace.open(story.folder).evaluate().curve
     for row, threshold in zip(rows, np.arange(30, 41) / 100, strict=True):
         assert row[0] == f"{threshold:g}"
-        assert row[1] == f"{curve.test_accuracy(threshold):.4f}"
-        assert row[4] == f"{curve.reject_accuracy(threshold):.4f}"
+        assert row[1:3] == [f"{100 * curve.test_accuracy(threshold):.1f}", "%"]
+        assert row[5:7] == [f"{100 * curve.reject_accuracy(threshold):.1f}", "%"]
     assert lines[start + 12] == ""
     assert lines[start + 13].startswith("recommended: threshold ")
 
@@ -126,7 +126,7 @@ def test_an_unreachable_floor_ends_with_4_and_prints_the_table(tmp_path: Path) -
     workspace = make_workspace(tmp_path / "trees", preset="bendale")
     ran = shell("evaluate", workspace.folder, "--min-test-accuracy", "1")
     assert (ran.code, ran.err) == (EXIT_INFEASIBLE, "")
-    assert "recommended: no threshold reaches Test accuracy ≥ 1" in ran.out
+    assert "recommended: no threshold reaches Test accuracy ≥ 100.0 %" in ran.out
     assert "\n       0.5  " in ran.out
 
 

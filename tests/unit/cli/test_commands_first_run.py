@@ -33,7 +33,7 @@ def test_train_reports_epochs_and_sets_the_weights(story: Story) -> None:
     weights = Workspace.open(story.folder).settings.classifier.weights
     assert weights == f"{ARCHITECTURE}-1.0000.safetensors"
     assert lines[-2:] == [
-        f"wrote {story.folder}/{weights}: accuracy 1.0000 on 12 held-out pictures, trained on 68",
+        f"wrote {story.folder}/{weights}: accuracy 100.0 % on 12 held-out pictures, trained on 68",
         f"next: openmax extract {story.folder}",
     ]
     assert "# as they are" in (story.folder / FILE_NAME).read_text(encoding="utf-8")

@@ -123,7 +123,7 @@ def test_without_an_operating_point_the_recommended_threshold_decides(folder: Pa
     ran = shell("predict", folder, folder / "reject" / "00.png")
     assert ran.code == 0
     assert ran.out.startswith(
-        f"method openmax, threshold {text} (recommended under Test accuracy ≥ 0.5)\n"
+        f"method openmax, threshold {text} (recommended under Test accuracy ≥ 50.0 %)\n"
     )
 
 

@@ -117,7 +117,7 @@ def test_without_an_operating_point_the_report_is_of_the_recommended_one(folder:
     )
     ran = shell("report", folder)
     assert ran.code == 0
-    assert "(recommended under Test accuracy ≥ 0.5)\n" in ran.out
+    assert "(recommended under Test accuracy ≥ 50.0 %)\n" in ran.out
     written = OperatingPoint.load(folder / "report" / NAMES[2])
     assert written == Workspace.open(folder).evaluate().recommend(0.5)
     assert written.chosen_for == MostRejected(0.5)
@@ -130,7 +130,9 @@ def test_where_no_threshold_keeps_the_floor_the_report_says_the_way_out(folder: 
     path.write_text(text.replace('preset = "openmax"', 'preset = "bendale"'), encoding="utf-8")
     ran = shell("report", folder)
     assert (ran.code, ran.out) == (1, "")
-    assert ran.error.startswith("no threshold reaches Test accuracy ≥ 1; the nearest, threshold ")
+    assert ran.error.startswith(
+        "no threshold reaches Test accuracy ≥ 100.0 %; the nearest, threshold "
+    )
     assert ran.error.endswith(
         f"Give a threshold (--threshold), or lower min_test_accuracy under [defaults] in {path}"
     )

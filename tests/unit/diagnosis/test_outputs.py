@@ -166,7 +166,7 @@ def test_low_accuracy_is_an_error_where_it_is_no_better_than_one_class_for_all()
     fair = np.where(np.arange(60) % 3 == 0, (labels + 1) % 3, labels)  # two of three are right
     (finding,) = accuracy_findings("test", known(labels, fair), 0.85, "", True)
     assert (finding.severity, finding.figures["right"]) == ("warning", 40)
-    assert "0.85" in finding.sentence
+    assert "85.0 %" in finding.sentence
     assert accuracy_findings("test", known(labels, fair), 0.6, "", True) == []
 
 

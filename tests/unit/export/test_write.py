@@ -442,8 +442,8 @@ def test_the_shell_exports_the_operating_point_of_the_workspace(digits: Workspac
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "Handwritten digits: shufflenet_v2_x0_5 with OpenMax 'bendale', threshold 0.4; Test "
-        f"accuracy {point.test_accuracy:.4f} (325 pictures), Reject accuracy "
-        f"{point.reject_accuracy:.4f} (714 pictures) (the workspace's operating point)",
+        f"accuracy {100 * point.test_accuracy:.1f} % (325 pictures), Reject accuracy "
+        f"{100 * point.reject_accuracy:.1f} % (714 pictures) (the workspace's operating point)",
         "takes       uint8 RGB pictures (N, 3, 64, 64), resized and cropped",
         f"wrote {path}, checked against the library",
     ]

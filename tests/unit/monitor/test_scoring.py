@@ -122,7 +122,7 @@ def test_the_words_have_both_intervals(evaluation):
         expected=Share(16, 325),
     )
     assert report.rate_in_words == (
-        "rejects 12.3 % (10.2–14.8) of 812; expected 4.9 % (3.1–7.8), from the test set"
+        "rejects 12.3 % (10.2–14.8 %) of 812; expected 4.9 % (3.1–7.8 %), from the test set"
     )
 
 

@@ -300,7 +300,7 @@ def test_the_lead_has_the_point_s_own_figures_and_what_it_was_chosen_for(
         f"At the threshold {recommended.threshold:g} Test accuracy is "
         f"{share(counts['correct'], 89)} and Reject accuracy "
         f"{share(counts['rejected_unknown'], 60)}. It was chosen for the best Reject accuracy with "
-        "Test accuracy ≥ 0.8."
+        "Test accuracy ≥ 80.0 %."
     ) in page.text
 
 
@@ -369,8 +369,11 @@ def test_the_table_of_thresholds_is_the_sweep(
     expected = [
         [
             repr(row["threshold"]).removesuffix(".0"),
-            f"{row['test_accuracy']:.4f} [{row['test_low']:.3f}, {row['test_high']:.3f}]",
-            f"{row['reject_accuracy']:.4f} [{row['reject_low']:.3f}, {row['reject_high']:.3f}]",
+            *(
+                f"{100 * row[f'{of}_accuracy']:.1f} % "
+                f"({100 * row[f'{of}_low']:.1f}–{100 * row[f'{of}_high']:.1f} %)"
+                for of in ("test", "reject")
+            ),
             str(row["correct"]),
             str(row["wrong"]),
             str(row["rejected_known"]),
@@ -404,7 +407,8 @@ def test_everything_that_the_figures_rest_on_is_named(page: Page, evaluation: Ev
         "calibrated on": "120 correctly classified of 120 train pictures",
         "test pictures": "89",
         "reject pictures": "60",
-        "accuracy before rejection": f"{evaluation.accuracy_before_rejection:.4f}",
+        "accuracy before rejection": f"{100 * evaluation.accuracy_before_rejection:.1f} % "
+        f"({evaluation.n_right_before_rejection} of 89)",
         "data fingerprint": evaluation.data,
     }
     assert {name: page.facts[name] for name in expected} == expected
@@ -531,7 +535,7 @@ def test_a_point_of_an_older_version_is_counted_again(
     page = Page(report_html(trees, evaluation, point))
     outcome = evaluation.curve.outcome(0.6)
     assert f"At the threshold 0.6 Test accuracy is {share(outcome.correct, 89)}" in page.text
-    assert "It was chosen for the best Reject accuracy with Test accuracy ≥ 0.7." in page.text
+    assert "It was chosen for the best Reject accuracy with Test accuracy ≥ 70.0 %." in page.text
 
 
 def test_a_thousand_classes_make_a_page_that_can_be_sent() -> None:

@@ -277,8 +277,8 @@ def test_a_floor_out_of_reach_is_an_error_that_says_what_can_be_reached():
     with pytest.raises(NoFeasibleThresholdError) as caught:
         WORKED.curve().best(0.85)
     assert str(caught.value) == (
-        "no threshold reaches Test accuracy ≥ 0.85; the nearest, threshold 0.5, has Test accuracy "
-        "0.6000 (3 of 5)"
+        "no threshold reaches Test accuracy ≥ 85.0 %; the nearest, threshold 0.5, has Test "
+        "accuracy 60.0 % (3 of 5)"
     )
     nearest = caught.value.nearest
     assert nearest is not None

@@ -261,24 +261,24 @@ def test_others_say_that_there_is_no_reject_set(objective):
     [
         (
             MostRejected(0.85),
-            "the best Reject accuracy with Test accuracy ≥ 0.85",
-            "Test accuracy ≥ 0.85",
+            "the best Reject accuracy with Test accuracy ≥ 85.0 %",
+            "Test accuracy ≥ 85.0 %",
         ),
         (
             MostRight(0.9),
-            "the best Test accuracy with Reject accuracy ≥ 0.9",
-            "Reject accuracy ≥ 0.9",
+            "the best Test accuracy with Reject accuracy ≥ 90.0 %",
+            "Reject accuracy ≥ 90.0 %",
         ),
         (
             FewestKnownRejected(0.07),
-            "the best Reject accuracy with knowns rejected ≤ 7 %",
-            "knowns rejected ≤ 7 %",
+            "the best Reject accuracy with knowns rejected ≤ 7.0 %",
+            "knowns rejected ≤ 7.0 %",
         ),
         (Balanced(), "the best mean of Test accuracy and Reject accuracy", ""),
         (
             LeastCost(1, 0.5, 20, 0.07),
             "the least expected cost (wrong known 1, rejected known 0.5, accepted unknown 20, "
-            "7 % unknowns)",
+            "7.0 % unknowns)",
             "",
         ),
     ],
@@ -291,8 +291,8 @@ def test_an_objective_says_what_it_wants(objective, in_words, requirement):
 @pytest.mark.parametrize(
     ("objective", "what_it_has"),
     [
-        (MostRejected(0.85), "Test accuracy 0.6000 (3 of 5)"),
-        (FewestKnownRejected(0.1), "1 of 5 knowns rejected"),
+        (MostRejected(0.85), "Test accuracy 60.0 % (3 of 5)"),
+        (FewestKnownRejected(0.1), "knowns rejected 20.0 % (1 of 5)"),
     ],
 )
 def test_an_objective_out_of_reach_says_what_the_nearest_has(objective, what_it_has):
@@ -303,7 +303,8 @@ def test_an_objective_out_of_reach_says_what_the_nearest_has(objective, what_it_
 
 
 def test_the_most_unknowns_are_always_rejected_above_all_scores():
-    assert MostRight(1.0).reached(WORKED.curve().outcome(1.0)) == "Reject accuracy 1.0000 (4 of 4)"
+    outcome = WORKED.curve().outcome(1.0)
+    assert MostRight(1.0).reached(outcome) == "Reject accuracy 100.0 % (4 of 4)"
     assert WORKED.curve().choose(MostRight(1.0)).reject_accuracy == 1.0
 
 

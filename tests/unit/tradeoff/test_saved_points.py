@@ -548,9 +548,9 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
         0.1 + 0.2,
         True,
         2 / 3,
-        "0.208 to 0.939",
+        "20.8–93.9 %",
         1 / 7,
-        "0.026 to 0.513",
+        "2.6–51.3 %",
         3,
         7,
         "the least expected cost (wrong known 1, rejected known 0.3, accepted unknown 5, "
@@ -561,7 +561,7 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
     ]
     second = table.iloc[1]
     assert second["name"] == "known"
-    assert second["chosen for"] == ("the best Reject accuracy with knowns rejected ≤ 5 %")
+    assert second["chosen for"] == ("the best Reject accuracy with knowns rejected ≤ 5.0 %")
     assert not second["thresholds per class"]
     assert math.isnan(second["reject_accuracy"])
     assert pd.isna(second["data"])
