@@ -174,7 +174,7 @@ def _show_comparison(evidence: Evidence) -> None:
     with st.expander("Every problem, every method", icon=":material/table:"):
         table = evidence.table(chosen)
         methods = table.columns[4:]
-        columns = dict.fromkeys(table.columns, None) | dict.fromkeys(methods, share_column())
+        columns = {name: name for name in table.columns} | dict.fromkeys(methods, share_column())
         show_table(in_percent(table, *methods), columns)
         csv_button("As CSV", table, f"evidence-{chosen}.csv")
 

@@ -451,8 +451,8 @@ def _point_in_words(point: OperatingPoint, floor: float) -> str:
     return (
         f"threshold {threshold_text(point.threshold)} gives Test accuracy "
         f"{percent(point.test_accuracy)} with Reject accuracy {reject}: the best Reject accuracy "
-        f"with Test accuracy ≥ {exact_percent(floor)}. Chosen and counted on the same pictures, so both "
-        "are a little too high"
+        f"with Test accuracy ≥ {exact_percent(floor)}. Chosen and counted on the same pictures, "
+        "so both are a little too high"
     )
 
 

@@ -186,12 +186,12 @@ class ErrorBound:
 
     @property
     def in_words(self) -> str:
-        """'exact to ±0.0003', rounded up, of the larger one."""
-        most = max(self.test, self.reject)
+        """'exact to ±0.03 points', rounded up, of the larger one."""
+        most = 100 * max(self.test, self.reject)
         if not most:
             return "exact"
         digits = max(0, -math.floor(math.log10(most)))
-        return f"exact to ±{math.ceil(most * 10**digits) / 10**digits:.{digits}f}"
+        return f"exact to ±{math.ceil(most * 10**digits) / 10**digits:.{digits}f} points"
 
 
 class CountedCurve(Curve):

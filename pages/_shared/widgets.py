@@ -19,6 +19,7 @@ from pages._shared import start
 from pages._shared.format import plain
 
 Option = TypeVar("Option")
+LONGEST_SHARE = 30
 PERCENT = "%.1f %%"  # of a number that is a percentage
 MOST_ROWS = 15  # of a table without a scroll bar of its own
 TABLE_HEIGHT = 460
@@ -83,6 +84,7 @@ def share_input(
         key=key,
         on_change=_tidy_share,
         args=(key,),
+        max_chars=LONGEST_SHARE,
         help="A share: 85, 85 % and 0.85 are the same.",
         **options,
     )

@@ -16,7 +16,7 @@ from openmax_core.monitor.records import BatchRecords
 from openmax_core.tradeoff.explorer import explorer_data
 from openmax_core.tradeoff.sweep import sweep_table
 from pages._shared import state
-from tests.app.visitor import explorer, gallery, metric, move_threshold, texts
+from tests.app.visitor import explorer, gallery, metric, move_threshold, percent, texts
 from tests.support.batches import measured
 from tests.support.workspaces import divide_reject_set
 

@@ -52,7 +52,7 @@ def test_a_point_is_saved_with_name_note_moment_and_the_figures_it_was_seen_with
     table = saved_table(app)
     assert table["name"].tolist() == ["night"]
     assert table["default"].tolist() == [False]
-    assert table["test_accuracy"].tolist() == [saved.point.test_accuracy]
+    assert table["test_accuracy"].tolist() == [100 * saved.point.test_accuracy]
     assert explorer(app)["saved"] == [
         {
             "name": "night",
@@ -210,7 +210,7 @@ def test_points_on_other_pictures_keep_their_own_figures(open_app, trees):
     store_made_up(trees, "test", trees.pictures.find("test"), seed=9)
     app = open_app(trees.folder, "threshold")
     table = saved_table(app)
-    assert table["test_accuracy"].tolist() == [0.125]
+    assert table["test_accuracy"].tolist() == [12.5]
     assert table["data"].tolist() == [point.data] != [trees.evaluate("bendale").data]
 
 

@@ -31,6 +31,7 @@ from tests.app.visitor import (
     gallery,
     move_threshold,
     open_picture,
+    percent,
     send_moved,
     texts,
 )
@@ -190,7 +191,7 @@ def test_all_intervals_are_of_the_chosen_kind(open_app, trees, kind):
     outcome = evaluation.curve.outcome(0.6)
     row = sweep[sweep["threshold"] == 0.6].iloc[0]
     bounds = share_interval(outcome.correct, outcome.n_test, kind)
-    assert (row["test_low"], row["test_high"]) == (bounds.low, bounds.high)
+    assert (row["test_low"], row["test_high"]) == (100 * bounds.low, 100 * bounds.high)
 
 
 def test_many_classes_are_listed_instead_of_a_matrix(open_app, tmp_path):
@@ -292,8 +293,9 @@ def test_a_floor_that_nothing_reaches_is_answered_with_the_nearest(open_app, tre
     nearest = caught.value.nearest
     assert nearest is not None
     assert (
-        "**No recommendation:** no threshold reaches Test accuracy ≥ 100.0 %; the nearest, threshold "
-        f"{threshold_text(nearest.threshold)}, has Test accuracy {percent(nearest.test_accuracy)} "
+        "**No recommendation:** no threshold reaches Test accuracy ≥ 100.0 %; the nearest, "
+        f"threshold {threshold_text(nearest.threshold)}, has Test accuracy "
+        f"{percent(nearest.test_accuracy)} "
         f"({nearest.counts['correct']} of 89)."
     ) in texts(app.markdown)
     button(app, "Use nearest").click().run()
@@ -334,8 +336,9 @@ def test_what_the_other_half_misses_is_said(open_app, trees):
     app.toggle(key="honest").set_value(True).run()
     kept = choose_on_half(curve, MostRejected(floor)).reported
     assert (
-        f"On the other half it does not meet the constraint (Test accuracy ≥ {100 * floor:.1f} %): Test "
-        f"accuracy {percent(kept.test_accuracy)} ({kept.correct} of {kept.n_test})."
+        "On the other half it does not meet the constraint (Test accuracy ≥ "
+        f"{100 * floor:.1f} %): Test accuracy {percent(kept.test_accuracy)} ({kept.correct} of "
+        f"{kept.n_test})."
     ) in texts(app.caption)
 
 
@@ -361,7 +364,7 @@ def test_resamples_that_miss_the_constraint_are_counted(open_app, trees):
 
 def in_points(difference) -> str:
     low, high = difference.interval.low, difference.interval.high
-    return f"{100 * difference.value:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{100 * difference.value:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 @pytest.mark.parametrize("kind", ["balanced", "max_reject_accuracy", "least_cost"])
@@ -383,7 +386,7 @@ def test_thresholds_per_class_stand_beside_what_they_gain(open_app, trees, kind)
     if kind == "balanced":
         assert gains["mean of both accuracies"] == in_points(gain.value)
     elif kind == "least_cost":
-        assert gains["expected cost saved"].startswith(f"{gain.value.value:+.4g} [")
+        assert gains["expected cost saved"].startswith(f"{gain.value.value:+.4g} (")
     else:
         kept = "Reject accuracy, with the same constraint (Test accuracy ≥ 85.0 %)"
         assert gains[kept] == in_points(gain.net)
@@ -591,6 +594,8 @@ def test_the_table_of_thresholds_is_the_sweep(open_app, trees):
     box = next(item for item in app.text_input if item.label == "Thresholds")
     assert box.value == "0.30:0.40:0.01"
     expected = sweep_table(curve, np.arange(30, 41) / 100)
+    shares = [name for name in expected if name.endswith(("_accuracy", "_low", "_high"))]
+    expected[shares] *= 100
     shown = app.dataframe[0].value
     assert shown[expected.columns].to_numpy().tolist() == expected.to_numpy().tolist()
     box.set_value("0.4, 0.2").run()
@@ -649,6 +654,7 @@ def test_the_folders_of_the_reject_set_follow_the_threshold(open_app, trees):
         move_threshold(app, threshold)
         (table,) = folder_rows(app)
         expected = folders.at(threshold)
+        expected[["reject_accuracy", "low", "high"]] *= 100
         assert table.to_dict(orient="list") == expected.to_dict(orient="list")
         assert f"At threshold {threshold_text(threshold)}, by folder" in texts(app.caption)
 
@@ -660,7 +666,7 @@ def test_folders_have_the_interval_that_was_chosen(open_app, trees):
     app.segmented_control(key="interval").set_value("Clopper–Pearson").run()
     (table,) = folder_rows(app)
     expected = reject_folders(trees.evaluate("bendale")).at(threshold, "Clopper–Pearson")
-    assert table["low"].tolist() == expected["low"].tolist()
+    assert table["low"].tolist() == (100 * expected["low"]).tolist()
 
 
 def test_a_reject_set_in_one_folder_has_no_table_by_folder(open_app, trees):

@@ -343,7 +343,7 @@ def test_wider_intervals_are_shown_on_request(explorer, evaluation):
 @pytest.mark.parametrize(
     ("option", "objective", "numbers"),
     [
-        ("", MostRejected(0.8), {"Test accuracy at least": "0.8"}),
+        ("", MostRejected(0.8), {"Test accuracy at least": "80"}),
         (
             "best Test accuracy, with Reject accuracy at least …",
             MostRight(0.7),
@@ -352,7 +352,7 @@ def test_wider_intervals_are_shown_on_request(explorer, evaluation):
         (
             "best Reject accuracy, with at most … of the knowns rejected",
             FewestKnownRejected(0.1),
-            {"% of the knowns rejected": "10"},
+            {"Knowns rejected at most": "10"},
         ),
         ("largest mean of both accuracies", Balanced(), {}),
         (
@@ -362,7 +362,7 @@ def test_wider_intervals_are_shown_on_request(explorer, evaluation):
                 "Cost: wrong class": "2",
                 "Cost: known rejected": "1",
                 "Cost: unknown accepted": "3",
-                "% unknowns in production": "50",
+                "Unknowns in production": "50",
             },
         ),
     ],
@@ -372,7 +372,7 @@ def test_the_sentence_that_the_analyst_completes(explorer, evaluation, option, o
     if not isinstance(objective, MostRejected):
         explorer.choose("Choose the threshold with the", option)
     for label, text in numbers.items():
-        box = page.get_by_role("spinbutton", name=label)
+        box = page.get_by_label(label)
         box.fill(text)
         box.press("Enter")
         explorer.wait_until_idle()
@@ -389,8 +389,8 @@ def test_the_sentence_that_the_analyst_completes(explorer, evaluation, option, o
 
 def test_what_cannot_be_reached_is_answered_with_the_nearest(explorer, evaluation):
     page = explorer.page
-    box = page.get_by_role("spinbutton", name="Test accuracy at least")
-    box.fill("0.99")
+    box = page.get_by_role("textbox", name="Test accuracy at least")
+    box.fill("99")
     box.press("Enter")
     expect(
         page.get_by_text("No recommendation: no threshold reaches Test accuracy ≥ 99.0 %")

@@ -134,7 +134,7 @@ def test_the_figure_draws_differences_with_the_ends_of_their_intervals(figure: s
     assert [trace.name for trace in drawn.data] == list(LOOKS)
     first = drawn.data[0]
     assert first.x[0] == pytest.approx(10.5)
-    assert first.error_x.array[0] == first.error_x.arrayminus[0] == pytest.approx(4.0)
+    assert [first.error_x.array[0], first.error_x.arrayminus[0]] == pytest.approx([4.0, 4.0])
     assert drawn.layout.yaxis.ticktext == ("digits",)
 
 

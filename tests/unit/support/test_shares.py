@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.support.shares import exact_percent, parse_share, percent
+from openmax_core.support.shares import (
+    counted,
+    exact_percent,
+    parse_share,
+    percent,
+    percent_range,
+    points,
+    points_range,
+)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +73,12 @@ def test_what_must_hold_is_never_rounded(share, text):
 def test_an_exact_percentage_is_read_back_as_the_same_share(share):
     if share == 0 or share > 1e-20:
         assert parse_share(exact_percent(share)) == share
+
+
+def test_intervals_counts_and_differences_have_one_decimal_too():
+    assert percent_range(0.8284, 1.0) == "82.8–100.0 %"
+    assert percent_range(math.nan, math.nan) == "no pictures"
+    assert counted(1234, 2000) == "61.7 % (1,234 of 2,000)"
+    assert counted(0, 0) == "not measured (0 of 0)"
+    assert points(0.0123) == "+1.2 points"
+    assert points_range(-0.0123, 0.04) == "-1.2 to +4.0"

@@ -242,9 +242,9 @@ def test_no_pictures_have_one_threshold():
 @pytest.mark.parametrize(
     ("bound", "words"),
     [
-        (ErrorBound(0.00021, 0.0001), "exact to ±0.0003"),
-        (ErrorBound(0.0, 0.02), "exact to ±0.02"),
-        (ErrorBound(1.0, 0.0), "exact to ±1"),
+        (ErrorBound(0.00021, 0.0001), "exact to ±0.03 points"),
+        (ErrorBound(0.0, 0.02), "exact to ±2 points"),
+        (ErrorBound(1.0, 0.0), "exact to ±100 points"),
     ],
 )
 def test_the_bound_in_words_is_rounded_up(bound, words):

@@ -554,7 +554,7 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
         3,
         7,
         "the least expected cost (wrong known 1, rejected known 0.3, accepted unknown 5, "
-        "33.3333 % unknowns)",
+        "33.33333333333333 % unknowns)",
         "for the night",
         "2026-03-01T12:00:00+00:00",
         "c0ffee",
