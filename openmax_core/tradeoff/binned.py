@@ -191,7 +191,7 @@ class ErrorBound:
         if not most:
             return "exact"
         digits = max(0, -math.floor(math.log10(most)))
-        return f"exact to ±{math.ceil(most * 10**digits) / 10**digits:.{digits}f} points"
+        return f"exact to ±{math.ceil(most * 10**digits - 1e-9) / 10**digits:.{digits}f} points"
 
 
 class CountedCurve(Curve):

@@ -440,6 +440,7 @@ def test_the_shell_exports_the_operating_point_of_the_workspace(digits: Workspac
         digits.operating_point_path.unlink()
     path = digits.folder / "export" / "openmax.onnx"
     assert (code, err) == (0, "")
+    assert point.reject_accuracy is not None
     assert out.splitlines() == [
         "Handwritten digits: shufflenet_v2_x0_5 with OpenMax 'bendale', threshold 0.4; Test "
         f"accuracy {100 * point.test_accuracy:.1f} % (325 pictures), Reject accuracy "

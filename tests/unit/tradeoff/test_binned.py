@@ -245,6 +245,7 @@ def test_no_pictures_have_one_threshold():
         (ErrorBound(0.00021, 0.0001), "exact to ±0.03 points"),
         (ErrorBound(0.0, 0.02), "exact to ±2 points"),
         (ErrorBound(1.0, 0.0), "exact to ±100 points"),
+        (ErrorBound(0.07, 0.0), "exact to ±7 points"),
     ],
 )
 def test_the_bound_in_words_is_rounded_up(bound, words):
