@@ -14,11 +14,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
+from openmax_core.tradeoff.kinds import Kinds, Mix
 
 if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation
-
-NO_FOLDER = "(in no folder)"
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class RejectFolders:
     folders : (M,) int, index into ``names`` of every readable picture
     scores : (M,) float64, compared with the threshold
     predictions : (M,) int, C where 'unknown' won
+    mix : shares of the folders in production; None where pictures count alike
     """
 
     names: tuple[str, ...]
@@ -38,6 +38,7 @@ class RejectFolders:
     scores: NDArray[np.float64]
     predictions: NDArray[np.int64]
     n_classes: int
+    mix: Mix | None = None
 
     @property
     def is_divided(self) -> bool:
@@ -55,7 +56,8 @@ class RejectFolders:
         Returns
         -------
         DataFrame with a row a folder: folder, pictures (readable ones), rejected and accepted of
-        them, reject_accuracy (the share that is rejected), low and high (its 95 % interval).
+        them, reject_accuracy (the share that is rejected), low and high (its 95 % interval); with
+        a mix also share (expected in production).
         """
         limits = np.append(np.broadcast_to(np.asarray(thresholds, float), self.n_classes), np.inf)
         is_rejected = self.scores < limits[self.predictions]
@@ -73,6 +75,8 @@ class RejectFolders:
                 "high": [item.high for item in bounds],
             }
         )
+        if self.mix is not None:
+            table["share"] = self.mix.shares
         return table.sort_values(
             ["reject_accuracy", "pictures", "folder"],
             ascending=[True, False, True],
@@ -84,18 +88,12 @@ def reject_folders(evaluation: Evaluation) -> RejectFolders:
     """Divide an evaluation's reject set by folder."""
     curve = evaluation.curve
     paths = [] if evaluation.reject is None else evaluation.reject.readable["path"].tolist()
-    firsts = np.array([folder_of(path) for path in paths], dtype=object)
-    folders, names = pd.factorize(firsts, sort=True)
+    kinds = Kinds.from_paths(paths)
     return RejectFolders(
-        tuple(names.tolist()),
-        folders.astype(np.int64),
+        kinds.names,
+        kinds.of,
         curve.reject_scores,
         curve.reject_predictions,
         curve.n_classes,
+        curve.mix,
     )
-
-
-def folder_of(path: str) -> str:
-    """First folder of a path below the reject folder."""
-    first, slash, _ = path.partition("/")
-    return first if slash else NO_FOLDER

@@ -31,6 +31,7 @@ from openmax_core.methods.registry import new_method
 from openmax_core.support.arrays import Int
 from openmax_core.support.chunks import Chunk, n_cores
 from openmax_core.support.decimals import threshold_text
+from openmax_core.support.shares import percent
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.objectives import Objective
@@ -245,15 +246,15 @@ class RealUnknowns:
         spread = self.choices.spread("auroc")
         assert spread is not None  # noqa: S101 - there is a stand-in at least
         found = [
-            f"With the reject set AUROC is {_percent(self.auroc)}, "
+            f"With the reject set AUROC is {percent(self.auroc)}, "
             f"{_placed(self.auroc, spread)} and {_points(self.auroc, spread[1])} their median."
         ]
         if (at := self.at_stand_ins) is None:
             return found
         text = (
             f"At the stand-ins' median threshold {threshold_text(at.threshold)}, Test accuracy is "
-            f"{_percent(at.test_accuracy)} and Reject accuracy on the reject set "
-            f"{_percent(at.reject_accuracy)}"
+            f"{percent(at.test_accuracy)} and Reject accuracy on the reject set "
+            f"{percent(at.reject_accuracy)}"
         )
         if (name := self.choices.objective.requirement) and not self.choices.objective.is_met(at):
             text += f", which misses {name}"
@@ -263,7 +264,7 @@ class RealUnknowns:
         return [
             *found,
             f"{text}. The reject set itself chooses threshold {threshold_text(chosen.threshold)}, "
-            f"with {_percent(chosen.test_accuracy)} and {_percent(chosen.reject_accuracy)}.",
+            f"with {percent(chosen.test_accuracy)} and {percent(chosen.reject_accuracy)}.",
         ]
 
 
@@ -417,17 +418,13 @@ def _without(names: Sequence[str], index: int) -> list[str]:
     return [name for place, name in enumerate(names) if place != index]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _range(spread: tuple[float, float, float] | None) -> str:
     """'between 71.2 and 93.4 %, median 85.1 %' of shares; 'at 85.1 %' where all are alike."""
     assert spread is not None  # noqa: S101 - there is a stand-in at least
     low, middle, high = spread
     if low == high:
-        return f"at {_percent(low)}"
-    return f"between {100 * low:.1f} and {_percent(high)}, median {_percent(middle)}"
+        return f"at {percent(low)}"
+    return f"between {100 * low:.1f} and {percent(high)}, median {percent(middle)}"
 
 
 def _placed(value: float, spread: tuple[float, float, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -16,7 +17,8 @@ from openmax_core.methods.settings import PRESETS
 from openmax_core.support.shares import counted
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
-from openmax_core.tradeoff.objectives import MostRejected, Objective
+from openmax_core.tradeoff.kinds import Kinds, Mix
+from openmax_core.tradeoff.objectives import LeastTableCost, MostRejected, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 
 
@@ -164,6 +166,66 @@ class Evaluation:
             "probable."
         )
 
+    @cached_property
+    def kinds(self) -> Kinds | None:
+        """Kinds of unknowns, the folders of the reject set; None without one."""
+        if self.reject is None:
+            return None
+        return Kinds.from_paths(self.reject.readable["path"].tolist())
+
+    @property
+    def mix(self) -> Mix | None:
+        """Shares of the kinds in production that figures are weighted by; None where by none."""
+        return self.curve.mix
+
+    def in_production(self, shares: Mapping[str, float] | None) -> Evaluation:
+        """Return the same with Reject accuracy weighted by the kinds' shares in production.
+
+        Parameters
+        ----------
+        shares : by kind, in any unit: only their ratios count; kinds that are not named are not
+            expected. None or empty: all pictures count alike
+
+        Raises
+        ------
+        OpenMaxError
+            There is no reject set, a share is out of range or of a kind without pictures, or the
+            pictures are too many to count by kind.
+        """
+        if not shares:
+            return self if self.mix is None else replace(self, curve=self.curve.with_kinds(None))
+        if self.kinds is None or not len(self.kinds.of):
+            raise OpenMaxError(
+                "kinds of unknowns have shares in production, but there is no reject set; add a "
+                "folder with pictures of unknowns as reject under [folders]"
+            )
+        if self.counted is not None:
+            raise OpenMaxError(
+                f"shares of kinds cannot be used for {self.overall.n_reject:,} reject pictures: "
+                "scores are counted for all kinds together. Leave the shares out"
+            )
+        mix = Mix.of(shares, self.kinds.sizes)
+        return replace(self, curve=self.curve.with_kinds(self.kinds, mix))
+
+    def like(self, point: OperatingPoint) -> Evaluation:
+        """Return the same with the kinds' shares of a point.
+
+        Raises
+        ------
+        OpenMaxError
+            As for :meth:`in_production`.
+        """
+        return self.in_production({item.name: item.share for item in point.kinds or ()})
+
+    def _for(self, objective: Objective) -> Evaluation:
+        """Return the same, with what the objective needs: kinds of unknowns, classes in order."""
+        if not isinstance(objective, LeastTableCost):
+            return self
+        objective.table.for_classes(self.method.class_names_)
+        if not objective.table.kinds or self.curve.kinds is not None or self.counted is not None:
+            return self
+        return replace(self, curve=self.curve.with_kinds(self.kinds))
+
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:
         """Best Reject accuracy under a floor of Test accuracy, see :meth:`choose`."""
         return self.choose(MostRejected(min_test_accuracy))
@@ -177,7 +239,7 @@ class Evaluation:
             No threshold meets the objective's constraint; ``nearest`` is described as well.
         """
         try:
-            return self._described(self.overall.choose(objective))
+            return self._described(self._for(objective).overall.choose(objective))
         except NoFeasibleThresholdError as error:
             if error.nearest is not None:
                 error.nearest = self._described(error.nearest)
@@ -194,10 +256,16 @@ class Evaluation:
         ------
         OpenMaxError
             It has thresholds per class, and one is of a class that there is not, or the pictures
-            are too many to count by class.
+            are too many to count by class. Or it has kinds of unknowns or costs that do not fit.
         """
+        return self.like(point)._counted_again(point)
+
+    def _counted_again(self, point: OperatingPoint) -> OperatingPoint:
         if point.class_thresholds is None:
             outcome = self.overall.outcome(point.threshold)
+            if isinstance(objective := point.chosen_for, LeastTableCost):
+                curve = self._for(objective).overall
+                outcome = curve.outcomes_for(objective, [point.threshold]).at(0)
         elif self.counted is not None:
             raise OpenMaxError(
                 f"thresholds per class cannot be counted on {self.overall.n_test:,} pictures; "

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.intervals import Interval, mean_interval
-from openmax_core.tradeoff.objectives import Objective, per_picture
+from openmax_core.tradeoff.objectives import LeastTableCost, Objective, per_picture
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 from openmax_core.tradeoff.resampling import split_in_halves
@@ -95,8 +95,14 @@ def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> Class
     Raises
     ------
     NoFeasibleThresholdError
-        No single threshold meets the constraint, or a set that it is counted on is empty.
+        No single threshold meets the constraint, a set that it is counted on is empty, or the
+        objective is a table of costs.
     """
+    if isinstance(objective, LeastTableCost):
+        raise NoFeasibleThresholdError(
+            "thresholds per class are not chosen by a table of costs; use a single threshold, or "
+            "the three costs"
+        )
     single = curve.choose(objective)
     candidates = _Candidates(curve, objective)
     thresholds, price = np.full(curve.n_classes, single.threshold), 0.0
@@ -125,19 +131,20 @@ def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> G
         raise NoFeasibleThresholdError(problem)
     first, second = split_in_halves(curve, seed)
     value, slack = _worth(curve, objective.value), _worth(curve, objective.slack)
-    changes, prices = [], []
+    changes, prices, counts_for = [], [], []
     for chosen_on, counted_on in ((first, second), (second, first)):
         chosen = choose_class_thresholds(chosen_on, objective)
         single = np.full(curve.n_classes, chosen.outcome.threshold)
         changes.append((_states(counted_on, single), _states(counted_on, chosen.thresholds)))
+        counts_for.append((np.ones(counted_on.n_test), counted_on.reject_weights))
         prices.append(chosen.price)
     net = [(value[TEST] + p * slack[TEST], value[REJECT] + p * slack[REJECT]) for p in prices]
     shares = np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0])
     return Gain(
-        _sum_of_both(changes, [value, value]),
-        _sum_of_both(changes, net),
-        _difference(changes, [shares, shares], TEST),
-        _difference(changes, [shares, shares], REJECT),
+        _sum_of_both(changes, [value, value], counts_for),
+        _sum_of_both(changes, net, counts_for),
+        _difference(changes, [shares, shares], counts_for, TEST),
+        _difference(changes, [shares, shares], counts_for, REJECT),
     )
 
 
@@ -159,8 +166,10 @@ class _Candidates:
         self.lengths = np.array([len(item.thresholds) for item in parts], dtype=np.int64)
         self.starts = np.cumsum(self.lengths) - self.lengths
         self.thresholds = np.concatenate([item.thresholds for item in parts])
+        accepted = [_counting_for(curve, item) for item in parts]
         self.counts = np.concatenate(
-            [[item.correct, item.wrong, item.accepted_unknown] for item in parts], axis=1
+            [[one.correct, one.wrong, other] for one, other in zip(parts, accepted, strict=True)],
+            axis=1,
         )
         self.value = self._summed(objective.value)
         self.slack = self._summed(objective.slack)
@@ -222,6 +231,13 @@ class _Candidates:
         return rows
 
 
+def _counting_for(curve: TradeoffCurve, part: Outcomes) -> Int | Float:
+    """(K,) accepted unknowns of a part of a curve's pictures, by what each counts for in all."""
+    if curve.mix is None or part.accepted_by_kind is None:
+        return part.accepted_unknown
+    return np.asarray(curve.mix.units @ part.accepted_by_kind)
+
+
 def _worth(curve: TradeoffCurve, figure: Callable[[Outcomes], Float]) -> Worth:
     """What a picture of the test and of the reject set adds to a mean over its set, by state."""
     correct, wrong, accepted = per_picture(figure, curve.n_test, curve.n_reject)
@@ -237,21 +253,29 @@ def _states(curve: TradeoffCurve, thresholds: Float) -> States:
     return np.where(rejected, 2, state), accepted.astype(np.int64)
 
 
-def _difference(changes: list[Change], worths: list[Worth], of: int) -> Difference:
-    """Mean of what pictures are worth after less before, per half by that half's worth."""
+def _difference(
+    changes: list[Change], worths: list[Worth], counts_for: list[Worth], of: int
+) -> Difference:
+    """Mean of what pictures are worth after less before, per half by that half's worth.
+
+    Parameters
+    ----------
+    counts_for : how many pictures each picture of a half counts for
+    """
     values = np.concatenate(
         [
-            worth[of][after[of]] - worth[of][before[of]]
-            for (before, after), worth in zip(changes, worths, strict=True)
+            (worth[of][after[of]] - worth[of][before[of]]) * times[of]
+            for (before, after), worth, times in zip(changes, worths, counts_for, strict=True)
         ]
     )
     mean = float(values.mean()) if len(values) else math.nan
-    return Difference(mean, mean_interval(values, max(float(np.ptp(w[of])) for w in worths)))
+    most = max((float(times[of].max()) for times in counts_for if len(times[of])), default=1.0)
+    return Difference(mean, mean_interval(values, most * max(float(np.ptp(w[of])) for w in worths)))
 
 
-def _sum_of_both(changes: list[Change], worths: list[Worth]) -> Difference:
+def _sum_of_both(changes: list[Change], worths: list[Worth], counts_for: list[Worth]) -> Difference:
     """Sum of the differences on both sets, which are independent; an empty set adds nothing."""
-    both = (_difference(changes, worths, of) for of in (TEST, REJECT))
+    both = (_difference(changes, worths, counts_for, of) for of in (TEST, REJECT))
     parts = [item for item in both if not math.isnan(item.value)]
     value = sum(item.value for item in parts)
     centre = sum((item.interval.low + item.interval.high) / 2 for item in parts)

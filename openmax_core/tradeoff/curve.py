@@ -19,15 +19,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from openmax_core.errors import ActivationsError
+from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
-from openmax_core.tradeoff.objectives import MostRejected, Objective
+from openmax_core.tradeoff.kinds import Kinds, Mix
+from openmax_core.tradeoff.objectives import LeastTableCost, MostRejected, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes, shares
 
@@ -49,6 +51,9 @@ class Curve(ABC):
         C.
     """
 
+    mix: Mix | None = None
+    """Shares of the kinds of unknowns in production; None where pictures count alike."""
+
     def __init__(self, counts: Sequence[int], n_classes: int) -> None:
         self.n_classes = n_classes
         self._n_by_kind = counts
@@ -64,6 +69,37 @@ class Curve(ABC):
     @abstractmethod
     def _at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
         """For each kind the pictures whose score is at or above thresholds, of their shape."""
+
+    def _accepted_by_kind(self, thresholds: ArrayLike) -> Int | None:
+        """(F, …) reject pictures of each kind that are accepted; None without a mix."""
+        return None
+
+    def expected_costs(self, objective: LeastTableCost, thresholds: Float) -> Float:
+        """(K,) expected cost of a picture at (K,) thresholds, by the objective's table of costs.
+
+        Raises
+        ------
+        OpenMaxError
+            Pictures were counted for all classes together, or the table is of other classes or
+            kinds.
+        """
+        raise OpenMaxError(
+            f"a table of costs cannot be used for {self.n_test + self.n_reject:,} pictures: scores "
+            "are counted for all classes together. Give the three costs instead"
+        )
+
+    def outcomes_for(self, objective: Objective, thresholds: ArrayLike | None = None) -> Outcomes:
+        """Counts at (K,) thresholds, or at all, with what the objective needs besides.
+
+        Raises
+        ------
+        OpenMaxError
+            As for :meth:`outcomes` and :meth:`expected_costs`.
+        """
+        outcomes = self.all_outcomes if thresholds is None else self.outcomes(thresholds)
+        if isinstance(objective, LeastTableCost):
+            return replace(outcomes, cost=self.expected_costs(objective, outcomes.thresholds))
+        return outcomes
 
     @property
     @abstractmethod
@@ -122,6 +158,9 @@ class Curve(ABC):
             A threshold is no finite number.
         """
         require_finite(threshold)
+        if self.mix is not None:
+            at = np.asarray(threshold, dtype=np.float64)
+            return _as_given(self.outcomes(at.reshape(-1)).reject_accuracy.reshape(at.shape))
         (accepted,) = self._at_or_above((ACCEPTED,), threshold)
         return _as_given(shares(self.n_reject - accepted, self.n_reject))
 
@@ -136,7 +175,16 @@ class Curve(ABC):
         at = np.asarray(thresholds, dtype=np.float64)
         require_finite(at)
         correct, wrong, accepted = self._at_or_above(DECIDED, at)
-        return Outcomes(at, correct, wrong, accepted, self.n_test, self.n_reject)
+        return Outcomes(
+            at,
+            correct,
+            wrong,
+            accepted,
+            self.n_test,
+            self.n_reject,
+            self.mix,
+            self._accepted_by_kind(at),
+        )
 
     def outcome(self, threshold: float) -> Outcome:
         """Counts of everything that happens at a threshold."""
@@ -174,10 +222,10 @@ class Curve(ABC):
         """
         if problem := objective.problem(self.n_test, self.n_reject):
             raise NoFeasibleThresholdError(problem)
-        outcomes = self.all_outcomes
+        outcomes = self.outcomes_for(objective)
         index = int(objective.choose(outcomes))
         (threshold,) = self.decimals(outcomes.thresholds[[index]])
-        outcome = self.outcome(threshold)
+        outcome = self.outcomes_for(objective, [threshold]).at(0)
         point = OperatingPoint.of(outcome, objective=objective.to_dict())
         if not objective.feasible(outcomes)[index]:
             raise NoFeasibleThresholdError(
@@ -274,6 +322,10 @@ class TradeoffCurve(Curve):
         The same for the reject set; M may be 0, then Reject accuracy is NaN.
     n_classes : int
         C.
+    kinds : Kinds, optional
+        Which kind of unknowns each reject picture is of.
+    mix : Mix, optional
+        Shares of these kinds in production; without, pictures count alike.
 
     Raises
     ------
@@ -289,6 +341,8 @@ class TradeoffCurve(Curve):
         reject_scores: ArrayLike,
         reject_predictions: ArrayLike,
         n_classes: int,
+        kinds: Kinds | None = None,
+        mix: Mix | None = None,
     ) -> None:
         self.test_scores = _scores(test_scores, "test_scores")
         self.reject_scores = _scores(reject_scores, "reject_scores")
@@ -307,6 +361,96 @@ class TradeoffCurve(Curve):
         n_correct, n_wrong, n_accepted = map(len, self._sorted.values())
         counts = n_correct, n_wrong, n - n_correct - n_wrong, n_accepted, m - n_accepted
         super().__init__(counts, n_classes)
+        self.kinds, self.mix = kinds, mix
+        if kinds is not None and kinds.of.shape != (m,):
+            raise ActivationsError(f"kinds must be of {m} reject pictures, not {kinds.of.shape}")
+
+    def _accepted_by_kind(self, thresholds: ArrayLike) -> Int | None:
+        if self.mix is None:
+            return None
+        parts = [len(scores) - scores.searchsorted(thresholds) for scores in self._sorted_by_kind]
+        return np.array(parts, dtype=np.int64)
+
+    @cached_property
+    def _sorted_by_kind(self) -> list[Float]:
+        """Ascending scores of the reject pictures of each kind that a threshold decides on."""
+        if self.kinds is None:
+            return []
+        accepted = self.reject_predictions != self.n_classes
+        scores, of = self.reject_scores[accepted], self.kinds.of[accepted]
+        return [np.sort(scores[of == index]) for index in range(len(self.kinds.names))]
+
+    def with_kinds(self, kinds: Kinds | None, mix: Mix | None = None) -> TradeoffCurve:
+        """Return the same curve with kinds of unknowns, and their shares in production.
+
+        Raises
+        ------
+        ActivationsError
+            The kinds are of another number of reject pictures.
+        """
+        return TradeoffCurve(
+            self.test_scores,
+            self.test_predictions,
+            self.test_labels,
+            self.reject_scores,
+            self.reject_predictions,
+            self.n_classes,
+            kinds,
+            mix,
+        )
+
+    @property
+    def reject_weights(self) -> Float:
+        """(M,) how many pictures each reject picture counts for; 1 without a mix."""
+        if self.mix is None or self.kinds is None:
+            return np.ones(self.n_reject)
+        return np.asarray(self.mix.units[self.kinds.of])
+
+    def picture_costs(self, objective: LeastTableCost) -> tuple[Float, Float]:
+        """What each picture adds to the expected cost by the objective's table of costs.
+
+        Returns
+        -------
+        (N + M, 2) float64, of test and then of reject pictures: where it is accepted as its
+        predicted class, and where it is rejected; and their (N + M,) scores, −∞ where 'unknown'
+        won.
+
+        Raises
+        ------
+        OpenMaxError
+            The table has another number of classes, or a row for a kind that there is not.
+        """
+        table, share = objective.table, objective.unknown_share
+        if len(table.classes) != self.n_classes:
+            raise OpenMaxError(
+                f"the table of costs must be of {self.n_classes} classes; make it again"
+            )
+        kinds = (
+            Kinds(("",), np.zeros(self.n_reject, np.int64)) if self.kinds is None else self.kinds
+        )
+        known = table.known()[self.test_labels] if self.n_test else np.zeros((0, 1))
+        unknown = table.unknown(kinds.names)[kinds.of] if self.n_reject else np.zeros((0, 1))
+        costs = [
+            np.column_stack([np.take_along_axis(of, at[:, None], 1)[:, 0], of[:, -1]])
+            for of, at in ((known, self.test_predictions), (unknown, self.reject_predictions))
+        ]
+        costs[0] *= (1 - share) / max(1, self.n_test)
+        costs[1] *= share * self.reject_weights[:, None] / max(1, self.n_reject)
+        scores = np.concatenate([self.test_scores, self.reject_scores])
+        predictions = np.concatenate([self.test_predictions, self.reject_predictions])
+        return np.concatenate(costs), np.where(predictions == self.n_classes, -np.inf, scores)
+
+    def expected_costs(self, objective: LeastTableCost, thresholds: Float) -> Float:
+        """(K,) expected cost of a picture at (K,) thresholds, by the objective's table of costs.
+
+        Raises
+        ------
+        OpenMaxError
+            As for :meth:`picture_costs`.
+        """
+        costs, scores = self.picture_costs(objective)
+        order = np.argsort(scores, kind="stable")
+        return costs_at(costs[order], scores[order], thresholds)
 
     def _at_or_above(self, kinds: Sequence[int], thresholds: ArrayLike) -> list[Int]:
         of = [self._sorted[kind] for kind in kinds]
@@ -361,10 +505,18 @@ class TradeoffCurve(Curve):
             accepted.sum(keepdims=True),
             self.n_test,
             self.n_reject,
+            self.mix,
+            None
+            if self.mix is None or self.kinds is None
+            else np.bincount(self.kinds.of[accepted], minlength=len(self.kinds.names))[:, None],
         ).at(0)
 
     def subset(self, test: NDArray[np.bool_], reject: NDArray[np.bool_]) -> TradeoffCurve:
         """Curve of some of the pictures, by (N,) and (M,) masks."""
+        kinds = mix = None
+        if self.kinds is not None:
+            kinds = Kinds(self.kinds.names, self.kinds.of[reject])
+            mix = self.mix and self.mix.resized(list(kinds.sizes.values()))
         return TradeoffCurve(
             self.test_scores[test],
             self.test_predictions[test],
@@ -372,6 +524,8 @@ class TradeoffCurve(Curve):
             self.reject_scores[reject],
             self.reject_predictions[reject],
             self.n_classes,
+            kinds,
+            mix,
         )
 
     def decided(self, threshold: float) -> Int:
@@ -395,6 +549,18 @@ class TradeoffCurve(Curve):
         """
         n = self.n_classes + 1
         return np.bincount(self.decided(threshold), minlength=n * n).reshape(n, n)
+
+
+def costs_at(costs: Float, scores: Float, thresholds: Float) -> Float:
+    """(K,) sum of what pictures cost at (K,) thresholds.
+
+    Parameters
+    ----------
+    costs : (N, 2) of each picture where it is accepted, and where it is rejected
+    scores : (N,) ascending; −∞: rejected at every threshold
+    """
+    changed = np.append((costs[:, 0] - costs[:, 1])[::-1].cumsum()[::-1], 0.0)
+    return np.asarray(costs[:, 1].sum() + changed[np.searchsorted(scores, thresholds)])
 
 
 def _scores(values: ArrayLike, name: str) -> Float:

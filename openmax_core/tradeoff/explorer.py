@@ -124,6 +124,8 @@ def explorer_data(
         "cell_counts": _packed(confusions.counts, "<u4"),
         "is_matrix": confusions.is_whole,
     }
+    if curve.mix is not None:
+        data["reject_share"] = _packed(table["reject_accuracy"], "<f8")
     if pictures is not curve:
         n_pictures = pictures.n_test + pictures.n_reject
         data["confusion_of"] = f"in a sample of {n_pictures:,} of {curve.n_test + curve.n_reject:,}"
@@ -143,14 +145,15 @@ def outcome_data(
     """
     outcome, counts = curve.outcome(threshold), pictures.confusion(threshold)
     test = share_interval(outcome.correct, outcome.n_test, interval)
-    reject = share_interval(outcome.rejected_unknown, outcome.n_reject, interval)
+    weighted = {} if outcome.mix is None else {"reject_share": outcome.reject_accuracy}
     return {
+        **weighted,
         "threshold": float(threshold),
         "correct": outcome.correct,
         "wrong": outcome.wrong,
         "accepted": outcome.accepted_unknown,
         "test": _pair(test),
-        "reject": _pair(reject),
+        "reject": _pair(outcome.reject_interval(interval)),
         "cells": [int(counts[truth, decided]) for truth, decided in cells],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +76,57 @@ def share_interval(successes: int, trials: int, kind: str = DEFAULT_INTERVAL) ->
     """95 % interval of one share, of a kind named in ``INTERVALS``; NaN for no trials."""
     low, high = INTERVALS[kind](successes, trials)
     return Interval(float(low), float(high))
+
+
+def weighted_bounds(
+    successes: ArrayLike,
+    trials: Sequence[int],
+    weights: Sequence[float],
+    kind: str = DEFAULT_INTERVAL,
+    confidence: float = 0.95,
+) -> tuple[Float, Float]:
+    """Interval of a weighted sum of shares that were counted on different pictures.
+
+    * Wilson: the interval of each share, combined by the squares of its arms (MOVER; Zou and
+      Donner, 2008). Like the interval of one share, its coverage is right on average.
+    * Clopper-Pearson: with F weights above 0, each share's interval at the confidence
+      1 − (1 − confidence) / F, and the weighted sums of the lower and of the upper ends
+      (Bonferroni). It never covers less than it says.
+
+    With one weight above 0 both are the interval of that share.
+
+    Parameters
+    ----------
+    successes : (F, …) int
+    trials : F numbers of pictures
+    weights : F, from 0, with sum 1
+    kind : named in :data:`INTERVALS`
+
+    Returns
+    -------
+    Lower and upper bounds, float64 of the shape (…); NaN where one with a weight has no trials.
+    """
+    counts = np.asarray(successes, dtype=np.float64)
+    used = [index for index, weight in enumerate(weights) if weight]
+    is_exact = INTERVALS[kind] is clopper_pearson_bounds
+    if is_exact:
+        confidence = 1 - (1 - confidence) / max(1, len(used))
+    share = np.zeros(counts.shape[1:])
+    below, above = np.zeros_like(share), np.zeros_like(share)
+    power = 1 if is_exact else 2
+    for index in used:
+        if not trials[index]:
+            return np.full_like(share, np.nan), np.full_like(share, np.nan)
+        own = counts[index] / trials[index]
+        low, high = INTERVALS[kind](counts[index], trials[index], confidence)
+        if len(used) == 1:
+            return low, high
+        share = share + weights[index] * own
+        below = below + (weights[index] * (own - low)) ** power
+        above = above + (weights[index] * (high - own)) ** power
+    if not is_exact:
+        below, above = np.sqrt(below), np.sqrt(above)
+    return np.maximum(0.0, share - below), np.minimum(1.0, share + above)
 
 
 def mean_interval(values: Float, largest: float, confidence: float = 0.95) -> Interval:

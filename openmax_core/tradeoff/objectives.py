@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.shares import counted, exact_percent
+from openmax_core.tradeoff.cost_table import CostTable
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 # Relative. Figures that are sums of shares round differently where they are equal.
@@ -172,7 +173,7 @@ class MostRight(Objective):
         return outcomes.reject_accuracy - self.min_reject_accuracy
 
     def reached(self, outcome: Outcome) -> str:
-        return f"Reject accuracy {counted(outcome.rejected_unknown, outcome.n_reject)}"
+        return f"Reject accuracy {outcome.reject_in_words}"
 
     def tie_break(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy
@@ -241,6 +242,48 @@ class LeastCost(Objective):
         return -self.cost(outcomes)
 
 
+@dataclass(frozen=True)
+class LeastTableCost(Objective):
+    """Least expected cost of a picture in production, by a table of costs.
+
+    With c the cost of a picture by its truth and decision, the mean over the test pictures and that
+    over the reject pictures (weighted by the mix of kinds, where there is one), and π the share of
+    unknowns expected: cost = (1 − π) · mean of c, known + π · mean of c, unknown.
+
+    Parameters
+    ----------
+    table : CostTable
+    unknown_share : π, 0 to 1
+    """
+
+    table: CostTable
+    unknown_share: float = 0.1
+
+    kind: ClassVar[str] = "least_table_cost"
+    gain_name: ClassVar[str] = "expected cost saved"
+    gain_is_share: ClassVar[bool] = False
+
+    @property
+    def in_words(self) -> str:
+        return (
+            f"the least expected cost by a table of costs ({100 * self.unknown_share:g} % unknowns)"
+        )
+
+    def value(self, outcomes: Outcomes) -> Float:
+        if outcomes.cost is None:
+            raise OpenMaxError("the expected cost by a table is not known of these counts")
+        # Sums of costs round differently where they are equal.
+        scale = max(self.table.largest, sys.float_info.min)
+        return -np.round(outcomes.cost / scale, 12) * scale
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "table": self.table.to_dict(),
+            "unknown_share": self.unknown_share,
+        }
+
+
 def per_picture(figure: Callable[[Outcomes], Float], n_test: int, n_reject: int) -> Float:
     """(3,) what a right, a wrong and an accepted unknown picture each add to a linear figure.
 
@@ -256,7 +299,8 @@ def per_picture(figure: Callable[[Outcomes], Float], n_test: int, n_reject: int)
 
 
 OBJECTIVES: dict[str, type[Objective]] = {
-    item.kind: item for item in (MostRejected, MostRight, FewestKnownRejected, Balanced, LeastCost)
+    item.kind: item
+    for item in (MostRejected, MostRight, FewestKnownRejected, Balanced, LeastCost, LeastTableCost)
 }
 
 
@@ -276,9 +320,14 @@ def objective_from_dict(values: dict[str, Any]) -> Objective:
     for name, value in given.items():
         if name not in names:
             raise OpenMaxError(f"the objective '{kind}' has no number '{name}'")
+        if name == "table":
+            given[name] = CostTable.from_dict(value)
+            continue
         is_cost = name in OBJECTIVES[kind].costs
         most = sys.float_info.max if is_cost else 1
         if type(value) not in {int, float} or not 0 <= value <= most:
             bounds = "from 0" if is_cost else "from 0 to 1"
             raise OpenMaxError(f"the objective's {name} must be a number {bounds}, not {value!r}")
+    if "table" in names and "table" not in given:
+        raise OpenMaxError(f"the objective '{kind}' has no table")
     return OBJECTIVES[kind](**given)

@@ -18,11 +18,13 @@ from openmax_core.support.arrays import Float
 from openmax_core.support.codec import read_json, rebuilt, without_header
 from openmax_core.support.decimals import require_finite
 from openmax_core.support.files import listed, write_text_atomically
+from openmax_core.tradeoff.intervals import Interval, share_interval
+from openmax_core.tradeoff.kinds import KindCount, mix_of
 from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
 from openmax_core.tradeoff.outcomes import Outcome
 
 FORMAT = "openmax-operating-point"
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 CLOSE = 1e-9  # a share that was counted, and the same one from its counts
 COUNTS = ("correct", "wrong", "rejected_known", "rejected_unknown", "accepted_unknown")
 
@@ -38,7 +40,8 @@ class OperatingPoint:
     test_accuracy : float
         Share of the test set given its right class.
     reject_accuracy : float or None
-        Share of the reject set that is rejected; None without a reject set.
+        Share of the reject set that is rejected, weighted where there are ``kinds``; None without a
+        reject set.
     n_test, n_reject : int
         Pictures that the figures were counted on.
     counts : dict
@@ -55,6 +58,11 @@ class OperatingPoint:
         Of the method; None if it was not said.
     data : str or None
         Fingerprint of the activations that the figures were counted on.
+    kinds : tuple of KindCount, or None
+        Kinds of unknowns with the share of each that production is expected to have, by which
+        ``reject_accuracy`` is weighted; None where all pictures count alike.
+    expected_cost : float or None
+        Of a picture, where it was chosen by a table of costs.
     """
 
     threshold: float
@@ -68,6 +76,8 @@ class OperatingPoint:
     preset: str | None = None
     settings: Settings | None = None
     data: str | None = None
+    kinds: tuple[KindCount, ...] | None = None
+    expected_cost: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse thresholds that are no finite numbers.
@@ -89,6 +99,8 @@ class OperatingPoint:
             n_test=outcome.n_test,
             n_reject=outcome.n_reject,
             counts={name: getattr(outcome, name) for name in COUNTS},
+            kinds=outcome.kinds,
+            expected_cost=outcome.cost,
             **described,
         )
 
@@ -101,7 +113,29 @@ class OperatingPoint:
         KeyError
             A point of an older version, without counts.
         """
-        return Outcome(threshold=self.threshold, **{name: self.counts[name] for name in COUNTS})
+        counts = {name: self.counts[name] for name in COUNTS}
+        kinds = self.kinds or ()
+        return Outcome(
+            threshold=self.threshold,
+            **counts,
+            mix=mix_of(kinds) if kinds else None,
+            rejected_by_kind=tuple(item.rejected for item in kinds),
+            cost=self.expected_cost,
+        )
+
+    @property
+    def mix_in_words(self) -> str:
+        """By what Reject accuracy is weighted: 'indoor 75 %, street 25 %'; '' where by nothing."""
+        return mix_of(self.kinds).in_words if self.kinds else ""
+
+    @property
+    def reject_interval(self) -> Interval | None:
+        """95 % Wilson interval of the Reject accuracy; None without a reject set."""
+        if self.reject_accuracy is None:
+            return None
+        if self.kinds:
+            return self.outcome.reject_interval()
+        return share_interval(round(self.reject_accuracy * self.n_reject), self.n_reject)
 
     @property
     def chosen_for(self) -> Objective | None:
@@ -178,6 +212,10 @@ class OperatingPoint:
         for name, count in (sizes | self.counts).items():
             if count < 0:
                 raise OpenMaxError(f"{name} must be 0 or more, not {count}")
+        if self.expected_cost is not None and self.expected_cost < 0:
+            raise OpenMaxError(f"expected_cost must be 0 or more, not {self.expected_cost!r}")
+        if self.kinds is not None:
+            self._require_sound_kinds()
         if not self.counts:
             return
         outcome = self.outcome
@@ -190,6 +228,19 @@ class OperatingPoint:
             stored, share = getattr(self, name), getattr(outcome, name)
             if stored is not None and not abs(stored - share) <= CLOSE:
                 raise OpenMaxError(f"{name} is {stored!r}, and the counts give {share!r}")
+
+    def _require_sound_kinds(self) -> None:
+        """Refuse kinds that are not those of the counts."""
+        kinds = self.kinds or ()
+        mix_of(kinds)
+        if not self.counts or self.reject_accuracy is None:
+            raise OpenMaxError("there are kinds of unknowns, and no counts of their pictures")
+        found = sum(item.rejected for item in kinds), sum(item.pictures for item in kinds)
+        if found != (self.counts["rejected_unknown"], self.n_reject):
+            raise OpenMaxError(
+                f"the kinds have {found[0]:,} of {found[1]:,} unknowns rejected, and the counts "
+                f"{self.counts['rejected_unknown']:,} of {self.n_reject:,}"
+            )
 
 
 def class_limits(

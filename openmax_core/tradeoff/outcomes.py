@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.shares import counted, percent
+from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS, Interval, share_interval
+from openmax_core.tradeoff.kinds import KindCount, Mix
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,12 @@ class Outcome:
         Known pictures given their right class, another class, or rejected.
     rejected_unknown, accepted_unknown : int
         Unknown pictures rejected, or taken for a known class.
+    mix : Mix or None
+        Shares of the kinds of unknowns in production; None where pictures count alike.
+    rejected_by_kind : F int
+        Unknown pictures of each kind that are rejected; () without a mix.
+    cost : float or None
+        Expected cost of a picture by a table of costs; None without one.
     """
 
     threshold: float
@@ -30,6 +39,9 @@ class Outcome:
     rejected_known: int
     rejected_unknown: int
     accepted_unknown: int
+    mix: Mix | None = None
+    rejected_by_kind: tuple[int, ...] = ()
+    cost: float | None = None
 
     @property
     def n_test(self) -> int:
@@ -48,8 +60,35 @@ class Outcome:
 
     @property
     def reject_accuracy(self) -> float:
-        """Share of the reject set that is rejected; NaN for an empty set."""
+        """Share of the reject set that is rejected, weighted by the mix; NaN for an empty set."""
+        if self.mix is not None:
+            return float(self.mix.share(self.rejected_by_kind))
         return self.rejected_unknown / self.n_reject if self.n_reject else math.nan
+
+    @property
+    def reject_in_words(self) -> str:
+        """Reject accuracy with what it was counted on: '84.9 % (321 of 378)'."""
+        pictures = counted(self.rejected_unknown, self.n_reject)
+        if self.mix is None:
+            return pictures
+        return f"{percent(self.reject_accuracy)} weighted by kind (unweighted {pictures})"
+
+    def reject_interval(self, kind: str = DEFAULT_INTERVAL) -> Interval:
+        """95 % interval of :attr:`reject_accuracy`, of a kind named in ``INTERVALS``."""
+        if self.mix is None:
+            return share_interval(self.rejected_unknown, self.n_reject, kind)
+        low, high = self.mix.bounds(self.rejected_by_kind, kind)
+        return Interval(float(low), float(high))
+
+    @property
+    def kinds(self) -> tuple[KindCount, ...] | None:
+        """What happens to each kind of unknowns; None without a mix."""
+        if self.mix is None:
+            return None
+        parts = zip(
+            self.mix.names, self.mix.shares, self.rejected_by_kind, self.mix.sizes, strict=True
+        )
+        return tuple(KindCount(*part) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -64,6 +103,12 @@ class Outcomes:
         Leading axes, if any, are resamples.
     n_test, n_reject : int
         N and M.
+    mix : Mix or None
+        Shares of the kinds of unknowns in production; None where pictures count alike.
+    accepted_by_kind : (F, …, K) int or None
+        Of the accepted unknowns, those of each kind; None without a mix.
+    cost : (…, K) float64 or None
+        Expected cost of a picture by a table of costs; None where there is none.
     """
 
     thresholds: Float
@@ -72,6 +117,9 @@ class Outcomes:
     accepted_unknown: Int
     n_test: int
     n_reject: int
+    mix: Mix | None = None
+    accepted_by_kind: Int | None = None
+    cost: Float | None = None
 
     @property
     def test_accuracy(self) -> Float:
@@ -80,8 +128,24 @@ class Outcomes:
 
     @property
     def reject_accuracy(self) -> Float:
-        """(…, K) shares of the reject set that are rejected; NaN if M is 0."""
+        """(…, K) shares of the reject set that are rejected, weighted by the mix; NaN if M is 0."""
+        if self.mix is not None:
+            return self.mix.share(self.rejected_by_kind)
         return shares(self.n_reject - self.accepted_unknown, self.n_reject)
+
+    @property
+    def rejected_by_kind(self) -> Int:
+        """(F, …, K) rejected unknowns of each kind; (0, …, K) without a mix."""
+        if self.mix is None or self.accepted_by_kind is None:
+            return np.zeros((0, *np.shape(self.accepted_unknown)), dtype=np.int64)
+        sizes = np.array(self.mix.sizes).reshape(-1, *[1] * np.ndim(self.accepted_unknown))
+        return np.asarray(sizes - self.accepted_by_kind)
+
+    def reject_bounds(self, kind: str = DEFAULT_INTERVAL) -> tuple[Float, Float]:
+        """(…, K) ends of the 95 % intervals of :attr:`reject_accuracy`, see ``INTERVALS``."""
+        if self.mix is not None:
+            return self.mix.bounds(self.rejected_by_kind, kind)
+        return INTERVALS[kind](self.n_reject - self.accepted_unknown, self.n_reject)
 
     @property
     def wrong_share(self) -> Float:
@@ -95,7 +159,9 @@ class Outcomes:
 
     @property
     def accepted_unknown_share(self) -> Float:
-        """(…, K) shares of the reject set taken for a known class."""
+        """(…, K) shares of the reject set taken for a known class, weighted by the mix."""
+        if self.mix is not None and self.accepted_by_kind is not None:
+            return self.mix.share(self.accepted_by_kind)
         return shares(self.accepted_unknown, self.n_reject)
 
     @classmethod
@@ -108,6 +174,14 @@ class Outcomes:
             np.array([item.accepted_unknown for item in outcomes]),
             outcomes[0].n_test,
             outcomes[0].n_reject,
+            mix := outcomes[0].mix,
+            None
+            if mix is None
+            else np.array(mix.sizes)[:, None]
+            - np.array([item.rejected_by_kind for item in outcomes]).T,
+            None
+            if outcomes[0].cost is None
+            else np.array([item.cost for item in outcomes], dtype=np.float64),
         )
 
     def at(self, index: int) -> Outcome:
@@ -121,6 +195,9 @@ class Outcomes:
             rejected_known=self.n_test - correct - wrong,
             rejected_unknown=self.n_reject - accepted,
             accepted_unknown=accepted,
+            mix=self.mix,
+            rejected_by_kind=tuple(self.rejected_by_kind[:, index].tolist()),
+            cost=None if self.cost is None else float(self.cost[index]),
         )
 
 

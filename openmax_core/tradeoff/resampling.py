@@ -8,15 +8,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.binned import CountedCurve
-from openmax_core.tradeoff.curve import Curve, TradeoffCurve
-from openmax_core.tradeoff.objectives import Objective
+from openmax_core.tradeoff.curve import Curve, TradeoffCurve, costs_at
+from openmax_core.tradeoff.objectives import LeastTableCost, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
@@ -66,10 +66,29 @@ class Spread:
 
 
 def split_in_halves(curve: TradeoffCurve, seed: int = 0) -> tuple[TradeoffCurve, TradeoffCurve]:
-    """Split test and reject set at random into halves, each true class split evenly."""
+    """Split test and reject set at random into halves, each true class split evenly.
+
+    And each kind of unknowns, where these have shares.
+
+    Raises
+    ------
+    NoFeasibleThresholdError
+        There is only one picture of a kind that is expected in production; it is named.
+    """
     generator = np.random.default_rng(seed)
     test = _is_in_first_half(curve.test_labels, generator)
-    reject = _is_in_first_half(np.zeros(curve.n_reject, dtype=np.int64), generator)
+    of = np.zeros(curve.n_reject, dtype=np.int64)
+    if curve.mix is not None and curve.kinds is not None:
+        of = curve.kinds.of
+        for name, share, size in zip(
+            curve.mix.names, curve.mix.shares, curve.mix.sizes, strict=True
+        ):
+            if share and size < 2:
+                raise NoFeasibleThresholdError(
+                    f"there is only one picture of the kind '{name}', so the weighted Reject "
+                    "accuracy cannot be counted on both halves"
+                )
+    reject = _is_in_first_half(of, generator)
     return curve.subset(test, reject), curve.subset(~test, ~reject)
 
 
@@ -85,7 +104,7 @@ def choose_on_half(curve: Curve, objective: Objective, seed: int = 0) -> HalfCho
     """
     first, second = _halves(curve, seed)
     chosen = first.choose(objective)
-    return HalfChoice(chosen, second.outcome(chosen.threshold))
+    return HalfChoice(chosen, second.outcomes_for(objective, [chosen.threshold]).at(0))
 
 
 def bootstrap_choices(
@@ -102,15 +121,65 @@ def bootstrap_choices(
         raise NoFeasibleThresholdError(problem)
     counted = curve.outcomes(curve.drawn_thresholds(MOST_THRESHOLDS))
     generator = np.random.default_rng(seed)
+    if isinstance(objective, LeastTableCost):
+        return _choices_by_table(curve, objective, counted, n_resamples, generator)
     correct, wrong = _resample(
         (counted.correct, counted.wrong), curve.n_test, n_resamples, generator
     )
-    (accepted,) = _resample((counted.accepted_unknown,), curve.n_reject, n_resamples, generator)
-    resampled = Outcomes(counted.thresholds, correct, wrong, accepted, curve.n_test, curve.n_reject)
+    by_kind = None
+    if curve.mix is not None and counted.accepted_by_kind is not None:
+        of_kinds = zip(counted.accepted_by_kind, curve.mix.sizes, strict=True)
+        by_kind = np.array(
+            [_resample((own,), size, n_resamples, generator)[0] for own, size in of_kinds]
+        )
+        accepted = by_kind.sum(axis=0)
+    else:
+        (accepted,) = _resample((counted.accepted_unknown,), curve.n_reject, n_resamples, generator)
+    resampled = Outcomes(
+        counted.thresholds,
+        correct,
+        wrong,
+        accepted,
+        curve.n_test,
+        curve.n_reject,
+        curve.mix,
+        by_kind,
+    )
     chosen = objective.choose(resampled)
     feasible = np.take_along_axis(objective.feasible(resampled), chosen[:, None], axis=1)[:, 0]
     # As short as the chosen threshold itself is made, so that both can be compared.
     shortened = curve.decimals(counted.thresholds[chosen[feasible]])
+    return Spread(np.sort(np.array(shortened, dtype=np.float64)), n_resamples)
+
+
+def _choices_by_table(
+    curve: Curve,
+    objective: LeastTableCost,
+    counted: Outcomes,
+    n_resamples: int,
+    generator: np.random.Generator,
+) -> Spread:
+    """Choose by a table of costs, where each picture has a cost of its own: all are drawn again."""
+    if not isinstance(curve, TradeoffCurve):
+        raise OpenMaxError("a table of costs needs every picture, and these were only counted")
+    costs, scores = curve.picture_costs(objective)
+    order = np.argsort(scores, kind="stable")
+    parts = [np.arange(curve.n_test)]
+    if curve.mix is None or curve.kinds is None:
+        parts.append(np.arange(curve.n_test, len(scores)))
+    else:
+        kinds = range(len(curve.kinds.names))
+        parts += [curve.n_test + np.flatnonzero(curve.kinds.of == kind) for kind in kinds]
+    chosen = []
+    for _ in range(n_resamples):
+        times = np.zeros(len(scores))
+        for part in parts:
+            if len(part):
+                times[part] = generator.multinomial(len(part), np.full(len(part), 1 / len(part)))
+        drawn = (costs * times[:, None])[order]
+        cost = costs_at(drawn, scores[order], counted.thresholds)
+        chosen.append(int(objective.choose(replace(counted, cost=cost))))
+    shortened = curve.decimals(counted.thresholds[chosen])
     return Spread(np.sort(np.array(shortened, dtype=np.float64)), n_resamples)
 
 

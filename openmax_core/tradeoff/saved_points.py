@@ -20,7 +20,7 @@ from openmax_core.methods.registry import standard_settings
 from openmax_core.support.codec import entry, read_json, without_header
 from openmax_core.support.files import write_text_atomically
 from openmax_core.support.shares import percent_range
-from openmax_core.tradeoff.intervals import share_interval
+from openmax_core.tradeoff.intervals import Interval, share_interval
 from openmax_core.tradeoff.operating_point import OperatingPoint
 
 FORMAT = "openmax-operating-points"
@@ -132,11 +132,15 @@ def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
             "threshold": [point.threshold for point in at],
             "thresholds per class": [point.class_thresholds is not None for point in at],
             "test_accuracy": [point.test_accuracy for point in at],
-            "test_interval": [_interval(point.test_accuracy, point.n_test) for point in at],
+            "test_interval": [
+                _in_words(share_interval(round(point.test_accuracy * point.n_test), point.n_test))
+                for point in at
+            ],
             "reject_accuracy": np.array([point.reject_accuracy for point in at], dtype=np.float64),
-            "reject_interval": [_interval(point.reject_accuracy, point.n_reject) for point in at],
+            "reject_interval": [_in_words(point.reject_interval) for point in at],
             "test pictures": [point.n_test for point in at],
             "reject pictures": [point.n_reject for point in at],
+            "kinds in production": [point.mix_in_words for point in at],
             "chosen for": [_chosen_for(point) for point in at],
             "note": [item.note for item in points],
             "saved_at": [item.saved_at for item in points],
@@ -169,12 +173,8 @@ def _method(point: OperatingPoint) -> str:
     return ", ".join([point.preset, *others])
 
 
-def _interval(share: float | None, total: int) -> str:
-    """95 % Wilson interval of a share of a count, in words."""
-    if share is None:
-        return ""
-    bounds = share_interval(round(share * total), total)
-    return percent_range(bounds.low, bounds.high)
+def _in_words(bounds: Interval | None) -> str:
+    return "" if bounds is None else percent_range(bounds.low, bounds.high)
 
 
 def _chosen_for(point: OperatingPoint) -> str:

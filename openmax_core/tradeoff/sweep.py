@@ -84,7 +84,7 @@ def sweep_table(
     outcomes, bounds = curve.outcomes(thresholds), INTERVALS[interval]
     n_rejected = curve.n_reject - outcomes.accepted_unknown
     test_low, test_high = bounds(outcomes.correct, curve.n_test)
-    reject_low, reject_high = bounds(n_rejected, curve.n_reject)
+    reject_low, reject_high = outcomes.reject_bounds(interval)
     return pd.DataFrame(
         {
             "threshold": outcomes.thresholds,

@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmax_core.analysis.reject_folders import (
-    NO_FOLDER,
     RejectFolders,
-    folder_of,
     reject_folders,
 )
 from openmax_core.evaluation.evaluation import Evaluation
@@ -111,14 +109,6 @@ def test_intervals_are_of_the_kind_that_was_asked_for(evaluation: Evaluation, ki
         assert (row["low"], row["high"]) == (bounds.low, bounds.high)
 
 
-@pytest.mark.parametrize(
-    ("path", "folder"),
-    [("no car/1.jpg", "no car"), ("a/b/c.jpg", "a"), ("picture.jpg", NO_FOLDER)],
-)
-def test_the_folder_is_the_first_below_the_reject_folder(path: str, folder: str) -> None:
-    assert folder_of(path) == folder
-
-
 def test_a_set_in_one_folder_or_none_is_not_divided() -> None:
     assert not reject_folders(divided(("oak",), preset="bendale")).is_divided
     assert not reject_folders(made_up_evaluation(preset="bendale", n_reject=0)).is_divided
@@ -137,3 +127,10 @@ def test_rows_hold_what_json_tells(evaluation: Evaluation) -> None:
         "low": bounds.low,
         "high": bounds.high,
     }
+
+
+def test_shares_in_production_stand_beside_the_folders() -> None:
+    found = divided(preset="bendale").in_production({"no car": 3, "too close": 1})
+    table = reject_folders(found).at(0.5).set_index("folder")
+    assert table["share"].to_dict() == {"no car": 0.75, "too close": 0.25, "outdoor lot": 0.0}
+    assert "share" not in reject_folders(divided(preset="bendale")).at(0.5)

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from openmax_core import OperatingPoint, TradeoffCurve
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.settings import PLAIN, PRESETS
+from openmax_core.tradeoff.kinds import Kinds, Mix
 from openmax_core.tradeoff.objectives import LeastCost, MostRejected
 from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.tradeoff.outcomes import Outcome
@@ -184,7 +186,7 @@ def test_settings_are_written_under_their_names():
 def test_a_file_of_version_1_is_saved_in_the_new_version(tmp_path):
     point = OperatingPoint.from_dict(VERSION_1)
     point.save(tmp_path / "point.json")
-    assert json.loads(point.to_json())["version"] == 3
+    assert json.loads(point.to_json())["version"] == 4
     assert OperatingPoint.load(tmp_path / "point.json") == point
 
 
@@ -217,7 +219,7 @@ def test_the_file_is_readable_and_says_what_it_is(tmp_path):
     assert text.endswith("}\n")
     values = json.loads(text)
     assert list(values)[:3] == ["format", "version", "threshold"]
-    assert (values["format"], values["version"]) == ("openmax-operating-point", 3)
+    assert (values["format"], values["version"]) == ("openmax-operating-point", 4)
     assert values["threshold"] == 0.1 + 0.2
 
 
@@ -250,9 +252,9 @@ SETTINGS = PRESETS["notebook"].to_dict()
             id="a calibration",
         ),
         pytest.param(changed(format=...), "format", id="no format"),
-        pytest.param(changed(version=4), "version 3 or older", id="newer"),
-        pytest.param(changed(version=0), "version 3 or older", id="older than the first"),
-        pytest.param(changed(version="3"), "version 3 or older", id="version as text"),
+        pytest.param(changed(version=5), "version 4 or older", id="newer"),
+        pytest.param(changed(version=0), "version 4 or older", id="older than the first"),
+        pytest.param(changed(version="4"), "version 4 or older", id="version as text"),
         pytest.param(changed(version=...), "version", id="no version"),
         pytest.param(changed(threshold=...), "threshold", id="no threshold"),
         pytest.param(changed(n_test=...), "n_test", id="no number of pictures"),
@@ -260,7 +262,7 @@ SETTINGS = PRESETS["notebook"].to_dict()
         pytest.param(
             changed(min_test_accuracy=0.6),
             "min_test_accuracy is unknown",
-            id="entry of version 1 in version 3",
+            id="entry of version 1 in version 4",
         ),
         pytest.param(
             changed(threshold="0.3"), "threshold must be a number", id="threshold as text"
@@ -415,3 +417,62 @@ def test_a_limit_that_is_no_number_is_an_error(bad: float) -> None:
             class_limits(("a", "b"), threshold, own)
         with pytest.raises(OpenMaxError, match=told):
             replace(LEAST, threshold=threshold, class_thresholds=own)
+
+
+# --- kinds of unknowns ----------------------------------------------------------------------------
+
+
+def point_with_kinds() -> OperatingPoint:
+    kinds = Kinds(("lawn", "street"), np.array([0, 0, 0, 1, 1]))
+    mix = Mix.of({"lawn": 1, "street": 3}, kinds.sizes)
+    curve = TradeoffCurve(
+        [0.9, 0.4], [0, 1], [0, 1], [0.1, 0.2, 0.8, 0.1, 0.9], [0] * 5, 2, kinds, mix
+    )
+    return OperatingPoint.of(curve.outcome(0.5))
+
+
+def test_kinds_with_their_shares_are_saved_with_the_point(tmp_path):
+    point = point_with_kinds()
+    assert point.reject_accuracy == pytest.approx(0.25 * 2 / 3 + 0.75 / 2)
+    assert point.mix_in_words == "street 75 %, lawn 25 %"
+    point.save(tmp_path / "point.json")
+    loaded = OperatingPoint.load(tmp_path / "point.json")
+    assert loaded == point
+    assert loaded.outcome == point.outcome
+    assert loaded.reject_interval == point.outcome.reject_interval()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"share": 0.5}, "add up to"),
+        ({"name": "street"}, "occurs twice"),
+        ({"rejected": 3}, "the kinds have 4 of 5 unknowns rejected"),
+        ({"rejected": 4}, "rejected of 'lawn'"),
+        ({"pictures": 4}, "the kinds have 3 of 6"),
+        ({"share": "much"}, "share"),
+    ],
+)
+def test_kinds_that_do_not_fit_the_counts_are_refused(change, words):
+    values = json.loads(point_with_kinds().to_json())
+    values["kinds"][0] |= change
+    with pytest.raises(OpenMaxError, match=words):
+        OperatingPoint.from_dict(values)
+
+
+def test_a_weighted_share_that_the_kinds_do_not_give_is_refused():
+    values = json.loads(point_with_kinds().to_json()) | {"reject_accuracy": 0.6}
+    with pytest.raises(OpenMaxError, match=r"reject_accuracy is 0\.6, and the counts give"):
+        OperatingPoint.from_dict(values)
+    values = json.loads(point_with_kinds().to_json()) | {"counts": {}}
+    with pytest.raises(OpenMaxError, match="no counts of their pictures"):
+        OperatingPoint.from_dict(values)
+
+
+def test_points_of_the_version_before_have_no_kinds():
+    values = json.loads(point_with_kinds().to_json()) | {"version": 3, "reject_accuracy": 0.6}
+    for name in ("kinds", "expected_cost"):
+        del values[name]
+    point = OperatingPoint.from_dict(values)
+    assert point.kinds is None
+    assert point.reject_accuracy == 0.6
