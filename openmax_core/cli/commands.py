@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.activations.table_rows import SPLITS
 from openmax_core.activations.tables import SUFFIXES, open_table
-from openmax_core.cli import stand_ins
+from openmax_core.cli import production, stand_ins
 from openmax_core.cli.progress import say
 from openmax_core.errors import WorkspaceError
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import modified, storable, write_text_atomically
-from openmax_core.support.shares import counted, exact_percent, percent, percent_range
+from openmax_core.support.shares import counted, percent, percent_range
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from openmax_core.evaluation.evaluation import Evaluation
     from openmax_core.network.inference import Progress
     from openmax_core.prediction.choice import Choice
+    from openmax_core.tradeoff.objectives import Objective
     from openmax_core.tradeoff.operating_point import OperatingPoint
     from openmax_core.workspace.workspace import Workspace
 
@@ -312,14 +313,15 @@ def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.analysis.reject_folders import reject_folders
     from openmax_core.cli.progress import counting
-    from openmax_core.tradeoff.objectives import MostRejected
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
     with counting() as report:
         evaluation = workspace.evaluate(options.method, report=report, **dict(options.settings))
+    evaluation = evaluation.in_production(options.kinds)
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
+    objective = production.objective(options, evaluation, floor)
     thresholds = options.thresholds or default_thresholds(
         evaluation.method.name, evaluation.score_range
     )
@@ -327,7 +329,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     rows = table.to_dict(orient="records")
     point = problem = None
     try:
-        point = evaluation.recommend(floor)
+        point = evaluation.choose(objective)
     except NoFeasibleThresholdError as error:
         problem = str(error)
     folders = reject_folders(evaluation)
@@ -336,13 +338,14 @@ def run_evaluate(options: argparse.Namespace) -> int:
         by_folder = folders.at(point.threshold).to_dict(orient="records")
     choices = None
     if options.stand_ins:
-        choices = stand_ins.measured(evaluation, MostRejected(floor), options.stand_ins)
+        choices = stand_ins.measured(evaluation, objective, options.stand_ins)
     if options.json:
         values = {
             **_facts(workspace, evaluation),
             "auroc": evaluation.overall.auroc,
             "table": rows,
             "min_test_accuracy": floor,
+            "objective": objective.to_dict(),
             "recommended": None if point is None else json.loads(point.to_json()),
             "reject_folders": by_folder,
             "problem": problem,
@@ -361,7 +364,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
             )
             say(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
         say()
-        say(f"recommended: {problem if point is None else _point_in_words(point, floor)}")
+        say(f"recommended: {problem if point is None else _point_in_words(point, objective)}")
         if by_folder:
             among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
             say()
@@ -434,6 +437,7 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
         say("reject set  none: Reject accuracy cannot be measured")
     else:
         say(f"AUROC       {percent(evaluation.overall.auroc)} of test against reject")
+    production.print_mix(evaluation)
     if borrowed := borrowed_in_words(evaluation.method):
         say(f"borrowed    {borrowed}")
     warnings = class_warnings(evaluation.openmax) if evaluation.has_tails else []
@@ -446,13 +450,14 @@ def _share(value: float, low: float, high: float) -> str:
     return percent(value) if math.isnan(value) else f"{percent(value)} ({percent_range(low, high)})"
 
 
-def _point_in_words(point: OperatingPoint, floor: float) -> str:
+def _point_in_words(point: OperatingPoint, objective: Objective) -> str:
     reject = "not measured" if point.reject_accuracy is None else percent(point.reject_accuracy)
+    weighted = f" (weighted by kind: {point.mix_in_words})" if point.kinds else ""
     return (
         f"threshold {threshold_text(point.threshold)} gives Test accuracy "
-        f"{percent(point.test_accuracy)} with Reject accuracy {reject}: the best Reject accuracy "
-        f"with Test accuracy ≥ {exact_percent(floor)}. Chosen and counted on the same pictures, "
-        "so both are a little too high"
+        f"{percent(point.test_accuracy)} with Reject accuracy {reject}{weighted}: "
+        f"{objective.in_words}{production.cost_in_words(point)}. Chosen and counted on the same "
+        "pictures, so both are a little too high"
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from openmax_core.activations.table_rows import SPLITS
 from openmax_core.cli import commands, comparison
 from openmax_core.cli import monitor as cli_monitor
+from openmax_core.cli import production as cli_production
 from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.registry import METHODS
@@ -400,6 +401,24 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": "NAME=VALUE",
                 "help": "a setting of OpenMax that differs from the preset, e.g. tail_size=30; can "
                 f" be given several times. There are {', '.join(SETTINGS)}",
+            },
+            "--kinds": {
+                "type": cli_production.kinds,
+                "metavar": "NAME=SHARE,…",
+                "help": "share of each kind of unknowns in production, e.g. indoor=3,street=1: "
+                "folders of the reject set, only ratios count, others are not expected; Reject "
+                "accuracy is then weighted by them. Default: all pictures count alike",
+            },
+            "--costs": {
+                "metavar": "FILE",
+                "help": "choose the threshold of the least expected cost, by a table of costs "
+                "(CSV): a row for each class and one for 'unknown' (or 'unknown: KIND'), a column "
+                "for each class and one for 'rejected'",
+            },
+            "--unknown-share": {
+                "type": share,
+                "metavar": "X",
+                "help": "share of unknowns in production, for --costs (default 10%%)",
             },
             "--stand-ins": {
                 "type": POSITIVE,

@@ -46,20 +46,18 @@ def print_choices(choices: StandInChoices, evaluation: Evaluation) -> None:
     """Print a row a class, the spread, and what it cannot tell."""
     from openmax_core.analysis.stand_ins import CAVEAT
     from openmax_core.support.decimals import threshold_text
+    from openmax_core.support.shares import percent, percent_range
 
     say()
     say(f"stand-ins for unknowns: {choices.stand_ins.extent_in_words}")
     say(f"{'AUROC':>7}  {'threshold':>10}  {'Test acc.':>9}  {'Reject accuracy':^25}  class")
     for row in choices.table.to_dict(orient="records"):
-        auroc = f"{100 * row['auroc']:.1f} %"
+        auroc = percent(row["auroc"])
         if row["threshold"] != row["threshold"]:
             say(f"{auroc:>7}  {'no threshold meets the constraint':^48}  {row['class']}")
             continue
-        share = (
-            f"{100 * row['reject_accuracy']:.1f} % [{100 * row['low']:.1f}, "
-            f"{100 * row['high']:.1f}]"
-        )
-        test = f"{100 * row['test_accuracy']:.1f} %"
+        share = f"{percent(row['reject_accuracy'])} [{percent_range(row['low'], row['high'])}]"
+        test = percent(row["test_accuracy"])
         say(
             f"{auroc:>7}  {threshold_text(row['threshold']):>10}  {test:>9}  {share:^25}  "
             f"{row['class']} ({row['pictures']:,} pictures)"
