@@ -113,10 +113,11 @@ def _show_next_steps() -> None:
 
 def _in_words(point: OperatingPoint) -> str:
     reject = "not measured" if point.reject_accuracy is None else percent(point.reject_accuracy)
+    weighted = f", weighted by kind ({plain(point.mix_in_words)})" if point.kinds else ""
     return (
         f"method {point.preset}, threshold {threshold_text(point.threshold)}: Test accuracy "
         f"{percent(point.test_accuracy)} on {point.n_test:,} pictures, Reject accuracy {reject} on "
-        f"{point.n_reject:,}."
+        f"{point.n_reject:,}{weighted}."
     )
 
 

@@ -23,6 +23,7 @@ from pages._threshold.decision import Decision, show_decision
 from pages._threshold.explorer import show_explorer
 from pages._threshold.export import show_export, show_sweep
 from pages._threshold.mistakes import show_mistakes, show_reject_folders
+from pages._threshold.production import show_production
 from pages._threshold.saved import show_saved_points
 from pages._threshold.stand_ins import show_stand_ins
 
@@ -44,6 +45,7 @@ def _explore(workspace: Workspace, evaluation: Evaluation) -> None:
     saved = _saved(workspace)
     explorer = st.container()
     interval = _choose_interval()
+    evaluation = show_production(workspace, evaluation, interval)
     st.subheader("Decide")
     decision = show_decision(workspace, evaluation, threshold, interval)
     with explorer:

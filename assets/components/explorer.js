@@ -16,6 +16,7 @@
  * @property {number} correct
  * @property {number} wrong
  * @property {number} accepted
+ * @property {number} [reject_share] Reject accuracy weighted by kind, where it is not that of the counts
  * @property {[number, number]} test interval of Test accuracy
  * @property {[number, number]} reject interval of Reject accuracy
  * @property {number[]} [cells]
@@ -35,6 +36,7 @@
  * @property {string} correct
  * @property {string} wrong
  * @property {string} accepted
+ * @property {string} [reject_share] Reject accuracy weighted by kind, where kinds of unknowns have shares
  * @property {string} test_low
  * @property {string} test_high
  * @property {string} reject_low
@@ -113,7 +115,18 @@ class Curve {
     this.nTest = sent.n_test;
     this.nReject = sent.n_reject;
     this.testAccuracy = Float64Array.from(this.correct, (count) => count / this.nTest);
-    this.rejectAccuracy = Float64Array.from(this.accepted, (count) => (this.nReject - count) / this.nReject);
+    /** Weighted by kind of unknowns; null where all pictures count alike. */
+    this.rejectShare = sent.reject_share ? floats(sent.reject_share) : null;
+    this.rejectAccuracy = this.rejectShare ?? Float64Array.from(this.accepted, (count) => (this.nReject - count) / this.nReject);
+  }
+
+  /**
+   * Reject accuracy, weighted by kind where kinds of unknowns have shares.
+   *
+   * @param {Outcome} outcome
+   */
+  rejectOf(outcome) {
+    return outcome.reject_share ?? (this.nReject - outcome.accepted) / this.nReject;
   }
 
   /**
@@ -130,6 +143,7 @@ class Curve {
     if (!this.sent.is_exact && thresholds[at] !== threshold && !isSame && threshold <= thresholds[last]) return null;
     return {
       threshold, correct: correct[at], wrong: wrong[at], accepted: accepted[at],
+      reject_share: this.rejectShare?.[at],
       test: [this.testLow[at], this.testHigh[at]],
       reject: [this.rejectLow[at], this.rejectHigh[at]],
     };
@@ -294,7 +308,7 @@ class Explorer {
       const at = this.control.nearest(threshold);
       const outcome = curve.outcomeAt(at);
       if (!outcome) return "";
-      const reject = curve.nReject ? ` · Reject ${percent((curve.nReject - outcome.accepted) / curve.nReject)}` : "";
+      const reject = curve.nReject ? ` · Reject ${percent(curve.rejectOf(outcome))}` : "";
       return `at ${at}: Test ${percent(outcome.correct / curve.nTest)}${reject}`;
     }
     const bin = Math.min(Math.max(firstFrom(curve.edges, threshold) - 1, 0), curve.testHistogram.length - 1);
@@ -315,7 +329,7 @@ class Explorer {
     const { nTest: n, nReject: m } = curve;
     const rejectedKnown = n - outcome.correct - outcome.wrong;
     this.showCard("test", outcome.correct, n, outcome.test, [outcome.correct, outcome.wrong, rejectedKnown]);
-    this.showCard("reject", m - outcome.accepted, m, outcome.reject, [m - outcome.accepted, outcome.accepted]);
+    this.showCard("reject", m - outcome.accepted, m, outcome.reject, [m - outcome.accepted, outcome.accepted], outcome.reject_share);
     this.showCells(current?.cells ?? curve.cellsAt(value));
   }
 
@@ -323,7 +337,7 @@ class Explorer {
   inWords(outcome) {
     const { nTest: n, nReject: m } = this.curve;
     if (!outcome) return `Threshold ${this.value}`;
-    const reject = m ? `, Reject accuracy ${percent((m - outcome.accepted) / m)}` : "";
+    const reject = m ? `, Reject accuracy ${percent(this.curve.rejectOf(outcome))}` : "";
     return `Threshold ${this.value}: Test accuracy ${percent(outcome.correct / n)}${reject}`;
   }
 
@@ -333,14 +347,15 @@ class Explorer {
    * @param {number} total
    * @param {[number, number]} interval
    * @param {number[]} parts counts that make up the total
+   * @param {number} [weighted] the share, where it is not that of the counts
    */
-  showCard(name, count, total, interval, parts) {
+  showCard(name, count, total, interval, parts, weighted) {
     const card = this.cards[name];
     card.classList.toggle("empty", !total);
     part(card, ".shares").hidden = part(card, ".legend").hidden = !total;
-    part(card, ".value").textContent = total ? percent(count / total) : "not measured";
+    part(card, ".value").textContent = total ? percent(weighted ?? count / total) : "not measured";
     part(card, ".note").textContent = total
-      ? `${COUNT.format(count)} of ${COUNT.format(total)} · 95 % ${this.curve.sent.interval} ${range(...interval)}`
+      ? `${COUNT.format(count)} of ${COUNT.format(total)}${weighted === undefined ? "" : ", weighted by kind"} · 95 % ${this.curve.sent.interval} ${range(...interval)}`
       : "no reject set";
     if (!total) return;
     const bars = /** @type {NodeListOf<HTMLElement>} */ (card.querySelectorAll(".shares i"));
@@ -364,7 +379,7 @@ class Explorer {
       if (dot) dot.style.transform = `translate(${x}px, ${y}px)`;
     };
     place(dots.test, outcome.correct / curve.nTest);
-    place(dots.reject, (curve.nReject - outcome.accepted) / curve.nReject);
+    place(dots.reject, curve.rejectOf(outcome));
   }
 
   /**

@@ -124,9 +124,10 @@ class ExportDescription:
         threshold = threshold_text(point.threshold)
         if point.class_thresholds:
             threshold = "thresholds per class"
+        weighted = f", weighted by kind: {point.mix_in_words}" if point.kinds else ""
         reject = "not measured"
         if point.reject_accuracy is not None:
-            reject = f"{percent(point.reject_accuracy)} ({point.n_reject:,} pictures)"
+            reject = f"{percent(point.reject_accuracy)} ({point.n_reject:,} pictures{weighted})"
         return (
             f"{self.workspace}: {self.architecture} with {method}, threshold "
             f"{threshold}; Test accuracy {percent(point.test_accuracy)} ({point.n_test:,} "

@@ -25,6 +25,7 @@ from openmax_core.support.shares import counted, percent, percent_range
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.resampling import choose_on_half
 from openmax_core.tradeoff.sweep import (
     borrowed_in_words,
@@ -70,6 +71,7 @@ def report_html(
         thresholds = parse_thresholds(
             default_thresholds(evaluation.method.name, evaluation.score_range)
         )
+    evaluation = evaluation.like(point)
     method = evaluation.method
     parameters = class_table(evaluation.openmax) if evaluation.has_tails else None
     return _rendered(
@@ -79,7 +81,7 @@ def report_html(
         point=point,
         date=datetime.now(UTC).strftime("%d %B %Y"),
         test=_Share.of(point.counts["correct"], point.n_test),
-        reject=_Share.of(point.counts["rejected_unknown"], point.n_reject),
+        reject=_Share.of_rejects(point.outcome),
         folders=_folders(evaluation, point),
         expectation=_expectation(evaluation, point),
         counted_names=tuple(point.counts),
@@ -170,6 +172,19 @@ class _Share:
             percent_range(bounds.low, bounds.high),
         )
 
+    @classmethod
+    def of_rejects(cls, outcome: Outcome) -> _Share | None:
+        """Reject accuracy, weighted by the kinds of unknowns where these have shares."""
+        found = cls.of(outcome.rejected_unknown, outcome.n_reject)
+        if found is None or outcome.mix is None:
+            return found
+        bounds = outcome.reject_interval()
+        return cls(
+            percent(outcome.reject_accuracy),
+            f"weighted by kind; unweighted {found.counts}",
+            percent_range(bounds.low, bounds.high),
+        )
+
 
 def _folders(evaluation: Evaluation, point: OperatingPoint) -> list[tuple[str, _Share | None]]:
     """Folders of the reject set with what is rejected, the worst first; [] where it has none."""
@@ -193,7 +208,7 @@ def _expectation(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any
     both = (halves.chosen.outcome, halves.reported)
     rows = {
         "Test accuracy": [_Share.of(half.correct, half.n_test) for half in both],
-        "Reject accuracy": [_Share.of(half.rejected_unknown, half.n_reject) for half in both],
+        "Reject accuracy": [_Share.of_rejects(half) for half in both],
     }
     return {"problem": "", "threshold": halves.chosen.threshold, "rows": rows}
 
@@ -246,6 +261,10 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         else "nothing: the method learns nothing from training pictures",
         "test pictures": f"{evaluation.overall.n_test:,}",
         "reject pictures": f"{evaluation.overall.n_reject:,}",
+        "kinds in production": point.mix_in_words,
+        "expected cost": ""
+        if point.expected_cost is None
+        else f"{point.expected_cost:.4g} a picture, by the table of costs of the operating point",
         "how exact": evaluation.accuracy_in_words,
         "single pictures": evaluation.sample_in_words,
         "accuracy before rejection": counted(

@@ -7,6 +7,7 @@ import re
 from openmax_core.support.files import printable
 from openmax_core.support.shares import percent, percent_range
 from openmax_core.tradeoff.intervals import Interval, share_interval
+from openmax_core.tradeoff.outcomes import Outcome
 
 # What Markdown makes a link of without any sign of its own; no escape prevents it.
 LINKS = re.compile(r"https?:(?=//)|www(?=\.)|(?<=[\w.+-])@(?=[\w-]+\.)", re.IGNORECASE)
@@ -25,6 +26,16 @@ def counted(count: int, total: int, kind: str) -> str:
         return "no pictures"
     bounds = interval(share_interval(count, total, kind))
     return f"**{percent(count / total)}** ({count:,} of {total:,}; {bounds})"
+
+
+def rejected_in_words(outcome: Outcome, kind: str) -> str:
+    """Return Reject accuracy as :func:`counted`; weighted by the kinds where these have shares."""
+    found = counted(outcome.rejected_unknown, outcome.n_reject, kind)
+    if outcome.mix is None:
+        return found
+    bounds = interval(outcome.reject_interval(kind))
+    pictures = f"{outcome.rejected_unknown:,} of {outcome.n_reject:,}"
+    return f"**{percent(outcome.reject_accuracy)}** (weighted by kind; {pictures}; {bounds})"
 
 
 def code(text: str) -> str:

@@ -23,10 +23,11 @@ MOST_BYTES = 1 << 30  # of all visitors
 MOST_ENTRIES = 200
 
 # What tells arguments of cached functions apart. A workspace: what is stored of it now. An
-# evaluation: its pictures and method, for a fragment goes on with one that is older than the disk.
+# evaluation: its pictures, method and shares of kinds, for a fragment goes on with one that is
+# older than the disk.
 KEYS: dict[str | type[Any], Callable[[Any], Any]] = {
     Workspace: lambda item: (str(item.folder), item.state()),
-    Evaluation: lambda item: (item.data, item.method.name, item.method.settings_),
+    Evaluation: lambda item: (item.data, item.method.name, item.method.settings_, item.mix),
 }
 
 Arguments = ParamSpec("Arguments")

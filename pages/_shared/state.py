@@ -186,6 +186,35 @@ def show_point(item: Workspace, point: OperatingPoint) -> None:
     for name, value in (method_of(point) or {}).items():
         st.session_state[name] = value
     set_threshold(item, point.threshold)
+    set_kind_shares(item, {kind.name: kind.share for kind in point.kinds or ()})
+
+
+def kind_shares(item: Workspace) -> dict[str, float]:
+    """Return the session's shares of the kinds of unknowns, those above 0; {} without any.
+
+    Before any was set, those of the workspace's operating point.
+    """
+    shares: dict[str, dict[str, float]] = st.session_state.setdefault("kind_shares", {})
+    if str(item.folder) not in shares:
+        try:
+            point = item.operating_point()
+        except OpenMaxError:
+            point = None
+        found = () if point is None else point.kinds or ()
+        shares[str(item.folder)] = {kind.name: kind.share for kind in found if kind.share}
+    return shares[str(item.folder)]
+
+
+def keep_kind_shares(item: Workspace, shares: dict[str, float]) -> None:
+    """Remember what the editor of the shares holds."""
+    st.session_state.setdefault("kind_shares", {})[str(item.folder)] = shares
+
+
+def set_kind_shares(item: Workspace, shares: dict[str, float]) -> None:
+    """Set the shares of the kinds of unknowns; an editor of them begins anew."""
+    keep_kind_shares(item, {name: share for name, share in shares.items() if share})
+    version = st.session_state.get("kind_shares_version", 0)
+    st.session_state["kind_shares_version"] = version + 1
 
 
 def chosen_point(item: Workspace, evaluated: Evaluation) -> OperatingPoint | None:

@@ -36,18 +36,22 @@ def show_warning(text: str) -> None:
 
 
 def show_table(
-    table: pd.DataFrame, columns: Mapping[str, Any] | None = None, **options: Any
+    table: pd.DataFrame,
+    columns: Mapping[str, Any] | None = None,
+    draw: Callable[..., Any] = st.dataframe,
+    **options: Any,
 ) -> Any:
     """Draw a table.
 
     Parameters
     ----------
     columns : columns to show, in this order, each with its label or configuration; None: all
-    **options : of ``st.dataframe``
+    draw : ``st.dataframe``, or ``st.data_editor``, which returns the edited table
+    **options : of what draws it
     """
     height = "content" if len(table) <= MOST_ROWS else TABLE_HEIGHT
     drawn: dict[str, Any] = {"hide_index": True, "width": "stretch", "height": height} | options
-    return st.dataframe(
+    return draw(
         table,
         column_order=None if columns is None else list(columns),
         column_config=columns,

@@ -14,6 +14,7 @@ from openmax_core.tradeoff.objectives import (
     Balanced,
     FewestKnownRejected,
     LeastCost,
+    LeastTableCost,
     MostRejected,
     MostRight,
     Objective,
@@ -23,10 +24,11 @@ from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.format import counted
+from pages._shared.format import counted, rejected_in_words
 from pages._shared.kept import KEYS
 from pages._shared.widgets import share_input
 from pages._threshold.class_thresholds import show_class_thresholds
+from pages._threshold.costs import ask_costs, has_table
 
 CHOICES: dict[str, str] = {
     MostRejected.kind: "best Reject accuracy, with Test accuracy at least …",
@@ -34,6 +36,7 @@ CHOICES: dict[str, str] = {
     FewestKnownRejected.kind: "best Reject accuracy, with at most … of the knowns rejected",
     Balanced.kind: "largest mean of both accuracies",
     LeastCost.kind: "lowest expected cost …",
+    LeastTableCost.kind: "lowest expected cost, by a table of costs …",
 }
 
 
@@ -86,7 +89,7 @@ def show_decision(
     kind : of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
     """
     with st.container(border=True, key="decision"):
-        objective = _ask(workspace)
+        objective = _ask(workspace, evaluation)
         answer = st.container()
         point, is_reached = None, True
         try:
@@ -142,12 +145,12 @@ def show_decision(
     return Decision(objective, point, is_reached, spread, class_point)
 
 
-def _ask(workspace: Workspace) -> Objective:
+def _ask(workspace: Workspace, evaluation: Evaluation) -> Objective:
     """Draw the objective's inputs and return it."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     kind = row.selectbox(
         "Choose the threshold with the",
-        list(CHOICES),
+        [name for name in CHOICES if name != LeastTableCost.kind or has_table(evaluation)],
         format_func=CHOICES.__getitem__,
         key="objective",
         persist_state="session",
@@ -165,6 +168,9 @@ def _ask(workspace: Workspace) -> Objective:
         accepted = _cost(row, "Cost: unknown accepted", "cost_accepted", 5.0)
         share = _share(row, "Unknowns in production", "unknown_share", 0.1)
         return LeastCost(wrong, rejected, accepted, share)
+    if kind == LeastTableCost.kind:
+        share = _share(row, "Unknowns in production", "unknown_share", 0.1)
+        return ask_costs(workspace, evaluation, share)
     standard = workspace.settings.defaults.min_test_accuracy
     return MostRejected(
         share_input(
@@ -199,6 +205,8 @@ def _figures(point: OperatingPoint, objective: Objective, kind: str) -> str:
     cost = ""
     if isinstance(objective, LeastCost):
         cost = f" Expected cost **{objective.cost_of(point.outcome):.4g}** a picture."
+    elif point.expected_cost is not None:
+        cost = f" Expected cost **{point.expected_cost:.4g}** a picture."
     return (
         f"Test accuracy {test} with Reject accuracy {reject}.{cost} It was chosen and counted on "
         "the same pictures, so these figures are a little too high."
@@ -209,8 +217,7 @@ def _accuracies(outcome: Outcome, kind: str) -> dict[str, str]:
     """What was counted of the test set, and of the reject set where there is one."""
     accuracies = {"Test accuracy": counted(outcome.correct, outcome.n_test, kind)}
     if outcome.n_reject:
-        rejected = counted(outcome.rejected_unknown, outcome.n_reject, kind)
-        accuracies["Reject accuracy"] = rejected
+        accuracies["Reject accuracy"] = rejected_in_words(outcome, kind)
     return accuracies
 
 

@@ -117,10 +117,12 @@ def show_reject_folders(evaluation: Evaluation, threshold: float, interval: str)
         f"first{among}."
     )
     of_interval = f"95 % {interval} interval"
+    shares = ["share"] if folders.mix is not None else []
     show_table(
-        in_percent(folders.at(threshold, interval), "reject_accuracy", "low", "high"),
+        in_percent(folders.at(threshold, interval), "reject_accuracy", "low", "high", *shares),
         {
             "folder": TextColumn("Folder", pinned=True),
+            **{name: share_column("Share in production") for name in shares},
             "reject_accuracy": ProgressColumn(
                 "Reject accuracy", min_value=0.0, max_value=100.0, format=PERCENT
             ),

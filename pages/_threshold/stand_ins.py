@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 from streamlit.column_config import NumberColumn, ProgressColumn, TextColumn
 
@@ -14,7 +12,14 @@ from openmax_core.tradeoff.objectives import Objective
 from pages._shared.format import plain
 from pages._shared.jobs import show_job
 from pages._shared.kept import KEYS
-from pages._shared.widgets import csv_button, show_error, show_table
+from pages._shared.widgets import (
+    PERCENT,
+    csv_button,
+    in_percent,
+    share_column,
+    show_error,
+    show_table,
+)
 
 StandInsJob = Job[tuple[int, int], StandIns]
 
@@ -34,9 +39,10 @@ def show_stand_ins(evaluation: Evaluation, objective: Objective, interval: str) 
             "at least 3 known classes."
         )
         return
+    bare = evaluation.in_production(None)  # shares of kinds change nothing of the stand-ins
     job = None  # until the visitor asks for it
-    if st.session_state.get("stand_ins_of") == KEYS[Evaluation](evaluation):
-        job = _measure(evaluation)
+    if st.session_state.get("stand_ins_of") == KEYS[Evaluation](bare):
+        job = _measure(bare)
     if job is None or job.problem:
         if job is not None:
             show_error(job.problem)
@@ -49,7 +55,7 @@ def show_stand_ins(evaluation: Evaluation, objective: Objective, interval: str) 
             "Leave out each class",
             icon=":material/person_off:",
             key="ask_stand_ins",
-            on_click=lambda: _ask(evaluation),
+            on_click=lambda: _ask(bare),
         )
         return
     if not job.has_result:
@@ -75,21 +81,20 @@ def _show(choices: StandInChoices, evaluation: Evaluation, interval: str) -> Non
     if (real := choices.beside(evaluation)) is not None:
         st.markdown("  \n".join(map(plain, real.sentences)))
     st.warning(CAVEAT, icon=":material/warning:")
-    share: dict[str, Any] = {"format": "percent"}
-    bound: dict[str, Any] = {"format": "percent", "help": f"95 % {interval} interval"}
+    of_interval = f"95 % {interval} interval"
     table = choices.table
     show_table(
-        table,
+        in_percent(table, "auroc", "test_accuracy", "reject_accuracy", "low", "high"),
         {
             "class": TextColumn("Left out", pinned=True),
-            "auroc": NumberColumn("AUROC", **share),
+            "auroc": share_column("AUROC"),
             "threshold": NumberColumn("Threshold", format="%.6g"),
-            "test_accuracy": NumberColumn("Test accuracy of the others", **share),
+            "test_accuracy": share_column("Test accuracy of the others"),
             "reject_accuracy": ProgressColumn(
-                "Reject accuracy", min_value=0.0, max_value=1.0, format="percent"
+                "Reject accuracy", min_value=0.0, max_value=100.0, format=PERCENT
             ),
-            "low": NumberColumn("95 % from", **bound),
-            "high": NumberColumn("to", **bound),
+            "low": share_column("95 % from", of_interval),
+            "high": share_column("to", of_interval),
             "pictures": NumberColumn("Pictures", format="localized"),
         },
     )
