@@ -36,27 +36,37 @@ def show_warning(text: str) -> None:
 
 
 def show_table(
-    table: pd.DataFrame,
-    columns: Mapping[str, Any] | None = None,
-    draw: Callable[..., Any] = st.dataframe,
-    **options: Any,
+    table: pd.DataFrame, columns: Mapping[str, Any] | None = None, **options: Any
 ) -> Any:
     """Draw a table.
 
     Parameters
     ----------
     columns : columns to show, in this order, each with its label or configuration; None: all
-    draw : ``st.dataframe``, or ``st.data_editor``, which returns the edited table
-    **options : of what draws it
+    **options : of ``st.dataframe``
     """
-    height = "content" if len(table) <= MOST_ROWS else TABLE_HEIGHT
-    drawn: dict[str, Any] = {"hide_index": True, "width": "stretch", "height": height} | options
-    return draw(
-        table,
-        column_order=None if columns is None else list(columns),
-        column_config=columns,
-        **drawn,
-    )
+    return st.dataframe(table, **(_drawn(table, columns) | options))
+
+
+def edit_table(table: pd.DataFrame, columns: Mapping[str, Any], key: str) -> pd.DataFrame:
+    """Draw a table whose columns can be edited unless they are disabled; returns it as it is now.
+
+    Parameters
+    ----------
+    columns : as for :func:`show_table`
+    """
+    edited: pd.DataFrame = st.data_editor(table, key=key, **_drawn(table, columns))
+    return edited
+
+
+def _drawn(table: pd.DataFrame, columns: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "column_order": None if columns is None else list(columns),
+        "column_config": columns,
+        "hide_index": True,
+        "width": "stretch",
+        "height": "content" if len(table) <= MOST_ROWS else TABLE_HEIGHT,
+    }
 
 
 def in_percent(table: pd.DataFrame, *names: str) -> pd.DataFrame:

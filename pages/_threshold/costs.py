@@ -12,7 +12,7 @@ from openmax_core.tradeoff.cost_table import MOST_CLASSES, CostTable, decoded, p
 from openmax_core.tradeoff.objectives import LeastTableCost
 from openmax_core.workspace.workspace import Workspace
 from pages._shared.format import plain
-from pages._shared.widgets import download, show_error, show_table
+from pages._shared.widgets import download, edit_table, show_error
 
 MOST_EDITED = 12  # classes that are edited in place
 FIRST = (1.0, 1.0, 5.0)  # wrong known, rejected known, accepted unknown
@@ -71,7 +71,7 @@ def _edited(table: CostTable, key: str) -> CostTable:
         begun.insert(0, "truth", table.row_names)
         st.session_state[first] = (table, begun)
     begun_table, begun = st.session_state[first]
-    edited = show_table(
+    edited = edit_table(
         begun,
         {
             "truth": TextColumn("True class", disabled=True, pinned=True),
@@ -80,7 +80,6 @@ def _edited(table: CostTable, key: str) -> CostTable:
                 for place, name in columns.items()
             },
         },
-        draw=st.data_editor,
         key=editor,
     )
     costs = tuple(tuple(map(float, row)) for row in edited[list(columns)].to_numpy(dtype=float))

@@ -12,7 +12,7 @@ from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.kept import kept
-from pages._shared.widgets import show_error, show_table
+from pages._shared.widgets import edit_table, show_error
 
 EXPLANATIONS = {
     "Wilson": "The kinds' Wilson intervals are combined by the squares of their arms (MOVER), so "
@@ -92,7 +92,7 @@ def _edited(
                 "pictures": list(sizes.values()),
             }
         ).astype({"share": float})
-    edited = show_table(
+    edited = edit_table(
         st.session_state[first],
         {
             "kind": TextColumn("Kind of unknowns", disabled=True),
@@ -101,7 +101,6 @@ def _edited(
             ),
             "pictures": NumberColumn("Reject pictures", format="localized", disabled=True),
         },
-        draw=st.data_editor,
         key=key,
     )
     pairs = zip(edited["kind"].tolist(), edited["share"].tolist(), strict=True)

@@ -96,7 +96,7 @@ def test_the_weighted_reject_accuracy_is_that_of_a_loop(seed: int, a: float, b: 
         # Counts stay counts.
         assert outcome.rejected_unknown == curve.outcome(threshold).rejected_unknown
         assert sum(outcome.rejected_by_kind) == outcome.rejected_unknown
-    assert found.reject_accuracy(np.array([0.3, 0.5])).shape == (2,)
+    assert np.shape(found.reject_accuracy(np.array([0.3, 0.5]))) == (2,)
     assert found.reject_accuracy(3.0) == 1.0
 
 
