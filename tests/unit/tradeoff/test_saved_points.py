@@ -265,7 +265,7 @@ def test_the_text_that_the_damaged_ones_start_from_is_sound(points):
         (file_text(entry={"point": {**FULL.to_dict(), "threshold": "0.3"}}), "must be a number"),
         (file_text(entry={"point": {**FULL.to_dict(), "threshold": math.nan}}), "must be a number"),
         (file_text(entry={"point": {**FULL.to_dict(), "counts": [1]}}), r"\(.+\)"),
-        (file_text(entry={"point": {**FULL.to_dict(), "version": 4}}), "version 3 or older"),
+        (file_text(entry={"point": {**FULL.to_dict(), "version": 5}}), "version 4 or older"),
         (file_text(entry={"point": {**FULL.to_dict(), "objective": {"kind": "x"}}}), "objective"),
     ],
     ids=[
@@ -526,6 +526,7 @@ COLUMNS = [
     "reject_interval",
     "test pictures",
     "reject pictures",
+    "kinds in production",
     "chosen for",
     "note",
     "saved_at",
@@ -553,6 +554,7 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
         "2.6–51.3 %",
         3,
         7,
+        "",
         "the least expected cost (wrong known 1, rejected known 0.3, accepted unknown 5, "
         "33.33333333333333 % unknowns)",
         "for the night",
