@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -71,35 +73,43 @@ def test_own_distances_do_not_depend_on_how_the_rows_are_chunked(monkeypatch):
 # --- from where on a picture with the mean's logits is rejected ----------------------------------
 
 
-def decided(openmax: OpenMax, index: int, cdf: float, threshold: float) -> bool:
-    """Whether mean logits are accepted, by the formulae of the paper, in a plain loop."""
+def decider(openmax: OpenMax, index: int) -> Callable[[float, float], bool]:
+    """Whether mean logits are accepted, by CDF and threshold: the paper's formulae, a plain loop."""
     settings, n = openmax.settings_, openmax.n_classes
-    v = openmax.centred(openmax.means_[index][None])[0]
-    own = openmax.cdf(openmax.distances(v[None]))[0].copy()
-    own[index] = cdf
+    row = openmax.centred(openmax.means_[index][None])
+    v = row[0].tolist()
+    own = openmax.cdf(openmax.distances(row))[0].tolist()
     alpha = min(settings.alpha_rank or n, n)
-    order = sorted(range(n), key=lambda j: -v[j])
-    revised, unknown = list(v), 0.0
-    for rank, j in enumerate(order, start=1):
+    weights = [0.0] * n
+    for rank, j in enumerate(sorted(range(n), key=lambda j: -v[j]), start=1):
         if settings.weighting == "all":
-            weight = 1.0
-        elif rank > alpha:
-            weight = 0.0
-        else:
-            weight = (alpha + (settings.weighting == "code") - rank) / alpha
-        weight *= settings.strength
+            weights[j] = 1.0
+        elif rank <= alpha:
+            weights[j] = (alpha + (settings.weighting == "code") - rank) / alpha
+        weights[j] *= settings.strength
         if settings.unknown_from == "positive" and v[j] < 0:
-            weight = 0.0
-        revised[j] = v[j] * (1 - weight * own[j])
-        unknown += v[j] * weight * own[j]
-    if settings.score == "revised_logit":  # the picture's mean logit is that of training
-        return max(revised) >= threshold
-    outputs = np.array([*revised, unknown])
-    probabilities = np.exp(outputs - outputs.max()) / np.exp(outputs - outputs.max()).sum()
-    score = probabilities.max()
-    if settings.second_softmax:
-        score = (np.exp(probabilities) / np.exp(probabilities).sum()).max()
-    return bool(probabilities.argmax() != n and score >= threshold)
+            weights[j] = 0.0
+
+    def is_accepted(cdf: float, threshold: float) -> bool:
+        own[index] = cdf
+        revised = [v[j] * (1 - weights[j] * own[j]) for j in range(n)]
+        if settings.score == "revised_logit":  # the picture's mean logit is that of training
+            return max(revised) >= threshold
+        unknown = 0.0
+        for j in range(n):
+            unknown += v[j] * weights[j] * own[j]
+        probabilities = softmax([*revised, unknown])
+        score = max(softmax(probabilities) if settings.second_softmax else probabilities)
+        return probabilities.index(max(probabilities)) != n and score >= threshold
+
+    return is_accepted
+
+
+def softmax(values: list[float]) -> list[float]:
+    largest = max(values)
+    parts = [math.exp(value - largest) for value in values]
+    total = sum(parts)
+    return [part / total for part in parts]
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=str)
@@ -107,8 +117,9 @@ def decided(openmax: OpenMax, index: int, cdf: float, threshold: float) -> bool:
 @pytest.mark.parametrize("shift", [0.0, -3.0, 2.0])
 def test_the_rejection_cdf_is_where_a_fine_grid_stops_accepting(settings, threshold, shift):
     openmax = fitted(shift=shift, signal=5.0, **settings)
-    grid = np.linspace(0, 1, 1501)
-    accepted = [decided(openmax, 1, float(cdf), threshold) for cdf in grid]
+    decided = decider(openmax, 1)
+    grid = np.linspace(0, 1, 1501).tolist()
+    accepted = [decided(cdf, threshold) for cdf in grid]
     found = rejection_cdf(openmax, 1, threshold)
     if not any(accepted):
         assert found == 0.0
@@ -118,8 +129,8 @@ def test_the_rejection_cdf_is_where_a_fine_grid_stops_accepting(settings, thresh
         last = int(np.flatnonzero(accepted)[-1])
         assert found is not None
         assert grid[last] <= found <= grid[last + 1] + 1e-12
-        assert not decided(openmax, 1, found + 1e-9, threshold)
-        assert decided(openmax, 1, found - 1e-9, threshold)
+        assert not decided(found + 1e-9, threshold)
+        assert decided(found - 1e-9, threshold)
 
 
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
