@@ -419,7 +419,9 @@ def test_an_unreadable_picture_is_tried_again_only_when_it_changes(workspace: Wo
     assert (report.n_run["train"], report.n_unreadable["train"]) == (1, 0)
 
 
-def test_other_weights_start_a_new_store_and_it_says_so(workspace: Workspace) -> None:
+def test_other_weights_start_a_new_store_and_it_says_so(
+    workspace: Workspace, through_torch: None
+) -> None:
     report = workspace.extract("cpu")
     assert report.changes == []
     torch.manual_seed(1)

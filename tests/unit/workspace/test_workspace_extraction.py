@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -154,17 +155,29 @@ def test_a_picture_moved_to_another_class_has_its_new_label(extracted: Workspace
     assert activations.pictures["prediction"][row] == 0
 
 
-def new_weights(workspace: Workspace, factor: float = 2.0) -> None:
+@pytest.fixture(scope="module")
+def doubled(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights that give twice the logits, with the export of their network beside them."""
+    workspace = create(material.copy_to(tmp_path_factory.mktemp("doubled")))
     state = safetensors.torch.load_file(workspace.classifier.weights_path)
-    state["fc.weight"] *= factor
-    state["fc.bias"] *= factor
+    state["fc.weight"] *= 2
+    state["fc.bias"] *= 2
     safetensors.torch.save_file(state, workspace.classifier.weights_path)
+    workspace.classifier.load_engine("cpu")
+    return workspace.folder
+
+
+def new_weights(workspace: Workspace, doubled: Path) -> None:
+    for path in doubled.glob("weights*"):
+        shutil.copy2(path, workspace.folder)
 
 
 @pytest.mark.parametrize("reopened", [True, False], ids=["reopened", "same object"])
-def test_new_weights_run_everything_again(extracted: Workspace, reopened: bool) -> None:
+def test_new_weights_run_everything_again(
+    extracted: Workspace, doubled: Path, reopened: bool
+) -> None:
     before = stored(extracted, "test").logits.copy()
-    new_weights(extracted)
+    new_weights(extracted, doubled)
     workspace = Workspace.open(extracted.folder) if reopened else extracted
     assert workspace.stored.activations("test") is None
     assert not workspace.status("test").is_current
@@ -175,9 +188,11 @@ def test_new_weights_run_everything_again(extracted: Workspace, reopened: bool) 
     np.testing.assert_allclose(stored(workspace, "test").logits, 2 * before, rtol=0, atol=2 * CLOSE)
 
 
-def test_new_weights_and_a_new_picture_never_mix_old_and_new_logits(extracted: Workspace) -> None:
+def test_new_weights_and_a_new_picture_never_mix_old_and_new_logits(
+    extracted: Workspace, doubled: Path
+) -> None:
     before = stored(extracted, "test").logits.copy()
-    new_weights(extracted)
+    new_weights(extracted, doubled)
     add_a_picture(extracted.pictures.folder("test"))
     extracted.extract("cpu")
     after = stored(extracted, "test")
@@ -198,7 +213,7 @@ def test_new_weights_and_a_new_picture_never_mix_old_and_new_logits(extracted: W
     ids=["interpolation", "crop", "resize", "mean", "exif", "alpha"],
 )
 def test_another_transform_runs_everything_again(
-    extracted: Workspace, transform: Transform
+    extracted: Workspace, through_torch: None, transform: Transform
 ) -> None:
     extracted.save_settings(replace(extracted.settings, transform=transform))
     assert extracted.stored.activations("train") is None
@@ -276,7 +291,7 @@ def test_a_split_without_one_readable_picture_is_an_error_that_says_why(
 
 
 def test_outputs_that_are_not_finite_are_recorded_picture_by_picture(
-    material: Material, workspace: Workspace
+    material: Material, workspace: Workspace, through_torch: None
 ) -> None:
     folder = workspace.pictures.folder("test")
     paths = [folder / path for path in workspace.pictures.find("test").paths]
