@@ -37,6 +37,20 @@ class Dashboard:
         app = self.page.locator('[data-testid="stApp"]')
         expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=timeout)
 
+    def turn_dark(self) -> None:
+        """Be a visitor whose system turns from light to dark."""
+        app = self.page.get_by_test_id("stApp")
+        light = app.evaluate("node => getComputedStyle(node).backgroundColor")
+        self.page.emulate_media(color_scheme="dark")
+        expect(app).not_to_have_css("background-color", light)
+        self.wait_until_idle()
+
+    def expect_no_overflow(self) -> None:
+        """Nothing on the page is wider than the window."""
+        main = self.page.get_by_test_id("stMain")
+        overflow = main.evaluate("node => node.scrollWidth - node.clientWidth")
+        assert overflow <= 0, f"{self.page.url} is {overflow} pixels wider than the window"
+
     def metric(self, label: str) -> Locator:
         """Large number of a metric, by its label."""
         box = self.page.locator('[data-testid="stMetric"]').filter(

@@ -2,21 +2,62 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.support.chunks import n_cores
 from openmax_core.support.decimals import threshold_text
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.pages import Dashboard
+from tests.browser.server import serve
+from tests.support.onnx_graphs import AS_THEY_ARE, save_colour_model
+from tests.support.shell import CLASSES
 
 FEW = 40
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("first")
+
+
+@pytest.fixture(scope="module")
+def large_pictures(server_folder: Path) -> Path:
+    """A workspace whose pictures take long enough to watch; nothing extracted."""
+    folder = server_folder / "large"
+    stream = io.BytesIO()
+    coarse = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((2400, 1800)).save(stream, "PNG")
+    for split, count in (("train", 500 * n_cores()), ("test", 10)):
+        for label in CLASSES:
+            (folder / split / label).mkdir(parents=True)
+            picture = folder / split / label / "0.png"
+            picture.write_bytes(stream.getvalue())
+            for number in range(1, count):
+                picture.with_stem(str(number)).hardlink_to(picture)
+    model = save_colour_model(folder / "net.onnx")
+    made = Workspace.create(folder, model=model, transform=AS_THEY_ARE, name="Large pictures")
+    return made.folder
+
+
+@pytest.fixture(scope="module")
+def server(server_folder: Path, large_pictures: Path) -> Iterator[str]:
+    """A server that nobody has visited yet."""
+    with serve(server_folder) as address:
+        yield address
+    log = (server_folder / "server.log").read_text(errors="replace")
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
 def demo_folder(server: str, server_folder: Path) -> Path:
     return server_folder / "cache" / "openmax" / "digits"
 
@@ -112,28 +153,25 @@ def test_the_workspace_page_extracts_again_without_work(dashboard, demo_folder):
 
 
 def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
-    browser, server, demo_folder, large_pictures
+    context, server, demo_folder, large_pictures
 ):
-    def tab() -> Page:
-        return browser.new_context().new_page()
-
     workspace = Workspace.open(large_pictures)
     address = f"{server}/workspace?workspace=Large+pictures"
     total = len(workspace.pictures.find("train"))
     rate = re.compile(rf"of {total:,} pictures · [\d,]+ pictures/s · \d+:\d\d left")
-    visitor = Dashboard(tab(), server)
+    visitor = Dashboard(context.new_page(), server)
     visitor.open("upload")
-    first = tab()
+    first = context.new_page()
     first.goto(address)
     first.get_by_role("button", name="Run extraction").click()
     expect(first.get_by_text(rate)).to_be_visible()
     before = n_done(first.get_by_text(rate))
-    first.context.close()
+    first.close()
     # Another visitor's picture is not kept waiting for the end.
     known = next((demo_folder / "test" / "0").iterdir())
     visitor.page.locator('input[type="file"]').set_input_files(known)
     expect(visitor.page.locator(".card .verdict")).to_have_text(re.compile("Accepted|Rejected"))
-    second = tab()
+    second = context.new_page()
     second.goto(address)
     progress = second.get_by_text(rate)
     expect(progress).to_be_visible()
@@ -150,24 +188,19 @@ def test_an_extraction_is_the_servers_and_can_be_stopped_and_resumed(
     resumed = second.get_by_text(f"going on after {n_kept:,} of an interrupted run")
     expect(resumed).to_be_visible(timeout=120_000)
     assert workspace.status("train").n_stored == n_kept + 2 * FEW
-    for context in browser.contexts:
-        context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 800])
-def test_no_page_is_wider_than_the_window(browser, server, demo_folder, scheme, width):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+def test_no_page_is_wider_than_the_window(page, server, demo_folder, width):
+    page.set_viewport_size({"width": width, "height": 900})
     # The first demo has all there is: a description, a notice, the tour, folders of unknowns.
-    dashboard = Dashboard(context.new_page(), server, workspace=None)
+    dashboard = Dashboard(page, server, workspace=None)
     for name in ("", "threshold", "weibull", "methods", "upload", "monitor", "workspace"):
+        page.emulate_media(color_scheme="light")
         dashboard.open(name)
-        overflow = dashboard.page.evaluate(
-            "(() => { const main = document.querySelector('[data-testid=\"stMain\"]');"
-            " return main.scrollWidth - main.clientWidth; })()"
-        )
-        assert overflow <= 0, f"{name or 'overview'} is {overflow} pixels wider than the window"
-    context.close()
+        dashboard.expect_no_overflow()
+        dashboard.turn_dark()
+        dashboard.expect_no_overflow()
 
 
 def test_nothing_is_asked_of_other_hosts(dashboard, demo_folder):

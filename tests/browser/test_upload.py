@@ -504,19 +504,21 @@ def test_a_name_is_text_whatever_it_holds(uploads, files):
     expect(uploads.page.locator("img[src=x]")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 800, 420])
-def test_cards_are_no_wider_than_the_window(browser, server, workspace, files, scheme, width):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
-    uploads = Uploads(Dashboard(context.new_page(), server)).open("?threshold=0.5")
+def test_cards_are_no_wider_than_the_window(page, server, workspace, files, width):
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": width, "height": 900})
+    uploads = Uploads(Dashboard(page, server)).open("?threshold=0.5")
     long = "a name that does not end " * 8
     uploads.send(*files[:3], (f"{long}.png", files[3][1]), (f"{long}.txt", b"text"))
     uploads.wait_for(4)
-    overflow = uploads.page.evaluate(
-        "(() => { const main = document.querySelector('[data-testid=\"stMain\"]');"
-        " return main.scrollWidth - main.clientWidth; })()"
-    )
-    assert overflow <= 0
+    expect_cards_inside(uploads)
+    uploads.dashboard.turn_dark()
+    expect_cards_inside(uploads)
+
+
+def expect_cards_inside(uploads: Uploads) -> None:
+    uploads.dashboard.expect_no_overflow()
     inside = uploads.page.locator(".board").evaluate(
         """board => [...board.querySelectorAll('.card')].every(card => {
              const edge = card.getBoundingClientRect().right + 1;
@@ -525,7 +527,6 @@ def test_cards_are_no_wider_than_the_window(browser, server, workspace, files, s
            })"""
     )
     assert inside
-    context.close()
 
 
 # --- nobody else ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from openmax_core.analysis.class_facts import class_boundary
 from openmax_core.analysis.class_health import class_distances, class_health, tail_members
@@ -123,9 +123,10 @@ def test_the_threshold_page_s_threshold_moves_the_lines(weibull, evaluation):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_curves_and_text_are_seen_on_the_ground(browser: Browser, server, workspace, scheme):
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 800, "height": 900})
-    dashboard = Dashboard(context.new_page(), server)
+def test_curves_and_text_are_seen_on_the_ground(page: Page, server, workspace, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 800, "height": 900})
+    dashboard = Dashboard(page, server)
     dashboard.open("weibull?method=bendale")
     expect(panels(dashboard.page)).to_have_count(6)
     panel = panels(dashboard.page).first
@@ -135,7 +136,6 @@ def test_curves_and_text_are_seen_on_the_ground(browser: Browser, server, worksp
     assert abs(steps - ground) > 100
     assert abs(text - ground) > 100
     assert (ground < 128) == (scheme == "dark")
-    context.close()
 
 
 def brightness(place: Locator, style: str) -> float:

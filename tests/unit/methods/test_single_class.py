@@ -74,7 +74,7 @@ def test_own_distances_do_not_depend_on_how_the_rows_are_chunked(monkeypatch):
 
 
 def decider(openmax: OpenMax, index: int) -> Callable[[float, float], bool]:
-    """Whether mean logits are accepted, by CDF and threshold: the paper's formulae, a plain loop."""
+    """Whether mean logits are accepted, by CDF and threshold: the paper in a plain loop."""
     settings, n = openmax.settings_, openmax.n_classes
     row = openmax.centred(openmax.means_[index][None])
     v = row[0].tolist()
