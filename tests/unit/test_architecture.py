@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORE = sorted((REPOSITORY / "openmax_core").rglob("*.py"))
 PAGES = [*sorted((REPOSITORY / "pages").rglob("*.py")), REPOSITORY / "app.py"]
+TESTS = sorted((REPOSITORY / "tests").rglob("*.py"))
 HEAVY = {"torch", "torchvision"}
 
 
@@ -340,7 +343,7 @@ def test_every_error_of_the_package_is_used() -> None:
     assert [name for name in defined if not re.search(rf"\b{name}\b", others)] == []
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "tests").rglob("*.py")), ids=name_of)
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
 def test_every_helper_of_the_tests_is_used(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     helpers = [
@@ -348,15 +351,16 @@ def test_every_helper_of_the_tests_is_used(path: Path) -> None:
         for node in definitions(ast.parse(source))
         if not node.name.startswith(("test_", "Test", "pytest_")) and not node.decorator_list
     ]
-    beside = [other for other in (REPOSITORY / "tests").rglob("*.py") if other != path]
-    if path.name.startswith("test_"):
-        beside = []  # what a test module defines, it uses itself
-    texts = [source, *(other.read_text(encoding="utf-8") for other in beside)]
+    # what a test module defines, it uses itself
+    uses = words_of(path) if path.name.startswith("test_") else words_of(*TESTS)
+    assert [name for name in helpers if uses[name] < 2] == []
 
-    def uses(name: str) -> int:
-        return sum(len(re.findall(rf"\b{name}\b", text)) for text in texts)
 
-    assert [name for name in helpers if uses(name) < 2] == []
+@cache
+def words_of(*paths: Path) -> Counter[str]:
+    """How often each word stands in some files."""
+    texts = (path.read_text(encoding="utf-8") for path in paths)
+    return Counter(word for text in texts for word in re.findall(r"\w+", text))
 
 
 LATE = {"torch", "torchvision", "streamlit", "sklearn", "scipy.stats"}

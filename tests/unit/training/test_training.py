@@ -100,7 +100,7 @@ def is_statistic(name: str) -> bool:
 # --- what is trained -------------------------------------------------------------------------
 
 
-def test_a_toy_problem_is_learned(workspace: Workspace) -> None:
+def test_a_toy_problem_is_learned(workspace: Workspace, through_torch: None) -> None:
     report = fine_tune(workspace, epochs=8, learning_rate=3e-3)
     assert report.held_out_accuracy > 0.9
     assert (report.n_train, report.n_held_out) == (2 * (COUNT - HELD_OUT), 2 * HELD_OUT)
