@@ -15,7 +15,7 @@ run: $(VENV)/.installed
 
 test: lint $(VENV)/.browser
 	$(BIN)/python -m pytest tests/unit tests/app -n auto --maxprocesses 4 --dist loadfile
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser -n auto --maxprocesses 4 --dist loadfile
 	$(BIN)/python -m pytest tests/cluster
 
 lint: $(VENV)/.installed-dev

@@ -26,7 +26,7 @@ from tests.support.workspaces import make_large_workspace
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=60_000)  # two browsers at once may keep a machine busy
     with sync_playwright() as started:
         yield started
 

@@ -17,7 +17,7 @@ def test_a_click_takes_a_method(dashboard: Dashboard, server: str, server_folder
     workspace = extracted_demo(server_folder)
     dashboard.open("methods")
     page = dashboard.page
-    expect(page.get_by_text("Counted: ", exact=False)).to_be_visible()
+    expect(page.get_by_text("Counted: ", exact=False)).to_be_visible(timeout=120_000)
     dashboard.wait_until_idle()
     assert workspace.evaluate().method.name != "max_logit"
     row = METHODS.index("max_logit") + 1

@@ -563,9 +563,7 @@ def test_an_export_that_can_be_kept_nowhere_is_used_all_the_same(
     assert isinstance(load(weights), OnnxEngine)
 
 
-def test_two_exports_at_once_both_end_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_exports_at_once_both_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [tmp_path / "one.pth", tmp_path / "two.pth"]
     for path in paths:
         path.write_bytes(path.name.encode())
