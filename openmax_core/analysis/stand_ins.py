@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,7 @@ from openmax_core.support.decimals import threshold_text
 from openmax_core.support.shares import percent
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
-from openmax_core.tradeoff.objectives import Objective
+from openmax_core.tradeoff.objectives import LeastTableCost, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.paired_bootstrap import sample_rows
@@ -59,12 +59,14 @@ class StandIn:
     Attributes
     ----------
     name : of the class
+    index : of the class, among all
     n_training : its training pictures, which left the fit
     curve : TradeoffCurve of the method without the class; its reject set is the class's test
         pictures
     """
 
     name: str
+    index: int
     n_training: int
     curve: TradeoffCurve
 
@@ -111,11 +113,13 @@ class StandIns:
     def choose(self, objective: Objective, interval: str = DEFAULT_INTERVAL) -> StandInChoices:
         """Choose a threshold with each stand-in as the unknowns.
 
+        In a table of costs the stand-ins have the row 'unknown'.
+
         Parameters
         ----------
         interval : kind of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
         """
-        points = tuple(_point(item.curve, objective) for item in self.classes)
+        points = tuple(_point(item, objective) for item in self.classes)
         return StandInChoices(self, objective, points, interval)
 
 
@@ -216,7 +220,7 @@ class StandInChoices:
         if not curve.n_reject or not curve.n_test:
             return None
         try:
-            chosen = curve.choose(self.objective).outcome
+            chosen = evaluation.choose(self.objective).outcome
         except NoFeasibleThresholdError:
             chosen = None
         at_middle = None if self.threshold is None else curve.outcome(self.threshold)
@@ -256,6 +260,8 @@ class RealUnknowns:
             f"{percent(at.test_accuracy)} and Reject accuracy on the reject set "
             f"{percent(at.reject_accuracy)}"
         )
+        if at.mix is not None:
+            text += ", weighted by kind"
         if (name := self.choices.objective.requirement) and not self.choices.objective.is_met(at):
             text += f", which misses {name}"
         if self.chosen is None:
@@ -333,7 +339,7 @@ def measure_stand_ins(
             unknown.predictions,
             method.n_classes,
         )
-        return StandIn(names[index], int((train.labels == index).sum()), curve)
+        return StandIn(names[index], index, int((train.labels == index).sum()), curve)
 
     found: list[StandIn] = []
     left_out: dict[str, str] = {}
@@ -362,9 +368,11 @@ def measure_stand_ins(
     )
 
 
-def _point(curve: TradeoffCurve, objective: Objective) -> OperatingPoint | None:
+def _point(item: StandIn, objective: Objective) -> OperatingPoint | None:
+    if isinstance(objective, LeastTableCost):
+        objective = replace(objective, table=objective.table.without(item.index))
     try:
-        return curve.choose(objective)
+        return item.curve.choose(objective)
     except NoFeasibleThresholdError:
         return None
 

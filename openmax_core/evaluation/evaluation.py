@@ -213,9 +213,15 @@ class Evaluation:
         Raises
         ------
         OpenMaxError
-            As for :meth:`in_production`.
+            As for :meth:`in_production`; it says that the point is the reason.
         """
-        return self.in_production({item.name: item.share for item in point.kinds or ()})
+        try:
+            return self.in_production({item.name: item.share for item in point.kinds or ()})
+        except OpenMaxError as error:
+            raise OpenMaxError(
+                "the operating point's Reject accuracy is weighted by kinds of unknowns, and this "
+                f"is not possible now: {error}; or choose the threshold again"
+            ) from error
 
     def _for(self, objective: Objective) -> Evaluation:
         """Return the same, with what the objective needs: kinds of unknowns, classes in order."""

@@ -157,6 +157,13 @@ class CostTable:
             )
         return self
 
+    def without(self, index: int) -> CostTable:
+        """Return the table without a class, and without rows of kinds of unknowns."""
+        kept = [place for place in range(len(self.classes) + 1) if place != index]
+        classes = tuple(name for place, name in enumerate(self.classes) if place != index)
+        costs = tuple(tuple(self.costs[row][column] for column in kept) for row in kept)
+        return CostTable(classes, (), costs)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
         costs = [list(row) for row in self.costs]

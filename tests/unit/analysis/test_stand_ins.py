@@ -11,7 +11,14 @@ from openmax_core.analysis import stand_ins
 from openmax_core.analysis.stand_ins import measure_stand_ins
 from openmax_core.errors import FitError
 from openmax_core.methods.registry import new_method
-from openmax_core.tradeoff.objectives import FewestKnownRejected, MostRejected, MostRight
+from openmax_core.tradeoff.cost_table import CostTable, parse_costs
+from openmax_core.tradeoff.objectives import (
+    FewestKnownRejected,
+    LeastCost,
+    LeastTableCost,
+    MostRejected,
+    MostRight,
+)
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
 
 
@@ -79,6 +86,21 @@ def test_the_threshold_is_the_best_of_all_for_each_class(measured, objective):
                 best = max(best, 1 - accepted.mean())
         assert found["reject_accuracy"] == pytest.approx(best)
         assert found["low"] <= best <= found["high"]
+
+
+def test_a_table_of_costs_is_used_without_the_class(evaluation, measured):
+    names = evaluation.method.class_names_
+    three = LeastCost(1, 1, 5, 0.3)
+    table = CostTable.of_three(names, 1, 1, 5)
+    text = table.to_csv() + "unknown: elsewhere,9,9,9,9,9\n"
+    by_table = measured.choose(LeastTableCost(parse_costs(text, names), 0.3))
+    assert by_table.table.equals(measured.choose(three).table)
+
+
+def test_with_kinds_in_production_the_reject_set_is_weighted(evaluation, measured):
+    (name,) = evaluation.kinds.names
+    text = measured.choose(MostRejected(0.6)).beside(evaluation.in_production({name: 1})).sentences
+    assert ", weighted by kind. The reject set itself" in text[1]
 
 
 def test_the_spread_is_of_the_classes(measured):
