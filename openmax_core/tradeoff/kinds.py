@@ -43,8 +43,13 @@ class Kinds:
     @classmethod
     def from_paths(cls, paths: Sequence[str]) -> Kinds:
         """Kinds of reject pictures by their paths, in the order of the names."""
-        names, of = np.unique(np.array([kind_of(path) for path in paths], object), False, True)
-        return cls(tuple(names.tolist()), of.astype(np.int64).reshape(-1))
+        found: dict[str, int] = {}
+        places = (found.setdefault(kind_of(path), len(found)) for path in paths)
+        of = np.fromiter(places, dtype=np.int64, count=len(paths))
+        names = sorted(found)
+        rank = np.empty(len(names), dtype=np.int64)
+        rank[[found[name] for name in names]] = np.arange(len(names))
+        return cls(tuple(names), rank[of])
 
     @property
     def sizes(self) -> dict[str, int]:
