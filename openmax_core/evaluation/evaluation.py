@@ -207,6 +207,12 @@ class Evaluation:
         mix = Mix.of(shares, self.kinds.sizes)
         return replace(self, curve=self.curve.with_kinds(self.kinds, mix))
 
+    def with_kinds(self) -> Evaluation:
+        """Return the same with the kind of every reject picture, for tables of costs by kind."""
+        if self.curve.kinds is not None or self.kinds is None or self.counted is not None:
+            return self
+        return replace(self, curve=self.curve.with_kinds(self.kinds))
+
     def like(self, point: OperatingPoint) -> Evaluation:
         """Return the same with the kinds' shares of a point.
 
@@ -228,9 +234,7 @@ class Evaluation:
         if not isinstance(objective, LeastTableCost):
             return self
         objective.table.for_classes(self.method.class_names_)
-        if not objective.table.kinds or self.curve.kinds is not None or self.counted is not None:
-            return self
-        return replace(self, curve=self.curve.with_kinds(self.kinds))
+        return self.with_kinds() if objective.table.kinds else self
 
     def recommend(self, min_test_accuracy: float) -> OperatingPoint:
         """Best Reject accuracy under a floor of Test accuracy, see :meth:`choose`."""
@@ -268,10 +272,9 @@ class Evaluation:
 
     def _counted_again(self, point: OperatingPoint) -> OperatingPoint:
         if point.class_thresholds is None:
-            outcome = self.overall.outcome(point.threshold)
-            if isinstance(objective := point.chosen_for, LeastTableCost):
-                curve = self._for(objective).overall
-                outcome = curve.outcomes_for(objective, [point.threshold]).at(0)
+            objective = point.chosen_for or MostRejected()
+            curve = self._for(objective).overall
+            outcome = curve.outcomes_for(objective, [point.threshold]).at(0)
         elif self.counted is not None:
             raise OpenMaxError(
                 f"thresholds per class cannot be counted on {self.overall.n_test:,} pictures; "
@@ -279,7 +282,9 @@ class Evaluation:
             )
         else:
             limits = point.limits(self.method.class_names_)
-            outcome = self.curve.outcome_by_class(limits, point.threshold)
+            objective = point.chosen_for or MostRejected()
+            curve_by_picture = self._for(objective).curve
+            outcome = curve_by_picture.outcome_by_class(limits, point.threshold, objective)
         return self._described(
             OperatingPoint.of(
                 outcome, objective=point.objective, class_thresholds=point.class_thresholds

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openmax_core.support.arrays import Float, Int
-from openmax_core.tradeoff.curve import TradeoffCurve
+from openmax_core.tradeoff.curve import TradeoffCurve, costs_at
 from openmax_core.tradeoff.intervals import Interval, mean_interval
 from openmax_core.tradeoff.objectives import LeastTableCost, Objective, per_picture
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
@@ -33,7 +33,8 @@ N_BISECTIONS = 60
 TEST, REJECT = 0, 1
 Worth = tuple[Float, Float]
 States = tuple[Int, Int]
-Change = tuple[States, States]
+# Of the test and of the reject set: what each picture gains, and what one could gain at most.
+Change = tuple[tuple[Float, float], tuple[Float, float]]
 
 
 @dataclass(frozen=True)
@@ -95,21 +96,15 @@ def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> Class
     Raises
     ------
     NoFeasibleThresholdError
-        No single threshold meets the constraint, a set that it is counted on is empty, or the
-        objective is a table of costs.
+        No single threshold meets the constraint, or a set that it is counted on is empty.
     """
-    if isinstance(objective, LeastTableCost):
-        raise NoFeasibleThresholdError(
-            "thresholds per class are not chosen by a table of costs; use a single threshold, or "
-            "the three costs"
-        )
     single = curve.choose(objective)
     candidates = _Candidates(curve, objective)
     thresholds, price = np.full(curve.n_classes, single.threshold), 0.0
     if len(candidates.classes) and (best := candidates.best_rows()) is not None:
         rows, price = best
         thresholds[candidates.classes] = candidates.decimals(rows)
-    outcome = curve.outcome_by_class(thresholds, single.threshold)
+    outcome = curve.outcome_by_class(thresholds, single.threshold, objective)
     value, value_alone = objective.value(Outcomes.of(outcome, single.outcome))
     if not (objective.is_met(outcome) and value > value_alone):
         return ClassThresholds(np.full(curve.n_classes, single.threshold), single.outcome)
@@ -130,22 +125,72 @@ def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> G
     if problem := objective.problem(curve.n_test, curve.n_reject):
         raise NoFeasibleThresholdError(problem)
     first, second = split_in_halves(curve, seed)
-    value, slack = _worth(curve, objective.value), _worth(curve, objective.slack)
-    changes, prices, counts_for = [], [], []
+    halves = []
     for chosen_on, counted_on in ((first, second), (second, first)):
         chosen = choose_class_thresholds(chosen_on, objective)
         single = np.full(curve.n_classes, chosen.outcome.threshold)
-        changes.append((_states(counted_on, single), _states(counted_on, chosen.thresholds)))
-        counts_for.append((np.ones(counted_on.n_test), counted_on.reject_weights))
-        prices.append(chosen.price)
-    net = [(value[TEST] + p * slack[TEST], value[REJECT] + p * slack[REJECT]) for p in prices]
+        halves.append(_Half(counted_on, single, chosen.thresholds, chosen.price))
     shares = np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0])
+    if isinstance(objective, LeastTableCost):  # nothing is taken from a constraint
+        value = net = [half.change_of_cost(objective) for half in halves]
+    else:
+        worth, slack = _worth(curve, objective.value), _worth(curve, objective.slack)
+        value = [half.change(worth) for half in halves]
+        prices = [half.price for half in halves]
+        nets = [(worth[TEST] + p * slack[TEST], worth[REJECT] + p * slack[REJECT]) for p in prices]
+        net = [half.change(own) for half, own in zip(halves, nets, strict=True)]
+    accuracies = [half.change(shares) for half in halves]
     return Gain(
-        _sum_of_both(changes, [value, value], counts_for),
-        _sum_of_both(changes, net, counts_for),
-        _difference(changes, [shares, shares], counts_for, TEST),
-        _difference(changes, [shares, shares], counts_for, REJECT),
+        _sum_of_both(value),
+        _sum_of_both(net),
+        _difference(accuracies, TEST),
+        _difference(accuracies, REJECT),
     )
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Pictures that neither threshold was chosen on.
+
+    Attributes
+    ----------
+    curve : TradeoffCurve of the pictures
+    single, by_class : (C,) float64
+    price : λ of the thresholds per class
+    """
+
+    curve: TradeoffCurve
+    single: Float
+    by_class: Float
+    price: float
+
+    def change(self, worth: Worth) -> Change:
+        """What every picture gains, for what a picture of each state is worth."""
+        before, after = _states(self.curve, self.single), _states(self.curve, self.by_class)
+        times = self.curve.reject_weights
+        most = float(times.max()) if len(times) else 1.0
+        return (
+            (worth[TEST][after[TEST]] - worth[TEST][before[TEST]], float(np.ptp(worth[TEST]))),
+            (
+                (worth[REJECT][after[REJECT]] - worth[REJECT][before[REJECT]]) * times,
+                most * float(np.ptp(worth[REJECT])),
+            ),
+        )
+
+    def change_of_cost(self, objective: LeastTableCost) -> Change:
+        """What every picture saves by a table of costs."""
+        curve = self.curve
+        costs, scores = curve.picture_costs(objective)
+        before = np.where(curve.is_accepted(self.single, scores), costs[:, 0], costs[:, 1])
+        after = np.where(curve.is_accepted(self.by_class, scores), costs[:, 0], costs[:, 1])
+        n, m = curve.n_test, curve.n_reject
+        largest = np.abs(costs[:, 0] - costs[:, 1])
+        sets = (slice(None, n), n), (slice(n, None), m)
+        test, reject = (
+            ((before - after)[of] * size, float(largest[of].max(initial=0.0)) * size)
+            for of, size in sets
+        )
+        return test, reject
 
 
 class _Candidates:
@@ -171,6 +216,10 @@ class _Candidates:
             [[one.correct, one.wrong, other] for one, other in zip(parts, accepted, strict=True)],
             axis=1,
         )
+        if isinstance(objective, LeastTableCost):
+            self.value = -self._costs(curve, objective, [item.thresholds for item in parts])
+            self.slack = np.zeros_like(self.value)
+            return
         self.value = self._summed(objective.value)
         self.slack = self._summed(objective.slack)
 
@@ -196,6 +245,19 @@ class _Candidates:
         """Shortest number for every chosen candidate."""
         at = self.thresholds[rows, None]
         return [curve.decimals(one)[0] for curve, one in zip(self.curves, at, strict=True)]
+
+    def _costs(
+        self, curve: TradeoffCurve, objective: LeastTableCost, thresholds: list[Float]
+    ) -> Float:
+        """What the pictures of each candidate add to the expected cost."""
+        costs, scores = curve.picture_costs(objective)
+        predictions = np.concatenate([curve.test_predictions, curve.reject_predictions])
+        found = []
+        for index, at in zip(self.classes.tolist(), thresholds, strict=True):
+            own = np.flatnonzero(predictions == index)
+            own = own[np.argsort(scores[own], kind="stable")]
+            found.append(costs_at(costs[own], scores[own], at))
+        return np.concatenate(found)
 
     def _summed(self, figure: Callable[[Outcomes], Float]) -> Float:
         """What the pictures of each candidate add to a figure."""
@@ -253,29 +315,16 @@ def _states(curve: TradeoffCurve, thresholds: Float) -> States:
     return np.where(rejected, 2, state), accepted.astype(np.int64)
 
 
-def _difference(
-    changes: list[Change], worths: list[Worth], counts_for: list[Worth], of: int
-) -> Difference:
-    """Mean of what pictures are worth after less before, per half by that half's worth.
-
-    Parameters
-    ----------
-    counts_for : how many pictures each picture of a half counts for
-    """
-    values = np.concatenate(
-        [
-            (worth[of][after[of]] - worth[of][before[of]]) * times[of]
-            for (before, after), worth, times in zip(changes, worths, counts_for, strict=True)
-        ]
-    )
+def _difference(changes: list[Change], of: int) -> Difference:
+    """Mean of what the pictures of a set gain, over both halves."""
+    values = np.concatenate([change[of][0] for change in changes])
     mean = float(values.mean()) if len(values) else math.nan
-    most = max((float(times[of].max()) for times in counts_for if len(times[of])), default=1.0)
-    return Difference(mean, mean_interval(values, most * max(float(np.ptp(w[of])) for w in worths)))
+    return Difference(mean, mean_interval(values, max(change[of][1] for change in changes)))
 
 
-def _sum_of_both(changes: list[Change], worths: list[Worth], counts_for: list[Worth]) -> Difference:
+def _sum_of_both(changes: list[Change]) -> Difference:
     """Sum of the differences on both sets, which are independent; an empty set adds nothing."""
-    both = (_difference(changes, worths, counts_for, of) for of in (TEST, REJECT))
+    both = (_difference(changes, of) for of in (TEST, REJECT))
     parts = [item for item in both if not math.isnan(item.value)]
     value = sum(item.value for item in parts)
     centre = sum((item.interval.low + item.interval.high) / 2 for item in parts)

@@ -484,8 +484,24 @@ class TradeoffCurve(Curve):
         )
         return known, unknown
 
-    def outcome_by_class(self, thresholds: Float, threshold: float) -> Outcome:
+    def is_accepted(self, thresholds: Float, scores: Float) -> NDArray[np.bool_]:
+        """(N + M,) whether each picture passes its predicted class's of (C,) thresholds.
+
+        Parameters
+        ----------
+        scores : (N + M,) as of :meth:`picture_costs`
+        """
+        predictions = np.concatenate([self.test_predictions, self.reject_predictions])
+        return np.asarray(scores >= np.append(thresholds, np.inf)[predictions])
+
+    def outcome_by_class(
+        self, thresholds: Float, threshold: float, objective: Objective | None = None
+    ) -> Outcome:
         """Counts with (C,) thresholds by predicted class; ``threshold`` is what they stand for.
+
+        Parameters
+        ----------
+        objective : with a table of costs, the outcome has the expected cost
 
         Raises
         ------
@@ -498,6 +514,11 @@ class TradeoffCurve(Curve):
         passed = self.test_scores >= limits[self.test_predictions]
         right = self.test_predictions == self.test_labels
         accepted = self.reject_scores >= limits[self.reject_predictions]
+        cost = None
+        if isinstance(objective, LeastTableCost):
+            costs, scores = self.picture_costs(objective)
+            passes = self.is_accepted(thresholds, scores)
+            cost = np.where(passes, costs[:, 0], costs[:, 1]).sum(keepdims=True)
         return Outcomes(
             np.array([threshold]),
             (passed & right).sum(keepdims=True),
@@ -509,6 +530,7 @@ class TradeoffCurve(Curve):
             None
             if self.mix is None or self.kinds is None
             else np.bincount(self.kinds.of[accepted], minlength=len(self.kinds.names))[:, None],
+            cost,
         ).at(0)
 
     def subset(self, test: NDArray[np.bool_], reject: NDArray[np.bool_]) -> TradeoffCurve:

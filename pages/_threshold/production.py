@@ -31,7 +31,8 @@ def show_production(workspace: Workspace, evaluation: Evaluation, interval: str)
     ----------
     interval : kind of the intervals, see :data:`openmax_core.tradeoff.intervals.INTERVALS`
     """
-    sizes = _sizes(evaluation)
+    evaluation = _with_kinds(evaluation)
+    sizes = {} if evaluation.kinds is None else evaluation.kinds.sizes
     if len(sizes) < 2:
         return evaluation
     shares = state.kind_shares(workspace)
@@ -110,8 +111,8 @@ def _edited(
 
 
 @kept()
-def _sizes(evaluation: Evaluation) -> dict[str, int]:
-    return {} if evaluation.kinds is None else evaluation.kinds.sizes
+def _with_kinds(evaluation: Evaluation) -> Evaluation:
+    return evaluation.with_kinds()
 
 
 @kept()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from openmax_core.tradeoff.cost_table import CostTable
+from openmax_core.tradeoff.cost_table import CostTable, parse_costs
 from openmax_core.tradeoff.objectives import LeastTableCost, MostRejected
 from openmax_core.tradeoff.saved_points import SavedPoint
 from pages._shared.format import plain, rejected_in_words
@@ -103,7 +103,8 @@ def test_the_table_of_costs_begins_with_the_three_costs(open_app, divided):
 def test_another_table_chooses_anew_and_can_be_judged(open_app, divided):
     app = open_app(divided.folder, "threshold")
     names = divided.classes
-    table = CostTable.of_three(names, 7, 1, 2)
+    text = CostTable.of_three(names, 7, 1, 2).to_csv() + "unknown: elm,9,9,9,0\n"
+    table = parse_costs(text, names)
     app.session_state["cost_tables"] = {f"{divided.folder}|{names}": table}
     app.selectbox(key="objective").set_value("least_table_cost").run()
     point = divided.evaluate("bendale").choose(LeastTableCost(table, 0.1))
@@ -111,7 +112,8 @@ def test_another_table_chooses_anew_and_can_be_judged(open_app, divided):
     app.toggle(key="honest").set_value(True).run()
     assert "resamples of the pictures" in texts(app.caption)
     app.toggle(key="per_class").set_value(True).run()
-    assert "not chosen by a table of costs" in texts(app.warning)
+    assert "expected cost saved" in str(app.table[-1].value)
+    assert "Kinds of unknowns with costs of their own: elm." in texts(app.caption)
     assert not app.exception
 
 

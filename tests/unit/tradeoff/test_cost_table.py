@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from openmax_core import NoFeasibleThresholdError, OpenMaxError, OperatingPoint, TradeoffCurve
 from openmax_core.tradeoff.binned import CountedCurve, ScoreCounts, score_edges
-from openmax_core.tradeoff.class_thresholds import choose_class_thresholds
+from openmax_core.tradeoff.class_thresholds import choose_class_thresholds, measure_gain
 from openmax_core.tradeoff.cost_table import CostTable, parse_costs, read_costs
 from openmax_core.tradeoff.kinds import Kinds, Mix
 from openmax_core.tradeoff.objectives import LeastCost, LeastTableCost, objective_from_dict
@@ -145,9 +146,35 @@ def test_resamples_by_a_table_are_those_of_the_three_costs_in_distribution() -> 
     )
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_thresholds_per_class_are_the_best_of_all_pairs(seed, is_mixed, table) -> None:
+    curve = made_up(seed, 15, 12)
+    if is_mixed:
+        assert curve.kinds is not None
+        curve = curve.with_kinds(curve.kinds, Mix.of({"lawn": 3, "street": 1}, curve.kinds.sizes))
+    objective = LeastTableCost(table, 0.3)
+    tried = [
+        curve.outcome_by_class(np.array(pair), 0.0, objective).cost
+        for pair in product(np.append(np.arange(11) / 10, 2.0), repeat=2)
+    ]
+    assert choose_class_thresholds(curve, objective).outcome.cost == pytest.approx(min(tried))
+    one = curve.outcome_by_class(np.array([0.5, 0.5]), 0.5, objective).cost
+    assert one == pytest.approx(brute_force(curve, table, 0.3, 0.5))
+
+
+@pytest.mark.parametrize("costs", [(1, 1, 5), (3, 0.5, 1)])
+def test_the_gain_by_the_three_costs_as_a_table_is_theirs(costs) -> None:
+    curve = made_up(4, 200, 100)
+    simple = LeastCost(costs[0], costs[1], costs[2], 0.3)
+    by_table = LeastTableCost(CostTable.of_three(CLASSES, *costs), 0.3)
+    one, other = measure_gain(curve, simple), measure_gain(curve, by_table)
+    for name in ("value", "net", "test_accuracy", "reject_accuracy"):
+        assert getattr(other, name).value == pytest.approx(getattr(one, name).value)
+    assert other.value.interval.low == pytest.approx(one.value.interval.low, abs=0.02)
+
+
 def test_what_cannot_be_done_by_a_table_says_so(table) -> None:
-    with pytest.raises(NoFeasibleThresholdError, match="not chosen by a table of costs"):
-        choose_class_thresholds(made_up(1), LeastTableCost(table))
     counts = ScoreCounts.empty(score_edges((0.0, 1.0))).with_pictures(
         [0.5, 0.6], [0, 1], [0, -1], 2
     )
