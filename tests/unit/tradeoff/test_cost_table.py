@@ -155,7 +155,7 @@ def test_thresholds_per_class_are_the_best_of_all_pairs(seed, is_mixed, table) -
         curve = curve.with_kinds(curve.kinds, Mix.of({"lawn": 3, "street": 1}, curve.kinds.sizes))
     objective = LeastTableCost(table, 0.3)
     tried = [
-        curve.outcome_by_class(np.array(pair), 0.0, objective).cost
+        curve.outcome_by_class(np.array(pair), 0.0, objective).cost or 0.0
         for pair in product(np.append(np.arange(11) / 10, 2.0), repeat=2)
     ]
     assert choose_class_thresholds(curve, objective).outcome.cost == pytest.approx(min(tried))
