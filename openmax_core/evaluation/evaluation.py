@@ -14,6 +14,7 @@ from openmax_core.evaluation.counting import Counted
 from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.settings import PRESETS
+from openmax_core.support.decimals import threshold_text
 from openmax_core.support.shares import counted
 from openmax_core.tradeoff.class_thresholds import ClassThresholds
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
@@ -240,8 +241,23 @@ class Evaluation:
         """Best Reject accuracy under a floor of Test accuracy, see :meth:`choose`."""
         return self.choose(MostRejected(min_test_accuracy))
 
-    def choose(self, objective: Objective) -> OperatingPoint:
-        """Best point for an objective, with method and data recorded.
+    def recommend_by_default(self, min_test_accuracy: float) -> OperatingPoint:
+        """Best point where nobody said what for, see :meth:`Curve.default_objective`.
+
+        Raises
+        ------
+        NoFeasibleThresholdError
+            The best one rejects nothing, or nearly everything: it is ``nearest``. Or there are no
+            test pictures.
+        """
+        objective = self.overall.default_objective(min_test_accuracy)
+        point = self.choose(objective)
+        if point.useless:
+            raise NoFeasibleThresholdError(no_advice(point, objective), point)
+        return point
+
+    def choose(self, objective: Objective, confidence: float | None = None) -> OperatingPoint:
+        """Best point for an objective, with method and data recorded; see :meth:`Curve.choose`.
 
         Raises
         ------
@@ -249,7 +265,7 @@ class Evaluation:
             No threshold meets the objective's constraint; ``nearest`` is described as well.
         """
         try:
-            return self._described(self._for(objective).overall.choose(objective))
+            return self._described(self._for(objective).overall.choose(objective, confidence))
         except NoFeasibleThresholdError as error:
             if error.nearest is not None:
                 error.nearest = self._described(error.nearest)
@@ -261,6 +277,9 @@ class Evaluation:
 
     def refreshed(self, point: OperatingPoint) -> OperatingPoint:
         """Return a point's thresholds with the figures that they have on the present pictures.
+
+        A promise holds for the method and the data that it was made with, and is left out where
+        they have changed.
 
         Raises
         ------
@@ -287,9 +306,17 @@ class Evaluation:
             outcome = curve_by_picture.outcome_by_class(limits, point.threshold, objective)
         return self._described(
             OperatingPoint.of(
-                outcome, objective=point.objective, class_thresholds=point.class_thresholds
+                outcome,
+                objective=point.objective,
+                class_thresholds=point.class_thresholds,
+                promise=point.promise if self.is_of(point) else None,
             )
         )
+
+    def is_of(self, point: OperatingPoint) -> bool:
+        """Whether a point was made with this method, these settings and these data."""
+        own = self._described(point)
+        return (point.preset, point.settings, point.data) == (own.preset, own.settings, own.data)
 
     def class_point(self, chosen: ClassThresholds, objective: Objective) -> OperatingPoint:
         """Operating point with a threshold per class."""
@@ -299,6 +326,7 @@ class Evaluation:
                 chosen.outcome,
                 objective=objective.to_dict(),
                 class_thresholds=dict(zip(names, chosen.thresholds.tolist(), strict=True)),
+                promise=chosen.promise,
             )
         )
 
@@ -309,3 +337,11 @@ class Evaluation:
             settings=self.method.settings_,
             data=self.data,
         )
+
+
+def no_advice(point: OperatingPoint, objective: Objective) -> str:
+    """Why the best point for an objective is not recommended: it is useless."""
+    return (
+        f"the best threshold for {objective.in_words_on(point.n_reject)}, "
+        f"{threshold_text(point.threshold)}, {point.useless}"
+    )

@@ -25,11 +25,13 @@ from openmax_core.tradeoff.intervals import Interval, mean_interval
 from openmax_core.tradeoff.objectives import LeastTableCost, Objective, per_picture
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
+from openmax_core.tradeoff.promises import NoPromiseError, Promise, Promised, needed_in_words
 from openmax_core.tradeoff.resampling import split_in_halves
 
 MOST_CANDIDATES = 1000
 SMALLEST_MULTIPLIER, LARGEST_MULTIPLIER = 1e-9, 1e12
 N_BISECTIONS = 60
+SHORTEST = 1e-9  # of a class whose scores are all equal
 TEST, REJECT = 0, 1
 Worth = tuple[Float, Float]
 States = tuple[Int, Int]
@@ -48,11 +50,14 @@ class ClassThresholds:
         What they do to the pictures they were chosen on; its ``threshold`` is the single one.
     price : float
         λ, what a unit of the constraint's slack costs in the objective's figure; 0 where nothing.
+    promise : Promise or None
+        What they keep on new pictures; None where nothing is promised.
     """
 
     thresholds: Float
     outcome: Outcome
     price: float = 0.0
+    promise: Promise | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,59 @@ def choose_class_thresholds(curve: TradeoffCurve, objective: Objective) -> Class
     if not (objective.is_met(outcome) and value > value_alone):
         return ClassThresholds(np.full(curve.n_classes, single.threshold), single.outcome)
     return ClassThresholds(thresholds, outcome, price)
+
+
+def promise_class_thresholds(
+    curve: TradeoffCurve, objective: Objective, confidence: float, seed: int = 0
+) -> ClassThresholds:
+    """Thresholds per class that keep the constraint on new pictures, with a confidence.
+
+    Many thresholds together are no sequence in which a share changes in one direction. So one half
+    of the pictures chooses thresholds per class. They are then moved together, in steps of each
+    class's range of scores, and the other half says how far: along this path the share does change
+    in one direction, as that of a single threshold does.
+
+    Returns
+    -------
+    ClassThresholds, with the outcome on all pictures and the promise of the second half.
+
+    Raises
+    ------
+    NoFeasibleThresholdError
+        No thresholds on the path can be promised, the first half has no thresholds that meet the
+        constraint, or a set is empty.
+    NoPromiseError
+        No valid promise exists for the objective.
+    """
+    promised = Promised(objective, confidence)
+    if problem := promised.problem(curve.n_test, curve.n_reject):
+        raise NoFeasibleThresholdError(problem)
+    promised.require_valid(curve.outcomes_for(objective))
+    if not objective.requirement:
+        raise NoPromiseError(
+            f"no valid promise exists for thresholds per class with {objective.in_words}; a single "
+            "threshold has one"
+        )
+    first, second = split_in_halves(curve, seed)
+    path = _Path(first, choose_class_thresholds(first, _relative_to(first, objective)))
+    promised = Promised(_relative_to(second, objective), confidence)
+    steps = path.steps(second)
+    outcomes = Outcomes.of(
+        *(second.outcome_by_class(path.at(step), path.single_at(step)) for step in steps.tolist())
+    )
+    index = int(promised.choose(outcomes))
+    if not promised.feasible(outcomes)[index]:
+        raise NoFeasibleThresholdError(
+            f"no thresholds per class reach {promised.requirement} on the half of the pictures "
+            f"that tests them; {needed_in_words(promised.objective, outcomes, confidence)}"
+        )
+    step = float(steps[index])
+    thresholds, single = path.at(step), path.single_at(step)
+    return ClassThresholds(
+        thresholds,
+        curve.outcome_by_class(thresholds, single),
+        promise=promised.promise(outcomes.at(index)),
+    )
 
 
 def measure_gain(curve: TradeoffCurve, objective: Objective, seed: int = 0) -> Gain:
@@ -191,6 +249,56 @@ class _Half:
             for of, size in sets
         )
         return test, reject
+
+
+def _relative_to(curve: TradeoffCurve, objective: Objective) -> Objective:
+    return objective.relative_to(curve.all_outcomes.at(0))
+
+
+class _Path:
+    """Thresholds per class that move together; every one rises with the step.
+
+    At step 0 they are the chosen ones, at −1 each is its class's lowest score, at 1 the highest.
+    """
+
+    def __init__(self, curve: TradeoffCurve, chosen: ClassThresholds) -> None:
+        self.chosen, self.single = chosen.thresholds, chosen.outcome.threshold
+        scores = np.concatenate([curve.test_scores, curve.reject_scores])
+        predictions = np.concatenate([curve.test_predictions, curve.reject_predictions])
+        ends = [_ends(scores[predictions == index]) for index in range(curve.n_classes)]
+        low, high = np.array(ends).reshape(-1, 2).T
+        all_low, all_high = _ends(scores)
+        self.down = np.maximum(self.chosen - np.where(np.isnan(low), all_low, low), SHORTEST)
+        self.up = np.maximum(np.where(np.isnan(high), all_high, high) - self.chosen, SHORTEST)
+        self.single_down = max(self.single - all_low, SHORTEST)
+        self.single_up = max(all_high - self.single, SHORTEST)
+
+    def at(self, step: float) -> Float:
+        """(C,) thresholds."""
+        return self.chosen + step * (self.down if step < 0 else self.up)
+
+    def single_at(self, step: float) -> float:
+        """The single threshold that stands for them."""
+        return self.single + step * (self.single_down if step < 0 else self.single_up)
+
+    def steps(self, curve: TradeoffCurve) -> Float:
+        """Ascending steps at which pictures change, up to :data:`MOST_CANDIDATES` of them."""
+        scores = np.concatenate([curve.test_scores, curve.reject_scores])
+        predictions = np.concatenate([curve.test_predictions, curve.reject_predictions])
+        of_class = predictions < curve.n_classes
+        scores, predictions = scores[of_class], predictions[of_class]
+        far = scores - self.chosen[predictions]
+        steps = np.where(far < 0, far / self.down[predictions], far / self.up[predictions])
+        steps = np.unique(np.append(steps, 0.0))
+        # Beyond the last one all pictures are rejected.
+        steps = np.append(steps, np.nextafter(steps[-1], np.inf) + SHORTEST)
+        if len(steps) > MOST_CANDIDATES:
+            steps = steps[np.linspace(0, len(steps) - 1, MOST_CANDIDATES).round().astype(int)]
+        return np.asarray(steps)
+
+
+def _ends(scores: Float) -> tuple[float, float]:
+    return (float(scores.min()), float(scores.max())) if len(scores) else (math.nan, math.nan)
 
 
 class _Candidates:

@@ -29,9 +29,16 @@ from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
 from openmax_core.tradeoff.kinds import Kinds, Mix
-from openmax_core.tradeoff.objectives import LeastTableCost, MostRejected, Objective
+from openmax_core.tradeoff.objectives import (
+    AtMostLost,
+    FewestKnownRejected,
+    LeastTableCost,
+    MostRejected,
+    Objective,
+)
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes, shares
+from openmax_core.tradeoff.promises import Promised, needed_in_words
 
 # Kinds of pictures: test pictures given their right class, a wrong class, or for which 'unknown'
 # won; reject pictures taken for a class, or for which 'unknown' won.
@@ -195,7 +202,9 @@ class Curve(ABC):
         """Counts at every one of :attr:`thresholds`: all that any threshold can do."""
         return self.outcomes(self.thresholds)
 
-    def best(self, min_test_accuracy: float = 0.85) -> OperatingPoint:
+    def best(
+        self, min_test_accuracy: float = 0.85, confidence: float | None = None
+    ) -> OperatingPoint:
         """Largest Reject accuracy among thresholds that keep Test accuracy at the floor or above.
 
         See :meth:`choose`; the objective is
@@ -206,34 +215,81 @@ class Curve(ABC):
         NoFeasibleThresholdError
             No threshold keeps the floor, or there is no test set.
         """
-        return self.choose(MostRejected(min_test_accuracy))
+        return self.choose(MostRejected(min_test_accuracy), confidence)
 
-    def choose(self, objective: Objective) -> OperatingPoint:
+    def choose(self, objective: Objective, confidence: float | None = None) -> OperatingPoint:
         """Best threshold of all for an objective.
 
         Of thresholds that are equal in it, the one that is better in the objective's second
         figure; of those that change nothing at all, the decimal number with the fewest digits.
+
+        Parameters
+        ----------
+        confidence : that the constraint holds on new pictures, as 0.95; None: it holds on these.
+            The point's ``promise`` then says what it keeps, see
+            :mod:`openmax_core.tradeoff.promises`. Without a constraint the threshold is the same,
+            and the promise is a bound of the objective's figure.
 
         Raises
         ------
         NoFeasibleThresholdError
             No threshold meets the objective's constraint (``nearest`` is the point that comes
             closest), or a set that it is counted on is empty (``nearest`` is None).
+        NoPromiseError
+            No valid promise exists for the objective.
+        OpenMaxError
+            The confidence does not lie between 50 % and 100 %.
         """
-        if problem := objective.problem(self.n_test, self.n_reject):
-            raise NoFeasibleThresholdError(problem)
         outcomes = self.outcomes_for(objective)
-        index = int(objective.choose(outcomes))
+        promised = None
+        if confidence is not None:
+            objective = objective.relative_to(outcomes.at(0))
+            promised = Promised(objective, confidence)
+        used = promised or objective
+        if problem := used.problem(self.n_test, self.n_reject):
+            raise NoFeasibleThresholdError(problem)
+        if promised:
+            promised.require_valid(outcomes)
+        index = int(used.choose(outcomes))
         (threshold,) = self.decimals(outcomes.thresholds[[index]])
         outcome = self.outcomes_for(objective, [threshold]).at(0)
-        point = OperatingPoint.of(outcome, objective=objective.to_dict())
-        if not objective.feasible(outcomes)[index]:
-            raise NoFeasibleThresholdError(
+        is_met = bool(used.feasible(outcomes)[index])
+        promise = promised.promise(outcome) if promised and is_met else None
+        point = OperatingPoint.of(outcome, objective=objective.to_dict(), promise=promise)
+        if is_met:
+            return point
+        if promised:
+            needed = needed_in_words(objective, outcomes, promised.confidence)
+            problem = f"{promised.requirement} cannot be promised, {needed}"
+        else:
+            problem = (
                 f"no threshold reaches {objective.requirement}; the nearest, threshold "
-                f"{threshold_text(point.threshold)}, has {objective.reached(outcome)}",
-                point,
+                f"{threshold_text(point.threshold)}, has {objective.reached(outcome)}"
             )
-        return point
+        raise NoFeasibleThresholdError(problem, point)
+
+    def default_objective(self, floor: float) -> Objective:
+        """What a threshold is chosen for where nobody said it.
+
+        The best Reject accuracy with Test accuracy at the floor or above. Where only a threshold
+        that rejects nothing keeps the floor, or none: at most 5 points of Test accuracy lost
+        against no threshold. Without a reject set: at most 5 % of the knowns rejected.
+
+        Parameters
+        ----------
+        floor : 0 to 1
+        """
+        if not self.n_reject:
+            return FewestKnownRejected()
+        absolute = MostRejected(floor)
+        if not self.n_test:
+            return absolute
+        outcomes = self.all_outcomes
+        index = int(absolute.choose(outcomes))
+        best = outcomes.at(index)
+        if absolute.is_met(best) and (best.rejected_known or not best.useless):
+            return absolute
+        return AtMostLost(against=outcomes.at(0).test_accuracy)
 
     def drawn_thresholds(self, most: int = 2000) -> Float:
         """At most about ``most`` of the thresholds, ends kept, evenly by rank: for drawing only."""

@@ -22,12 +22,30 @@ from numpy.typing import NDArray
 
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.shares import counted, exact_percent
+from openmax_core.support.shares import counted, exact_percent, percent
 from openmax_core.tradeoff.cost_table import CostTable
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 
 # Relative. Figures that are sums of shares round differently where they are equal.
 ROUNDING = 1e-14
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A constraint as a count: at least a share of the pictures of one set must be in a state.
+
+    Attributes
+    ----------
+    figure : what it is of, a name in :data:`openmax_core.tradeoff.promises.FIGURES`
+    least : share of the pictures that must be in the state
+    count : (…, K) int, pictures in the state; it changes in one direction with the threshold
+    n : pictures of the set
+    """
+
+    figure: str
+    least: float
+    count: Int
+    n: int
 
 
 class Objective(ABC):
@@ -38,11 +56,17 @@ class Objective(ABC):
     gain_name: ClassVar[str] = "Reject accuracy"
     gain_is_share: ClassVar[bool] = True
     costs: ClassVar[frozenset[str]] = frozenset()  # numbers of any size; all others are shares
+    # Name of the figure in promises.FIGURES, where a valid bound of it holds at every threshold.
+    bounded: ClassVar[str] = ""
 
     @property
     def in_words(self) -> str:
         """The objective as a sentence's end: 'the best Reject accuracy with …'."""
         return f"the best {self.gain_name} with {self.requirement}"
+
+    def in_words_on(self, n_reject: int) -> str:
+        """The same for a number of reject pictures: without any, no word about their share."""
+        return self.in_words
 
     @property
     def requirement(self) -> str:
@@ -56,6 +80,14 @@ class Objective(ABC):
     def slack(self, outcomes: Outcomes) -> Float:
         """(…, K) by how much the constraint holds; negative where it does not."""
         return np.zeros(np.shape(outcomes.correct))
+
+    def kept(self, outcomes: Outcomes) -> Kept | None:
+        """The constraint as a count; None without a constraint, or where it is no such count."""
+        return None
+
+    def relative_to(self, without_threshold: Outcome) -> Objective:
+        """The same, with what it is relative to counted on the same pictures as its constraint."""
+        return self
 
     def tie_break(self, outcomes: Outcomes) -> Float:
         """(…, K) figure that decides between equal values."""
@@ -111,6 +143,9 @@ class _RejectAccuracy(Objective):
 
     needs_reject_set: ClassVar[bool] = False
 
+    def in_words_on(self, n_reject: int) -> str:
+        return self.in_words if n_reject else f"the highest threshold with {self.requirement}"
+
     def value(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy if outcomes.n_reject else outcomes.rejected_known_share
 
@@ -130,6 +165,46 @@ class MostRejected(_RejectAccuracy):
     def slack(self, outcomes: Outcomes) -> Float:
         return outcomes.test_accuracy - self.min_test_accuracy
 
+    def kept(self, outcomes: Outcomes) -> Kept:
+        return Kept("test_accuracy", self.min_test_accuracy, outcomes.correct, outcomes.n_test)
+
+    def reached(self, outcome: Outcome) -> str:
+        return f"Test accuracy {counted(outcome.correct, outcome.n_test)}"
+
+
+@dataclass(frozen=True)
+class AtMostLost(_RejectAccuracy):
+    """Largest Reject accuracy while Test accuracy loses little against that without a threshold.
+
+    Parameters
+    ----------
+    max_lost : share of the test pictures that may be lost: given their right class without a
+        threshold, and rejected with one
+    against : Test accuracy without a threshold, on the same pictures
+    """
+
+    max_lost: float = 0.05
+    against: float = 1.0
+
+    kind: ClassVar[str] = "max_lost_test_accuracy"
+
+    @property
+    def requirement(self) -> str:
+        lost = exact_percent(self.max_lost).removesuffix(" %").removesuffix(".0")
+        return f"at most {lost} points lost against a Test accuracy of {percent(self.against)}"
+
+    def relative_to(self, without_threshold: Outcome) -> AtMostLost:
+        return AtMostLost(self.max_lost, without_threshold.test_accuracy)
+
+    def slack(self, outcomes: Outcomes) -> Float:
+        # Rounded: 0.844 − 0.05 is not quite 0.794.
+        return np.round(outcomes.test_accuracy - self.against + self.max_lost, 12)
+
+    def kept(self, outcomes: Outcomes) -> Kept:
+        n = outcomes.n_test
+        lost = round(self.against * n) - outcomes.correct
+        return Kept("lost", 1 - self.max_lost, n - lost, n)
+
     def reached(self, outcome: Outcome) -> str:
         return f"Test accuracy {counted(outcome.correct, outcome.n_test)}"
 
@@ -148,6 +223,10 @@ class FewestKnownRejected(_RejectAccuracy):
 
     def slack(self, outcomes: Outcomes) -> Float:
         return self.max_rejected_known - outcomes.rejected_known_share
+
+    def kept(self, outcomes: Outcomes) -> Kept:
+        accepted = outcomes.correct + outcomes.wrong
+        return Kept("rejected_known", 1 - self.max_rejected_known, accepted, outcomes.n_test)
 
     def reached(self, outcome: Outcome) -> str:
         return f"knowns rejected {counted(outcome.rejected_known, outcome.n_test)}"
@@ -172,6 +251,12 @@ class MostRight(Objective):
     def slack(self, outcomes: Outcomes) -> Float:
         return outcomes.reject_accuracy - self.min_reject_accuracy
 
+    def kept(self, outcomes: Outcomes) -> Kept | None:
+        if outcomes.mix is not None:
+            return None  # a weighted share is no count
+        rejected = outcomes.n_reject - outcomes.accepted_unknown
+        return Kept("reject_accuracy", self.min_reject_accuracy, rejected, outcomes.n_reject)
+
     def reached(self, outcome: Outcome) -> str:
         return f"Reject accuracy {outcome.reject_in_words}"
 
@@ -184,6 +269,7 @@ class Balanced(Objective):
     """Largest mean of Test accuracy and Reject accuracy."""
 
     kind: ClassVar[str] = "balanced"
+    bounded: ClassVar[str] = "mean_accuracy"
     gain_name: ClassVar[str] = "mean of both accuracies"
 
     @property
@@ -213,6 +299,7 @@ class LeastCost(Objective):
     unknown_share: float = 0.1
 
     kind: ClassVar[str] = "least_cost"
+    bounded: ClassVar[str] = "cost"
     gain_name: ClassVar[str] = "expected cost saved"
     gain_is_share: ClassVar[bool] = False
     costs: ClassVar[frozenset[str]] = frozenset(
@@ -300,7 +387,15 @@ def per_picture(figure: Callable[[Outcomes], Float], n_test: int, n_reject: int)
 
 OBJECTIVES: dict[str, type[Objective]] = {
     item.kind: item
-    for item in (MostRejected, MostRight, FewestKnownRejected, Balanced, LeastCost, LeastTableCost)
+    for item in (
+        MostRejected,
+        AtMostLost,
+        MostRight,
+        FewestKnownRejected,
+        Balanced,
+        LeastCost,
+        LeastTableCost,
+    )
 }
 
 

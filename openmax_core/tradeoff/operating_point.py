@@ -21,7 +21,8 @@ from openmax_core.support.files import listed, write_text_atomically
 from openmax_core.tradeoff.intervals import Interval, share_interval
 from openmax_core.tradeoff.kinds import KindCount, mix_of
 from openmax_core.tradeoff.objectives import MostRejected, Objective, objective_from_dict
-from openmax_core.tradeoff.outcomes import Outcome
+from openmax_core.tradeoff.outcomes import LEAST_REJECTED, Outcome
+from openmax_core.tradeoff.promises import Promise
 
 FORMAT = "openmax-operating-point"
 FORMAT_VERSION = 4
@@ -63,6 +64,8 @@ class OperatingPoint:
         ``reject_accuracy`` is weighted; None where all pictures count alike.
     expected_cost : float or None
         Of a picture, where it was chosen by a table of costs.
+    promise : Promise or None
+        What the thresholds keep on new pictures; None where nothing is promised.
     """
 
     threshold: float
@@ -78,6 +81,7 @@ class OperatingPoint:
     data: str | None = None
     kinds: tuple[KindCount, ...] | None = None
     expected_cost: float | None = None
+    promise: Promise | None = None
 
     def __post_init__(self) -> None:
         """Refuse thresholds that are no finite numbers.
@@ -141,6 +145,16 @@ class OperatingPoint:
     def chosen_for(self) -> Objective | None:
         """What the point was chosen for; None if it was set by hand."""
         return None if self.objective is None else objective_from_dict(self.objective)
+
+    @property
+    def useless(self) -> str:
+        """Why nobody should use it, see :attr:`Outcome.useless`; '' if one may."""
+        if self.counts:
+            return self.outcome.useless
+        # An older version kept no counts: of its shares only this one tells.
+        if self.reject_accuracy is not None and self.reject_accuracy < LEAST_REJECTED:
+            return f"rejects almost none of the {self.n_reject:,} pictures of unknowns"
+        return ""
 
     def limits(self, class_names: Sequence[str]) -> Float:
         """(C,) thresholds of pictures predicted as a class, see :func:`class_limits`."""

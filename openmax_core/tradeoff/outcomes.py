@@ -6,11 +6,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.shares import counted, percent
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS, Interval, share_interval
 from openmax_core.tradeoff.kinds import KindCount, Mix
+
+# A threshold that rejects fewer unknowns than this share, or more knowns than that one, is no
+# advice.
+LEAST_REJECTED, MOST_REJECTED = 0.01, 0.9
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,19 @@ class Outcome:
         )
         return tuple(KindCount(*part) for part in parts)
 
+    @property
+    def useless(self) -> str:
+        """Why nobody should use it: 'rejects none of …' or 'rejects 199 of …'; '' if one may."""
+        if not Outcomes.of(self).is_useless[0]:
+            return ""
+        knowns = f"of the {self.n_test:,} known pictures"
+        if self.n_test and self.rejected_known >= MOST_REJECTED * self.n_test:
+            return f"rejects {self.rejected_known:,} {knowns}"
+        if not self.n_reject:
+            return f"rejects none {knowns}"
+        few = f"only {self.rejected_unknown:,}" if self.rejected_unknown else "none"
+        return f"rejects {few} of the {self.n_reject:,} pictures of unknowns"
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -163,6 +181,22 @@ class Outcomes:
         if self.mix is not None and self.accepted_by_kind is not None:
             return self.mix.share(self.accepted_by_kind)
         return shares(self.accepted_unknown, self.n_reject)
+
+    @property
+    def is_useless(self) -> NDArray[np.bool_]:
+        """(…, K) whether nothing, or nearly everything, is rejected.
+
+        Nothing: fewer than 1 % of the unknowns; without a reject set, no known picture. Nearly
+        everything: 90 % of the knowns or more.
+        """
+        rejected = self.n_test - self.correct - self.wrong
+        nothing = (
+            self.n_reject - self.accepted_unknown < LEAST_REJECTED * self.n_reject
+            if self.n_reject
+            else rejected == 0
+        )
+        everything = (rejected >= MOST_REJECTED * self.n_test) & (self.n_test > 0)
+        return np.asarray(nothing | everything)
 
     @classmethod
     def of(cls, *outcomes: Outcome) -> Outcomes:

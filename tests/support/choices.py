@@ -9,6 +9,7 @@ from fractions import Fraction
 from hypothesis import strategies as st
 
 from openmax_core.tradeoff.objectives import (
+    AtMostLost,
     Balanced,
     FewestKnownRejected,
     LeastCost,
@@ -74,6 +75,14 @@ def most_rejected(floor: Fraction) -> Wanted:
     )
 
 
+def at_most_lost(most: Fraction, against: Fraction) -> Wanted:
+    return Wanted(
+        AtMostLost(float(most), float(against)),
+        rejected_share_if_measured,
+        lambda counts: right_share(counts) - against + most,
+    )
+
+
 def most_right(floor: Fraction) -> Wanted:
     return Wanted(
         MostRight(float(floor)),
@@ -114,7 +123,9 @@ shares = st.sampled_from(
 )
 costs = st.sampled_from([Fraction(text) for text in ("0", "0.5", "1", "3", "5", "20")])
 without_reject_set = st.one_of(
-    st.builds(most_rejected, shares), st.builds(fewest_known_rejected, shares)
+    st.builds(most_rejected, shares),
+    st.builds(at_most_lost, shares, shares),
+    st.builds(fewest_known_rejected, shares),
 )
 constrained = st.one_of(without_reject_set, st.builds(most_right, shares))
 unconstrained = st.one_of(st.builds(balanced), st.builds(least_cost, costs, costs, costs, shares))
@@ -122,6 +133,7 @@ wanted = st.one_of(constrained, unconstrained)
 
 ONE_OF_EACH = [
     most_rejected(Fraction("0.85")),
+    at_most_lost(Fraction("0.05"), Fraction("0.844")),
     most_right(Fraction("0.9")),
     fewest_known_rejected(Fraction("0.05")),
     balanced(),

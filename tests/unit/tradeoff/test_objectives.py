@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from openmax_core import NoFeasibleThresholdError, OpenMaxError
 from openmax_core.tradeoff.objectives import (
     OBJECTIVES,
+    AtMostLost,
     Balanced,
     FewestKnownRejected,
     LeastCost,
@@ -265,6 +266,11 @@ def test_others_say_that_there_is_no_reject_set(objective):
             "Test accuracy ≥ 85.0 %",
         ),
         (
+            AtMostLost(0.05, 0.844),
+            "the best Reject accuracy with at most 5 points lost against a Test accuracy of 84.4 %",
+            "at most 5 points lost against a Test accuracy of 84.4 %",
+        ),
+        (
             MostRight(0.9),
             "the best Test accuracy with Reject accuracy ≥ 90.0 %",
             "Reject accuracy ≥ 90.0 %",
@@ -292,6 +298,7 @@ def test_an_objective_says_what_it_wants(objective, in_words, requirement):
     ("objective", "what_it_has"),
     [
         (MostRejected(0.85), "Test accuracy 60.0 % (3 of 5)"),
+        (AtMostLost(0.1, 0.9), "Test accuracy 60.0 % (3 of 5)"),
         (FewestKnownRejected(0.1), "knowns rejected 20.0 % (1 of 5)"),
     ],
 )
@@ -308,6 +315,12 @@ def test_the_most_unknowns_are_always_rejected_above_all_scores():
     assert WORKED.curve().choose(MostRight(1.0)).reject_accuracy == 1.0
 
 
+def test_without_reject_pictures_no_word_is_said_about_their_share():
+    assert MostRejected(0.85).in_words_on(0) == "the highest threshold with Test accuracy ≥ 85.0 %"
+    assert "Reject accuracy" not in FewestKnownRejected(0.05).in_words_on(0)
+    assert MostRejected(0.85).in_words_on(1) == MostRejected(0.85).in_words
+
+
 # --- as JSON -------------------------------------------------------------------------------------
 
 
@@ -315,6 +328,7 @@ def test_the_most_unknowns_are_always_rejected_above_all_scores():
 @given(
     st.one_of(
         st.builds(MostRejected, st.floats(0, 1)),
+        st.builds(AtMostLost, st.floats(0, 1), st.floats(0, 1)),
         st.builds(MostRight, st.floats(0, 1)),
         st.builds(FewestKnownRejected, st.floats(0, 1)),
         st.builds(Balanced),
@@ -351,7 +365,7 @@ def test_a_dictionary_is_not_changed_by_reading_it():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "no objective 'None'; there are max_reject_accuracy, max_test_accuracy, "),
+        ({}, "no objective 'None'; there are max_reject_accuracy, max_lost_test_accuracy, "),
         ({"kind": "best"}, "no objective 'best'; there are max_reject_accuracy, "),
         ({"kind": ["balanced"]}, r"no objective '\['balanced'\]'; there are "),
         ({"kind": "balanced", "floor": 0.5}, "the objective 'balanced' has no number 'floor'"),

@@ -17,6 +17,7 @@ from openmax_core.tradeoff.kinds import Kinds, Mix
 from openmax_core.tradeoff.objectives import LeastCost, MostRejected
 from openmax_core.tradeoff.operating_point import class_limits
 from openmax_core.tradeoff.outcomes import Outcome
+from openmax_core.tradeoff.promises import Promise
 from tests.support.damaged import JSON
 
 POINT = OperatingPoint(
@@ -37,6 +38,7 @@ POINT = OperatingPoint(
     preset="notebook",
     settings=PRESETS["notebook"],
     data="c0ffee",
+    promise=Promise("test_accuracy", 0.6, 0.95, 3, 0),
 )
 LEAST = OperatingPoint(threshold=0.5, test_accuracy=1.0, reject_accuracy=None, n_test=1, n_reject=0)
 
@@ -141,7 +143,7 @@ def test_a_file_of_version_1_loads_with_its_floor_as_objective(tmp_path):
     path = tmp_path / "point.json"
     path.write_text(json.dumps(VERSION_1), encoding="utf-8")
     point = OperatingPoint.load(path)
-    assert point == replace(POINT, counts={}, class_thresholds=None)
+    assert point == replace(POINT, counts={}, class_thresholds=None, promise=None)
     assert point.chosen_for == MostRejected(0.6)
 
 
