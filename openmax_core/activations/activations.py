@@ -31,7 +31,6 @@ OK, UNREADABLE, NOT_READ = "ok", "unreadable", "not read"
 WRITING = ".writing-"
 ROWS_AT_ONCE = 1024
 MOST_IN_MEMORY = 64 << 20  # bytes of logits that are read whole; of more, what is used
-LARGEST_FEATURE = float(np.finfo(np.float16).max)  # 65,504
 # Entries of a key, and those that some keys have: of older versions, of features, or of samples.
 ENTRIES: dict[str, Any] = {"store": str, "classifier": str, "created": str}
 FURTHER_ENTRIES: dict[str, Any] = {
@@ -293,11 +292,6 @@ def rows_at(folder: Path, mapped: np.memmap[Any, Any], first: int, count: int) -
     if len(values) != count * width:
         raise damaged(folder, f"{name}: rows are missing at its end")
     return values.reshape(count, width)
-
-
-def as_float16(features: NDArray[np.floating[Any]]) -> NDArray[np.float16]:
-    """Features as they are stored; what float16 cannot hold becomes ±65,504, never infinite."""
-    return np.clip(features, -LARGEST_FEATURE, LARGEST_FEATURE).astype(np.float16)
 
 
 def damaged(folder: Path, reason: str) -> ActivationsError:

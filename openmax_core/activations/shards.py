@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openmax_core.activations.activations import as_float16
 from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
+from openmax_core.support.arrays import as_float16
 from openmax_core.support.files import write_bytes_atomically
 
 LOG = logging.getLogger(__name__)

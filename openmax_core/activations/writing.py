@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from openmax_core.activations.activations import (
     FEATURES,
     KEY,
-    LARGEST_FEATURE,
     LOGITS,
     NOT_READ,
     OK,
@@ -28,11 +27,11 @@ from openmax_core.activations.activations import (
     ROWS_AT_ONCE,
     UNREADABLE,
     WRITING,
-    as_float16,
 )
 from openmax_core.activations.shards import Rows, cannot_store
 from openmax_core.errors import NotRead
 from openmax_core.pictures.folders import PictureFiles
+from openmax_core.support.arrays import LARGEST_FEATURE, as_float16
 from openmax_core.support.files import new_folder
 
 ROWS_PER_GROUP = 1 << 17  # of the table, which can be read a group at a time

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from openmax_core.activations.activations import LARGEST_FEATURE, Activations
+from openmax_core.activations.activations import Activations
 from openmax_core.activations.store import ActivationStore, identities
 from openmax_core.errors import ActivationsError, NotRead, OpenMaxError
 from openmax_core.extraction.cluster import Cluster
@@ -26,6 +26,7 @@ from openmax_core.network.engines import Engine
 from openmax_core.network.inference import Progress, Result, run
 from openmax_core.pictures.folders import PictureFiles
 from openmax_core.pictures.locations import Location
+from openmax_core.support.arrays import LARGEST_FEATURE
 from openmax_core.support.files import require_room
 
 ProgressCallback = Callable[[str, Progress], None]

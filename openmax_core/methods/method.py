@@ -174,6 +174,11 @@ class Method(ABC):
     def decide(self, logits: ArrayLike, features: ArrayLike | None = None) -> Decisions:
         """Scores and predictions of (N, C) logits. A row depends on its own activations alone.
 
+        Parameters
+        ----------
+        features : (N, D) float, optional
+            Penultimate activations; only methods with ``needs_features`` read them.
+
         Raises
         ------
         ActivationsError
@@ -223,11 +228,13 @@ class Method(ABC):
         """Names of the classes of which nothing could be learned, so that others stand in."""
         return []
 
-    def decision_scores(self, logits: ArrayLike) -> Float:
-        """(N,) float64 values that are compared with the threshold."""
-        return self.decide(logits).scores
+    def decision_scores(self, logits: ArrayLike, features: ArrayLike | None = None) -> Float:
+        """(N,) float64 values that are compared with the threshold, see :meth:`decide`."""
+        return self.decide(logits, features).scores
 
-    def predict(self, logits: ArrayLike, threshold: float) -> Int:
+    def predict(
+        self, logits: ArrayLike, threshold: float, features: ArrayLike | None = None
+    ) -> Int:
         """(N,) int64 classes of (N, C) logits; C = rejected: 'unknown' won or score < threshold.
 
         Raises
@@ -236,22 +243,28 @@ class Method(ABC):
             The threshold is no finite number, or as for :meth:`decide`.
         """
         require_finite(threshold)
-        decisions = self.decide(logits)
+        decisions = self.decide(logits, features)
         return np.where(decisions.scores < threshold, self.n_classes, decisions.predictions)
 
     def save(self, path: str | Path) -> None:
         """Write what was learned as JSON, in one step: never a half-written file."""
         write_text_atomically(Path(path), json.dumps(self.to_dict(), allow_nan=False))
 
-    def chunks(self, logits: NDArray[Any]) -> Iterator[tuple[slice, Float]]:
+    def chunks(
+        self, logits: NDArray[Any], rows: int | None = None
+    ) -> Iterator[tuple[slice, Float]]:
         """Rows of (N, C) logits, a few at a time: where they are, and the float64 logits.
+
+        Parameters
+        ----------
+        rows : at once; as many as fit the processor's cache without
 
         Raises
         ------
         ActivationsError
             A logit is not finite, or beyond 1e38; the row is named.
         """
-        rows = max(1, CHUNK_VALUES // max(1, self.n_classes))
+        rows = rows or max(1, CHUNK_VALUES // max(1, self.n_classes))
         for first in range(0, len(logits), rows):
             # In rows, so that sums run in one order whatever the caller's layout.
             require_whole(logits)

@@ -7,16 +7,31 @@ SciPy comes with it.
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.features import FORMAT as OF_FEATURES
+from openmax_core.methods.features import FeatureMethod
+from openmax_core.methods.gaussians import Gaussians
 from openmax_core.methods.method import Method, MethodWords, NoSettings, Settings
+from openmax_core.methods.neighbours import Neighbours
 from openmax_core.methods.scores import FORMAT, SCORES, LogitScore
 from openmax_core.methods.settings import PRESETS, read_settings
-from openmax_core.support.codec import read_json
+from openmax_core.methods.virtual_logit import VirtualLogit
+from openmax_core.support.codec import entry, read_json
 
-METHODS = (*PRESETS, *SCORES)
+FEATURE_METHODS: dict[str, Callable[[], FeatureMethod]] = {
+    "knn": Neighbours,
+    "mahalanobis": partial(Gaussians, "mahalanobis"),
+    "rmds": partial(Gaussians, "rmds"),
+    "vim": VirtualLogit,
+}
+"""Methods that need stored features."""
+
+METHODS = (*PRESETS, *SCORES, *FEATURE_METHODS)
 """Names of all methods."""
 
 
@@ -46,13 +61,13 @@ def new_method(name: str, **settings: Any) -> Method:
     OpenMaxError
         There is no such method or setting, or the method has no settings.
     """
-    if require_method(name) in SCORES:
+    if not has_settings(require_method(name)):
         if given := [key for key, value in settings.items() if value is not None]:
             raise OpenMaxError(
                 f"the method '{name}' has no setting {given[0]}: settings are for OpenMax "
                 f"({', '.join(PRESETS)})"
             )
-        return LogitScore(name)
+        return LogitScore(name) if name in SCORES else FEATURE_METHODS[name]()
     from openmax_core.methods.openmax import OpenMax
 
     return OpenMax(name, **settings)
@@ -66,7 +81,12 @@ def standard_settings(name: str) -> Settings:
     OpenMaxError
         There is no method of this name; the message lists those that there are.
     """
-    return NoSettings(name) if require_method(name) in SCORES else PRESETS[name]
+    return PRESETS[name] if has_settings(require_method(name)) else NoSettings(name)
+
+
+def needs_features(name: str) -> bool:
+    """Whether a method reads stored features."""
+    return name in FEATURE_METHODS
 
 
 def has_settings(name: str) -> bool:
@@ -113,6 +133,14 @@ def method_from_dict(values: Any) -> Method:
     """
     if isinstance(values, dict) and values.get("format") == FORMAT:
         return LogitScore.from_dict(values)
+    if isinstance(values, dict) and values.get("format") == OF_FEATURES:
+        name = entry(str, values, "method")
+        if name not in FEATURE_METHODS:
+            raise OpenMaxError(
+                f"no method {reprlib.repr(name)} of features; there are "
+                f"{', '.join(FEATURE_METHODS)}"
+            )
+        return FEATURE_METHODS[name]().restore(values)
     from openmax_core.methods.openmax import OpenMax
 
     return OpenMax.from_dict(values)

@@ -15,6 +15,12 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 MOST_LOOKED_AT = 1000  # rows of a table
 BYTES_OF_ITEM = 40  # of a list
+LARGEST_FEATURE = float(np.finfo(np.float16).max)  # 65,504
+
+
+def as_float16(features: NDArray[np.floating[Any]]) -> NDArray[np.float16]:
+    """Features as they are stored; what float16 cannot hold becomes ±65,504, never infinite."""
+    return np.clip(features, -LARGEST_FEATURE, LARGEST_FEATURE).astype(np.float16)
 
 
 def require_whole(array: Any) -> None:

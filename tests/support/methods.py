@@ -43,3 +43,16 @@ def queries(n_classes: int, n: int = 200, seed: int = 9) -> Float:
     """Logits near a class, between classes and far from all of them, of both signs."""
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, n_classes)) * rng.choice([0.1, 2.0, 8.0, 50.0], size=(n, 1))
+
+
+def features_of(logits: Float, n_features: int = 8, seed: int = 4) -> Float:
+    """(N, D) float32 features of which a linear layer makes (N, C) logits, and a rest.
+
+    The rest of a row depends on the row alone.
+    """
+    n_classes = logits.shape[1]
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.normal(size=(n_features, n_features)))[0].T
+    weights, others = axes[:n_classes], axes[n_classes:]
+    rest = np.sin(logits @ rng.normal(size=(n_classes, len(others))) * 5.0)
+    return ((logits - 1.0) @ weights + rest @ others).astype(np.float32)
