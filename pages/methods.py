@@ -97,8 +97,8 @@ def _show_result(result: Comparison, evaluation: Evaluation) -> None:
         on_select=partial(_take, result.names),
         selection_mode=["single-row", "single-cell"],
     )
-    for name, reason in result.left_out.items():
-        st.caption(plain(f"{name} is left out: {reason}."))
+    for sentence in result.left_out_in_words:
+        st.caption(plain(sentence))
     st.caption(_what_was_counted(result))
     with st.expander("Intervals and differences to softmax", icon=":material/expand:"):
         _show_intervals(result)

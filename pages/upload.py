@@ -24,11 +24,11 @@ def main() -> None:
         show_table_upload(workspace, evaluation)
         return
     # The network loads, and what decodes starts, while the visitor looks for pictures.
-    basket.engine_job(workspace)
+    basket.engine_job(workspace, evaluation.method)
     make_ready()
     show_ways_in(workspace, evaluation)
     try:
-        answered = basket.answered(workspace)
+        answered = basket.answered(workspace, evaluation.method)
     except OpenMaxError as error:
         show_error(error)
         return

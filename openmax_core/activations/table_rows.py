@@ -37,6 +37,7 @@ DAMAGES = (
 )
 
 Logits = NDArray[np.float32]
+ASKED_FOR = "features = true under [classifier] in workspace.toml, or --features, asks for them"
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,12 @@ class Table(ABC):
             hint = f"did you mean '{close[0]}'?" if close else f"it has {listed(self.columns)}"
             self.fail(f"has no {name}, which tells each row's class; {hint}")
 
-    def require_features(self) -> None:
+    def require_features(self, why: str = ASKED_FOR) -> None:
         """Raise an error where there are no features.
+
+        Parameters
+        ----------
+        why : they are needed, for the message
 
         Raises
         ------
@@ -175,10 +180,7 @@ class Table(ABC):
             There are none, or they are no numbers.
         """
         if not self.n_features:
-            self.fail(
-                f"has no {self._place_of_features}, and features = true under [classifier] in "
-                "workspace.toml, or --features, asks for them"
-            )
+            self.fail(f"has no {self._place_of_features}, and {why}")
 
     def parts(
         self, classes: Sequence[str], has_logits: bool = True, *, has_features: bool = False
@@ -210,8 +212,14 @@ class Table(ABC):
         if not first:
             self.fail("has no rows")
 
-    def rows(self, classes: Sequence[str]) -> Iterator[tuple[list[str], Logits]]:
+    def rows(
+        self, classes: Sequence[str], *, has_features: bool = False
+    ) -> Iterator[tuple[list[str], Logits]]:
         """Read names and logits of all rows, whatever their labels are.
+
+        Parameters
+        ----------
+        has_features : with the features behind the logits, (N, C + D)
 
         Raises
         ------
@@ -219,12 +227,16 @@ class Table(ABC):
             As for :meth:`parts`.
         """
         order, first = self._order(classes), 0
+        if has_features:
+            self.require_features("the method needs them")
         with self._named_errors():
-            for logits, features, columns in self._rows(order, True, False):
+            for logits, features, columns in self._rows(order, True, has_features):
                 self._require_finite(logits, first, [self._column(place) for place in order])
+                self._require_finite(features, first, self._feature_columns)
                 paths = {"path": columns["path"]} if "path" in columns else {}
                 part = self._part(first, logits, features, paths, _Labels(classes))
-                yield [part.name(row) for row in range(len(part))], logits
+                values = np.concatenate([logits, features], axis=1) if has_features else logits
+                yield [part.name(row) for row in range(len(part))], values
                 first += len(logits)
         if not first:
             self.fail("has no rows")

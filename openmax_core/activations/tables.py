@@ -33,7 +33,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from openmax_core.activations.table_rows import Logits, Table
+from openmax_core.activations.table_rows import ASKED_FOR, Logits, Table
 from openmax_core.errors import ActivationsError
 from openmax_core.support.files import printable
 
@@ -169,8 +169,8 @@ class _Parquet(_Columns):
                 kinds = "class names or whole numbers" if field.name == "label" else "text"
                 self.fail(f"holds {kind}, not {kinds}", column=field.name)
 
-    def require_features(self) -> None:
-        super().require_features()
+    def require_features(self, why: str = ASKED_FOR) -> None:
+        super().require_features(why)
         for name, kind in self._strange_features.items():
             self.fail(f"holds {kind}, not numbers", column=name)
 
@@ -352,8 +352,8 @@ class _Npz(Table):
     def _feature_columns(self) -> list[str]:
         return [f"features[:, {place}]" for place in range(self.n_features)]
 
-    def require_features(self) -> None:
-        super().require_features()
+    def require_features(self, why: str = ASKED_FOR) -> None:
+        super().require_features(why)
         with self._named_errors(), self._archive() as archive:
             dtype = self._head(archive, "features")[2]
         if dtype.kind not in "fiu":

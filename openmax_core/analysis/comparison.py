@@ -18,6 +18,7 @@ import pandas as pd
 
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.features import WAY_OUT
 from openmax_core.methods.method import Method
 from openmax_core.methods.registry import METHODS, new_method
 from openmax_core.support.arrays import Float, Int
@@ -132,6 +133,17 @@ class Comparison:
             if items
         ]
         return f"On these pictures {title} is {' and '.join(parts)} than {SOFTMAX}, beyond noise."
+
+    @property
+    def left_out_in_words(self) -> list[str]:
+        """Which methods are left out and why, a sentence for each reason."""
+        names: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            names.setdefault(reason, []).append(name)
+        return [
+            f"{', '.join(own)} {'are' if len(own) > 1 else 'is'} left out: {reason}."
+            for reason, own in names.items()
+        ]
 
     @property
     def floor_in_words(self) -> str:
@@ -262,6 +274,10 @@ def compare_methods(
     draws = Resamples.draw(len(test_rows), len(reject_rows), n_resamples, generator)
     compared, values, resampled, left_out = [], [], [], {}
     for place, (name, method) in enumerate(methods.items()):
+        report((place, len(methods)))
+        if method.needs_features and not _has_features(evaluation):
+            left_out[name] = f"features are needed, and none are stored; {WAY_OUT}"
+            continue
         try:
             curve = _curve(method, evaluation, test_rows, reject_rows)
         except OpenMaxError as error:
@@ -283,7 +299,7 @@ def compare_methods(
         )
         values.append(list(all_figures(curve, floor, threshold).values()))
         resampled.append(figures_on(curve, floor, threshold, draws))
-        report((place + 1, len(methods)))
+    report((len(methods), len(methods)))
     baseline = [method.name for method in compared].index(BASELINE)
     value, again = np.array(values), np.stack(resampled, axis=1)
     return Comparison(
@@ -299,15 +315,23 @@ def compare_methods(
     )
 
 
+def _has_features(evaluation: Evaluation) -> bool:
+    sets = evaluation.train, evaluation.test, evaluation.reject
+    return all(part is None or part.features is not None for part in sets)
+
+
 def _curve(
     method: Method, evaluation: Evaluation, test_rows: Int, reject_rows: Int
 ) -> TradeoffCurve:
     train, test, reject = evaluation.train, evaluation.test, evaluation.reject
     assert reject is not None  # noqa: S101 - checked by the caller
-    method.fit(train.logits, train.labels, evaluation.method.class_names_)
+    method.fit(train.logits, train.labels, evaluation.method.class_names_, train.features)
     known, unknown = (
-        method.decide(test.logits[test_rows]),
-        method.decide(reject.logits[reject_rows]),
+        method.decide(
+            part.logits[rows],
+            part.features[rows] if method.needs_features and part.features is not None else None,
+        )
+        for part, rows in ((test, test_rows), (reject, reject_rows))
     )
     return TradeoffCurve(
         known.scores,

@@ -102,8 +102,10 @@ def picture_at(evaluation: Evaluation, split: str, row: int) -> ScoredPictures:
     activations = evaluation.reject if split == "reject" else evaluation.test
     if activations is None:
         raise OpenMaxError(f"there are no pictures of {split}")
-    logits = np.asarray(activations.logits[row])
-    return score_pictures(evaluation.method, [""], [logits])
+    values = np.asarray(activations.logits[row])
+    if evaluation.method.needs_features and activations.features is not None:
+        values = np.concatenate([values, activations.features[row].astype(np.float32)])
+    return score_pictures(evaluation.method, [""], [values])
 
 
 def _nearest_first(

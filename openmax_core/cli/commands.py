@@ -423,10 +423,11 @@ def _print_evaluation(workspace: Workspace, evaluation: Evaluation) -> None:
     )
     say(f"workspace   {facts['workspace']} ({len(facts['classes'])} known classes)")
     say(f"method      {facts['preset']}: {settings or evaluation.method.words.formula}")
-    learned = (
-        f"calibrated on {facts['calibrated_on']}" if evaluation.has_tails else "nothing learned"
-    )
+    is_learned = evaluation.has_tails or evaluation.method.needs_features
+    learned = f"calibrated on {facts['calibrated_on']}" if is_learned else "nothing learned"
     say(f"pictures    {pictures}; {learned}")
+    if evaluation.method.learned_in_words:
+        say(f"learned     {evaluation.method.learned_in_words}")
     right = counted(evaluation.n_right_before_rejection, evaluation.overall.n_test)
     say(f"accuracy    {right} on test before rejection")
     if evaluation.both_accuracies_in_words:
@@ -480,10 +481,12 @@ def run_predict(options: argparse.Namespace) -> int:
     paths = [] if is_of_tables else expand_paths(options.paths, workspace.classes)
     choice = choose(workspace, options)
     results: Sequence[Logits]
+    has_features = choice.evaluation.method.needs_features
     if is_of_tables:
-        files, results = rows_of(tables, workspace.classes)
+        files, results = rows_of(tables, workspace.classes, has_features=has_features)
     else:
-        results = run_network(workspace.classifier.load_engine(options.device), paths)
+        engine = workspace.classifier.load_engine(options.device, has_features=has_features)
+        results = run_network(engine, paths)
         # A name that is no text can neither be printed nor written to a CSV file.
         files = list(map(storable, paths))
     scored = score_pictures(choice.evaluation.method, files, results)
@@ -529,7 +532,7 @@ def run_report(options: argparse.Namespace) -> int:
 
 def run_export(options: argparse.Namespace) -> int:
     """Write and check the file; say what decides in it, and how well."""
-    from openmax_core.export.description import LOGITS_INPUT
+    from openmax_core.export.description import FEATURES_INPUT, LOGITS_INPUT
     from openmax_core.export.write import export_workspace
 
     workspace = _open(options)
@@ -541,9 +544,10 @@ def run_export(options: argparse.Namespace) -> int:
         say("precision   float32: 'half' is for extraction on a GPU, not for the file")
     height, width = description.transform.crop
     pictures = f"uint8 RGB pictures (N, 3, {height}, {width}), resized and cropped"
-    logits = (
-        f"float32 logits (N, {len(description.classes)}), '{LOGITS_INPUT}'; no network is in it"
-    )
+    logits = f"float32 logits (N, {len(description.classes)}), '{LOGITS_INPUT}'"
+    if n_features := choice.evaluation.method.n_features:
+        logits += f", and features (N, {n_features:,}), '{FEATURES_INPUT}'"
+    logits += "; no network is in it"
     say(f"takes       {logits if workspace.settings.tables else pictures}")
     say(f"wrote {path}, checked against the library")
     return 0

@@ -57,9 +57,9 @@ def run_compare(options: argparse.Namespace) -> int:
                 f"  {method.name:12} {result.cell_in_words(method.name, name):>9}  "
                 f"[{result.interval_in_words(method.name, name)}]{at}"
             )
-    for name, reason in result.left_out.items():
+    for sentence in result.left_out_in_words:
         say()
-        say(f"left out    {name}: {reason}")
+        say(f"left out    {sentence}")
     say()
     say(
         "▲ and ▼ mark what is better and worse than softmax (msp) beyond noise: 95 %, for the "

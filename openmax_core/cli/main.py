@@ -22,7 +22,7 @@ from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli import production as cli_production
 from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.registry import METHODS
+from openmax_core.methods.registry import FEATURE_METHODS, METHODS
 from openmax_core.methods.scores import SCORES
 from openmax_core.methods.settings import PRESETS, SETTINGS, parse_setting
 from openmax_core.monitor.drift import LEVEL
@@ -170,8 +170,9 @@ SHARED: dict[str, dict[str, Any]] = {
     "--method": {
         "choices": METHODS,
         "metavar": "NAME",
-        "help": f"what ranks pictures: OpenMax ({', '.join(PRESETS)}), or a score of the logits "
-        f"({', '.join(SCORES)}); default: the workspace's. --preset is its older name",
+        "help": f"what ranks pictures: OpenMax ({', '.join(PRESETS)}), a score of the logits "
+        f"({', '.join(SCORES)}), or a method of stored features "
+        f"({', '.join(FEATURE_METHODS)}); default: the workspace's. --preset is its older name",
     },
     "--threshold": {"type": ANY, "metavar": "T", "help": "reject where the score < T"},
     "--thresholds": {

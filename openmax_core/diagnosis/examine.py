@@ -181,6 +181,7 @@ class _Examination:
     def _look_at_features(self) -> None:
         """Say where features are asked for that the network does not have; no picture runs."""
         classifier = self.workspace.classifier
+        self._look_at_method()
         if classifier.features is None or self.workspace.settings.tables:
             return
         try:
@@ -189,6 +190,18 @@ class _Examination:
             return
         except OpenMaxError as error:
             self.findings.append(Finding("features", ERROR, str(error)))
+
+    def _look_at_method(self) -> None:
+        """Say where the default method or the operating point's needs features that are none."""
+        try:
+            names = {self.workspace.settings.defaults.preset}
+            point = self.workspace.operating_point()
+            names |= {point.preset} if point is not None and point.preset else set()
+            for name in sorted(names):
+                if (problem := self.workspace.stored.features_problem(name)) is not None:
+                    self.findings.append(Finding("features", ERROR, problem))
+        except OpenMaxError:  # said where activations and points are looked at
+            return
 
     def _look_at_folders(self, stored: set[str]) -> None:
         if self.workspace.settings.tables:

@@ -127,13 +127,13 @@ def count(
 
     def read(split: StoredSplit) -> Iterator[Chunk]:
         nonlocal done
-        for chunk in split.chunks():
+        for chunk in split.chunks(has_features=method.needs_features):
             yield chunk
             done += len(chunk)
             report((done, total))
 
     def decided(chunk: Chunk) -> tuple[Chunk, Decisions]:
-        return chunk, method.decide(chunk.logits)
+        return chunk, method.decide(chunk.logits, chunk.features)
 
     method.fit_chunks(lambda: read(training), class_names)
     edges = _known_edges(method)
@@ -159,7 +159,11 @@ def count(
                 )
                 for half, part in ((first, is_first), (second, ~is_first))
             )
-    samples = {name: split.at(_sampled(split, generator)) for name, split in splits.items()}
+    # With features, which other methods may need that are compared with this one on the samples.
+    samples = {
+        name: split.at(_sampled(split, generator), has_features=True)
+        for name, split in splits.items()
+    }
     farthest = np.empty(0)
     if isinstance(method, OpenMax):
         samples[TAIL_SET] = training.at(np.sort(np.concatenate(method.tail_rows_)))
@@ -188,7 +192,8 @@ def _edges_of(parts: Iterable[Float], every: int) -> Float:
 
 def _sampled(split: StoredSplit, generator: np.random.Generator) -> Int:
     """Ascending rows of a split's sample."""
-    most = min(split.n_readable, N_SAMPLED, max(100, MOST_SAMPLED_VALUES // split.n_classes))
+    width = max(split.n_classes, split.n_features)
+    most = min(split.n_readable, N_SAMPLED, max(100, MOST_SAMPLED_VALUES // width))
     return np.sort(generator.choice(split.n_readable, most, replace=False, shuffle=False))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from openmax_core.activations.activations import Activations
 from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.counting import Counted
-from openmax_core.methods.method import Method
+from openmax_core.methods.method import Decisions, Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.settings import PRESETS
 from openmax_core.support.decimals import threshold_text
@@ -63,8 +63,10 @@ class Evaluation:
         counted: Counted | None = None,
     ) -> Evaluation:
         """Score test and reject set with a method that is fitted; arguments as the attributes."""
-        unknown = np.empty((0, method.n_classes)) if reject is None else reject.logits
-        tested, rejected = method.decide(test.logits), method.decide(unknown)
+        tested = method.decide(test.logits, test.features)
+        rejected = Decisions(np.empty(0), np.empty(0, dtype=np.int64))
+        if reject is not None:
+            rejected = method.decide(reject.logits, reject.features)
         curve = TradeoffCurve(
             tested.scores,
             tested.predictions,

@@ -39,7 +39,7 @@ FORMAT = "openmax-export"
 FORMAT_VERSION = 1
 METADATA_KEY = "openmax"
 # What a file takes that has no network in it, of a workspace of tables.
-LOGITS_INPUT = "network_logits"
+LOGITS_INPUT, FEATURES_INPUT = "network_logits", "network_features"
 OUTPUTS = ("logits", "probabilities", "decision", "score")
 REJECTED_INDEX = -1
 

@@ -11,14 +11,21 @@ Two things differ from NumPy in the last bits of a float64: the order in which a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.export.description import LOGITS_INPUT, OUTPUTS, REJECTED_INDEX
+from openmax_core.export.builder import AXES_AS_INPUT, GraphBuilder, Tensors
+from openmax_core.export.description import (
+    FEATURES_INPUT,
+    LOGITS_INPUT,
+    OUTPUTS,
+    REJECTED_INDEX,
+)
+from openmax_core.export.feature_nodes import feature_score, stored_features
 from openmax_core.methods.distances import EUCOS_SCALE, SCALED_EUCOS
+from openmax_core.methods.features import FeatureMethod
 from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.scores import GEN_GAMMA, GEN_MOST
@@ -29,83 +36,14 @@ from openmax_core.weibull.fit import TailFit, WeibullMaxFit
 if TYPE_CHECKING:
     import onnx
 
-Tensors = dict[str, tuple[int, list[str | int]]]
-# Opset since which all reductions take their axes as an input, and the oldest that is written.
-AXES_AS_INPUT, OLDEST_OPSET = 18, 13
+OLDEST_OPSET = 13
 LARGEST = float(np.finfo(np.float64).max)
-
-
-class GraphBuilder:
-    """Nodes and constants of an ONNX graph, each under a name of its own below ``prefix``.
-
-    Parameters
-    ----------
-    opset : that the nodes are written for
-    """
-
-    def __init__(self, prefix: str, opset: int = AXES_AS_INPUT) -> None:
-        self.prefix = prefix
-        self.opset = opset
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, value: ArrayLike, dtype: Any = np.float64) -> str:
-        """Name of a new constant."""
-        import onnx
-
-        name = f"{self.prefix}/constant_{len(self.constants)}"
-        array = np.asarray(value, dtype=dtype)
-        self.constants.append(onnx.numpy_helper.from_array(array, name))
-        return name
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Name of the output of a new node."""
-        import onnx
-
-        name = f"{self.prefix}/{operator}_{len(self.nodes)}"
-        output = output or name
-        self.nodes.append(onnx.helper.make_node(operator, inputs, [output], name, **attributes))
-        return output
-
-    def reduced(self, operator: str, value: str, axis: int = 1, keepdims: bool = False) -> str:
-        """Name of the output of a reduction along an axis."""
-        if self.opset < AXES_AS_INPUT and operator != "ReduceSum":
-            return self.add(operator, value, axes=[axis], keepdims=int(keepdims))
-        axes = self.constant([axis], np.int64)
-        return self.add(operator, value, axes, keepdims=int(keepdims))
-
-    def exponentials(self, value: str) -> tuple[str, str]:
-        """Names of (N, C) exp(value less each row's largest), and of their sums (N, 1).
-
-        Not the operator Softmax: as in the library, a probability of 1 is 1 to the last bit.
-        """
-        largest = self.reduced("ReduceMax", value, keepdims=True)
-        powers = self.add("Exp", self.add("Sub", value, largest))
-        return powers, self.reduced("ReduceSum", powers, keepdims=True)
-
-    def largest(self, value: str, n: int) -> str:
-        """Name of the (N, n) largest values of each row of (N, C), the largest first."""
-        import onnx
-
-        name = f"{self.prefix}/TopK_{len(self.nodes)}"
-        inputs = [value, self.constant([n], np.int64)]
-        outputs = [name, f"{name}_places"]
-        self.nodes.append(onnx.helper.make_node("TopK", inputs, outputs, name, axis=1))
-        return name
-
-    def graph(self, inputs: Tensors, outputs: Tensors) -> onnx.GraphProto:
-        """Graph of all nodes, called as ``prefix``; tensors are ONNX types and shapes by name."""
-        from onnx.helper import make_graph, make_tensor_value_info
-
-        first, last = (
-            [make_tensor_value_info(name, *tensor) for name, tensor in tensors.items()]
-            for tensors in (inputs, outputs)
-        )
-        return make_graph(self.nodes, self.prefix, first, last, self.constants)
 
 
 def method_graph(method: Method, limits: Float, opset: int = AXES_AS_INPUT) -> onnx.GraphProto:
     """Graph from (N, C) float32 'network_logits' to the four outputs.
+
+    A method of features takes (N, D) float32 'network_features' too.
 
     Parameters
     ----------
@@ -127,17 +65,29 @@ def method_graph(method: Method, limits: Float, opset: int = AXES_AS_INPUT) -> o
     # another axis than the first (1.32) divide by zero, which ends the process.
     padding = graph.constant(np.zeros((1, n_classes)), np.float32)
     raw = graph.add("Cast", graph.add("Concat", logits, padding, axis=0), to=TensorProto.DOUBLE)
+    inputs: Tensors = {LOGITS_INPUT: (TensorProto.FLOAT, ["N", n_classes])}
+    all_numbers = [raw]
+    n_outputs = n_classes
     if isinstance(method, OpenMax):
         probabilities, score, prediction = _openmax(graph, method, raw)
         n_outputs = n_classes + 1
+    elif isinstance(method, FeatureMethod):
+        inputs[FEATURES_INPUT] = (TensorProto.FLOAT, ["N", method.n_features])
+        features = stored_features(graph, method.n_features)
+        all_numbers.append(features)
+        powers, total = graph.exponentials(raw)
+        score = feature_score(graph, method, raw, features)
+        prediction = graph.add("ArgMax", raw, axis=1, keepdims=0)
+        probabilities = graph.add("Div", powers, total)
     else:
         probabilities, score, prediction = _score_of_logits(graph, method, raw)
-        n_outputs = n_classes
-    # Logits that are NaN or Inf have no score, and are rejected: the library raises an error.
-    is_number = graph.add("LessOrEqual", graph.add("Abs", raw), graph.constant(LARGEST))
-    are_numbers = graph.reduced("ReduceMin", graph.add("Cast", is_number, to=TensorProto.INT32))
-    is_finite = graph.add("Cast", are_numbers, to=TensorProto.BOOL)
-    score = graph.add("Where", is_finite, score, graph.constant(np.nan))
+    # What is NaN, or logits that are Inf, have no score, and are rejected: the library raises an
+    # error.
+    for values in all_numbers:
+        is_number = graph.add("LessOrEqual", graph.add("Abs", values), graph.constant(LARGEST))
+        are_numbers = graph.reduced("ReduceMin", graph.add("Cast", is_number, to=TensorProto.INT32))
+        is_finite = graph.add("Cast", are_numbers, to=TensorProto.BOOL)
+        score = graph.add("Where", is_finite, score, graph.constant(np.nan))
 
     # Beyond every score where 'unknown' won.
     limit = graph.add("Gather", graph.constant([*limits, np.inf]), prediction)
@@ -154,7 +104,7 @@ def method_graph(method: Method, limits: Float, opset: int = AXES_AS_INPUT) -> o
         "decision": (TensorProto.INT64, ["N"]),
         "score": (TensorProto.DOUBLE, ["N"]),
     }
-    return graph.graph({LOGITS_INPUT: outputs["logits"]}, outputs)
+    return graph.graph(inputs, outputs)
 
 
 def _openmax(graph: GraphBuilder, openmax: OpenMax, raw: str) -> tuple[str, str, str]:
@@ -280,7 +230,7 @@ def compose(network: bytes, transform: Transform, method: Method, limits: Float)
     Parameters
     ----------
     network : content of an ONNX file: (N, 3, H, W) 'pictures', normalised float32 or uint8 as they
-        are, to (N, C) float32 'logits'
+        are, to (N, C) float32 'logits', and (N, D) 'features' where the method needs them
     transform : with the pictures' size, mean and std
     method : fitted
     limits : (C,) thresholds of pictures predicted as a class
@@ -299,7 +249,10 @@ def compose(network: bytes, transform: Transform, method: Method, limits: Float)
     first = onnx.helper.make_model(_normalisation_graph(transform, takes_bytes), **alike)
     last = onnx.helper.make_model(method_graph(method, limits, opset), **alike)
     model = onnx.compose.merge_models(first, middle, [("normalised", "network/pictures")])
-    model = onnx.compose.merge_models(model, last, [("network/logits", LOGITS_INPUT)])
+    taken = [("network/logits", LOGITS_INPUT)]
+    if method.needs_features:
+        taken.append(("network/features", FEATURES_INPUT))
+    model = onnx.compose.merge_models(model, last, taken)
     model.graph.name = "openmax"
     return model
 

@@ -96,6 +96,12 @@ class FeatureMethod(Method):
         return NoSettings(self.own_name)
 
     @property
+    def n_features(self) -> int:
+        """D, the number of features of a picture."""
+        self._require_fit()
+        return self.n_features_
+
+    @property
     def ignores_shift(self) -> bool:
         """Logits do not count, where the method reads features alone."""
         return not self.sees_logits

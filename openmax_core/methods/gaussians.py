@@ -122,6 +122,15 @@ class Gaussians(FeatureMethod):
         """Less the distance to the Gaussian of all features."""
         return self.own_name == "rmds"
 
+    @property
+    def learned_in_words(self) -> str:
+        """Over how many directions the distance runs."""
+        left = self.n_features - len(self.within_.axes)
+        text = f"There are means of {len(self.means_):,} classes, with {self.n_features:,} features"
+        if left:
+            text += f"; {left:,} directions are left out, in which features do not vary in a class"
+        return f"{text}."
+
     def score_range(self) -> tuple[float, float]:
         """At most 0, but for the relative distance."""
         return self.bounds[0], self.bounds[1] if self.is_relative else 0.0

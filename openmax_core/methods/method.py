@@ -204,6 +204,11 @@ class Method(ABC):
         return len(self.class_names_)
 
     @property
+    def n_features(self) -> int:
+        """D, the number of features that it needs of a picture; 0 where it needs none."""
+        return 0
+
+    @property
     def is_bounded(self) -> bool:
         """The score has a smallest and a largest value."""
         return all(map(math.isfinite, self.score_range()))
@@ -222,6 +227,11 @@ class Method(ABC):
     def is_probability(self) -> bool:
         """The score is the largest of the probabilities that are shown of a picture."""
         return False
+
+    @property
+    def learned_in_words(self) -> str:
+        """What the fit learned, in a sentence; '' where that is said elsewhere, or is nothing."""
+        return ""
 
     @property
     def borrowed_names(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 Each feature vector u = x/‖x‖ has length 1. The score is −‖u − v‖, where v is the k-th nearest of
 the training pictures' vectors, the *bank*. k is 50, as in the paper for CIFAR-10, or half of the
-bank where that is less. The bank holds all training pictures, up to 5,000 and 5 million features;
+bank's pictures of a class, on average, where that is less. The bank holds all training pictures, up to 5,000 and 5 million features;
 of more, pictures drawn at random, the same ones at each fit. (The paper keeps 1 % of ImageNet.)
 
 Example
@@ -12,7 +12,7 @@ Example
 >>> method = Neighbours().fit(features, [0, 0, 1, 1], features=features)
 >>> found = method.decide(features[:2], features=[[2.0, 0.1], [-1, 0.2]])
 >>> found.scores.round(3).tolist()
-[-0.05, -1.343]
+[-0.05, -1.268]
 """
 
 from __future__ import annotations
@@ -51,15 +51,24 @@ class Neighbours(FeatureMethod):
     own_words = MethodWords(
         "Nearest neighbours (KNN)",
         "The distance to the k-th nearest training picture, between features of length 1 (Sun et "
-        "al., ICML 2022). It needs stored features.",
-        f"−‖u − v‖, with u = x/‖x‖ of the features x, and v of the training picture that is the "
-        f"k-th nearest; k = {MOST_NEIGHBOURS}, or half of the training pictures where these are "
-        "fewer than 100",
+        f"al., ICML 2022); k is {MOST_NEIGHBOURS}, or half of a class's training pictures where "
+        "these are fewer than 100. It needs stored features.",
+        "−‖u − v‖, with u = x/‖x‖ of the features x, and v of the k-th nearest training picture",
         "negative distance, from −2 to 0",
         "Only features count: a constant added to all logits of a picture changes nothing.",
     )
     bank_: Vectors
     k_: int
+
+    @property
+    def learned_in_words(self) -> str:
+        """Size of the bank, and k."""
+        n = int(self.n_training_.sum())
+        bank = f"all {n:,}" if len(self.bank_) == n else f"{len(self.bank_):,} of {n:,}"
+        return (
+            f"The bank holds {bank} training pictures, with {self.n_features:,} features each; k "
+            f"is {self.k_}."
+        )
 
     def _learn(self, read: ReadBlocks, n_classes: int) -> None:
         keys: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
@@ -80,11 +89,9 @@ class Neighbours(FeatureMethod):
                 keys, kept = keys[first], kept[first]
         if kept is None or len(kept) < 2:
             raise FitError("nearest neighbours need at least 2 training pictures")
-        self._take(Vectors.of(kept.astype(np.float64)))
-
-    def _take(self, bank: Vectors) -> None:
+        bank = Vectors.of(kept.astype(np.float64))
         self.bank_ = Vectors(bank.grid, np.ones(len(bank)))
-        self.k_ = min(MOST_NEIGHBOURS, len(bank) // 2)
+        self.k_ = max(1, min(MOST_NEIGHBOURS, len(bank) // (2 * n_classes)))
 
     def _score(self, logits: Float, features: Float) -> Float:
         own, _ = on_grid(features)
@@ -97,13 +104,15 @@ class Neighbours(FeatureMethod):
         return np.asarray(-np.sqrt(np.maximum(nearest, 0.0)))
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        return vectors_as_arrays("bank", self.bank_)
+        return {"k": np.array([self.k_]), **vectors_as_arrays("bank", self.bank_)}
 
     def _restore(self, arrays: Arrays) -> None:
         bank = arrays.vectors("bank")
         if not 2 <= len(bank) <= MOST_ROWS:
             raise OpenMaxError(f"the bank must have 2 to {MOST_ROWS:,} pictures; fit again")
-        self._take(bank)
+        self.bank_, self.k_ = bank, int(arrays.take("k", np.int64, 1)[0])
+        if not 1 <= self.k_ <= len(bank):
+            raise OpenMaxError(f"k must lie between 1 and {len(bank):,}; fit again")
 
 
 def _keys(first: int, n: int) -> NDArray[np.uint64]:

@@ -31,7 +31,10 @@ FEATURE_METHODS: dict[str, Callable[[], FeatureMethod]] = {
 }
 """Methods that need stored features."""
 
-METHODS = (*PRESETS, *SCORES, *FEATURE_METHODS)
+METHODS_OF_LOGITS = (*PRESETS, *SCORES)
+"""Methods that need none."""
+
+METHODS = (*METHODS_OF_LOGITS, *FEATURE_METHODS)
 """Names of all methods."""
 
 

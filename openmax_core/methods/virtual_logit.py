@@ -74,6 +74,14 @@ class VirtualLogit(FeatureMethod):
         """Twice: the mean length of the residuals is known once their space is."""
         return 2
 
+    @property
+    def learned_in_words(self) -> str:
+        """Size of the residual space, and α."""
+        return (
+            f"The residual runs over {len(self.residual_):,} of {self.n_features:,} directions; α "
+            f"is {self.alpha_:.4g}."
+        )
+
     def _learn(self, read: ReadBlocks, n_classes: int) -> None:
         sums = _Sums(n_classes)
         for block in read():
@@ -82,7 +90,7 @@ class VirtualLogit(FeatureMethod):
         about = sums.about(self.origin_)
         _, directions = np.linalg.eigh(about)
         width = len(about)
-        self.residual_ = Vectors.of(np.ascontiguousarray(directions.T[: width - n_principal(width)]))
+        self.residual_ = Vectors.of(directions.T[: width - n_principal(width)])
         total = sum(float(self._lengths(block.features).sum()) for block in read())
         largest = sums.largest / sums.n
         if not largest > 0:
@@ -167,8 +175,8 @@ class _Sums:
             share = float(np.sqrt((left / np.where(spread > 0, spread, np.inf)).max()))
             raise FitError(
                 "the stored logits do not come from one linear layer on the stored features "
-                f"({100 * share:.1f} % of their spread are left), which 'vim' needs; choose another "
-                "method, or name the features with features_output in workspace.toml"
+                f"({100 * share:.1f} % of their spread are left), which 'vim' needs; choose "
+                "another method, or name the features with features_output in workspace.toml"
             )
         return np.asarray(-np.linalg.pinv(weights.T) @ (z - x @ weights))
 
@@ -176,8 +184,5 @@ class _Sums:
         """(D, D) mean of (x − o)(x − o)ᵀ."""
         x = self.x / self.n
         return np.asarray(
-            self.xx / self.n
-            - np.outer(x, origin)
-            - np.outer(origin, x)
-            + np.outer(origin, origin)
+            self.xx / self.n - np.outer(x, origin) - np.outer(origin, x) + np.outer(origin, origin)
         )

@@ -50,7 +50,8 @@ def monitor(
         raise OpenMaxError(f"the level {level:g} must lie between 0 and 1")
     # Before the network runs: a name that does not exist, or a damaged record, is told at once.
     earlier = _named(workspace, choice, compare) if compare != COMPARE_NOTHING else None
-    batch = read_batch(workspace, source, device, progress)
+    has_features = choice.evaluation.method.needs_features
+    batch = read_batch(workspace, source, device, progress, has_features=has_features)
     return measure_batch(choice, batch, earlier, level)
 
 

@@ -51,6 +51,8 @@ def read_batch(
     source: str | Path,
     device: str = "auto",
     progress: ProgressCallback | None = None,
+    *,
+    has_features: bool = False,
 ) -> Batch:
     """Read a batch; the network runs only over pictures.
 
@@ -58,38 +60,52 @@ def read_batch(
     ----------
     device : 'auto', 'cpu', 'cuda' or 'mps'
     progress : told how far the network is; what it raises ends the run
+    has_features : read the features too
 
     Raises
     ------
     OpenMaxError
-        There is nothing, or it is of another classifier; what differs is named.
+        There is nothing, or it is of another classifier, what differs is named; or it has no
+        features that are asked for.
     """
     path = require_path(str(source), "a batch").expanduser()
     require_there(path)
     path = path.resolve()
     # Not Path.is_file, which raises where the folder may not be searched: that is said later.
     if all(os.path.isfile(path / name) for name in (LOGITS, PICTURES)):
-        return _stored(workspace, path)
+        return _stored(workspace, path, has_features)
     if path.name == PICTURES and os.path.isfile(path.parent / LOGITS):
-        return _stored(workspace, path.parent)
+        return _stored(workspace, path.parent, has_features)
     is_table = path.suffix.lower() in (SUFFIXES if workspace.settings.tables else (".npz",))
     if path.is_file() and is_table:
-        return _rows_of_table(workspace, path)
-    if path.is_file() and path.suffix.lower() in TABLES:
-        return _table(workspace, path)
-    if path.is_file() and path.suffix.lower() == ".json":
-        return _results(workspace, path)
-    return _pictures(workspace, path, device, progress)
+        return _rows_of_table(workspace, path, has_features)
+    if path.is_file() and path.suffix.lower() in (*TABLES, ".json"):
+        if has_features:
+            raise _no_features(path)
+        is_results = path.suffix.lower() == ".json"
+        return _results(workspace, path) if is_results else _table(workspace, path)
+    return _pictures(workspace, path, device, progress, has_features)
+
+
+def _no_features(path: Path) -> OpenMaxError:
+    return OpenMaxError(
+        f"{path} has no features, which the method needs; give a folder of pictures, or stored "
+        "activations that have features"
+    )
 
 
 def _pictures(
-    workspace: Workspace, path: Path, device: str, progress: ProgressCallback | None
+    workspace: Workspace,
+    path: Path,
+    device: str,
+    progress: ProgressCallback | None,
+    has_features: bool,
 ) -> Batch:
     files = expand_paths([str(path)], workspace.classes)
     folder = path if path.is_dir() else path.parent
     tell = progress or (lambda progress: None)
     tell(Progress(0, len(files), 0, 0.0))
-    engine = workspace.classifier.load_engine(device)
+    engine = workspace.classifier.load_engine(device, has_features=has_features)
     results: list[NDArray[np.float32] | str] = []
     n_unreadable, started = 0, time.perf_counter()
 
@@ -111,11 +127,13 @@ def _pictures(
     names = [storable(item.relative_to(folder).as_posix()) for item in files]
     errors = [result if isinstance(result, str) else "" for result in results]
     vectors = [result for result in results if not isinstance(result, str)]
-    return _checked(workspace, str(path), folder, names, errors, vectors)
+    return _checked(workspace, str(path), folder, names, errors, vectors, has_features=has_features)
 
 
-def _stored(workspace: Workspace, folder: Path) -> Batch:
+def _stored(workspace: Workspace, folder: Path, has_features: bool) -> Batch:
     activations = Activations.load(folder)
+    if has_features and activations.features is None:
+        raise _no_features(folder)
     made_with = activations.key.get("made_with", {})
     if activations.key.get("classifier") != workspace.classifier.key:
         now = json.loads(json.dumps(workspace.stored.store.made_with))
@@ -130,7 +148,11 @@ def _stored(workspace: Workspace, folder: Path) -> Batch:
     logits = np.array(activations.logits)
     errors = np.where(is_ok, "", pictures["error"].to_numpy(dtype=object))
     errors[np.flatnonzero(is_ok)[~np.isfinite(logits).all(axis=1)]] = NOT_FINITE
-    kept = logits[np.isfinite(logits).all(axis=1)]
+    is_finite = np.isfinite(logits).all(axis=1)
+    kept = logits[is_finite]
+    if has_features and activations.features is not None:
+        features = np.asarray(activations.features, dtype=np.float32)[is_finite]
+        kept = np.concatenate([kept, features], axis=1)
     where = activations.key.get("folder")
     notes: tuple[str, ...] = ()
     if isinstance(where, str) and is_address(where):
@@ -143,15 +165,19 @@ def _stored(workspace: Workspace, folder: Path) -> Batch:
         errors.tolist(),
         kept,
         notes,
+        has_features=has_features,
     )
 
 
-def _rows_of_table(workspace: Workspace, path: Path) -> Batch:
-    parts = list(open_table(path).rows(workspace.classes))
+def _rows_of_table(workspace: Workspace, path: Path, has_features: bool) -> Batch:
+    parts = list(open_table(path).rows(workspace.classes, has_features=has_features))
     names = [name for names, _ in parts for name in names]
     logits = np.concatenate([rows for _, rows in parts])
     # Where it names pictures, they lie from its folder on.
-    return _checked(workspace, str(path), path.parent, names, [""] * len(names), logits)
+    none = [""] * len(names)
+    return _checked(
+        workspace, str(path), path.parent, names, none, logits, has_features=has_features
+    )
 
 
 def _table(workspace: Workspace, path: Path) -> Batch:
@@ -252,6 +278,8 @@ def _checked(
     errors: Sequence[str],
     vectors: Any,
     notes: tuple[str, ...] = (),
+    *,
+    has_features: bool = False,
 ) -> Batch:
     if not len(paths):
         raise OpenMaxError(f"{source} holds no pictures")
@@ -260,10 +288,12 @@ def _checked(
             f"none of the {len(paths):,} pictures of {source} gave logits; the first, {paths[0]}: "
             f"{errors[0]}"
         )
-    logits = np.asarray(vectors, dtype=np.float32)
-    if logits.ndim != 2 or logits.shape[1] != len(workspace.classes):
+    values, n_classes = np.asarray(vectors, dtype=np.float32), len(workspace.classes)
+    logits, features = values, None
+    if has_features and values.ndim == 2:
+        logits, features = values[:, :n_classes], values[:, n_classes:]
+    if logits.ndim != 2 or logits.shape[1] != n_classes:
         raise OpenMaxError(
-            f"{source} has logits of {logits.shape[-1]} classes, {workspace.folder} has "
-            f"{len(workspace.classes)}"
+            f"{source} has logits of {logits.shape[-1]} classes, {workspace.folder} has {n_classes}"
         )
-    return Batch(storable(source), folder, tuple(paths), tuple(errors), logits, notes)
+    return Batch(storable(source), folder, tuple(paths), tuple(errors), logits, notes, features)

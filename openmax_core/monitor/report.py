@@ -48,6 +48,7 @@ class Batch:
     errors : N texts, why there are no logits; '' where there are
     logits : (M, C) float32, finite, of those without error, in order
     notes : what one must know of how they came here
+    features : (M, D) of the same pictures, where the method needs them
     """
 
     source: str
@@ -56,6 +57,7 @@ class Batch:
     errors: tuple[str, ...]
     logits: NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    features: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -83,10 +83,12 @@ def measure_batch(
     evaluation, method = choice.evaluation, choice.evaluation.method
     names, n_classes = method.class_names_, method.n_classes
     limits = choice.limits
-    decided, own = method.decide(batch.logits), batch.logits.argmax(axis=1).astype(np.int64)
-    distances = _distances(method, batch.logits, own)
+    decided = method.decide(batch.logits, batch.features)
+    own = batch.logits.argmax(axis=1).astype(np.int64)
+    distances = _distances(method, batch.logits, own, decided.scores)
     test_own = evaluation.test.readable["prediction"].to_numpy(dtype=np.int64)
-    test_distances = _distances(method, evaluation.test.logits, test_own)
+    test_scores = evaluation.curve.test_scores
+    test_distances = _distances(method, evaluation.test.logits, test_own, test_scores)
     known = _by_class(test_distances, test_own, n_classes)
     drift = class_drift(_by_class(distances, own, n_classes), known)
     is_rejected = rejected(decided.predictions, decided.scores, limits)
@@ -159,11 +161,11 @@ def _sample_notes(choice: Choice) -> tuple[str, ...]:
     )
 
 
-def _distances(method: Method, logits: NDArray[Any], classes: Int) -> Float:
+def _distances(method: Method, logits: NDArray[Any], classes: Int, scores: Float) -> Float:
     """(N,) how far out each picture lies: to the MAV of its class, else the negative score."""
     if isinstance(method, OpenMax):
         return own_distances(method, logits, classes)
-    return -method.decide(logits).scores
+    return -scores
 
 
 def _by_class(values: Float, classes: Int, n_classes: int) -> list[Float]:

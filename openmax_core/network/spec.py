@@ -375,24 +375,31 @@ class NamedClassifier:
         self.require_weights(key)
         return engine
 
-    def load_exported_network(self) -> bytes:
+    def load_exported_network(self, *, has_features: bool = False) -> bytes:
         """Content of the network's ONNX file; exported first where there is none.
 
-        Of a user's file as :attr:`OnnxClassifier.content` is, with logits alone.
+        Of a user's file as :attr:`OnnxClassifier.content` is.
+
+        Parameters
+        ----------
+        has_features : with (N, D) 'features' behind the logits
 
         Raises
         ------
         WorkspaceError, ClassifierError
-            There are no weights, they do not fit, or it cannot be exported (:class:`ExportError`).
+            There are no weights, they do not fit, it has no features, or it cannot be exported
+            (:class:`ExportError`).
         """
         key = self.weights_key
         if self.settings.model is not None:
-            content = self._load_onnx_with(key).content
+            content = self._load_onnx_with(key, has_features).content
             self.require_weights(key)
             return content
         with _EXPORTING:
             stored = self._stored_engine(key)
             content = self._export(self._load_with(key), key) if stored is None else stored.content
+        if has_features:
+            content = exported_with_features(content, self.settings.name)
         self.require_weights(key)
         return content
 

@@ -107,7 +107,7 @@ class ScoredPictures:
     Attributes
     ----------
     files : N file names
-    results : what the network made of each: (C,) float32 logits, or why there are none
+    results : the (C,) float32 logits of each, or why there are none
     class_names : tuple of C str
     logits : (N, C) float64
     before : (N, C) float64, softmax of the logits
@@ -185,12 +185,21 @@ def score_pictures(
     Parameters
     ----------
     files : N file names
-    results : what the network made of each: (C,) float32 logits, or why there are none
+    results : what the network made of each: (C,) float32 logits, with features behind them
+        (C + D,); or why there are none
+
+    Raises
+    ------
+    ActivationsError
+        The method needs features, and there are none, or of another number.
     """
-    n = len(results)
+    n, n_classes = len(results), method.n_classes
     readable = np.array([not isinstance(result, str) for result in results], dtype=bool)
     vectors = [result for result in results if not isinstance(result, str)]
-    logits = np.array(vectors, dtype=np.float64).reshape(-1, method.n_classes)
+    width = len(vectors[0]) if vectors else n_classes + method.n_features
+    values = np.array(vectors, dtype=np.float64).reshape(-1, width)
+    logits = values[:, :n_classes]
+    features = values[:, n_classes:] if width > n_classes else None
 
     def spread(values: NDArray[np.float64]) -> Float:
         """Rows of the readable pictures among all."""
@@ -203,12 +212,12 @@ def score_pictures(
         cdf, after = method.cdf(distances), method.predict_proba(logits)
     else:
         distances, cdf, after = (np.empty((rows, 0)) for rows in (n, n, len(logits)))
-    found = method.decide(logits)
+    found = method.decide(logits, features)
     predictions, own = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
     predictions[readable], own[readable] = found.predictions, logits.argmax(axis=1)
     return ScoredPictures(
         files=tuple(files),
-        results=tuple(results),
+        results=tuple(row if isinstance(row, str) else row[:n_classes] for row in results),
         class_names=method.class_names_,
         logits=spread(logits),
         before=spread(softmax(logits)),

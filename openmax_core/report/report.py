@@ -244,6 +244,12 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
     """Everything that the figures can be traced by; what is empty is left out."""
     method, settings = evaluation.method, workspace.settings
     classifier = settings.classifier
+    n_read = f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures"
+    learned = "nothing: the method learns nothing from training pictures"
+    if evaluation.has_tails:
+        learned = f"{method.n_correct_.sum():,} correctly classified of {n_read}"
+    elif method.needs_features:
+        learned = n_read
     facts = {
         "workspace": settings.name,
         "about": settings.description,
@@ -255,10 +261,8 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "what it is": method.words.title,
         "score": f"{method.words.formula}; {method.words.score}",
         **{f"setting {name}": str(value) for name, value in method.settings_.to_dict().items()},
-        "calibrated on": f"{method.n_correct_.sum():,} correctly classified of "
-        f"{evaluation.train.n_readable:,} {evaluation.calibrated_on} pictures"
-        if evaluation.has_tails
-        else "nothing: the method learns nothing from training pictures",
+        "calibrated on": learned,
+        "learned": method.learned_in_words,
         "test pictures": f"{evaluation.overall.n_test:,}",
         "reject pictures": f"{evaluation.overall.n_reject:,}",
         "kinds in production": point.mix_in_words,

@@ -48,7 +48,7 @@ class Vectors:
     @cached_property
     def directions(self) -> Float:
         """(K, D) float64"""
-        return self.grid * GRID
+        return np.asarray(self.grid * GRID, dtype=np.float64)
 
     @cached_property
     def squares(self) -> Float:

@@ -21,6 +21,7 @@ from openmax_core.evaluation.counting import (
     CountedStore,
     is_large,
 )
+from openmax_core.methods.registry import needs_features
 from openmax_core.network.spec import NamedClassifier
 from openmax_core.pictures.folders import (
     PictureFiles,
@@ -244,6 +245,31 @@ class StoredSets:
             for split in self.pictures.splits
         )
         return run_in_words(n, n_features, has_logits=has_logits)
+
+    def features_problem(self, method: str) -> str | None:
+        """Why a method cannot be taken that needs features; None where nothing is in the way.
+
+        Parameters
+        ----------
+        method : name in the registry
+
+        Raises
+        ------
+        WorkspaceError, ActivationsError
+            There are no activations yet, or they are damaged.
+        """
+        if not needs_features(method) or all(s.n_features for s in self.opened().values()):
+            return None
+        path = self.pictures.workspace / FILE_NAME
+        if self.classifier.settings.features:
+            return (
+                f"the method '{method}' needs features, and not all are stored yet: {path} has "
+                "features = true; run the extraction again"
+            )
+        return (
+            f"the method '{method}' needs features, and none are stored: write features = true "
+            f"under [classifier] in {path}, then run the extraction again"
+        )
 
     def has(self, split: str) -> bool:
         """Tell whether activations of a split are stored, without opening them."""

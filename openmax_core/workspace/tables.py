@@ -124,7 +124,7 @@ class NamedTables(NamedClassifier):
         """
         self._refuse()
 
-    def load_exported_network(self) -> bytes:
+    def load_exported_network(self, *, has_features: bool = False) -> bytes:
         """There is no network.
 
         Raises

@@ -561,6 +561,8 @@ class Workspace:
         """
         sets, chosen = self.stored, self._method(method or preset, settings)
         stored = sets.opened()
+        if problem := sets.features_problem(chosen.name):
+            raise WorkspaceError(problem)
         if is_large(stored.values()):
             return by_counts(sets, stored, chosen, report or (lambda progress: None))
         return by_activations(sets, chosen)
@@ -704,7 +706,7 @@ def by_activations(sets: StoredSets, method: Method) -> Evaluation:
         used["reject"] = reject
     data = fingerprint([logits_name(item.key) for item in used.values()])
     try:
-        method.fit(train.logits, train.labels, classes)
+        method.fit(train.logits, train.labels, classes, train.features)
         return Evaluation.of(method, train, test, reject, calibrated_on, data)
     except (FitError, ActivationsError) as error:
         for split, activations in used.items():

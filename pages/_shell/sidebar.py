@@ -9,7 +9,7 @@ from typing import Literal
 import streamlit as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.registry import METHODS, has_settings, words_of
+from openmax_core.methods.registry import METHODS, has_settings, needs_features, words_of
 from openmax_core.methods.settings import DEFAULT_PRESET, LARGEST_COUNT, PRESETS
 from openmax_core.support.shares import exact_percent
 from openmax_core.workspace.access import workspace_names
@@ -24,6 +24,7 @@ def show() -> None:
         _choose_workspace()
         name = _choose_method()
         st.caption(words_of(name).sentence)
+        _warn_of_missing_features(name)
         with st.expander("Method settings", icon=":material/settings:"):
             if has_settings(name):
                 _choose_settings(name)
@@ -114,6 +115,19 @@ def _choose_method() -> str:
         help="What gives each picture the score that is compared with the threshold. "
         + " ".join(f"**{name}**: {words_of(name).sentence}" for name in METHODS),
     )
+
+
+def _warn_of_missing_features(name: str) -> None:
+    """Say why a method cannot be taken, where it needs features that are not stored."""
+    workspace = state.workspace()
+    if workspace is None or not needs_features(name):
+        return
+    try:
+        problem = workspace.stored.features_problem(name)
+    except OpenMaxError:  # the pages say it
+        return
+    if problem is not None:
+        show_warning(problem)
 
 
 def _choose_settings(preset: str) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import DeletedFile, UploadedFile
 
+from openmax_core.methods.method import Method
 from openmax_core.network.engines import Engine
 from openmax_core.pictures.intake import Refused, Upload, take_in
 from openmax_core.prediction.choice import Answer, answers
@@ -68,9 +69,12 @@ def received(sent: Sequence[UploadedFile | DeletedFile]) -> list[Upload]:
     return moved
 
 
-def engine_job(workspace: Workspace) -> Job[None, Engine]:
-    """Start loading the network in the background, once for everybody."""
-    key = (str(workspace.folder), workspace.classifier.key)
+def engine_job(workspace: Workspace, method: Method) -> Job[None, Engine]:
+    """Start loading the network in the background, once for everybody.
+
+    It gives features too, where the method needs them.
+    """
+    key = (str(workspace.folder), workspace.classifier.key, method.needs_features)
     job = _load_engine(*key)
     if job.problem:  # the next visit tries again: memory or a drive may be there by then
         _load_engine.clear(*key)
@@ -78,12 +82,16 @@ def engine_job(workspace: Workspace) -> Job[None, Engine]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _load_engine(folder: str, classifier_key: str) -> Job[None, Engine]:
+def _load_engine(folder: str, classifier_key: str, has_features: bool) -> Job[None, Engine]:
     # On the CPU: a few pictures are through it before torch would be imported for a GPU.
-    return jobs.run_network(lambda report: Workspace.open(folder).classifier.load_engine("cpu"))
+    return jobs.run_network(
+        lambda report: Workspace.open(folder).classifier.load_engine(
+            "cpu", has_features=has_features
+        )
+    )
 
 
-def answered(workspace: Workspace) -> list[Answer]:
+def answered(workspace: Workspace, method: Method) -> list[Answer]:
     """Answers to all pictures; only those not seen in this session go through the network.
 
     A picture that turns out to be damaged is taken out, and named among the refused.
@@ -94,10 +102,11 @@ def answered(workspace: Workspace) -> list[Answer]:
         The network cannot be loaded, or refuses the pictures.
     """
     known: dict[tuple[str, str], Answer] = st.session_state.setdefault(ANSWERS, {})
-    key_of = {file.key: (workspace.classifier.key, file.digest) for file in files()}
+    seen_by = workspace.classifier.key + (" features" if method.needs_features else "")
+    key_of = {file.key: (seen_by, file.digest) for file in files()}
     fresh = {key_of[file.key]: file for file in files() if key_of[file.key] not in known}
     if fresh:
-        _run(workspace, fresh, known)
+        _run(workspace, method, fresh, known)
     damaged = {file.key: known[key_of[file.key]].logits for file in files()}
     reasons = {key: reason for key, reason in damaged.items() if isinstance(reason, str)}
     if reasons:
@@ -109,6 +118,7 @@ def answered(workspace: Workspace) -> list[Answer]:
 
 def _run(
     workspace: Workspace,
+    method: Method,
     fresh: dict[tuple[str, str], Upload],
     known: dict[tuple[str, str], Answer],
 ) -> None:
@@ -124,7 +134,7 @@ def _run(
 
     try:
         place.progress(0.0, text="Loading the network …")
-        engine = engine_job(workspace).result()
+        engine = engine_job(workspace, method).result()
         contents = [file.content for file in fresh.values()]
         found = zip(fresh, answers(engine, contents, on_wait), strict=True)
         for number, (key, answer) in enumerate(found, 1):

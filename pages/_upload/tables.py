@@ -82,7 +82,13 @@ def _scored(workspace: Workspace, evaluation: Evaluation, held: Upload) -> Score
     made: tuple[Any, ScoredPictures] | None = st.session_state.get(SCORED)
     if made is None or made[0] != made_of:
         table = open_table(Path(held.name), held.content)
-        names, logits = rows_of([table], workspace.classes, MOST_ROWS, MOST_VALUES)
+        names, logits = rows_of(
+            [table],
+            workspace.classes,
+            MOST_ROWS,
+            MOST_VALUES,
+            has_features=evaluation.method.needs_features,
+        )
         made = (made_of, score_pictures(evaluation.method, names, logits))
         st.session_state[SCORED] = made
     return made[1]

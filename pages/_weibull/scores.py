@@ -20,8 +20,9 @@ def show_scores(workspace: Workspace, evaluation: Evaluation) -> None:
     words = method.words
     st.markdown(
         f"The method **{method.name}** ({words.title}) fits no Weibull. {words.sentence}\n\n"
-        f"- Score: **{words.formula}** ({words.score}). z are the logits of a picture. A larger "
-        "score means more known.\n"
+        f"- Score: **{words.formula}** ({words.score}). z are the logits of a picture"
+        f"{', x its features' if method.needs_features else ''}. A larger score means more "
+        f"known.{' ' * bool(method.learned_in_words)}{method.learned_in_words}\n"
         "- The prediction is the class with the largest logit. A picture is rejected if its score "
         "is below the threshold; nothing else rejects it.\n"
         f"- {words.shift}\n\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openmax_core.methods.registry import METHODS
+from openmax_core.methods.registry import METHODS_OF_LOGITS
 from openmax_core.tradeoff.ranking import FIGURES, NAMES
 from tests.app.visitor import texts
 from tests.support.workspaces import make_workspace
@@ -25,7 +25,8 @@ def compared(open_app, trees):
 
 def test_all_methods_stand_beside_softmax(compared):
     table = compared.dataframe[0].value
-    assert len(table) == len(METHODS)
+    assert len(table) == len(METHODS_OF_LOGITS)
+    assert "rmds, vim are left out: features are needed" in texts(compared.caption)
     assert table["method"].str.contains("(present)", regex=False).sum() == 1
     said = texts(compared.markdown)
     assert "over softmax" in said or "than softmax" in said
@@ -41,7 +42,7 @@ def test_every_figure_says_what_it_is(compared):
         compared.selectbox(key="comparison_interval").set_value(name).run()
         assert not compared.exception
         shown = compared.dataframe[1].value
-        assert len(shown) == len(METHODS)
+        assert len(shown) == len(METHODS_OF_LOGITS)
 
 
 def test_without_a_reject_set_the_page_says_so(open_app, tmp_path):

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from openmax_core.export.description import LOGITS_INPUT, METADATA_KEY, ExportDescription
-from openmax_core.methods.registry import METHODS
 from openmax_core.methods.scores import SCORES
+from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.prediction.choice import choose_method
 from openmax_core.support.decimals import threshold_text
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "w"
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*PRESETS, *SCORES])
 def test_evaluate_takes_any_method_and_its_older_name(folder, method):
     asked = ("evaluate", folder, "--json", "--min-test-accuracy", "0.5")
     ran = shell(*asked, "--method", method)

@@ -24,7 +24,7 @@ from openmax_core.analysis.class_health import (
 from openmax_core.analysis.mistakes import find_mistakes
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.errors import ActivationsError, FitError, OpenMaxError
-from openmax_core.methods.registry import METHODS
+from openmax_core.methods.registry import METHODS_OF_LOGITS
 from openmax_core.methods.settings import PRESETS
 from openmax_core.monitor.drift import Share
 from openmax_core.monitor.monitor import monitor
@@ -165,7 +165,7 @@ def test_a_class_without_correct_pictures_is_named(tmp_path):
 # --- counts of a workspace -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS_OF_LOGITS)
 def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, method, request):
     exact = trees.evaluate(method)
     assert exact.counted is None

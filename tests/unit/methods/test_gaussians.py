@@ -38,8 +38,9 @@ def test_scores_are_those_of_pytorch_ood(name):
     """It adds 1e-6 to the sums of squares, divides by nothing, and halves one of the two."""
     (train, labels), (new, _) = made(400, 0), made(200, 1)
     reference = {"mahalanobis": Mahalanobis, "rmds": RMD}[name](None)
-    reference.fit_features(torch.from_numpy(train.astype(np.float64)).float(), torch.from_numpy(labels))
-    found = -reference.predict_features(torch.from_numpy(new.astype(np.float32))).numpy()
+    x, y = (torch.from_numpy(part.astype(np.float32)) for part in (train, new))
+    reference.fit_features(x, torch.from_numpy(labels))
+    found = -reference.predict_features(y).numpy()
     expected = found * len(train) * (2 if name == "mahalanobis" else 1)
     scores = fitted(name, train, labels).decision_scores(np.zeros((200, 4)), new)
     np.testing.assert_allclose(scores, expected, rtol=2e-3, atol=2e-2)
