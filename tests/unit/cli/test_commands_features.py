@@ -45,7 +45,8 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
-    rows = with_features(labelled(40, 5))
+    parts = [labelled(25, 5), labelled(15, 6, is_unknown=True)]
+    rows = with_features(pd.concat(parts, ignore_index=True))
     place = tmp_path_factory.mktemp("batch") / "batch.parquet"
     return write(place, rows.drop(columns="label")), rows
 
