@@ -163,8 +163,12 @@ class FeatureMethod(Method):
                 n_training[:] += np.bincount(block.labels, minlength=len(names))
                 yield block
 
-        passes = iter([counted])
-        self._learn(lambda: next(passes, checked)(), len(names))
+        passes = [counted]
+
+        def read_again() -> Iterator[Block]:
+            return (passes.pop() if passes else checked)()
+
+        self._learn(read_again, len(names))
         self.n_features_ = widths.pop()
         self.class_names_, self.n_correct_, self.n_training_ = names, n_correct, n_training
         return self

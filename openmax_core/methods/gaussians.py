@@ -102,7 +102,7 @@ class Gaussians(FeatureMethod):
     ----------
     centre_ : (D,) float64, the mean of all training features
     within_ : Whitening, of features about the means of their classes
-    means_ : Vectors (K, R), means of the K classes with training pictures, less the centre, whitened
+    means_ : Vectors (K, R), means of the K classes with training pictures, less centre, whitened
     whole_ : Whitening of all features about their mean; of 'rmds' alone
     """
 

@@ -2,8 +2,9 @@
 
 Each feature vector u = x/‖x‖ has length 1. The score is −‖u − v‖, where v is the k-th nearest of
 the training pictures' vectors, the *bank*. k is 50, as in the paper for CIFAR-10, or half of the
-bank's pictures of a class, on average, where that is less. The bank holds all training pictures, up to 5,000 and 5 million features;
-of more, pictures drawn at random, the same ones at each fit. (The paper keeps 1 % of ImageNet.)
+bank's pictures of a class, on average, where that is less. The bank holds all training pictures,
+up to 5,000 and 5 million features; of more, pictures drawn at random, the same ones at each fit.
+(The paper keeps 1 % of ImageNet.)
 
 Example
 -------

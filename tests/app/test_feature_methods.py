@@ -37,9 +37,7 @@ def test_where_none_are_stored_the_sidebar_and_the_page_say_how_to_have_them(
 
 
 @pytest.mark.parametrize("method", FEATURE_METHODS)
-def test_the_weibull_page_shows_what_decides(
-    open_app: Any, scores: Workspace, method: str
-) -> None:
+def test_the_weibull_page_shows_what_decides(open_app: Any, scores: Workspace, method: str) -> None:
     app = open_app(scores.folder, "weibull", method=method)
     evaluation = scores.evaluate(method)
     said = texts(app.markdown)
