@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 import streamlit as st
 
 from openmax_core.analysis.evidence import FIGURES, KINDS, OWN, SHIFTED, Evidence
 from openmax_core.errors import OpenMaxError
-from openmax_core.methods.registry import words_of
+from openmax_core.methods.registry import FEATURE_METHODS, words_of
 from openmax_core.methods.scores import SCORES
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.files import listed
@@ -47,6 +49,11 @@ have no settings. The prediction is the class with the largest logit. A larger s
 known, and a picture is rejected if its score is below the threshold. Choose them in the sidebar, or
 with `--method` in the shell.
 """
+OF_FEATURES = """
+These methods need features (penultimate activations), which the extraction stores if
+`features = true` stands under `[classifier]` in `workspace.toml`. They learn from the features x of
+all training pictures, and have no settings. The prediction is the class with the largest logit.
+"""
 TRAPS = """
 - **A constant added to all logits** does not change softmax, but it changes published OpenMax: what
   a class gives to 'unknown' grows with its logit. On a network with shifted logits, `bendale` and
@@ -80,15 +87,9 @@ def main() -> None:
     st.table(table.rename(columns={DEFAULT_PRESET: f"{DEFAULT_PRESET} (default)"}))
     st.subheader("Other methods")
     st.markdown(OTHERS)
-    words = {name: words_of(name) for name in SCORES}
-    rows = {
-        "what it is": [item.title for item in words.values()],
-        "in a sentence": [item.sentence for item in words.values()],
-        "score": [item.formula for item in words.values()],
-        "unit and range": [item.score for item in words.values()],
-        "a constant added to all logits": [item.shift for item in words.values()],
-    }
-    st.table(pd.DataFrame(rows, index=list(words)).T)
+    _show_words(SCORES)
+    st.markdown(OF_FEATURES)
+    _show_words(FEATURE_METHODS)
     st.subheader(f"Why '{DEFAULT_PRESET}' is the default")
     try:
         evidence = _evidence()
@@ -100,6 +101,19 @@ def main() -> None:
         _show_ablations(evidence)
     st.subheader("Known problems of OpenMax")
     st.markdown(TRAPS)
+
+
+def _show_words(names: Iterable[str]) -> None:
+    """Draw a table with the words of methods, a column a method."""
+    words = {name: words_of(name) for name in names}
+    rows = {
+        "what it is": [item.title for item in words.values()],
+        "in a sentence": [item.sentence for item in words.values()],
+        "score": [item.formula for item in words.values()],
+        "unit and range": [item.score for item in words.values()],
+        "a constant added to all logits": [item.shift for item in words.values()],
+    }
+    st.table(pd.DataFrame(rows, index=list(words)).T)
 
 
 @st.cache_resource(show_spinner=False)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from openmax_core.methods.registry import METHODS
+from openmax_core.methods.registry import FEATURE_METHODS, METHODS
 from openmax_core.methods.scores import SCORES
 from openmax_core.monitor.records import BatchRecords
 from openmax_core.tradeoff.explorer import explorer_data
@@ -106,4 +106,7 @@ def test_the_method_page_describes_all(open_app, trees):
     app = open_app(trees.folder, "method")
     table = app.table[1].value
     assert list(table.columns) == list(SCORES)
-    assert np.all(table.map(bool))
+    of_features = app.table[2].value
+    assert list(of_features.columns) == list(FEATURE_METHODS)
+    for drawn in (table, of_features):
+        assert np.all(drawn.map(bool))

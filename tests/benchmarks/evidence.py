@@ -26,16 +26,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.errors import FitError
 from openmax_core.methods.distances import euchord
 from openmax_core.methods.fitting import fit_weibull
 from openmax_core.methods.method import Decisions
 from openmax_core.methods.openmax import OpenMax
+from openmax_core.methods.registry import FEATURE_METHODS, new_method
 from openmax_core.methods.scores import SCORES
-from openmax_core.methods.settings import PRESETS
+from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.paired_bootstrap import Resamples, figures_of, resampled_figures
-from tests.benchmarks.problems import Part, Problem, absent, development_problems, final_problems
+from openmax_core.tradeoff.ranking import NAMES, all_figures, figures_on
+from tests.benchmarks.problems import (
+    Part,
+    Problem,
+    absent,
+    development_problems,
+    feature_problems,
+    final_problems,
+)
 
 PATH = Path(__file__).parents[2] / "assets" / "evidence.json"
 GRID: dict[str, tuple[Any, ...]] = {
@@ -47,7 +57,9 @@ OWN = ", own constants"
 MSP = "maximum softmax probability"
 FIGURES = ("auroc", "reject_at_floor", "oscr")
 FLOOR = 0.85
-N_RESAMPLES = 1000
+N_RESAMPLES, N_FEW_RESAMPLES = 1000, 300
+FIELD_FIGURES = ("auroc", "fpr_at_95_tpr", "oscr", "reject_at_floor")
+WITH_FEATURES = (DEFAULT_PRESET, *SCORES, *FEATURE_METHODS)
 Array = NDArray[np.float64]
 Method = Callable[[Problem], TradeoffCurve]
 Measured = tuple[Array, Array] | None
@@ -338,8 +350,93 @@ def _figures(value: Array, difference: Array, drawn: Array) -> dict[str, Any]:
     }
 
 
+def report_features(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    """Figures of methods of features beside others, less those of softmax, on every problem."""
+    rows = []
+    for problem in problems:
+        resamples = Resamples.draw(
+            len(problem.test.labels),
+            len(problem.reject.labels),
+            N_FEW_RESAMPLES,
+            np.random.default_rng(0),
+        )
+        own = {name: _field_figures(name, problem, resamples) for name in WITH_FEATURES}
+        value, drawn = own["msp"]
+        for name, (mine, mine_drawn) in own.items():
+            if np.isnan(mine).all():
+                continue
+            low, high = interval(mine_drawn - drawn)
+            row: dict[str, Any] = {
+                "problem": problem.name,
+                "group": problem.group,
+                "classes": problem.test.logits.shape[1],
+                "features": 0
+                if problem.train.features is None
+                else problem.train.features.shape[1],
+                "train": len(problem.train.labels),
+                "test": len(problem.test.labels),
+                "reject": len(problem.reject.labels),
+                "method": name,
+            }
+            row |= {
+                figure: {
+                    "value": round(float(mine[i]), 5),
+                    "difference": round(float(mine[i] - value[i]), 5),
+                    "low": round(float(low[i]), 5),
+                    "high": round(float(high[i]), 5),
+                }
+                for i, figure in enumerate(FIELD_FIGURES)
+            }
+            rows.append(row)
+            told = "  ".join(f"{figure} {row[figure]['value']:.3f}" for figure in FIELD_FIGURES)
+            print(f"{problem.name:36} {name:12} {told}", flush=True)
+    return rows
+
+
+def _field_figures(name: str, problem: Problem, resamples: Resamples) -> tuple[Array, Array]:
+    """(4,) and (R, 4) figures of a method; NaN where it cannot be fitted."""
+    train, test, reject = problem.train, problem.test, problem.reject
+    method = new_method(name)
+    try:
+        method.fit(train.logits, train.labels, features=train.features)
+    except FitError as error:
+        print(f"{problem.name:36} {name:12} {error}")
+        nothing = np.full(len(FIELD_FIGURES), np.nan)
+        return nothing, nothing[None]
+    curve = _curve_of(
+        problem,
+        method.decide(test.logits, test.features),
+        method.decide(reject.logits, reject.features),
+        method.n_classes,
+    )
+    places = [NAMES.index(figure) for figure in FIELD_FIGURES]
+    value = np.array(list(all_figures(curve, FLOOR, None).values()))[places]
+    return np.nan_to_num(value), np.nan_to_num(figures_on(curve, FLOOR, None, resamples)[:, places])
+
+
+def write_features() -> None:
+    """Put :func:`report_features` into the stored evidence, beside what is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = report_features(feature_problems(Path(folder)))
+    if absent():
+        return
+    values = json.loads(PATH.read_text(encoding="utf-8")) | {"of_features": rows}
+    _write(values)
+
+
+def _write(values: dict[str, Any]) -> None:
+    write_text_atomically(PATH, json.dumps(values, separators=(",", ":"), allow_nan=False) + "\n")
+    print(f"wrote {PATH}")
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Choose, change one thing at a time, report; 'choose' stops before the final problems."""
+    """Choose, change one thing at a time, report, and add the methods of features.
+
+    'choose' stops before the final problems; 'features' does the last step alone.
+    """
+    if "features" in arguments:
+        write_features()
+        return
     if missing := absent():
         print(missing, file=sys.stderr)
     development = Problems(development_problems())
@@ -369,10 +466,8 @@ def main(arguments: Sequence[str]) -> None:
         "by_group": by_group,
     }
     if not missing:
-        write_text_atomically(
-            PATH, json.dumps(values, separators=(",", ":"), allow_nan=False) + "\n"
-        )
-        print(f"wrote {PATH}")
+        _write(values)
+        write_features()
 
 
 def _line(name: str, *values: dict[str, float]) -> str:

@@ -94,6 +94,22 @@ def final_problems(folder: Path) -> list[Problem]:
     return made
 
 
+def feature_problems(folder: Path) -> list[Problem]:
+    """Problems whose networks end in a linear layer on features that are at hand.
+
+    None of them has a constant added to its logits. The demo is written to ``folder``.
+    """
+    made = [*_flowers_development(), *_flowers_final()]
+    demo = open_demo(DIGITS, folder=folder / "digits-features")
+    classifier = replace(demo.settings.classifier, features=True)
+    demo.save_settings(replace(demo.settings, classifier=classifier))
+    demo.extract("cpu")
+    made.append(_of_workspace(demo, "digits, the demo's network", "digits"))
+    for n_classes in (4, 10, 100):
+        made += [_synthetic(n_classes, seed) for seed in range(100, 103)]
+    return made
+
+
 def absent() -> str:
     """Say what is left out because its data are not named; '' if nothing is."""
     missing = [name for name in (PICTURES, BACKBONE, STORED) if not os.environ.get(name)]
@@ -246,7 +262,12 @@ def _of_workspace(workspace: Workspace, name: str, group: str) -> Problem:
     def part(split: str) -> Part:
         activations = workspace.stored.activations(split)
         assert activations is not None
-        return Part(np.asarray(activations.logits, dtype=np.float64), activations.labels)
+        features = activations.features
+        return Part(
+            np.asarray(activations.logits, dtype=np.float64),
+            activations.labels,
+            None if features is None else np.asarray(features, dtype=np.float64),
+        )
 
     return Problem(name, group, part("train"), part("test"), part("reject"))
 
