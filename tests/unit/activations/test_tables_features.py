@@ -33,7 +33,7 @@ def written(path: Path, features: NDArray[np.float32]) -> Path:
     write(path, pd.concat([table, pd.DataFrame(columns)], axis=1))
     if path.suffix == ".npz":
         with np.load(path) as stored:
-            np.savez(path, **dict(stored), features=features)
+            np.savez(path, **(dict(stored) | {"features": features}))
     return path
 
 

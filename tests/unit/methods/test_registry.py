@@ -9,11 +9,13 @@ import pytest
 
 from openmax_core import OpenMax
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.features import FeatureMethod
 from openmax_core.methods.method import NoSettings
 from openmax_core.methods.registry import (
     METHODS,
     has_settings,
     load_method,
+    needs_features,
     new_method,
     require_method,
     standard_settings,
@@ -23,7 +25,7 @@ from openmax_core.methods.registry import (
 from openmax_core.methods.scores import SCORES, LogitScore
 from openmax_core.methods.settings import PRESET_SENTENCES, PRESETS
 
-ALL = "openmax, robust, bendale, notebook, msp, max_logit, energy, gen"
+ALL = "openmax, robust, bendale, notebook, msp, max_logit, energy, gen, knn, mahalanobis, rmds, vim"
 
 
 def test_every_name_makes_its_method():
@@ -31,7 +33,8 @@ def test_every_name_makes_its_method():
     for name in METHODS:
         method = new_method(name)
         assert method.name == name
-        assert isinstance(method, OpenMax if name in PRESETS else LogitScore)
+        kind = FeatureMethod if needs_features(name) else LogitScore
+        assert isinstance(method, OpenMax if name in PRESETS else kind)
         assert method.settings() == standard_settings(name)
         assert has_settings(name) == (name in PRESETS)
         assert words_of(name) == method.words
