@@ -371,6 +371,8 @@ def measure_stand_ins(
 def _point(item: StandIn, objective: Objective) -> OperatingPoint | None:
     if isinstance(objective, LeastTableCost):
         objective = replace(objective, table=objective.table.without(item.index))
+    if item.curve.n_test:
+        objective = objective.relative_to(item.curve.all_outcomes.at(0))
     try:
         return item.curve.choose(objective)
     except NoFeasibleThresholdError:

@@ -240,14 +240,14 @@ class Curve(ABC):
         OpenMaxError
             The confidence does not lie between 50 % and 100 %.
         """
+        if problem := objective.problem(self.n_test, self.n_reject):
+            raise NoFeasibleThresholdError(problem)
         outcomes = self.outcomes_for(objective)
         promised = None
         if confidence is not None:
             objective = objective.relative_to(outcomes.at(0))
             promised = Promised(objective, confidence)
         used = promised or objective
-        if problem := used.problem(self.n_test, self.n_reject):
-            raise NoFeasibleThresholdError(problem)
         if promised:
             promised.require_valid(outcomes)
         index = int(used.choose(outcomes))

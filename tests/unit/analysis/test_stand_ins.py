@@ -13,6 +13,7 @@ from openmax_core.errors import FitError
 from openmax_core.methods.registry import new_method
 from openmax_core.tradeoff.cost_table import CostTable, parse_costs
 from openmax_core.tradeoff.objectives import (
+    AtMostLost,
     FewestKnownRejected,
     LeastCost,
     LeastTableCost,
@@ -95,6 +96,14 @@ def test_a_table_of_costs_is_used_without_the_class(evaluation, measured):
     text = table.to_csv() + "unknown: elsewhere,9,9,9,9,9\n"
     by_table = measured.choose(LeastTableCost(parse_costs(text, names), 0.3))
     assert by_table.table.equals(measured.choose(three).table)
+
+
+def test_what_may_be_lost_is_counted_against_the_other_classes_alone(measured):
+    points = measured.choose(AtMostLost(0.1, against=0.2)).points
+    for item, point in zip(measured.classes, points, strict=True):
+        without = item.curve.all_outcomes.at(0).test_accuracy
+        assert point.test_accuracy >= without - 0.1 - 1e-9
+        assert point == item.curve.choose(AtMostLost(0.1, without))
 
 
 def test_with_kinds_in_production_the_reject_set_is_weighted(evaluation, measured):
