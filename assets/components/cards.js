@@ -28,7 +28,9 @@
  * @typedef {object} SentBoard
  * @property {string} id
  * @property {string[]} classes
- * @property {number[]} positions
+ * @property {number[]} positions at which the slider stops
+ * @property {number[]} ways of each position the share of the slider's way
+ * @property {boolean} has_unknown 'unknown' may be the most probable class
  * @property {boolean} is_probability
  * @property {Record<string, { x: number[], y: number[], tail: number[] }>} curves by class
  * @property {SentCard[]} cards
@@ -122,7 +124,7 @@ class Card {
   }
 
   /**
-   * Where the score lies between the smallest and the largest that the method can give.
+   * Where the score lies on the slider's way.
    *
    * @param {Board} board
    */
@@ -255,7 +257,7 @@ class Board {
     /** @type {CardsData | null} */
     this.data = null;
     /** @type {SentBoard} */
-    this.sent = { id: "", classes: [], positions: [0, 1], is_probability: false, curves: {}, cards: [] };
+    this.sent = { id: "", classes: [], positions: [0, 1], ways: [0, 1], has_unknown: false, is_probability: false, curves: {}, cards: [] };
     /** @type {Item[]} */
     this.items = [];
     /** @type {Card[]} */
@@ -328,7 +330,8 @@ class Board {
     }));
     const kept = new Set(this.items.map((item) => item.key));
     for (const key of this.pictures.keys()) if (!kept.has(key)) this.pictures.delete(key);
-    this.control.setPositions(sent.positions);
+    this.control.setScale(sent.positions, sent.ways);
+    this.find(".or-unknown").hidden = !sent.has_unknown;
     this.find(".ticks").replaceChildren(...this.items.map((item) => {
       const tick = element("i", { className: item.is_unknown ? "unknown" : "" });
       tick.style.left = `${100 * this.control.shareOf(item.score)}%`;

@@ -1,7 +1,9 @@
 // @ts-check
 /*
  * A slider and an exact number for one threshold: drag, keys, typing. They tell the threshold while
- * it moves, and once more on release. This text stands between dom.js and that of a component.
+ * it moves, and once more on release. The slider moves by rank: each position has its share of the
+ * slider's way, and equal ways change equal shares of the decisions. An arrow key moves to the next
+ * position, however near it is. This text stands between dom.js and that of a component.
  */
 
 /**
@@ -14,7 +16,7 @@
  * @property {(typed: number) => number} [taken] what a typed value is taken for
  */
 
-const PAGE = 10; // positions that page up and page down move
+const PAGE = 0.02; // share of the way that page up and page down move
 const KEY_MILLISECONDS = 300; // after the last key press it counts as released
 
 /**
@@ -58,6 +60,9 @@ class ThresholdControl {
     this.tell = { moved, released, said, taken };
     /** @type {ArrayLike<number>} */
     this.positions = [0, 1];
+    /** @type {ArrayLike<number>} */
+    this.ways = [0, 1];
+    [this.slider.min, this.slider.max] = ["0", "1"];
     this.value = 0;
     this.isHeld = false;
     this.keyTimer = 0;
@@ -76,7 +81,7 @@ class ThresholdControl {
       target.addEventListener(name, handler, { signal: ends.signal });
     };
     on(this.slider, "pointerdown", () => { this.isHeld = true; });
-    on(this.slider, "input", () => this.move(this.nearest(this.slider.valueAsNumber)));
+    on(this.slider, "input", () => this.move(this.positionAt(this.slider.valueAsNumber)));
     on(this.slider, "change", () => this.release());
     on(this.slider, "pointerup", () => { this.isHeld = false; });
     on(this.slider, "pointercancel", () => { this.isHeld = false; });
@@ -95,13 +100,17 @@ class ThresholdControl {
     return this.isHeld || this.keyTimer !== 0;
   }
 
-  /** @param {ArrayLike<number>} positions ascending, at which the slider stops */
-  setPositions(positions) {
+  /**
+   * @param {ArrayLike<number>} positions ascending thresholds, at which the slider stops
+   * @param {ArrayLike<number>} ways of each the share of the slider's way, from 0 to 1
+   */
+  setScale(positions, ways) {
     this.positions = positions;
-    this.slider.min = String(this.lowest);
-    this.slider.max = String(this.highest);
-    part(this.root, ".lowest").textContent = this.slider.min;
-    part(this.root, ".highest").textContent = this.slider.max;
+    this.ways = ways;
+    /** @param {number} end */
+    const short = (end) => String(Number(end.toPrecision(6)));
+    part(this.root, ".lowest").textContent = short(this.lowest);
+    part(this.root, ".highest").textContent = short(this.highest);
   }
 
   get lowest() {
@@ -128,12 +137,26 @@ class ThresholdControl {
   }
 
   /**
-   * Share of the slider's way at which a threshold lies.
+   * Position that is nearest to a share of the slider's way.
+   *
+   * @param {number} way
+   */
+  positionAt(way) {
+    return this.positions[nearest(this.ways, way)];
+  }
+
+  /**
+   * Share of the slider's way at which a threshold lies; between two positions on a straight line.
    *
    * @param {number} threshold
    */
   shareOf(threshold) {
-    return Math.min(Math.max((threshold - this.lowest) / (this.highest - this.lowest), 0), 1);
+    const { positions, ways } = this;
+    const above = firstFrom(positions, threshold);
+    if (above === 0) return ways[0];
+    if (above === positions.length) return ways[above - 1];
+    const part = (threshold - positions[above - 1]) / (positions[above] - positions[above - 1]);
+    return ways[above - 1] + part * (ways[above] - ways[above - 1]);
   }
 
   /** @param {number} value */
@@ -151,14 +174,17 @@ class ThresholdControl {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    const { positions } = this;
+    const { positions, ways } = this;
     const above = firstFrom(positions, this.value);
-    /** @param {number} steps */
-    const up = (steps) => above + steps - (positions[above] === this.value ? 0 : 1);
+    const up = above + (positions[above] === this.value ? 1 : 0);
+    const down = above - 1;
+    /** @param {number} share */
+    const at = (share) => nearest(ways, this.shareOf(this.value) + share);
     /** @type {Record<string, () => number>} */
     const targets = {
-      ArrowRight: () => up(1), ArrowUp: () => up(1), ArrowLeft: () => above - 1, ArrowDown: () => above - 1,
-      PageUp: () => up(PAGE), PageDown: () => above - PAGE, Home: () => 0, End: () => positions.length - 1,
+      ArrowRight: () => up, ArrowUp: () => up, ArrowLeft: () => down, ArrowDown: () => down,
+      PageUp: () => Math.max(up, at(PAGE)), PageDown: () => Math.min(down, at(-PAGE)),
+      Home: () => 0, End: () => positions.length - 1,
     };
     if (!targets[event.key]) return;
     event.preventDefault();
@@ -170,8 +196,10 @@ class ThresholdControl {
   onTyped() {
     const text = this.number.value.trim().replace(",", ".");
     let typed = Number(text);
-    const isShare = this.lowest >= 0 && this.highest <= 1;
-    const isValid = text !== "" && Number.isFinite(typed) && (!isShare || (typed >= 0 && typed <= 1));
+    // The next number above 1 rejects pictures with the score 1.
+    const most = 1 + Number.EPSILON;
+    const isShare = this.lowest >= 0 && this.highest <= most;
+    const isValid = text !== "" && Number.isFinite(typed) && (!isShare || (typed >= 0 && typed <= most));
     this.number.setAttribute("aria-invalid", String(!isValid));
     if (!isValid) {
       this.number.title = isShare ? "A threshold is a number from 0 to 1" : "A threshold is a finite number";
@@ -186,7 +214,7 @@ class ThresholdControl {
 
   show() {
     this.slider.style.setProperty("--at", `${(100 * this.shareOf(this.value)).toFixed(2)}%`);
-    if (!this.isHeld) this.slider.value = String(this.value);
+    if (!this.isHeld) this.slider.value = String(this.shareOf(this.value));
     if (!this.number.matches(":focus") || this.isHeld) this.showNumber();
   }
 

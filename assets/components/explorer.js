@@ -1,7 +1,7 @@
 // @ts-check
 /*
- * The threshold explorer. It holds exact counts at every position of the slider and at the steps of
- * the curve, and repaints without the server; the server learns the threshold on release.
+ * The threshold explorer. It holds exact counts at every position of the slider, and repaints
+ * without the server; the server learns the threshold on release.
  *
  * dom.js, control.js and uPlot come before this file. Nothing is computed but look-ups and shares
  * of counts. While a finger moves, only texts, widths and positions change: the charts are drawn
@@ -31,8 +31,9 @@
  * @property {number} n_reject
  * @property {string} interval its kind
  * @property {boolean} is_exact
- * @property {string} positions
- * @property {string} thresholds
+ * @property {string} positions at which the slider stops
+ * @property {string} thresholds of each position the largest threshold that decides the same
+ * @property {string} ways of each position the share of the slider's way
  * @property {string} correct
  * @property {string} wrong
  * @property {string} accepted
@@ -44,8 +45,12 @@
  * @property {string} edges
  * @property {string} test_histogram
  * @property {string} reject_histogram
+ * @property {string} test_shares histogram over the share of knowns rejected
+ * @property {string} reject_shares
  * @property {number[]} totals
  * @property {[number, number][]} cells of the confusion: true index, decided index
+ * @property {string} cell_sizes how many changes each cell has
+ * @property {string} cell_starts of each change the first position with its count
  * @property {string} cell_counts
  * @property {boolean} is_matrix
  * @property {string} [confusion_of]
@@ -63,15 +68,23 @@
  * @property {Floor[]} [floors]
  * @property {Saved[]} [saved]
  * @property {[number, number] | null} [spread]
+ * @property {Axis} axis that the charts are drawn over at first
+ * @property {boolean} has_unknown 'unknown' may be the most probable class
  * @property {boolean} [is_alone] in a report, which has no server
  */
 /** @typedef {{ value: number, count: number, have: string | null }} Moved */
 /** @typedef {"tradeoff" | "scores"} ChartName */
+/** @typedef {"score" | "share"} Axis the score, or the share of knowns rejected */
+/** @typedef {{ moved: (moved: Moved) => void, axis: (axis: Axis) => void }} Tell */
 
 const HEIGHT = { tradeoff: 250, scores: 190 };
 /** @type {ChartName[]} */
 const CHARTS = ["tradeoff", "scores"];
 const AXIS_WIDTH = 52; // the same in both charts, so that their thresholds lie below each other
+const TITLES = {
+  score: { tradeoff: "Accuracy over the threshold", scores: "Scores of both sets" },
+  share: { tradeoff: "Accuracy over the share of knowns rejected", scores: "Both sets over the share of knowns rejected" },
+};
 
 /**
  * One decimal, rounded as Python rounds: toFixed rounds the only kind of tie, a quarter, up.
@@ -93,6 +106,8 @@ const bytes = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0)
 const floats = (text) => new Float64Array(bytes(text));
 /** @param {string} text */
 const counts = (text) => new Uint32Array(bytes(text));
+/** @param {string} text */
+const indices = (text) => new Uint16Array(bytes(text));
 
 /** Counts, intervals and cells of a curve, decoded. */
 class Curve {
@@ -101,6 +116,7 @@ class Curve {
     this.sent = sent;
     this.positions = floats(sent.positions);
     this.thresholds = floats(sent.thresholds);
+    this.ways = floats(sent.ways);
     this.testLow = floats(sent.test_low);
     this.testHigh = floats(sent.test_high);
     this.rejectLow = floats(sent.reject_low);
@@ -111,9 +127,14 @@ class Curve {
     this.accepted = counts(sent.accepted);
     this.testHistogram = counts(sent.test_histogram);
     this.rejectHistogram = counts(sent.reject_histogram);
+    this.testShares = counts(sent.test_shares);
+    this.rejectShares = counts(sent.reject_shares);
+    this.cellSizes = counts(sent.cell_sizes);
+    this.cellStarts = indices(sent.cell_starts);
     this.cellCounts = counts(sent.cell_counts);
     this.nTest = sent.n_test;
     this.nReject = sent.n_reject;
+    this.rejectedKnown = Float64Array.from(this.correct, (count, at) => (this.nTest - count - this.wrong[at]) / this.nTest);
     this.testAccuracy = Float64Array.from(this.correct, (count) => count / this.nTest);
     /** Weighted by kind of unknowns; null where all pictures count alike. */
     this.rejectShare = sent.reject_share ? floats(sent.reject_share) : null;
@@ -130,17 +151,25 @@ class Curve {
   }
 
   /**
+   * Index of the position that decides as a threshold does; of a thinned curve, of the next one.
+   *
+   * @param {number} threshold
+   */
+  indexOf(threshold) {
+    return Math.min(firstFrom(this.thresholds, threshold), this.thresholds.length - 1);
+  }
+
+  /**
    * Exact counts at a threshold; null where only the server knows them.
    *
    * @param {number} threshold
    * @returns {Outcome | null}
    */
   outcomeAt(threshold) {
-    const { thresholds, correct, wrong, accepted } = this;
-    const last = thresholds.length - 1;
-    const at = Math.min(firstFrom(thresholds, threshold), last);
-    const isSame = at > 0 && correct[at - 1] === correct[at] && wrong[at - 1] === wrong[at] && accepted[at - 1] === accepted[at];
-    if (!this.sent.is_exact && thresholds[at] !== threshold && !isSame && threshold <= thresholds[last]) return null;
+    const { thresholds, positions, correct, wrong, accepted } = this;
+    const at = this.indexOf(threshold);
+    const isHeld = this.sent.is_exact || at === 0 || threshold >= positions[at] || threshold > thresholds[at];
+    if (!isHeld) return null;
     return {
       threshold, correct: correct[at], wrong: wrong[at], accepted: accepted[at],
       reject_share: this.rejectShare?.[at],
@@ -150,14 +179,24 @@ class Curve {
   }
 
   /**
-   * Counts of all cells at the position of the slider that is nearest to a threshold.
+   * Counts of all cells at a threshold; of a thinned curve, at the next position.
    *
    * @param {number} threshold
    */
   cellsAt(threshold) {
-    const position = nearest(this.positions, threshold);
-    const width = this.positions.length;
-    return this.sent.cells.map((_, cell) => this.cellCounts[cell * width + position]);
+    const position = this.indexOf(threshold);
+    let end = 0;
+    return this.sent.cells.map((_, cell) => {
+      let low = end; // of the cell's changes the last that is not after the position
+      end += this.cellSizes[cell];
+      let high = end;
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if (this.cellStarts[middle] <= position) low = middle;
+        else high = middle;
+      }
+      return this.cellCounts[low];
+    });
   }
 }
 
@@ -178,8 +217,9 @@ class Explorer {
     this.curve = curve;
     this.data = data;
     this.sent = data.echo; // moves that the server was told of
-    /** @type {(moved: Moved) => void} */
-    this.send = () => {};
+    /** @type {Tell} */
+    this.tell = { moved: () => {}, axis: () => {} };
+    this.chosenAxis = data.axis;
     /** @type {{ node: HTMLElement, total: number, count: number }[]} */
     this.cellNodes = [];
     this.listBody = document.createElement("tbody");
@@ -197,7 +237,7 @@ class Explorer {
       taken: (typed) => (this.data.is_alone && !this.curve.outcomeAt(typed) ? this.control.nearest(typed) : typed),
     });
     this.root.hidden = false; // charts are as wide as their place
-    this.control.setPositions(curve.positions);
+    this.control.setScale(curve.positions, curve.ways);
     this.control.set(data.value);
     this.buildConfusion();
     this.charts = this.drawCharts();
@@ -225,6 +265,9 @@ class Explorer {
       plot.addEventListener("pointerup", release, { signal });
       plot.addEventListener("pointercancel", release, { signal });
     }
+    for (const input of this.axisInputs()) {
+      input.addEventListener("change", () => this.chooseAxis(/** @type {Axis} */ (input.value)), { signal });
+    }
     this.root.addEventListener("transitionend", (event) => { if (event.target === this.root) this.redraw(); }, { signal });
   }
 
@@ -233,14 +276,16 @@ class Explorer {
    *
    * @param {Curve} curve
    * @param {ExplorerData} data
-   * @param {(moved: Moved) => void} send
+   * @param {Tell} tell
    */
-  update(curve, data, send) {
-    this.send = send;
+  update(curve, data, tell) {
+    this.tell = tell;
     this.data = data;
+    part(this.root, ".or-unknown").hidden = !data.has_unknown;
     if (curve !== this.curve) {
       this.curve = curve;
-      this.control.setPositions(curve.positions);
+      this.chosenAxis = data.axis; // another method may begin with another one
+      this.control.setScale(curve.positions, curve.ways);
       this.buildConfusion();
       this.redraw();
     }
@@ -263,7 +308,23 @@ class Explorer {
     if (this.data.echo === this.sent && this.data.value === this.value) return;
     if (!this.data.is_alone) this.sent += 1;
     this.said.textContent = this.inWords(this.curve.outcomeAt(this.value));
-    this.send({ value: this.value, count: this.sent, have: this.curve.sent.id });
+    this.tell.moved({ value: this.value, count: this.sent, have: this.curve.sent.id });
+  }
+
+  axisInputs() {
+    return /** @type {NodeListOf<HTMLInputElement>} */ (this.root.querySelectorAll(".over input"));
+  }
+
+  /** @param {Axis} axis */
+  chooseAxis(axis) {
+    this.chosenAxis = axis;
+    this.redraw();
+    this.tell.axis(axis);
+  }
+
+  /** What the charts are drawn over: without a test set there is no share of it. */
+  get axis() {
+    return this.curve.nTest ? this.chosenAxis : "score";
   }
 
   /**
@@ -274,15 +335,34 @@ class Explorer {
   onPlot(name, event, isStart) {
     const chart = this.charts[name];
     const box = chart.over.getBoundingClientRect();
-    const threshold = chart.posToVal(event.clientX - box.left, "x");
+    const place = chart.posToVal(event.clientX - box.left, "x");
     if (isStart) {
       if (event.button !== 0) return;
       this.control.isHeld = true;
       this.plotOf(name).setPointerCapture(event.pointerId);
     }
-    if (this.control.isHeld) this.control.move(this.control.nearest(threshold));
+    if (this.control.isHeld) this.control.move(this.positionAt(place));
     const isInside = event.clientX >= box.left && event.clientX <= box.right;
-    this.showReadout(name, isInside && !this.control.isHeld ? this.readout(name, threshold) : "");
+    this.showReadout(name, isInside && !this.control.isHeld ? this.readout(name, place) : "");
+  }
+
+  /**
+   * Position that is nearest to a place on the charts' axis.
+   *
+   * @param {number} place
+   */
+  positionAt(place) {
+    if (this.axis === "score") return this.control.nearest(place);
+    return this.curve.positions[nearest(this.curve.rejectedKnown, place)];
+  }
+
+  /**
+   * Place of a threshold on the charts' axis.
+   *
+   * @param {number} threshold
+   */
+  placeOf(threshold) {
+    return this.axis === "score" ? threshold : this.curve.rejectedKnown[this.curve.indexOf(threshold)];
   }
 
   /** @param {ChartName} name */
@@ -300,20 +380,31 @@ class Explorer {
 
   /**
    * @param {ChartName} name
-   * @param {number} threshold
+   * @param {number} place on the axis
    */
-  readout(name, threshold) {
+  readout(name, place) {
     const { curve } = this;
     if (name === "tradeoff") {
-      const at = this.control.nearest(threshold);
+      const at = this.positionAt(place);
       const outcome = curve.outcomeAt(at);
       if (!outcome) return "";
       const reject = curve.nReject ? ` · Reject ${percent(curve.rejectOf(outcome))}` : "";
       return `at ${at}: Test ${percent(outcome.correct / curve.nTest)}${reject}`;
     }
-    const bin = Math.min(Math.max(firstFrom(curve.edges, threshold) - 1, 0), curve.testHistogram.length - 1);
-    const reject = curve.nReject ? `, ${COUNT.format(curve.rejectHistogram[bin])} reject` : "";
-    return `${curve.edges[bin].toFixed(3)}–${curve.edges[bin + 1].toFixed(3)}: ${COUNT.format(curve.testHistogram[bin])} test${reject} pictures`;
+    const { edges, test, reject } = this.histograms();
+    const bin = Math.min(Math.max(firstFrom(edges, place) - 1, 0), test.length - 1);
+    const [low, high] = [edges[bin], edges[bin + 1]];
+    const where = this.axis === "score" ? `${low.toFixed(3)}–${high.toFixed(3)}` : `${range(low, high)} of knowns rejected`;
+    const rejected = curve.nReject ? `, ${COUNT.format(reject[bin])} reject` : "";
+    return `${where}: ${COUNT.format(test[bin])} test${rejected} pictures`;
+  }
+
+  /** Both histograms over the charts' axis. */
+  histograms() {
+    const { curve } = this;
+    if (this.axis === "score") return { edges: curve.edges, test: curve.testHistogram, reject: curve.rejectHistogram };
+    const n = curve.testShares.length;
+    return { edges: Float64Array.from({ length: n + 1 }, (_, at) => at / n), test: curve.testShares, reject: curve.rejectShares };
   }
 
   /* What moves with the threshold. */
@@ -323,7 +414,7 @@ class Explorer {
     const current = data.current?.threshold === value ? data.current : null;
     const outcome = current ?? curve.outcomeAt(value);
     this.root.setAttribute("aria-busy", String(!outcome));
-    this.control.slider.setAttribute("aria-valuetext", outcome ? this.inWords(outcome) : String(value));
+    this.control.slider.setAttribute("aria-valuetext", this.inWords(outcome));
     this.moveMarkers(outcome);
     if (!outcome) return; // between two steps of a thinned curve: the server's answer is on its way
     const { nTest: n, nReject: m } = curve;
@@ -390,7 +481,7 @@ class Explorer {
    */
   across(name, threshold) {
     const { min, max } = this.charts[name].scales.x;
-    return this.charts[name].valToPos(Math.min(Math.max(threshold, min), max), "x");
+    return this.charts[name].valToPos(Math.min(Math.max(this.placeOf(threshold), min), max), "x");
   }
 
   /* The confusion: a table of all pairs, or a list of the most frequent mistakes. */
@@ -518,8 +609,12 @@ class Explorer {
     const colour = (name) => style.getPropertyValue(name).trim();
     this.colours = { test: colour("--test"), reject: colour("--reject"), text: style.color };
     this.root.dataset.drawnIn = style.color;
+    this.root.dataset.axis = this.axis;
+    part(this.root, ".over").hidden = !sent.n_test;
+    for (const input of this.axisInputs()) input.checked = input.value === this.axis;
     const charts = { tradeoff: this.drawTradeoff(), scores: this.drawScores() };
     for (const name of CHARTS) {
+      part(this.panels[name], "figcaption b").textContent = TITLES[this.axis][name];
       charts[name].batch(() => {}); // else a new chart has its scales, which place the marker, a moment later
       charts[name].over.append(element("div", { className: "at line" }));
     }
@@ -558,7 +653,7 @@ class Explorer {
    * @param {object} [others] options that only this chart has
    */
   options(name, yRange, series, others = {}) {
-    const { lowest, highest } = this.control;
+    const [lowest, highest] = this.axis === "score" ? [this.control.lowest, this.control.highest] : [0, 1];
     const margin = 0.015 * (highest - lowest);
     const faint = `color-mix(in srgb, ${this.colours.text} 62%, transparent)`;
     const grid = { stroke: "rgba(128, 128, 128, 0.2)", width: 1 };
@@ -573,7 +668,7 @@ class Explorer {
       legend: { show: false },
       cursor: { show: false },
       scales: { x: { time: false, range: [lowest - margin, highest + margin] }, y: { range: yRange } },
-      axes: [{ ...axis, size: 26 }, { ...axis, size: AXIS_WIDTH, values: percents }],
+      axes: [{ ...axis, size: 26, ...(this.axis === "share" && { values: percents }) }, { ...axis, size: AXIS_WIDTH, values: percents }],
       series: [{}, ...series],
       ...others,
     };
@@ -581,8 +676,11 @@ class Explorer {
 
   drawTradeoff() {
     const { curve, colours } = this;
-    // The value at a score holds down to the score below it.
-    const paths = uPlot.paths.stepped({ align: -1 });
+    const isOverScore = this.axis === "score";
+    // The value at a score holds down to the score below it, and those at the ends hold beyond.
+    const paths = isOverScore ? uPlot.paths.stepped({ align: -1 }) : uPlot.paths.linear();
+    /** @param {Float64Array} values */
+    const beyond = (values) => Float64Array.of(values[0], ...values, values[values.length - 1]);
     /** @param {string} stroke */
     const line = (stroke) => ({ stroke, width: 2.5, paths, points: { show: false } });
     const edge = { stroke: "transparent", width: 0, paths, points: { show: false } };
@@ -599,7 +697,11 @@ class Explorer {
     /** @param {uPlot} chart */
     const draw = (chart) => this.drawFloors(chart);
     const options = this.options("tradeoff", [-0.02, 1.04], series, { bands, hooks: { draw: [draw] } });
-    return new uPlot(options, [curve.thresholds, ...values], this.plotOf("tradeoff"));
+    const { lowest, highest } = this.control;
+    const across = isOverScore
+      ? [Float64Array.of(lowest, ...curve.thresholds, highest), ...values.map(beyond)]
+      : [curve.rejectedKnown, ...values];
+    return new uPlot(options, across, this.plotOf("tradeoff"));
   }
 
   /** @param {uPlot} chart */
@@ -621,20 +723,21 @@ class Explorer {
 
   drawScores() {
     const { curve, colours } = this;
+    const { edges, test, reject } = this.histograms();
     const paths = uPlot.paths.stepped({ align: 1 });
     /** @type {(pictures: Uint32Array, total: number) => number[]} */
     const shares = (pictures, total) => [...Array.from(pictures, (count) => count / total), 0];
     /** @param {string} colour */
     const area = (colour) => ({ stroke: colour, width: 1, fill: `color-mix(in srgb, ${colour} 45%, transparent)`, paths, points: { show: false } });
     const series = [area(colours.test)];
-    const values = [shares(curve.testHistogram, curve.nTest)];
+    const values = [shares(test, curve.nTest)];
     if (curve.nReject) {
       series.push(area(colours.reject));
-      values.push(shares(curve.rejectHistogram, curve.nReject));
+      values.push(shares(reject, curve.nReject));
     }
     const most = Math.max(...values.flat(), 1e-9);
     const options = this.options("scores", [0, 1.08 * most], series);
-    return new uPlot(options, [curve.edges, ...values], this.plotOf("scores"));
+    return new uPlot(options, [edges, ...values], this.plotOf("scores"));
   }
 
   /** The recommended threshold, saved points, the spread over resamples, and the floors. */
@@ -678,7 +781,7 @@ class Explorer {
       for (const share of [point.test, point.reject]) {
         if (share === null) continue;
         const node = element("div", { className: "at kept", title: `${point.name}: threshold ${point.threshold}` });
-        node.style.transform = `translate(${chart.valToPos(point.threshold, "x")}px, ${chart.valToPos(share, "y")}px) rotate(45deg)`;
+        node.style.transform = `translate(${this.across("tradeoff", point.threshold)}px, ${chart.valToPos(share, "y")}px) rotate(45deg)`;
         chart.over.append(node);
       }
     }
@@ -690,18 +793,21 @@ const explorers = new WeakMap();
 
 /** @param {Given<ExplorerData>} given */
 export default function ({ data, parentElement, setStateValue }) {
-  /** @param {Moved} moved */
-  const send = (moved) => setStateValue("moved", moved);
+  /** @type {Tell} */
+  const tell = {
+    moved: (moved) => setStateValue("moved", moved),
+    axis: (axis) => setStateValue("axis", axis),
+  };
   let explorer = explorers.get(parentElement);
   let curve = explorer?.curve;
   if (data.curve && data.curve.id !== curve?.sent.id) curve = new Curve(data.curve);
   if (!curve || curve.sent.id !== data.curve_id) {
     // The server thinks that we have a curve which we do not have.
-    send({ value: data.value, count: data.echo, have: null });
+    tell.moved({ value: data.value, count: data.echo, have: null });
   } else {
     explorer ??= new Explorer(parentElement, curve, data);
     explorers.set(parentElement, explorer);
-    explorer.update(curve, data, send);
+    explorer.update(curve, data, tell);
   }
   return () => {
     explorers.delete(parentElement);

@@ -323,7 +323,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
     objective = production.objective(options, evaluation, floor)
     thresholds = options.thresholds or default_thresholds(
-        evaluation.method.name, evaluation.score_range
+        evaluation.method.name, evaluation.overall, evaluation.score_range
     )
     table = sweep_table(evaluation.overall, parse_thresholds(thresholds))
     rows = table.to_dict(orient="records")
@@ -513,7 +513,8 @@ def run_report(options: argparse.Namespace) -> int:
     choice = choose(workspace, options)
     evaluation, point = choice.evaluation, choice.present_point
     thresholds = parse_thresholds(
-        options.thresholds or default_thresholds(evaluation.method.name, evaluation.score_range)
+        options.thresholds
+        or default_thresholds(evaluation.method.name, evaluation.overall, evaluation.score_range)
     )
     table = sweep_table(evaluation.overall, thresholds)
     folder = Path(options.output or workspace.folder / "report")

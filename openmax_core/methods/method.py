@@ -234,6 +234,11 @@ class Method(ABC):
         return ""
 
     @property
+    def has_unknown(self) -> bool:
+        """'Unknown' is a class of its own, which may be the most probable."""
+        return False
+
+    @property
     def borrowed_names(self) -> list[str]:
         """Names of the classes of which nothing could be learned, so that others stand in."""
         return []

@@ -356,6 +356,22 @@ class OpenMax(Method):
         return self.settings_.score == "probability" and not self.settings_.second_softmax
 
     @property
+    def has_unknown(self) -> bool:
+        """'Unknown' may be the most probable class.
+
+        Not where revised logits are ranked: the class is then that of the largest logit. Not where
+        the classes can lose too little either: with centred logits of which only positive ones
+        lose, 'unknown' gets at most Σ a_i times the largest, and its class keeps 1 − a_1 of it.
+        """
+        settings = self.settings_
+        if settings.score != "probability":
+            return False
+        weights = self.rank_weights()
+        is_small = weights.sum() + weights[0] <= 1
+        is_centred = settings.centring == "mean" and settings.unknown_from == "positive"
+        return not (is_small and is_centred)
+
+    @property
     def borrowed_names(self) -> list[str]:
         """Names of the classes whose tails are borrowed."""
         return [self.class_names_[index] for index in np.flatnonzero(self.borrowed_).tolist()]

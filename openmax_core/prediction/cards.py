@@ -18,7 +18,8 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.prediction.verdicts import ScoredPictures
 from openmax_core.support.arrays import Float
 from openmax_core.support.files import fingerprint
-from openmax_core.tradeoff.explorer import slider_positions
+from openmax_core.tradeoff.curve import Curve
+from openmax_core.tradeoff.slider import slider_scale
 from openmax_core.weibull.tails import cdf_curve, thinned
 
 MOST_BARS = 7  # with more classes, some of the bars stand for all others
@@ -33,24 +34,29 @@ def cards_data(
     method: Method,
     scored: ScoredPictures,
     keys: Sequence[str],
-    score_range: tuple[float, float] | None = None,
+    curve: Curve,
+    score_range: tuple[float, float],
 ) -> dict[str, Any]:
     """Everything about N scored pictures that no threshold changes.
 
     Parameters
     ----------
     keys : N str that tell the pictures apart
-    score_range : that the slider shows; wider where a score lies outside. The method's own without
+    curve : of the test and reject pictures, whose scale the slider has
+    score_range : that the slider shows; wider where a score lies outside
     """
-    low, high = score_range or method.score_range()
+    low, high = score_range
     own = scored.scores[scored.is_readable]
     low, high = min(low, own.min(initial=low)), max(high, own.max(initial=high))
+    scale = slider_scale(curve, (low, high)).with_scores(own)
     nearest = np.argsort(-scored.logits, axis=1, kind="stable")[:, :N_NEAREST]
     shown = [row for row in range(len(scored)) if scored.is_readable[row]]
     used = sorted({int(index) for row in shown for index in nearest[row]})
     data = {
         "classes": list(method.class_names_),
-        "positions": slider_positions((low, high)).tolist(),
+        "positions": scale.positions.tolist(),
+        "ways": scale.ways.round(DIGITS).tolist(),
+        "has_unknown": method.has_unknown,
         "is_probability": method.is_probability,
         "curves": _curves(method, used) if isinstance(method, OpenMax) else {},
         "cards": [_card(scored, row, keys[row], nearest[row].tolist()) for row in shown],

@@ -22,7 +22,7 @@ from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.shares import counted, percent, percent_range
-from openmax_core.tradeoff.explorer import explorer_data, outcome_data
+from openmax_core.tradeoff.explorer import explorer_data, first_axis, outcome_data
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome
@@ -60,7 +60,7 @@ def report_html(
 
     Parameters
     ----------
-    thresholds : rows of the table; the method's own range without
+    thresholds : rows of the table; without, those at even steps of the slider's way
 
     Raises
     ------
@@ -69,7 +69,7 @@ def report_html(
     """
     if thresholds is None:
         thresholds = parse_thresholds(
-            default_thresholds(evaluation.method.name, evaluation.score_range)
+            default_thresholds(evaluation.method.name, evaluation.overall, evaluation.score_range)
         )
     evaluation = evaluation.like(point)
     method = evaluation.method
@@ -294,6 +294,8 @@ def _explorer(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any]:
         "curve_id": curve["id"],
         "value": point.threshold,
         "echo": 0,
+        "axis": first_axis(evaluation.method),
+        "has_unknown": evaluation.method.has_unknown,
         "is_alone": True,
         "current": outcome_data(
             evaluation.overall,

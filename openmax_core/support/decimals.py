@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from openmax_core.errors import OpenMaxError
+from openmax_core.support.arrays import Float
+
+MOST_DIGITS = 15
+MOST_EXACT = 2.0**52  # whole numbers below it, and those next to it, are exact
 
 
 def require_finite(thresholds: ArrayLike) -> None:
@@ -41,10 +45,33 @@ def shortest_decimal(above: float, to: float) -> float:
 
     ``to`` itself if no number of up to 15 decimals lies in between.
     """
-    for digits in range(16):
+    for digits in range(MOST_DIGITS + 1):
         whole = math.floor(Fraction(to) * 10**digits)
         # The float nearest to a decimal may lie below it: 0.3 is 0.29999…, and still 0.3.
         for candidate in (float(f"{whole + 1}e-{digits}"), float(f"{whole}e-{digits}")):
             if above < candidate <= to:
                 return candidate
     return to
+
+
+def shortest_decimals(above: ArrayLike, to: ArrayLike) -> Float:
+    """(N,) results of :func:`shortest_decimal` for (N,) pairs, much faster for many of them."""
+    low, high = np.asarray(above, dtype=np.float64), np.asarray(to, dtype=np.float64)
+    found = np.full(high.shape, np.nan)
+    open_ = np.flatnonzero(np.abs(high) < MOST_EXACT)
+    for digits in range(MOST_DIGITS + 1):
+        power = 10.0**digits
+        whole = np.floor(high[open_] * power)
+        # Beyond, the product is rounded; the exact way is for those few.
+        open_, whole = open_[np.abs(whole) < MOST_EXACT], whole[np.abs(whole) < MOST_EXACT]
+        if not len(open_):
+            break
+        # The product may be rounded up to the next whole number: that one below counts as well.
+        for step in (1.0, 0.0, -1.0):
+            candidate = (whole + step) / power  # rounded once: the float nearest to the decimal
+            fits = np.isnan(found[open_]) & (low[open_] < candidate) & (candidate <= high[open_])
+            found[open_[fits]] = candidate[fits]
+        open_ = open_[np.isnan(found[open_])]
+    for index in np.flatnonzero(np.isnan(found)).tolist():
+        found[index] = shortest_decimal(float(low[index]), float(high[index]))
+    return found

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from openmax_core.errors import ActivationsError, OpenMaxError
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
+from openmax_core.support.decimals import require_finite, shortest_decimals, threshold_text
 from openmax_core.tradeoff.kinds import Kinds, Mix
 from openmax_core.tradeoff.objectives import (
     AtMostLost,
@@ -318,7 +318,7 @@ class Curve(ABC):
         # From where the cell before ends, nothing changes.
         first = np.append(-np.inf, self._cells[1])[np.searchsorted(self.thresholds, to)]
         below = np.nextafter(np.minimum(first, to), -np.inf)
-        return list(map(shortest_decimal, below.tolist(), to.tolist()))
+        return shortest_decimals(below, to).tolist()
 
     @property
     def auroc(self) -> float:

@@ -1,9 +1,9 @@
 """What the threshold explorer needs to follow a finger without asking the server.
 
-Counts at every position of the slider and at the steps of the curve, so few that a browser holds
-them however many pictures are behind: at most ``MOST_POINTS`` thresholds with exact counts and
-their intervals, two histograms, and the confusion at the slider's positions. Arrays travel as
-base64 of little-endian values. Nothing is computed in the browser but look-ups.
+Counts at every position of the slider, so few that a browser holds them however many pictures are
+behind: at most ``MOST_POINTS`` thresholds with exact counts and their intervals, histograms over
+the score and over the share of knowns rejected, and where the confusion changes. Arrays travel as
+base64 of little-endian values. Nothing is computed in the browser but look-ups and shares.
 """
 
 from __future__ import annotations
@@ -12,19 +12,23 @@ import base64
 import math
 import sys
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from openmax_core.methods.method import Method
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
 from openmax_core.tradeoff.curve import Curve, TradeoffCurve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, Interval, share_interval
+from openmax_core.tradeoff.slider import MOST_POINTS, slider_scale
 from openmax_core.tradeoff.sweep import sweep_table
 
-MOST_POINTS = 4000
-MOST_POSITIONS = 1000
+# Tried one after the other, until the changes of the confusion are few enough to travel.
+POINTS = (MOST_POINTS, 2000, 1000, 500)
+MOST_CHANGES = 75_000
+AXES = ("score", "share")
 MOST_MATRIX_CLASSES = 15
 N_LISTED = 12
 N_LIST_SAMPLES = 40
@@ -33,50 +37,35 @@ N_BINS = 60
 
 @dataclass(frozen=True)
 class Confusions:
-    """Counts of (truth, decision) pairs at the slider's positions.
+    """Counts of (truth, decision) pairs at ascending thresholds, as their changes.
 
     Attributes
     ----------
     cells : list of (true index or C for unknown, decided index or C for rejected)
-    counts : (cells, positions) int
+    sizes : (cells,) int
+        How many entries each cell has in the following; at least one.
+    starts : int
+        Of each entry the index of the first threshold with its count; a cell's first is 0.
+    counts : int
+        The count from there on, up to the cell's next entry.
     is_whole : bool
         All cells that are ever filled; else only those that are among the most frequent mistakes.
     """
 
     cells: list[tuple[int, int]]
+    sizes: Int
+    starts: Int
     counts: Int
     is_whole: bool
 
 
-def slider_positions(score_range: tuple[float, float]) -> Float:
-    """Ascending round thresholds that cover a method's range of scores, at most about 1,000."""
-    low, high = score_range
-    exponent = math.floor(math.log10((high - low) / MOST_POSITIONS))
-    factor = next(m for m in (1, 2, 5, 10) if m * 10.0**exponent * MOST_POSITIONS >= high - low)
-    digits = max(0, -exponent - (factor == 10))
-    step = factor * 10.0**exponent
-    around = np.arange(math.floor(low / step) - 1, math.ceil(high / step) + 2)
-    positions = np.round(around * step, digits)
-    # Compared after rounding: a score at the very end of the range must not fall outside.
-    first = np.searchsorted(positions, low, side="right") - 1
-    return positions[first : np.searchsorted(positions, high) + 1]
+def first_axis(method: Method) -> str:
+    """What the charts are drawn over at first: 'share', of the knowns rejected, or 'score'.
 
-
-def is_threshold(
-    value: object, score_range: tuple[float, float] = (-math.inf, math.inf)
-) -> TypeGuard[float]:
-    """Tell whether something that came from a browser is a threshold.
-
-    A finite number; from 0 to 1 where scores are probabilities.
-
-    Parameters
-    ----------
-    score_range : smallest and largest score that the method can give
+    Scores with bounds pile up at one of them, so that the score tells nothing apart. 'notebook'
+    keeps the view of the notebook that it is of.
     """
-    if type(value) not in {int, float} or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
-        return False
-    low, high = score_range
-    return not 0 <= low <= high <= 1 or 0 <= value <= 1  # type: ignore[operator]
+    return "share" if method.is_bounded and method.name != "notebook" else "score"
 
 
 def explorer_data(
@@ -92,20 +81,24 @@ def explorer_data(
     ----------
     pictures : exact curve, for the confusion: ``curve`` itself, or of a sample where that counts
     """
-    positions = slider_positions(score_range)
-    corners = curve.drawn_thresholds(MOST_POINTS - len(positions))
-    table = sweep_table(curve, np.union1d(positions, corners), interval)
+    for most in POINTS:
+        scale = slider_scale(curve, score_range, most)
+        confusions = confusions_at(pictures, scale.positions)
+        if len(confusions.counts) <= MOST_CHANGES:
+            break
+    table = sweep_table(curve, scale.thresholds, interval)
     edges = np.linspace(*score_range, N_BINS + 1)
-    confusions = confusions_at(pictures, positions)
     test_histogram, reject_histogram = curve.histograms(edges)
+    test_shares, reject_shares = share_histograms(curve)
     data = {
         "classes": list(class_names),
         "n_test": curve.n_test,
         "n_reject": curve.n_reject,
         "interval": interval,
-        "is_exact": len(corners) == len(curve.thresholds),
-        "positions": _packed(positions, "<f8"),
-        "thresholds": _packed(table["threshold"], "<f8"),
+        "is_exact": scale.is_whole,
+        "positions": _packed(scale.positions, "<f8"),
+        "thresholds": _packed(scale.thresholds, "<f8"),
+        "ways": _packed(scale.ways, "<f8"),
         "correct": _packed(table["correct"], "<u4"),
         "wrong": _packed(table["wrong"], "<u4"),
         "accepted": _packed(table["accepted_unknown"], "<u4"),
@@ -116,11 +109,15 @@ def explorer_data(
         "edges": _packed(edges, "<f8"),
         "test_histogram": _packed(test_histogram, "<u4"),
         "reject_histogram": _packed(reject_histogram, "<u4"),
+        "test_shares": _packed(test_shares, "<u4"),
+        "reject_shares": _packed(reject_shares, "<u4"),
         "totals": [
             *np.bincount(pictures.test_labels, minlength=curve.n_classes).tolist(),
             pictures.n_reject,
         ],
         "cells": [list(cell) for cell in confusions.cells],
+        "cell_sizes": _packed(confusions.sizes, "<u4"),
+        "cell_starts": _packed(confusions.starts, "<u2"),
         "cell_counts": _packed(confusions.counts, "<u4"),
         "is_matrix": confusions.is_whole,
     }
@@ -158,6 +155,31 @@ def outcome_data(
     }
 
 
+def share_histograms(curve: Curve) -> tuple[Int, Int]:
+    """Test and reject pictures by the share of knowns rejected below their score, in 60 bins.
+
+    Pictures for which 'unknown' won are rejected at every threshold: they count to the first bin.
+
+    Returns
+    -------
+    two (60,) int arrays; all of the test pictures are 0 without a test set
+    """
+    outcomes = curve.all_outcomes
+    counts = np.zeros((2, N_BINS), dtype=np.int64)
+    if not curve.n_test:
+        return counts[0], counts[1]
+    known, unknown = outcomes.correct + outcomes.wrong, outcomes.accepted_unknown
+    rejected = (curve.n_test - known) / curve.n_test
+    bins = np.minimum((rejected * N_BINS).astype(np.int64), N_BINS - 1)
+    for row, accepted, total in zip(
+        counts, (known, unknown), (curve.n_test, curve.n_reject), strict=True
+    ):
+        # Those between a threshold and the next have the score of the first.
+        np.add.at(row, bins, accepted - np.append(accepted[1:], 0))
+        row[0] += total - accepted[0]
+    return counts[0], counts[1]
+
+
 def confusions_at(curve: TradeoffCurve, thresholds: Float) -> Confusions:
     """Count (truth, decision) pairs at (K,) ascending thresholds.
 
@@ -169,7 +191,7 @@ def confusions_at(curve: TradeoffCurve, thresholds: Float) -> Confusions:
         filled = np.flatnonzero(curve.confusion(-sys.float_info.max)[:, :-1])
         cells = [divmod(int(cell), n - 1) for cell in filled]
         cells += [(truth, n - 1) for truth in range(n if curve.n_reject else n - 1)]
-        return Confusions(cells, _counts_of(curve, cells, thresholds), is_whole=True)
+        return Confusions(cells, *_changes_of(curve, cells, thresholds), is_whole=True)
     sampled = np.linspace(0, len(thresholds) - 1, min(N_LIST_SAMPLES, len(thresholds)))
     found: set[int] = set()
     for index in sampled.round().astype(int).tolist():
@@ -177,24 +199,40 @@ def confusions_at(curve: TradeoffCurve, thresholds: Float) -> Confusions:
         codes, counts = np.unique(mistakes[mistakes // n != mistakes % n], return_counts=True)
         found.update(codes[np.argsort(-counts, kind="stable")[:N_LISTED]].tolist())
     cells = [divmod(code, n) for code in sorted(found)]
-    return Confusions(cells, _counts_of(curve, cells, thresholds), is_whole=False)
+    return Confusions(cells, *_changes_of(curve, cells, thresholds), is_whole=False)
 
 
-def _counts_of(curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: Float) -> Int:
-    """(cells, K) counts; a 'rejected' cell is what is left of its row."""
-    last = curve.n_classes
-    counts = np.zeros((len(cells), len(thresholds)), dtype=np.int64)
-    for index, (truth, decision) in enumerate(cells):
-        if truth == last:
-            scores, predictions = curve.reject_scores, curve.reject_predictions
-            of_truth = np.ones(curve.n_reject, dtype=bool)
-        else:
-            scores, predictions = curve.test_scores, curve.test_predictions
-            of_truth = curve.test_labels == truth
-        kept = of_truth & ((predictions != last) if decision == last else (predictions == decision))
-        accepted = kept.sum() - np.searchsorted(np.sort(scores[kept]), thresholds)
-        counts[index] = of_truth.sum() - accepted if decision == last else accepted
-    return counts
+def _changes_of(
+    curve: TradeoffCurve, cells: list[tuple[int, int]], thresholds: Float
+) -> tuple[Int, Int, Int]:
+    """Sizes, starts and counts of the cells, see :class:`Confusions`."""
+    n, n_thresholds = curve.n_classes + 1, len(thresholds)
+    index_of = np.full(n * n, -1)
+    index_of[[truth * n + decision for truth, decision in cells]] = np.arange(len(cells))
+    truths = np.append(curve.test_labels, np.full(curve.n_reject, n - 1)) * n
+    predictions = np.append(curve.test_predictions, curve.reject_predictions)
+    scores = np.append(curve.test_scores, curve.reject_scores)
+    # Index of the first threshold that rejects a picture: all accept it before, none from there.
+    until = np.searchsorted(thresholds, scores, side="right") * (predictions != n - 1)
+    taken, rejected = index_of[truths + predictions], index_of[truths + n - 1]
+    parts = (
+        (taken[until > 0], np.zeros((until > 0).sum(), dtype=np.int64), 1),
+        (taken[until > 0], until[until > 0], -1),
+        (rejected, until, 1),
+        (np.arange(len(cells)), np.zeros(len(cells), dtype=np.int64), 0),
+    )
+    places = np.concatenate([cell * (n_thresholds + 1) + start for cell, start, _ in parts])
+    steps = np.concatenate([np.full(len(cell), step) for cell, _, step in parts])
+    is_shown = np.concatenate([cell >= 0 for cell, _, _ in parts])
+    places, inverse = np.unique(places[is_shown], return_inverse=True)
+    step = np.bincount(inverse, steps[is_shown], len(places)).astype(np.int64)
+    cell, start = np.divmod(places, n_thresholds + 1)
+    kept = (start < n_thresholds) & ((step != 0) | (start == 0))
+    cell, start, step = cell[kept], start[kept], step[kept]
+    sums = step.cumsum()
+    firsts = np.flatnonzero(start == 0)
+    sizes = np.diff(np.append(firsts, len(start)))
+    return sizes, start, sums - np.repeat(sums[firsts] - step[firsts], sizes)
 
 
 def _packed(values: ArrayLike, kind: str) -> str:

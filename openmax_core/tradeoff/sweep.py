@@ -12,9 +12,11 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.support.arrays import Float
+from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import listed
 from openmax_core.tradeoff.curve import Curve
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, INTERVALS
+from openmax_core.tradeoff.slider import slider_scale
 from openmax_core.weibull.fit import ExceedanceFit, WeibullMaxFit
 
 MOST_THRESHOLDS = 1000
@@ -53,8 +55,11 @@ def parse_thresholds(text: str) -> Float:
     return thresholds
 
 
-def default_thresholds(name: str, score_range: tuple[float, float]) -> str:
-    """Return the notebook's 0.30:0.40:0.01 where it reaches that, else steps through the range.
+def default_thresholds(name: str, curve: Curve, score_range: tuple[float, float]) -> str:
+    """Return the notebook's 0.30:0.40:0.01 where it reaches that, else a list.
+
+    The list has at most 11 thresholds at even steps of the slider's way, so that the decisions of
+    about as many pictures change from row to row.
 
     Parameters
     ----------
@@ -64,12 +69,8 @@ def default_thresholds(name: str, score_range: tuple[float, float]) -> str:
     low, high = score_range
     if name == "notebook" and low < NOTEBOOK_RANGE[0] and high > NOTEBOOK_RANGE[1]:
         return "0.30:0.40:0.01"
-    step = 10.0 ** math.floor(math.log10((high - low) / (N_DEFAULT_THRESHOLDS - 1)))
-    step *= next(m for m in (1, 2, 5, 10) if m * step * N_DEFAULT_THRESHOLDS >= high - low)
-    digits = max(0, -math.floor(math.log10(step)))
-    first = math.ceil(low / step) * step
-    last = math.floor(high / step + 1e-9) * step
-    return f"{first:.{digits}f}:{last:.{digits}f}:{step:.{digits}f}"
+    rows = slider_scale(curve, score_range).rows(N_DEFAULT_THRESHOLDS)
+    return ", ".join(map(threshold_text, rows))
 
 
 def sweep_table(

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from openmax_core.methods.method import Method
-from openmax_core.tradeoff.explorer import is_threshold
+from openmax_core.tradeoff.slider import is_threshold
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
 from pages._shared.start import ASSETS

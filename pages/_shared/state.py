@@ -15,8 +15,9 @@ from openmax_core.methods.registry import has_settings, new_method
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
-from openmax_core.tradeoff.explorer import is_threshold, slider_positions
+from openmax_core.tradeoff.explorer import AXES, first_axis
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from openmax_core.tradeoff.slider import is_threshold, slider_scale
 from openmax_core.workspace.sets import SplitStatus
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import start
@@ -181,6 +182,17 @@ def set_threshold(item: Workspace, value: float) -> None:
     st.session_state.setdefault("thresholds", {})[method_key(item)] = float(value)
 
 
+def chart_axis(evaluated: Evaluation) -> str:
+    """What charts over the threshold are drawn over: as chosen in this session, else as fits."""
+    return str(st.session_state.get("chart_axis", first_axis(evaluated.method)))
+
+
+def set_chart_axis(axis: object) -> None:
+    """Remember what charts are drawn over, if a component told one of the axes."""
+    if axis in AXES:
+        st.session_state["chart_axis"] = axis
+
+
 def show_point(item: Workspace, point: OperatingPoint) -> None:
     """Make a point's method and threshold the session's."""
     for name, value in (method_of(point) or {}).items():
@@ -233,8 +245,7 @@ def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
     try:
         return evaluated.recommend(item.settings.defaults.min_test_accuracy).threshold
     except NoFeasibleThresholdError:
-        positions = slider_positions(evaluated.score_range)
-        return float(positions[len(positions) // 2])
+        return slider_scale(evaluated.overall, evaluated.score_range).at(0.5)
 
 
 def _number(text: str | None, method: Method) -> float | None:

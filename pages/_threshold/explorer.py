@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import streamlit as st
+
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.saved_points import SavedPoint
 from openmax_core.workspace.workspace import Workspace
+from pages._shared import state
 from pages._shared.components import moved, take_threshold, threshold_explorer
 from pages._shared.kept import kept
 from pages._threshold.decision import Decision
@@ -57,9 +60,18 @@ def show_explorer(
                 if item.point.settings == evaluation.method.settings_
             ],
             "spread": decision.spread,
+            "axis": state.chart_axis(evaluation),
+            "has_unknown": evaluation.method.has_unknown,
         },
         on_moved_change=lambda: take_threshold(workspace, evaluation.method, KEY),
+        on_axis_change=lambda: state.set_chart_axis(told_axis()),
     )
+
+
+def told_axis() -> object:
+    """Return the axis that the explorer told last; None before."""
+    held = st.session_state.get(KEY)
+    return held.get("axis") if held is not None else None
 
 
 @kept()

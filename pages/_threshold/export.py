@@ -30,7 +30,9 @@ def show_sweep(workspace: Workspace, evaluation: Evaluation, interval: str) -> p
     """Draw the table for thresholds that the visitor can type; returns it if there is one."""
     text = st.text_input(
         "Thresholds",
-        value=default_thresholds(evaluation.method.name, evaluation.score_range),
+        value=default_thresholds(
+            evaluation.method.name, evaluation.overall, evaluation.score_range
+        ),
         key=f"sweep_{state.method_key(workspace)}",
         help="start:stop:step, or a list with commas",
     )

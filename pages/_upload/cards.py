@@ -78,7 +78,9 @@ def _scored(
     if made is None or made[0] != made_of:
         logits = [answer.logits for answer in answered]
         scored = score_pictures(evaluation.method, [file.name for file in files], logits)
-        board = cards_data(evaluation.method, scored, keys, evaluation.score_range)
+        board = cards_data(
+            evaluation.method, scored, keys, evaluation.overall, evaluation.score_range
+        )
         made = (made_of, scored, board)
         st.session_state[basket.SCORED] = made
     return made[1], made[2]

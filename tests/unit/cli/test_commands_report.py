@@ -36,7 +36,9 @@ def test_a_report_is_three_files_of_the_workspace_s_operating_point(folder: Path
     assert OperatingPoint.load(folder / "report" / NAMES[2]) == point
     expected = sweep_table(
         evaluation.curve,
-        parse_thresholds(default_thresholds(evaluation.method.name, evaluation.score_range)),
+        parse_thresholds(
+            default_thresholds(evaluation.method.name, evaluation.overall, evaluation.score_range)
+        ),
     )
     with (folder / "report" / NAMES[1]).open(encoding="utf-8") as stream:
         header, *rows = csv.reader(stream)

@@ -30,8 +30,8 @@ from openmax_core.monitor.drift import Share
 from openmax_core.monitor.monitor import monitor
 from openmax_core.prediction.choice import choose_method
 from openmax_core.report.report import report_html
-from openmax_core.tradeoff.explorer import slider_positions
 from openmax_core.tradeoff.objectives import MostRejected
+from openmax_core.tradeoff.slider import slider_scale
 from openmax_core.workspace.workspace import Workspace
 from tests.support.batches import logits_of_classes, write_table
 from tests.support.workspaces import make_workspace
@@ -187,7 +187,7 @@ def test_counted_accuracies_are_the_exact_ones_within_the_bound(trees, method, r
     first, second = counted.overall.halves
     assert first.n_test + second.n_test == exact.curve.n_test
     # Every place of the slider is counted exactly, and nothing lies outside.
-    positions = slider_positions(counted.score_range)
+    positions = slider_scale(counted.overall, counted.score_range).positions
     for name in ("correct", "wrong", "accepted_unknown"):
         one, other = (getattr(e.overall.outcomes(positions), name) for e in (exact, counted))
         # The three parameters of 'notebook' depend on the last digits of a sum.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
-from openmax_core import OpenMax
+from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.prediction.cards import MOST_BARS, N_NEAREST, cards_data, shown_outputs
 from openmax_core.prediction.verdicts import (
     ScoredPictures,
@@ -34,12 +35,35 @@ def keys_of(scored: ScoredPictures) -> list[str]:
     return [f"key {row}" for row in range(len(scored))]
 
 
+def sent_of(openmax: OpenMax, scored: ScoredPictures) -> dict[str, Any]:
+    """What the browser is sent; the slider's scale is that of other pictures."""
+    labels = np.arange(60) % openmax.n_classes
+    test = openmax.decide(made_up_logits(labels, openmax.n_classes, seed=7))
+    curve = TradeoffCurve(test.scores, test.predictions, labels, [], [], openmax.n_classes)
+    return cards_data(openmax, scored, keys_of(scored), curve, openmax.score_range())
+
+
+def test_the_slider_has_the_scale_of_the_curve_and_tells_the_pictures_apart():
+    openmax = fitted("bendale")
+    scored = scored_by(openmax)
+    data = sent_of(openmax, scored)
+    positions, ways = np.array(data["positions"]), np.array(data["ways"])
+    assert len(positions) == len(ways)
+    assert (np.diff(positions) > 0).all()
+    assert (np.diff(ways) >= 0).all()
+    assert (ways[0], ways[-1]) == (0, 1)
+    scores = np.unique([card["score"] for card in data["cards"] if not card["is_unknown"]])
+    between = np.searchsorted(positions, scores, side="right")
+    assert (np.diff(between) > 0).all()
+    assert data["has_unknown"] is True
+
+
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])
 def test_a_browser_can_decide_with_it_as_the_library_does(preset):
     openmax = fitted(preset)
     scored = scored_by(openmax)
     # As it arrives: JSON carries every float64 exactly.
-    data = json.loads(json.dumps(cards_data(openmax, scored, keys_of(scored)), allow_nan=False))
+    data = json.loads(json.dumps(sent_of(openmax, scored), allow_nan=False))
     low, high = openmax.score_range()
     for threshold in (low, 0.3, (low + high) / 2, scored.scores[0], high):
         given = PictureLogits(scored.files, scored.results)
@@ -61,7 +85,7 @@ def test_a_browser_can_decide_with_it_as_the_library_does(preset):
 def test_bars_are_both_kinds_of_probabilities(preset):
     openmax = fitted(preset)
     scored = scored_by(openmax)
-    data = cards_data(openmax, scored, keys_of(scored))
+    data = sent_of(openmax, scored)
     assert data["is_probability"] == (preset == "bendale")
     for card in data["cards"]:
         row = int(card["key"].split()[1])
@@ -79,7 +103,7 @@ def test_bars_are_both_kinds_of_probabilities(preset):
 def test_curves_are_the_cdf_of_the_classes_with_the_largest_logits(preset):
     openmax = fitted(preset)
     scored = scored_by(openmax)
-    data = cards_data(openmax, scored, keys_of(scored))
+    data = sent_of(openmax, scored)
     for card in data["cards"]:
         row = int(card["key"].split()[1])
         classes = [index for index, _, _ in card["nearest"]]
@@ -102,7 +126,7 @@ def test_curves_are_the_cdf_of_the_classes_with_the_largest_logits(preset):
 def test_of_many_classes_the_most_probable_are_shown_and_the_others_summed_up():
     openmax = fitted("bendale", 40)
     scored = scored_by(openmax)
-    data = cards_data(openmax, scored, keys_of(scored))
+    data = sent_of(openmax, scored)
     for card in data["cards"]:
         row = int(card["key"].split()[1])
         assert len(card["bars"]) == MOST_BARS
@@ -130,23 +154,23 @@ def test_the_shown_classes_are_those_with_a_large_probability_before_or_after():
 def test_a_thousand_classes_and_two_hundred_pictures_stay_small():
     openmax = fitted("bendale", 1000)
     scored = scored_by(openmax, 200)
-    size = len(json.dumps(cards_data(openmax, scored, keys_of(scored))))
+    size = len(json.dumps(sent_of(openmax, scored)))
     assert size < 1_200_000
 
 
 def test_the_id_tells_pictures_and_methods_apart():
     one, other = fitted("bendale"), fitted("notebook")
     scored = scored_by(one)
-    first = cards_data(one, scored, keys_of(scored))
-    assert first["id"] == cards_data(one, scored_by(one), keys_of(scored))["id"]
+    first = sent_of(one, scored)
+    assert first["id"] == sent_of(one, scored_by(one))["id"]
     fewer = scored_by(one, 23)
-    ids = {first["id"], cards_data(one, fewer, keys_of(fewer))["id"]}
-    ids.add(cards_data(other, scored_by(other), keys_of(scored))["id"])
+    ids = {first["id"], sent_of(one, fewer)["id"]}
+    ids.add(sent_of(other, scored_by(other))["id"])
     assert len(ids) == 3
 
 
 def test_no_pictures_are_no_cards():
     openmax = fitted("bendale")
     scored = score_pictures(openmax, [], [])
-    data = cards_data(openmax, scored, [])
+    data = sent_of(openmax, scored)
     assert (data["cards"], data["curves"]) == ([], {})

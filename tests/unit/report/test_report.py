@@ -364,7 +364,9 @@ def test_the_table_of_thresholds_is_the_sweep(
     trees: Workspace, evaluation: Evaluation, thresholds: Float | None
 ) -> None:
     page = Page(report_html(trees, evaluation, evaluation.point_at(0.5), thresholds))
-    default = parse_thresholds(default_thresholds(evaluation.method.name, evaluation.score_range))
+    default = parse_thresholds(
+        default_thresholds(evaluation.method.name, evaluation.overall, evaluation.score_range)
+    )
     rows = sweep_table(evaluation.curve, default if thresholds is None else thresholds)
     expected = [
         [
@@ -383,7 +385,7 @@ def test_the_table_of_thresholds_is_the_sweep(
         for row in rows.to_dict(orient="records")
     ]
     assert page.tables["Table of thresholds"][1:] == expected
-    assert page.here == ["0.5"]
+    assert page.here == ([] if thresholds is None else ["0.5"])
 
 
 def test_what_the_workspace_is_about_is_said(tmp_path: Path) -> None:

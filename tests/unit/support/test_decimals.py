@@ -5,11 +5,16 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from openmax_core.errors import OpenMaxError
-from openmax_core.support.decimals import require_finite, shortest_decimal, threshold_text
+from openmax_core.support.decimals import (
+    require_finite,
+    shortest_decimal,
+    shortest_decimals,
+    threshold_text,
+)
 
 # --- the shortest decimal ------------------------------------------------------------------------
 
@@ -108,3 +113,20 @@ def test_what_is_no_finite_number_is_no_threshold(bad):
             require_finite(wrong)
     for fine in (0.5, -1, np.float64(2), [0.1, 0.2], np.zeros(0)):
         require_finite(fine)
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.floats(-1e17, 1e17), st.floats(-1e17, 1e17))
+        | st.tuples(st.floats(-2, 2), st.floats(-2, 2))
+        | st.floats(-1, 1).map(lambda x: (math.nextafter(x, -math.inf), x)),
+        max_size=20,
+    )
+)
+@example([(-math.inf, 0.3), (0.2999999999999999, 0.3), (1 - 1e-15, 1.0)])
+def test_many_at_once_are_what_each_is_alone(pairs):
+    pairs = [(min(pair), max(pair)) for pair in pairs if pair[0] != pair[1]]
+    above, to = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    expected = [shortest_decimal(*pair) for pair in pairs]
+    assert shortest_decimals(above, to).tolist() == expected

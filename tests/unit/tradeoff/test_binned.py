@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.errors import ActivationsError, OpenMaxError
+from openmax_core.support.arrays import Float
 from openmax_core.tradeoff.binned import (
     CountedCurve,
     ErrorBound,
@@ -19,9 +21,10 @@ from openmax_core.tradeoff.binned import (
     score_edges,
     spread_edges,
 )
-from openmax_core.tradeoff.explorer import explorer_data, slider_positions
+from openmax_core.tradeoff.explorer import explorer_data
 from openmax_core.tradeoff.objectives import Balanced, FewestKnownRejected, MostRejected, MostRight
 from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
+from openmax_core.tradeoff.slider import round_ends
 
 Pictures = list[tuple[float, int]]
 N_CLASSES = 4
@@ -120,14 +123,21 @@ def test_counts_in_other_bins_are_not_added():
         ScoreCounts.empty(EDGES) + ScoreCounts.empty(COARSE)
 
 
+def round_numbers(score_range: tuple[float, float]) -> Float:
+    """Numbers that people type: round ones about every hundredth of a range."""
+    low, high = round_ends(score_range)
+    digits = 2 - math.floor(math.log10(high - low))
+    return np.unique(np.linspace(low, high, 101).round(digits))
+
+
 @pytest.mark.parametrize("n_classes", [2, 10, 1000])
 @pytest.mark.parametrize("is_twice", [False, True])
-def test_every_place_of_the_slider_is_an_edge(n_classes, is_twice):
+def test_round_numbers_are_edges(n_classes, is_twice):
     """Also where a second softmax leaves scores a narrow range."""
     largest = math.e / (math.e + n_classes) if is_twice else 1.0
     score_range = (1 / (n_classes + 1), largest)
     edges = score_edges(score_range)
-    positions = slider_positions(score_range)
+    positions = round_numbers(score_range)
     positions = positions[positions < edges[-1]]
     assert np.array_equal(edges[np.searchsorted(edges, positions)], positions)
     assert (np.diff(edges) > 0).all()
@@ -165,7 +175,7 @@ def test_bins_hold_all_scores_finely_where_nearly_all_lie(ends, middle):
     far = np.maximum(middle[0] - edges[1:], edges[:-1] - middle[1])
     assert (widths <= np.maximum(1.001e-4 * far, 1.001 * finest)).all()
     if ends[0] < ends[1]:
-        positions = slider_positions(ends)
+        positions = round_numbers(ends)
         positions = positions[(positions >= edges[0]) & (positions < edges[-1])]
         assert np.array_equal(edges[np.searchsorted(edges, positions)], positions)
 
@@ -278,7 +288,12 @@ def test_the_explorer_of_counts_has_the_exact_counts_at_the_slider():
     names = tuple("abcd")
     one = explorer_data(exact, exact, names, RANGE)
     other = explorer_data(counted, exact, names, RANGE)
-    same = ("positions", "cells", "cell_counts", "totals", "n_test", "n_reject")
+    positions = np.frombuffer(base64.b64decode(other["positions"]))
+    outcomes = exact.outcomes(positions)
+    for name in ("correct", "wrong", "accepted_unknown"):
+        sent = np.frombuffer(base64.b64decode(other[name.split("_")[0]]), "<u4")
+        assert np.array_equal(sent, getattr(outcomes, name))
+    same = ("cells", "totals", "n_test", "n_reject")
     assert {name: one[name] for name in same} == {name: other[name] for name in same}
     assert other["confusion_of"] == "in a sample of 5,000 of 5,000"
     assert "confusion_of" not in one

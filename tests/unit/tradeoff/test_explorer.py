@@ -6,31 +6,33 @@ import math
 import struct
 from collections import Counter
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
 from openmax_core import TradeoffCurve
+from openmax_core.methods.registry import new_method
 from openmax_core.tradeoff.explorer import (
     confusions_at,
     explorer_data,
-    is_threshold,
+    first_axis,
     outcome_data,
-    slider_positions,
+    share_histograms,
 )
 from openmax_core.tradeoff.intervals import INTERVALS, share_interval
+from openmax_core.tradeoff.slider import slider_scale
+from tests.support.workspaces import made_up_logits
 
 UNIT = (0.0, 1.0)
-SIZES = {"d": 8, "I": 4}
+SIZES = {"d": 8, "I": 4, "H": 2}
 FLOATS = (
     "positions",
+    "ways",
     "thresholds",
     "test_low",
     "test_high",
@@ -38,11 +40,12 @@ FLOATS = (
     "reject_high",
     "edges",
 )
-COUNTS = ("correct", "wrong", "accepted", "test_histogram", "reject_histogram")
+COUNTS = ("correct", "wrong", "accepted")
+HISTOGRAMS = ("test_histogram", "reject_histogram", "test_shares", "reject_shares")
 
 
 def unpacked(text: str, kind: str) -> tuple[Any, ...]:
-    """Little-endian numbers: 'd' 64-bit floats, 'I' 32-bit counts."""
+    """Little-endian numbers: 'd' 64-bit floats, 'I' 32-bit counts, 'H' 16-bit indices."""
     content = base64.b64decode(text, validate=True)
     return struct.unpack(f"<{len(content) // SIZES[kind]}{kind}", content)
 
@@ -54,13 +57,21 @@ class Sent:
     values: dict[str, Any]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return np.array(unpacked(self.values[name], "d" if name in FLOATS else "I"))
+        kind = "H" if name == "cell_starts" else "d" if name in FLOATS else "I"
+        return np.array(unpacked(self.values[name], kind))
 
     @property
     def cell_counts(self) -> NDArray[np.int64]:
-        """(cells, positions) counts."""
-        flat = np.array(unpacked(self.values["cell_counts"], "I"), dtype=np.int64)
-        return flat.reshape(len(self.values["cells"]), len(self["positions"]))
+        """(cells, positions) counts: each holds from its start up to the next one."""
+        counts = np.zeros((len(self.values["cells"]), len(self["positions"])), dtype=np.int64)
+        entries = iter(zip(self["cell_starts"], self["cell_counts"], strict=True))
+        for row, size in zip(counts, self["cell_sizes"], strict=True):
+            for number in range(int(size)):
+                start, count = next(entries)
+                assert number or start == 0
+                row[int(start) :] = int(count)
+        assert next(entries, None) is None
+        return counts
 
 
 def names_of(n_classes: int) -> tuple[str, ...]:
@@ -122,71 +133,6 @@ EXACT = sorted(name for name, data in DECODED.items() if data.values["is_exact"]
 curves = pytest.mark.parametrize("curve", list(CURVES.values()), ids=list(CURVES))
 
 
-# --- positions of the slider ---------------------------------------------------------------------
-
-
-def check_cover(low: float, high: float) -> list[float]:
-    """About 1,000 positions from one end to the other, no further than the range asks for."""
-    positions = slider_positions((low, high)).tolist()
-    assert 400 <= len(positions) <= 1002
-    assert positions[0] <= low < positions[1]
-    assert positions[-2] < high <= positions[-1]
-    return positions
-
-
-def check_positions(low: float, high: float) -> None:
-    """Round, ascending and evenly spaced besides."""
-    positions = check_cover(low, high)
-    steps = {b - a for a, b in pairwise(Decimal(repr(position)) for position in positions)}
-    assert len(steps) == 1
-    assert steps.pop().normalize().as_tuple().digits in {(1,), (2,), (5,)}
-
-
-@settings(max_examples=200)
-@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
-@example(0.0, 1.0)
-@example(0.0, math.nextafter(0.1, 1))  # a hair above a round number is not covered by it
-@example(math.nextafter(0.3, 0), 0.9)
-@example(0.25, 0.25 + 1e-6)
-def test_positions_are_round_and_cover_the_range(one, other):
-    low, high = min(one, other), max(one, other)
-    assume(high - low >= 1e-6)
-    check_positions(low, high)
-
-
-@settings(max_examples=100)
-@given(st.integers(0, 999), st.integers(1, 1000), st.sampled_from([1e-3, 1e-4, 1e-5]))
-def test_positions_cover_ranges_between_round_numbers(start, width, unit):
-    check_positions(round(start * unit, 5), round((start + width) * unit, 5))
-
-
-@pytest.mark.parametrize("preset", ["bendale", "notebook"])
-def test_positions_cover_what_a_preset_can_score(preset):
-    for n_classes in range(2, 1001):
-        high = 1.0 if preset == "bendale" else math.e / (math.e + n_classes)
-        check = check_cover if n_classes % 20 else check_positions
-        check(1 / (n_classes + 1), high)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "first", "second", "last", "count"),
-    [
-        (0.0, 1.0, 0.0, 0.001, 1.0, 1001),
-        (1 / 11, 1.0, 0.09, 0.091, 1.0, 911),
-        (1 / 3, 1.0, 0.333, 0.334, 1.0, 668),
-        (0.1, math.e / (math.e + 9), 0.1, 0.1002, 0.232, 661),
-        (1 / 1001, math.e / (math.e + 1000), 0.000998, 0.001, 0.002712, 858),
-        (0.0, 2.0, 0.0, 0.002, 2.0, 1001),
-        (-1.0, 1.0, -1.0, -0.998, 1.0, 1001),
-        (0.0, 5000.0, 0.0, 5.0, 5000.0, 1001),
-    ],
-)
-def test_positions_are_those_worked_by_hand(low, high, first, second, last, count):
-    positions = slider_positions((low, high)).tolist()
-    assert (positions[0], positions[1], positions[-1]) == (first, second, last)
-    assert len(positions) == count
-
-
 # --- counts --------------------------------------------------------------------------------------
 
 
@@ -195,19 +141,13 @@ WORKED = TradeoffCurve([0.9, 0.8, 0.8, 0.5], [0, 1, 0, 2], [0, 1, 1, 1], [0.5, 0
 
 def test_what_is_sent_is_what_was_worked_by_hand():
     data = sent(WORKED, class_names=("ash", "birch"))
-    at = {float(threshold): index for index, threshold in enumerate(data["thresholds"])}
+    # 0.5 is of an unknown; at 0.8 both pictures with that score are accepted.
+    assert data["positions"].tolist() == [0.0, 0.8, 0.9, 1.0]
+    assert data["thresholds"].tolist() == [0.5, 0.8, 0.9, math.nextafter(0.9, 1)]
+    # 3 known pictures and 1 unknown are decided on.
+    assert data["ways"].tolist() == pytest.approx([0, 1 / 2, 1 / 2 + 1 / 3, 1])
     rows = list(zip(data["correct"], data["wrong"], data["accepted"], strict=True))
-    assert [rows[at[threshold]] for threshold in (0.0, 0.5, 0.501, 0.8, 0.801, 0.9, 1.0)] == [
-        (2, 1, 1),
-        (2, 1, 1),
-        (2, 1, 0),
-        (2, 1, 0),
-        (1, 0, 0),
-        (1, 0, 0),
-        (0, 0, 0),
-    ]
-    assert rows[at[math.nextafter(0.9, 1)]] == (0, 0, 0)
-    assert len(rows) == 1001 + 1  # all scores but the next number above 0.9 are positions
+    assert rows == [(2, 1, 1), (2, 1, 0), (1, 0, 0), (0, 0, 0)]
     expected = {
         "classes": ["ash", "birch"],
         "n_test": 4,
@@ -219,8 +159,7 @@ def test_what_is_sent_is_what_was_worked_by_hand():
         "cells": [[0, 0], [1, 0], [1, 1], [2, 0], [0, 2], [1, 2], [2, 2]],
     }
     assert {name: data.values[name] for name in expected} == expected
-    half = data["positions"].tolist().index(0.6)
-    assert data.cell_counts[:, half].tolist() == [1, 1, 1, 0, 0, 1, 2]
+    assert data.cell_counts[:, 1].tolist() == [1, 1, 1, 0, 0, 1, 2]
     assert data["edges"].tolist() == np.linspace(0, 1, 61).tolist()
     bins = np.flatnonzero(data["test_histogram"])
     assert dict(zip(bins.tolist(), data["test_histogram"][bins], strict=True)) == {
@@ -228,15 +167,23 @@ def test_what_is_sent_is_what_was_worked_by_hand():
         48: 2,
         54: 1,
     }
+    # Of 4 known pictures 'unknown' won for one; two are rejected with it before the last.
+    assert np.flatnonzero(data["test_shares"]).tolist() == [0, 15, 45]
+    assert data["test_shares"][[0, 15, 45]].tolist() == [1, 2, 1]
+    assert np.flatnonzero(data["reject_shares"]).tolist() == [0, 15]
+    assert data["reject_shares"][[0, 15]].tolist() == [1, 1]
 
 
 def test_arrays_are_little_endian_and_as_long_as_they_say():
     data = explorer_data(WORKED, WORKED, ("ash", "birch"), UNIT)
-    assert base64.b64decode(data["positions"])[:16] == struct.pack("<2d", 0.0, 0.001)
+    assert base64.b64decode(data["positions"])[:16] == struct.pack("<2d", 0.0, 0.8)
     assert base64.b64decode(data["correct"])[:8] == b"\x02\0\0\0\x02\0\0\0"
-    assert len(base64.b64decode(data["positions"])) == 8 * 1001
-    assert len(base64.b64decode(data["thresholds"])) == 8 * 1002
-    assert len(base64.b64decode(data["cell_counts"])) == 4 * 7 * 1001
+    for name in ("positions", "thresholds", "ways"):
+        assert len(base64.b64decode(data[name])) == 8 * 4
+    assert len(base64.b64decode(data["cell_sizes"])) == 4 * 7
+    assert len(base64.b64decode(data["cell_starts"])) * 2 == len(
+        base64.b64decode(data["cell_counts"])
+    )
 
 
 @curves
@@ -269,23 +216,27 @@ def test_an_interval_that_does_not_exist_is_refused():
 
 
 @curves
-def test_thresholds_ascend_and_hold_every_position_to_the_last_bit(curve):
+def test_positions_and_ways_are_those_of_the_scale(curve):
     data = sent(curve, (1 / 7, 1.0))
-    assert (np.diff(data["thresholds"]) > 0).all()
-    assert_array_equal(data["positions"], slider_positions((1 / 7, 1.0)))
-    assert set(data["positions"].tolist()) <= set(data["thresholds"].tolist())
+    scale = slider_scale(curve, (1 / 7, 1.0))
+    for name in ("positions", "thresholds", "ways"):
+        assert_array_equal(data[name], getattr(scale, name))
 
 
-@curves
-def test_is_exact_says_whether_every_step_of_the_curve_was_sent(curve):
-    data = sent(curve)
-    steps = set(curve.thresholds.tolist())
-    assert data.values["is_exact"] is (steps <= set(data["thresholds"].tolist()))
+def test_is_exact_says_whether_every_state_of_the_curve_was_sent():
+    for name, curve in CURVES.items():
+        states = {
+            (o.correct, o.wrong, o.accepted_unknown)
+            for o in map(curve.outcome, curve.thresholds.tolist())
+        }
+        data = DECODED[name]
+        found = set(zip(*(data[name].tolist() for name in COUNTS), strict=True))
+        assert data.values["is_exact"] is (states <= found), name
 
 
-@pytest.mark.parametrize(("n_scores", "is_exact"), [(2000, True), (2998, True), (2999, False)])
-def test_steps_are_all_sent_as_long_as_there_is_room_beside_the_positions(n_scores, is_exact):
-    scores = (np.arange(n_scores) + 0.5) / n_scores  # with the next number: one more step
+@pytest.mark.parametrize(("n_scores", "is_exact"), [(2000, True), (3999, True), (4000, False)])
+def test_all_states_are_sent_as_long_as_there_is_room(n_scores, is_exact):
+    scores = (np.arange(n_scores) + 0.5) / n_scores  # with the next number: one more state
     curve = TradeoffCurve(scores, np.zeros(n_scores), np.zeros(n_scores), [], [], 2)
     assert sent(curve).values["is_exact"] is is_exact
 
@@ -309,6 +260,15 @@ def test_all_but_the_curve_of_many_pictures_are_exact():
     assert set(DECODED) - set(EXACT) == {"many pictures"}
 
 
+def test_the_axis_at_first_tells_scores_apart():
+    labels = np.arange(60) % 3
+    logits = made_up_logits(labels, 3, seed=1)
+    names = ("msp", "gen", "bendale", "notebook", "openmax", "max_logit", "energy")
+    found = {name: first_axis(new_method(name).fit(logits, labels)) for name in names}
+    assert [name for name in names if found[name] == "share"] == ["msp", "gen", "bendale"]
+    assert found["notebook"] == "score"
+
+
 def test_past_the_last_threshold_sent_everything_is_rejected_however_many_pictures():
     last = {
         name: (d["correct"][-1], d["wrong"][-1], d["accepted"][-1]) for name, d in DECODED.items()
@@ -330,6 +290,24 @@ def test_histograms_count_every_picture_once(curve):
 
 
 @curves
+def test_histograms_over_the_share_count_every_picture_where_it_is_rejected(curve):
+    test, reject = share_histograms(curve)
+    last = curve.n_classes
+    accepted = curve.test_predictions != last
+    expected = np.zeros((2, 60), dtype=int)
+    for row, scores, won in (
+        (expected[0], curve.test_scores, ~accepted),
+        (expected[1], curve.reject_scores, curve.reject_predictions == last),
+    ):
+        for score, is_won in zip(scores, won, strict=True) if curve.n_test else ():
+            below = (accepted & (curve.test_scores < score)).sum() + (~accepted).sum()
+            share = 0 if is_won else below / curve.n_test
+            row[min(int(share * 60), 59)] += 1
+    assert test.tolist() == expected[0].tolist()
+    assert reject.tolist() == expected[1].tolist()
+
+
+@curves
 def test_totals_are_the_pictures_of_every_class_and_the_unknowns(curve):
     labels = Counter(curve.test_labels.tolist())
     expected = [labels[index] for index in range(curve.n_classes)]
@@ -347,8 +325,10 @@ def test_what_is_sent_stays_small_however_many_pictures(n_classes, most_bytes):
     curve = random_curve(n_classes, 100_000, 100_000)
     data = explorer_data(curve, curve, names_of(n_classes), (1 / (n_classes + 1), 1.0))
     decoded = Sent(data)
-    assert len(decoded["thresholds"]) <= 4000
-    assert 500 <= len(decoded["positions"]) <= 1002
+    assert len(decoded["thresholds"]) == len(decoded["positions"])
+    assert 900 <= len(decoded["positions"]) <= 4000
+    # Where they are thinned, one step changes few decisions.
+    assert np.diff(decoded["ways"]).max() < 0.002
     assert len(json.dumps(data)) < most_bytes
     assert data["is_exact"] is False
 
@@ -396,17 +376,14 @@ def test_counts_and_cells_are_what_counting_the_pictures_gives(test, reject):
     )
     data = sent(curve)
     found = matrices(data)
-    index = {float(threshold): at for at, threshold in enumerate(data["thresholds"])}
     correct, wrong, accepted = data["correct"], data["wrong"], data["accepted"]
-    for position in (0, 99, 100, 101, 250, 251, 300, 301, 700, 701, 1000):
-        threshold = float(data["positions"][position])
+    for at, threshold in enumerate(data["positions"].tolist()):
         decided = [(label, 3 if score < threshold else p) for score, p, label in test]
         decided += [(3, 3 if score < threshold else p) for score, p in reject]
         cells = Counter(decided)
         for truth in range(4):
             for decision in range(4):
-                assert found[position, truth, decision] == cells[truth, decision]
-        at = index[threshold]
+                assert found[at, truth, decision] == cells[truth, decision]
         assert correct[at] == sum(cells[k, k] for k in range(3))
         assert wrong[at] == sum(cells[a, b] for a in range(3) for b in range(3) if a != b)
         assert accepted[at] == sum(cells[3, k] for k in range(3))
@@ -459,13 +436,13 @@ def test_with_many_classes_the_most_frequent_mistakes_are_listed(curve):
         assert sorted(found, reverse=True)[: len(most)] == most
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 1000))
-def test_listed_counts_are_exact_at_every_position_not_only_where_mistakes_were_looked_for(at):
+def test_listed_counts_are_exact_at_every_position_not_only_where_mistakes_were_looked_for():
     curve, data = CURVES[LISTED], DECODED[LISTED]
-    mistakes = mistakes_at(curve, float(data["positions"][at]))
-    expected = [mistakes[truth, decision] for truth, decision in data.values["cells"]]
-    assert data.cell_counts[:, at].tolist() == expected
+    found = data.cell_counts
+    for at in range(0, len(data["positions"]), 23):
+        mistakes = mistakes_at(curve, float(data["positions"][at]))
+        expected = [mistakes[truth, decision] for truth, decision in data.values["cells"]]
+        assert found[:, at].tolist() == expected
 
 
 def test_fifteen_classes_are_a_matrix_and_sixteen_a_list():
@@ -476,7 +453,7 @@ def test_fifteen_classes_are_a_matrix_and_sixteen_a_list():
 def test_many_classes_without_a_mistake_give_an_empty_list():
     curve = TradeoffCurve([0.9, 0.8], [0, 19], [0, 19], [0.1], [20], 20)
     found = confusions_at(curve, np.array([0.0, 0.5]))
-    assert (found.cells, found.counts.shape, found.is_whole) == ([], (0, 2), False)
+    assert (found.cells, len(found.sizes), len(found.counts), found.is_whole) == ([], 0, 0, False)
 
 
 @pytest.mark.parametrize("count", [1, 2, 39, 40, 41])
@@ -487,7 +464,11 @@ def test_few_thresholds_are_all_looked_at_for_mistakes(count):
     for index in {0, count // 2, count - 1} if count < 41 else {0, count - 1}:
         mistakes = mistakes_at(curve, thresholds[index])
         most = sorted(mistakes.values(), reverse=True)[:12]
-        assert sorted(found.counts[:, index].tolist(), reverse=True)[: len(most)] == most
+        parts = np.split(np.arange(len(found.counts)), found.sizes.cumsum()[:-1])
+        counts = [
+            int(found.counts[part[found.starts[part] <= index][-1]]) for part in parts if len(part)
+        ]
+        assert sorted(counts, reverse=True)[: len(most)] == most
 
 
 # --- one threshold, asked for --------------------------------------------------------------------
@@ -532,29 +513,6 @@ def test_the_outcome_agrees_with_what_was_sent_at_every_threshold_sent():
         assert outcome["correct"] == data["correct"][at]
         assert outcome["test"] == [data["test_low"][at], data["test_high"][at]]
         assert outcome["reject"] == [data["reject_low"][at], data["reject_high"][at]]
-
-
-# --- what a browser may say ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", [0, 1, 0.0, 1.0, 0.35, 5e-324, -0.1, 1.1, -31.25, 1e300])
-def test_a_finite_number_is_a_threshold(value):
-    assert is_threshold(value) is True
-
-
-@pytest.mark.parametrize(
-    "value",
-    [10**400, math.nan, math.inf, -math.inf, True, None, "0.5", [0.5], {"value": 0.5}],
-)
-def test_nothing_else_is_a_threshold(value):
-    assert is_threshold(value) is False
-
-
-@pytest.mark.parametrize("value", [-0.1, 1.1, 7, -5e-324])
-def test_a_threshold_of_probabilities_lies_from_0_to_1(value):
-    assert is_threshold(value, (0.25, 1.0)) is False
-    assert is_threshold(value, (-1.7, 0.0)) is True
-    assert is_threshold(0.1, (0.25, 1.0)) is True
 
 
 # --- the name of the data ------------------------------------------------------------------------
@@ -637,7 +595,7 @@ def test_names_of_classes_travel_as_they_are():
 def test_every_array_is_as_long_as_its_axis():
     for data in DECODED.values():
         n = len(data["thresholds"])
-        for name in (*FLOATS[2:6], *COUNTS[:3]):
+        for name in (*FLOATS[:-1], *COUNTS):
             assert len(data[name]) == n
-        for name in COUNTS[3:]:
+        for name in HISTOGRAMS:
             assert len(data[name]) == len(data["edges"]) - 1 == 60
