@@ -178,7 +178,7 @@ SHARED: dict[str, dict[str, Any]] = {
     "--thresholds": {
         "metavar": "START:STOP:STEP",
         "help": "rows of the table, e.g. 0.30:0.40:0.01, or a list 0.3,0.35; "
-        "--thresholds=-5:10:1 where it begins with a minus; default: the method's own range",
+        "--thresholds=-5:10:1 where it begins with a minus; default: where decisions change",
     },
     "--device": {"choices": DEVICES, "default": "auto"},
     "--json": {"action": "store_true", "help": "print JSON instead of text"},

@@ -120,7 +120,7 @@ class Evaluation:
             return ""
         return (
             f"Counted in {len(self.counted.curve.counts.edges) - 1:,} bins: exact at their "
-            "edges, which all places of the slider are, and between them "
+            "edges and at all positions of the slider, and between edges "
             f"{self.counted.curve.error_bound.in_words}."
         )
 

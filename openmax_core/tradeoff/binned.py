@@ -1,11 +1,12 @@
 """The curve over the threshold from counts of scores in fine bins, for any number of pictures.
 
 Counts of two sets of pictures, added, are those of both. The bins' edges are decimal numbers, so
-that every threshold that a slider or a table has is one of them, and what is counted there is
-exact. Between 0 and the largest score that a method can give, ``high``, bins are as wide as a power
-of ten that makes 50,000 to 500,000 of them; towards ``high``, where scores of a confident network
-pile up, they get narrower by 10 and by 10 again, down to the last digits of a float64, so that no
-bin is wider than a thousandth of its distance to ``high``:
+that round numbers, which people type, are among them, and what is counted there is exact. So are
+the positions of a slider: between two filled bins nothing changes. Between 0 and the largest score
+that a method can give, ``high``, bins are as wide as a power of ten that makes 50,000 to 500,000 of
+them; towards ``high``, where scores of a confident network pile up, they get narrower by 10 and by
+10 again, down to the last digits of a float64, so that no bin is wider than a thousandth of its
+distance to ``high``:
 
     width 10^−d up to high − 10^(3−d), then 10^−(d+1) up to high − 10^(2−d), …
 

@@ -27,6 +27,7 @@ from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
 from openmax_core.tradeoff.sweep import sweep_table
 from tests.app.visitor import (
     button,
+    choose_axis,
     explorer,
     gallery,
     move_threshold,
@@ -175,6 +176,34 @@ def test_what_no_explorer_sends_moves_nothing(open_app, trees, moved):
     assert shows(app, trees.evaluate("bendale"), 0.6)
 
 
+def test_the_charts_axis_is_remembered_with_the_session_whatever_the_method(open_app, trees):
+    app = open_app(trees.folder, "threshold", method="bendale")
+    assert explorer(app)["axis"] == "share"
+    choose_axis(app, "score")
+    assert explorer(app)["axis"] == "score"
+    app.selectbox(key="method").set_value("msp").run()
+    assert explorer(app)["axis"] == "score"
+    choose_axis(app, "share")
+    app.selectbox(key="method").set_value("notebook").run()
+    assert explorer(app)["axis"] == "share"
+    choose_axis(app, {"no": "axis"})
+    assert not app.exception
+    assert explorer(app)["axis"] == "share"
+
+
+@pytest.mark.parametrize("method", ["notebook", "openmax", "max_logit"])
+def test_scores_that_do_not_pile_up_are_shown_as_they_are_at_first(open_app, trees, method):
+    assert explorer(open_app(trees.folder, "threshold", method=method))["axis"] == "score"
+
+
+@pytest.mark.parametrize(
+    ("method", "can_win"),
+    [("bendale", True), ("notebook", True), ("openmax", False), ("robust", False), ("msp", False)],
+)
+def test_unknown_is_named_only_where_it_can_be_the_most_probable(open_app, trees, method, can_win):
+    assert explorer(open_app(trees.folder, "threshold", method=method))["has_unknown"] is can_win
+
+
 @pytest.mark.parametrize("kind", INTERVALS)
 def test_all_intervals_are_of_the_chosen_kind(open_app, trees, kind):
     app = open_app(trees.folder, "threshold", threshold="0.6")
@@ -188,8 +217,8 @@ def test_all_intervals_are_of_the_chosen_kind(open_app, trees, kind):
     point = evaluation.recommend(0.85)
     assert counted(point.counts["correct"], 89, kind) in texts(app.markdown)
     (sweep,) = [item.value for item in app.dataframe]
-    outcome = evaluation.curve.outcome(0.6)
-    row = sweep[sweep["threshold"] == 0.6].iloc[0]
+    row = sweep.iloc[len(sweep) // 2]
+    outcome = evaluation.curve.outcome(row["threshold"])
     bounds = share_interval(outcome.correct, outcome.n_test, kind)
     assert (row["test_low"], row["test_high"]) == (100 * bounds.low, 100 * bounds.high)
 

@@ -102,6 +102,13 @@ def send_moved(app: AppTest, moved: Any, key: str = "explorer") -> None:
     run_with(app, state)
 
 
+def choose_axis(app: AppTest, axis: Any) -> None:
+    """Choose what the explorer's charts are drawn over, as its script tells it."""
+    state = WidgetState(id=component(app, "explorer").proto.id)
+    state.json_value = json.dumps({"axis": axis})
+    run_with(app, state)
+
+
 def move_threshold(app: AppTest, threshold: float) -> None:
     """Move the explorer's slider, as its script tells it."""
     data = explorer(app)

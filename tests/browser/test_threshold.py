@@ -28,6 +28,7 @@ from openmax_core.tradeoff.slider import MOST_POINTS, round_ends, slider_scale
 from openmax_core.workspace.workspace import Workspace
 from tests.browser.conftest import extracted_demo
 from tests.browser.pages import Dashboard
+from tests.support.workspaces import made_up_logits, make_workspace
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +215,96 @@ def test_a_thinned_curve_is_exact_as_well(dashboard, many_scores):
     expect_figures_of(dashboard, evaluation, dashboard.shown_threshold())
 
 
+@pytest.fixture(scope="module")
+def saturated(server_folder: Path) -> Evaluation:
+    """Scores that pile up below 1: nearly all of what happens lies above 0.99."""
+    workspace = make_workspace(server_folder / "saturated", stored=False, name="Saturated")
+    for seed, split in enumerate(workspace.pictures.splits):
+        files = workspace.pictures.find(split)
+        logits = 4 * made_up_logits(files.labels, 3, seed, signal=6.0)
+        workspace.stored.store.save(split, files, dict(enumerate(logits)), 3)
+    return workspace.evaluate("msp")
+
+
+def named_thresholds(evaluation: Evaluation, saved: list[float]) -> list[float]:
+    """Recommended for several objectives, saved, both ends, and their neighbours."""
+    positions = slider_scale(evaluation.curve, evaluation.score_range).positions
+    objectives = (
+        *(MostRejected(0.85), MostRejected(0.5), MostRight(0.9), MostRight(0.99)),
+        *(FewestKnownRejected(0.05), FewestKnownRejected(0.3), Balanced()),
+        LeastCost(1.0, 1.0, 5.0, 0.1),
+    )
+    named = {evaluation.choose(objective).threshold for objective in objectives}
+    named |= {*saved, float(positions[0]), float(positions[-1])}
+    for index in np.searchsorted(positions, sorted(named)).tolist():
+        named |= set(positions[max(0, index - 1) : index + 2].tolist())
+    return sorted(named)
+
+
+def test_named_thresholds_of_saturated_scores_are_reached_by_keyboard_and_by_drag(
+    dashboard, saturated
+):
+    scale = slider_scale(saturated.curve, saturated.score_range)
+    saved = saturated.curve.decimals(saturated.curve.thresholds[[20, 60, 90]])
+    named = named_thresholds(saturated, saved)
+    assert len(named) >= 20
+    assert sum(threshold > 0.99 for threshold in named) >= 10
+    dashboard.open("threshold?workspace=Saturated&method=msp")
+    dashboard.wait_for_explorer()
+    expect(dashboard.page.locator(".explorer .or-unknown")).to_be_hidden()
+    dashboard.press("Home")
+    for threshold in named:
+        for _ in range(60):
+            at = dashboard.shown_threshold()
+            if at >= threshold:
+                break
+            ahead = scale.way_of(threshold) - scale.way_of(at)
+            dashboard.slider.press("PageUp" if ahead > 0.03 else "ArrowRight")
+        assert dashboard.shown_threshold() == threshold
+    dashboard.wait_until_idle()
+    mouse = dashboard.page.mouse
+    mouse.move(*dashboard.point_on_slider(0.5))
+    mouse.down()
+    for threshold in named:
+        mouse.move(*dashboard.point_on_slider(float(scale.way_of(threshold))))
+        expect(dashboard.page.get_by_label("Exact threshold")).to_have_value(
+            threshold_text(threshold)
+        )
+        expect_figures_of(dashboard, saturated, threshold)
+    mouse.up()
+    dashboard.expect_address_value("threshold", threshold_text(named[-1]))
+
+
+def test_the_charts_are_drawn_over_the_score_or_the_share_of_knowns_rejected(dashboard, saturated):
+    page = dashboard.page
+    threshold = saturated.choose(MostRight(0.9)).threshold
+    dashboard.open(f"threshold?workspace=Saturated&method=msp&threshold={threshold}")
+    dashboard.wait_for_explorer()
+    explorer = page.locator(".explorer")
+    expect(explorer).to_have_attribute("data-axis", "share")
+    expect_marker_on_the_curves(dashboard, saturated)
+    # Dragging on a chart follows the axis that it has.
+    box = page.locator(".tradeoff .u-over").bounding_box()
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 40, steps=5)
+    page.mouse.up()
+    moved = saturated.curve.outcome(dashboard.shown_threshold())
+    assert moved.rejected_known / moved.n_test == pytest.approx(0.6 * 1.03 - 0.015, abs=0.01)
+    expect_marker_on_the_curves(dashboard, saturated)
+    page.locator(".over label", has_text="score").click()
+    expect(explorer).to_have_attribute("data-axis", "score")
+    expect(page.get_by_text("Accuracy over the threshold")).to_be_visible()
+    dashboard.wait_until_idle()
+    expect_marker_on_the_curves(dashboard, saturated)
+    # The session remembers it, whatever page is opened in between.
+    for name in ("Overview", "Threshold"):
+        page.get_by_role("link", name=name, exact=True).click()
+        expect(page.locator("h1", has_text=name)).to_be_visible()
+    dashboard.wait_for_explorer()
+    expect(explorer).to_have_attribute("data-axis", "score")
+
+
 def test_what_is_no_threshold_is_refused_in_place(explorer):
     box = explorer.page.get_by_label("Exact threshold")
     address = explorer.page.url
@@ -276,7 +367,7 @@ def expect_marker_on_the_curves(explorer: Dashboard, evaluation: Evaluation) -> 
     As shares of a chart: its ends lie 1.5 % of its axis outside, and its heights go from −2 % to
     104 %. The axis is what the explorer says, the score or the share of knowns rejected.
     """
-    low, high = round_ends(evaluation.openmax.score_range())
+    low, high = round_ends(evaluation.score_range)
     outcome = evaluation.curve.outcome(explorer.shown_threshold())
     place = (outcome.threshold - low) / (high - low)
     if explorer.page.locator(".explorer").get_attribute("data-axis") == "share":

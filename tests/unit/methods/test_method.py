@@ -152,6 +152,17 @@ def test_words_say_what_it_is(method):
     assert method.borrowed_names == []
 
 
+def test_unknown_is_predicted_only_where_the_method_says_that_it_can_be(method):
+    generator = np.random.default_rng(0)
+    logits = np.concatenate(
+        [generator.normal(0, size, (200, N_CLASSES)) for size in (0.1, 3, 100)]
+        + [np.ones((3, N_CLASSES)), -np.eye(N_CLASSES)]
+    )
+    won = method.decide(logits).predictions == N_CLASSES
+    assert method.has_unknown == (method.name in {"bendale", "notebook"})
+    assert method.has_unknown or not won.any()
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_what_cannot_be_fitted_or_scored_is_named(name):
     method, (logits, labels) = new_method(name), activations(N_CLASSES)
