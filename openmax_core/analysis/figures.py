@@ -124,15 +124,29 @@ def probability_figure(
 
 
 def score_histogram(
-    evaluation: Evaluation, index: int | None = None, threshold: float | None = None
+    evaluation: Evaluation,
+    index: int | None = None,
+    threshold: float | None = None,
+    axis: str = "score",
 ) -> go.Figure:
     """Scores of test and reject pictures, as shares of each; of one predicted class, or of all.
 
     Parameters
     ----------
     index : predicted class; None: all pictures
+    axis : 'score', or 'share': of the knowns that are rejected below a score
     """
     curve, (low, high) = evaluation.curve, evaluation.score_range
+    is_share = axis == "share"
+    if is_share:
+        low, high = 0.0, 1.0
+
+    def places(scores: Float) -> Float:
+        if not is_share:
+            # The range is that of all pictures, so that rounding alone can put one beyond it.
+            return np.clip(scores, low, high)
+        return evaluation.overall.outcomes(scores).rejected_known_share
+
     edges = np.linspace(low, high, N_SCORE_BINS + 1)
     figure = go.Figure()
     for name, colour, scores, predictions in (
@@ -140,8 +154,7 @@ def score_histogram(
         ("reject", UNKNOWN_COLOUR, curve.reject_scores, curve.reject_predictions),
     ):
         own = scores if index is None else scores[predictions == index]
-        # The range is that of all pictures, so that rounding alone can put one beyond it.
-        counts = np.histogram(np.clip(own, low, high), edges)[0]
+        counts = np.histogram(places(own), edges)[0]
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=counts / max(1, len(own)),
@@ -149,13 +162,18 @@ def score_histogram(
             name=f"{len(own):,} {name} pictures",
             marker={"color": colour, "opacity": 0.6, "line": {"width": 0}},
             customdata=counts,
-            hovertemplate=f"%{{customdata:,}} {name} pictures about %{{x:.4g}}<extra></extra>",
+            hovertemplate=f"%{{customdata:,}} {name} pictures about "
+            f"%{{x:{'.1%' if is_share else '.4g'}}}<extra></extra>",
         )
-    lay_out(figure, "Score (larger: more known)", "Share", HEIGHT)
+    title = "Share of knowns rejected" if is_share else "Score (larger: more known)"
+    lay_out(figure, title, "Share", HEIGHT)
     figure.update_layout(barmode="overlay", bargap=0)
     figure.update_yaxes(tickformat="~%")
+    if is_share:
+        figure.update_xaxes(tickformat="~%")
     if threshold is not None:
-        figure.add_vline(x=threshold, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
+        at = float(places(np.array([threshold]))[0]) if is_share else threshold
+        figure.add_vline(x=at, line={"color": CHOSEN_COLOUR, "width": 2, "dash": "dash"})
     return figure
 
 

@@ -39,11 +39,15 @@ def show_scores(workspace: Workspace, evaluation: Evaluation) -> None:
         width=420,
     )
     threshold = state.threshold(workspace, evaluation)
+    axis = state.chart_axis(evaluation)
     st.plotly_chart(
-        figures.score_histogram(evaluation, chosen, threshold), key="score_histogram", config=PLOT
+        figures.score_histogram(evaluation, chosen, threshold, axis),
+        key="score_histogram",
+        config=PLOT,
     )
     of = "all pictures" if chosen is None else f"pictures taken for {plain(names[chosen])}"
     st.caption(
         f"Scores of {of}: test pictures (blue) and reject pictures (orange), each as shares of "
-        "their own number. The dashed line is the threshold."
+        "their own number. The dashed line is the threshold. The axis is that of the charts on the "
+        "page Threshold, where you can choose another."
     )

@@ -18,6 +18,7 @@ from openmax_core.analysis.figures import (
     class_density_figure,
     class_qq_figure,
     probability_figure,
+    score_histogram,
     sensitivity_figure,
     weibull_figure,
 )
@@ -43,6 +44,25 @@ def named(figure: Any, start: str) -> Any:
 
 def numbers(values: Any) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
+
+
+# --- scores ----------------------------------------------------------------------------------
+
+
+def test_scores_over_the_share_of_knowns_rejected_tell_saturated_scores_apart() -> None:
+    evaluation = made_up_evaluation(preset="robust")
+    curve = evaluation.curve
+    threshold = float(np.quantile(curve.test_scores, 0.25))
+    figure = score_histogram(evaluation, None, threshold, "share")
+    test, reject = named(figure, f"{curve.n_test:,} test"), named(figure, f"{curve.n_reject:,} rej")
+    below = [(curve.test_scores < score).mean() for score in curve.reject_scores.tolist()]
+    np.testing.assert_array_equal(
+        reject.customdata, np.histogram(below, np.linspace(0, 1, 61))[0]
+    )
+    assert numbers(test.y).sum() == pytest.approx(1)
+    assert numbers(test.y).max() < 0.1  # knowns lie evenly
+    (line,) = figure.layout.shapes
+    assert line.x0 == curve.outcome(threshold).rejected_known / curve.n_test
 
 
 # --- Weibull ---------------------------------------------------------------------------------
