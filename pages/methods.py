@@ -10,10 +10,10 @@ import streamlit as st
 
 from openmax_core.analysis.comparison import BASELINE, Comparison, compare_methods
 from openmax_core.analysis.figures import comparison_figure
+from openmax_core.analysis.ranking import FIGURES, NAMES
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.support.shares import exact_percent
-from openmax_core.tradeoff.ranking import FIGURES, NAMES
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_notice, show_provenance

@@ -1,10 +1,10 @@
 """All methods on the same pictures: the field's figures of each, and what chance makes of them.
 
 Every method is fitted on the same training pictures and scores the same test and reject pictures.
-Figures (:mod:`openmax_core.tradeoff.ranking`) are counted again on resamples of the pictures, the
+Figures (:mod:`openmax_core.analysis.ranking`) are counted again on resamples of the pictures, the
 same for all methods. A difference to the largest softmax probability is beyond noise where it is
 larger than chance makes the largest of *all* differences of the table in 95 % of the resamples
-(:mod:`openmax_core.tradeoff.paired_bootstrap`).
+(:mod:`openmax_core.analysis.paired_bootstrap`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from openmax_core.analysis.paired_bootstrap import MetricGrid, Resamples, compare, sample_rows
+from openmax_core.analysis.ranking import FIGURES, NAMES, all_figures, figures_on
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.features import WAY_OUT
@@ -31,8 +33,6 @@ from openmax_core.support.shares import (
 )
 from openmax_core.tradeoff.curve import TradeoffCurve
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
-from openmax_core.tradeoff.paired_bootstrap import MetricGrid, Resamples, compare, sample_rows
-from openmax_core.tradeoff.ranking import FIGURES, NAMES, all_figures, figures_on
 
 BASELINE = "msp"
 SOFTMAX = "softmax"  # what people call the baseline
@@ -72,7 +72,7 @@ class Comparison:
     ----------
     methods : A ComparedMethods; the baseline, the largest softmax probability, is among them
     grid : MetricGrid of (A, F) figures, in the order of ``methods`` and of
-        :data:`~openmax_core.tradeoff.ranking.NAMES`; differences are to the baseline
+        :data:`~openmax_core.analysis.ranking.NAMES`; differences are to the baseline
     floor : of Test accuracy
     n_test, n_reject : pictures that were scored
     n_test_all, n_reject_all : pictures that there are

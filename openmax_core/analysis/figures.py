@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 
 from openmax_core.analysis.comparison import BASELINE, Comparison
 from openmax_core.analysis.multiples import shown_range
+from openmax_core.analysis.paired_bootstrap import MetricGrid
 from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, Sensitivity
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.openmax import OpenMax
@@ -31,7 +32,6 @@ from openmax_core.support.shares import (
     points,
     points_range,
 )
-from openmax_core.tradeoff.paired_bootstrap import MetricGrid
 from openmax_core.weibull.fit import WeibullMaxFit
 from openmax_core.weibull.tails import cdf_curve, density, empirical_cdf, quantiles, thinned
 

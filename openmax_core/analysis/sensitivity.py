@@ -2,7 +2,7 @@
 
 Every cell is a method of its own, fitted and scored on the same pictures: AUROC, OSCR, and Reject
 accuracy where the cell's own threshold keeps Test accuracy at a floor. Whether it differs from the
-current setting is judged in :mod:`openmax_core.tradeoff.paired_bootstrap`.
+current setting is judged in :mod:`openmax_core.analysis.paired_bootstrap`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from openmax_core.errors import FitError
-from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.methods.openmax import OpenMax
-from openmax_core.support.shares import points
-from openmax_core.tradeoff.curve import TradeoffCurve
-from openmax_core.tradeoff.paired_bootstrap import (
+from openmax_core.analysis.paired_bootstrap import (
     MetricGrid,
     Resamples,
     compare,
@@ -25,6 +20,11 @@ from openmax_core.tradeoff.paired_bootstrap import (
     resampled_figures,
     sample_rows,
 )
+from openmax_core.errors import FitError
+from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.methods.openmax import OpenMax
+from openmax_core.support.shares import points
+from openmax_core.tradeoff.curve import TradeoffCurve
 
 AUROC, OSCR, REJECT_AT_FLOOR = "AUROC", "OSCR", "Reject accuracy at the floor"
 METRICS = (AUROC, REJECT_AT_FLOOR, OSCR)

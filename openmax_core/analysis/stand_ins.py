@@ -24,6 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from openmax_core.activations.activations import Activations
+from openmax_core.analysis.paired_bootstrap import sample_rows
 from openmax_core.errors import FitError, OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.method import Decisions, Method
@@ -37,7 +38,6 @@ from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.objectives import LeastTableCost, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome
-from openmax_core.tradeoff.paired_bootstrap import sample_rows
 
 MOST_CLASSES = 20  # that are left out, unless more are asked for
 MOST_PICTURES = 10_000  # known test pictures that are scored, and pictures of a stand-in

@@ -13,8 +13,8 @@ from openmax_core.support.decimals import threshold_text
 def run_compare(options: argparse.Namespace) -> int:
     """Print a table of all methods beside softmax."""
     from openmax_core.analysis.comparison import compare_methods
+    from openmax_core.analysis.ranking import FIGURES, NAMES
     from openmax_core.cli.progress import counting
-    from openmax_core.tradeoff.ranking import FIGURES, NAMES
     from openmax_core.workspace.workspace import Workspace
 
     workspace = Workspace.open(options.workspace)

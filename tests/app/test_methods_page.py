@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from openmax_core.analysis.ranking import FIGURES, NAMES
 from openmax_core.methods.registry import METHODS_OF_LOGITS
-from openmax_core.tradeoff.ranking import FIGURES, NAMES
 from tests.app.visitor import texts
 from tests.support.workspaces import make_workspace
 

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.analysis.paired_bootstrap import Resamples, figures_of, resampled_figures
+from openmax_core.analysis.ranking import NAMES, all_figures, figures_on
 from openmax_core.errors import FitError
 from openmax_core.methods.distances import euchord
 from openmax_core.methods.fitting import fit_weibull
@@ -36,8 +38,6 @@ from openmax_core.methods.scores import SCORES
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.files import write_text_atomically
 from openmax_core.tradeoff.curve import TradeoffCurve
-from openmax_core.tradeoff.paired_bootstrap import Resamples, figures_of, resampled_figures
-from openmax_core.tradeoff.ranking import NAMES, all_figures, figures_on
 from tests.benchmarks.problems import (
     Part,
     Problem,

@@ -245,7 +245,7 @@ def test_named_thresholds_of_saturated_scores_are_reached_by_keyboard_and_by_dra
     dashboard, saturated
 ):
     scale = slider_scale(saturated.curve, saturated.score_range)
-    saved = saturated.curve.decimals(saturated.curve.thresholds[[20, 60, 90]])
+    saved = saturated.curve.decimals(saturated.curve.thresholds[[20, 50, 70, 110]])
     named = named_thresholds(saturated, saved)
     assert len(named) >= 20
     assert sum(threshold > 0.99 for threshold in named) >= 10
@@ -298,7 +298,7 @@ def test_the_charts_are_drawn_over_the_score_or_the_share_of_knowns_rejected(das
     dashboard.wait_until_idle()
     expect_marker_on_the_curves(dashboard, saturated)
     # The session remembers it, whatever page is opened in between.
-    for name in ("Overview", "Threshold"):
+    for name in ("Monitor", "Threshold"):
         page.get_by_role("link", name=name, exact=True).click()
         expect(page.locator("h1", has_text=name)).to_be_visible()
     dashboard.wait_for_explorer()

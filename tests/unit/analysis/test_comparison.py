@@ -12,11 +12,11 @@ from openmax_core.analysis.comparison import (
     methods_to_compare,
 )
 from openmax_core.analysis.figures import comparison_figure
+from openmax_core.analysis.ranking import FIGURES, NAMES, all_figures
 from openmax_core.errors import FitError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.methods.method import Method
 from openmax_core.methods.registry import METHODS, METHODS_OF_LOGITS, new_method
-from openmax_core.tradeoff.ranking import FIGURES, NAMES, all_figures
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
 
 

@@ -56,9 +56,7 @@ def test_scores_over_the_share_of_knowns_rejected_tell_saturated_scores_apart() 
     figure = score_histogram(evaluation, None, threshold, "share")
     test, reject = named(figure, f"{curve.n_test:,} test"), named(figure, f"{curve.n_reject:,} rej")
     below = [(curve.test_scores < score).mean() for score in curve.reject_scores.tolist()]
-    np.testing.assert_array_equal(
-        reject.customdata, np.histogram(below, np.linspace(0, 1, 61))[0]
-    )
+    np.testing.assert_array_equal(reject.customdata, np.histogram(below, np.linspace(0, 1, 61))[0])
     assert numbers(test.y).sum() == pytest.approx(1)
     assert numbers(test.y).max() < 0.1  # knowns lie evenly
     (line,) = figure.layout.shapes

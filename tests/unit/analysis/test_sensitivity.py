@@ -10,6 +10,13 @@ import pytest
 from openmax_core import OpenMax, TradeoffCurve
 from openmax_core.analysis import sensitivity as module
 from openmax_core.analysis.figures import sensitivity_figure
+from openmax_core.analysis.paired_bootstrap import (
+    MetricGrid,
+    Resamples,
+    compare,
+    figures_of,
+    resampled_figures,
+)
 from openmax_core.analysis.sensitivity import (
     AUROC,
     METRICS,
@@ -23,13 +30,6 @@ from openmax_core.errors import FitError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
-from openmax_core.tradeoff.paired_bootstrap import (
-    MetricGrid,
-    Resamples,
-    compare,
-    figures_of,
-    resampled_figures,
-)
 from tests.support.evaluations import activations_of, evaluation_of, made_up_evaluation
 
 

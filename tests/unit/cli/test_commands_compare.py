@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from openmax_core.analysis.ranking import FIGURES, NAMES
 from openmax_core.methods.registry import METHODS_OF_LOGITS
-from openmax_core.tradeoff.ranking import FIGURES, NAMES
 from openmax_core.workspace.workspace import Workspace
 from tests.support.shell import shell
 from tests.support.tables import write_sets

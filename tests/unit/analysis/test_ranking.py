@@ -13,9 +13,9 @@ from pytorch_ood import metrics as pytorch_ood_metrics
 from pytorch_ood.metrics import functional as pytorch_ood_functional
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score, roc_curve
 
+from openmax_core.analysis.paired_bootstrap import Resamples
+from openmax_core.analysis.ranking import FIGURES, NAMES, all_figures, figures_on
 from openmax_core.tradeoff.curve import TradeoffCurve
-from openmax_core.tradeoff.paired_bootstrap import Resamples
-from openmax_core.tradeoff.ranking import FIGURES, NAMES, all_figures, figures_on
 
 N_CLASSES = 4
 FLOOR, THRESHOLD = 0.6, 0.4
@@ -151,7 +151,7 @@ def test_chunks_of_resamples_change_nothing(monkeypatch):
     curve = made_up(1, 40, 30, 10, won=True)
     draws = Resamples.draw(40, 30, 7, np.random.default_rng(0))
     whole = figures_on(curve, FLOOR, THRESHOLD, draws)
-    monkeypatch.setattr("openmax_core.tradeoff.ranking.CHUNK_VALUES", 100)
+    monkeypatch.setattr("openmax_core.analysis.ranking.CHUNK_VALUES", 100)
     np.testing.assert_allclose(figures_on(curve, FLOOR, THRESHOLD, draws), whole, atol=1e-12)
 
 

@@ -39,9 +39,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.analysis.paired_bootstrap import Resamples, resampled_figures
 from openmax_core.support.arrays import Float, Int
 from openmax_core.tradeoff.curve import TradeoffCurve
-from openmax_core.tradeoff.paired_bootstrap import Resamples, resampled_figures
 
 CHUNK_VALUES = 1 << 22  # of one array of resampled counts: 32 MB
 FPRS = {"ccr_at_fpr_1": 0.01, "ccr_at_fpr_5": 0.05, "ccr_at_fpr_10": 0.1}
