@@ -80,7 +80,10 @@ class ThresholdControl {
     const on = (target, name, handler) => {
       target.addEventListener(name, handler, { signal: ends.signal });
     };
-    on(this.slider, "pointerdown", () => { this.isHeld = true; });
+    on(this.slider, "pointerdown", () => {
+      if (this.keyTimer) this.release(); // else it would be released in the middle of the drag
+      this.isHeld = true;
+    });
     on(this.slider, "input", () => this.move(this.positionAt(this.slider.valueAsNumber)));
     on(this.slider, "change", () => this.release());
     on(this.slider, "pointerup", () => { this.isHeld = false; });
