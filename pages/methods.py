@@ -14,6 +14,7 @@ from openmax_core.analysis.ranking import FIGURES, NAMES
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.support.shares import exact_percent
+from openmax_core.tradeoff.objectives import MostRejected
 from pages._shared import state
 from pages._shared.format import plain
 from pages._shared.guards import require_evaluation, show_notice, show_provenance
@@ -100,6 +101,8 @@ def _show_result(result: Comparison, evaluation: Evaluation) -> None:
     for sentence in result.left_out_in_words:
         st.caption(plain(sentence))
     st.caption(_what_was_counted(result))
+    if words := state.rest_in_words(evaluation, MostRejected(result.floor)):
+        st.caption(f"The present method: {plain(words)}")
     with st.expander("Intervals and differences to softmax", icon=":material/expand:"):
         _show_intervals(result)
     with st.expander("What the figures mean, and their names elsewhere", icon=":material/help:"):

@@ -134,7 +134,7 @@ def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
     table = batch_table(records, basis.key)
     table["source"] = table["source"].map(start.roots().shown)
     st.dataframe(
-        in_percent(table, "reject_rate", "low", "high", "expected"),
+        in_percent(table, "reject_rate", "low", "high", "expected", "test_accuracy"),
         hide_index=True,
         width="stretch",
         column_config={
@@ -146,6 +146,9 @@ def _show_table(records: list[RecordedBatch], basis: Basis) -> None:
             "high": share_column("to"),
             "expected": share_column("Expected"),
             "p_value": NumberColumn("p", format="%.2g"),
+            "test_accuracy": share_column(
+                "Test accuracy", "Of the pictures that have a label, where there are some."
+            ),
             "drifted": "Classes drifted",
             "tested": "of",
             "pictures": NumberColumn("Pictures", format="localized"),

@@ -199,7 +199,7 @@ class Table(ABC):
             A row is not as it should be, the file is of other classes, or it is damaged.
         """
         order, first = self._order(classes), 0
-        labels = _Labels(classes)
+        labels = LabelReader(classes)
         wanted = [self._column(place) for place in order] if has_logits else []
         if has_features:
             self.require_features()
@@ -226,6 +226,21 @@ class Table(ABC):
         ActivationsError
             As for :meth:`parts`.
         """
+        for names, values, _ in self.rows_with_labels(classes, has_features=has_features):
+            yield names, values
+
+    def rows_with_labels(
+        self, classes: Sequence[str], *, has_features: bool = False
+    ) -> Iterator[tuple[list[str], Logits, list[Any]]]:
+        """Read names, logits and labels of all rows; arguments as of :meth:`rows`.
+
+        Labels are as they stand in the file, see :class:`LabelReader`; None where there are none.
+
+        Raises
+        ------
+        ActivationsError
+            As for :meth:`parts`.
+        """
         order, first = self._order(classes), 0
         if has_features:
             self.require_features("the method needs them")
@@ -234,9 +249,10 @@ class Table(ABC):
                 self._require_finite(logits, first, [self._column(place) for place in order])
                 self._require_finite(features, first, self._feature_columns)
                 paths = {"path": columns["path"]} if "path" in columns else {}
-                part = self._part(first, logits, features, paths, _Labels(classes))
+                part = self._part(first, logits, features, paths, LabelReader(classes))
                 values = np.concatenate([logits, features], axis=1) if has_features else logits
-                yield [part.name(row) for row in range(len(part))], values
+                given = columns["label"].to_pylist() if "label" in columns else [None] * len(part)
+                yield [part.name(row) for row in range(len(part))], values, given
                 first += len(logits)
         if not first:
             self.fail("has no rows")
@@ -317,7 +333,12 @@ class Table(ABC):
         self.fail(what, first + row, columns[place])
 
     def _part(
-        self, first: int, logits: Logits, features: Logits, columns: dict[str, Any], labels: _Labels
+        self,
+        first: int,
+        logits: Logits,
+        features: Logits,
+        columns: dict[str, Any],
+        labels: LabelReader,
     ) -> Part:
         codes: dict[str, NDArray[np.int64]] = {}
         others: dict[int, str] = {}
@@ -351,8 +372,13 @@ def is_row(name: str) -> bool:
     return re.fullmatch(r"(.*/)?row \d+", name) is not None
 
 
-class _Labels:
-    """What labels mean; of classes that are called by numbers, numbers are their names."""
+class LabelReader:
+    """What labels mean; of classes that are called by numbers, numbers are their names.
+
+    Parameters
+    ----------
+    classes : names of C classes
+    """
 
     def __init__(self, classes: Sequence[str]) -> None:
         self._classes = classes

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openmax_core.prediction.choice import Choice
     from openmax_core.tradeoff.objectives import Objective
     from openmax_core.tradeoff.operating_point import OperatingPoint
+    from openmax_core.tradeoff.resampling import RepeatedSplits
     from openmax_core.workspace.workspace import Workspace
 
 EXIT_UNREADABLE, EXIT_INFEASIBLE, EXIT_FOUND = 3, 4, 6
@@ -332,6 +333,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
         point = evaluation.choose(objective)
     except NoFeasibleThresholdError as error:
         problem = str(error)
+    rest = None if point is None else _on_the_rest(evaluation, objective)
     folders = reject_folders(evaluation)
     by_folder = []
     if point and folders.is_divided:
@@ -347,6 +349,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
             "min_test_accuracy": floor,
             "objective": objective.to_dict(),
             "recommended": None if point is None else json.loads(point.to_json()),
+            "on_the_rest": None if rest is None else rest.summary,
             "reject_folders": by_folder,
             "problem": problem,
         }
@@ -365,6 +368,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
             say(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
         say()
         say(f"recommended: {problem if point is None else _point_in_words(point, objective)}")
+        if rest is not None:
+            say(rest.in_words)
         if by_folder:
             among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
             say()
@@ -460,6 +465,16 @@ def _point_in_words(point: OperatingPoint, objective: Objective) -> str:
         f"{objective.in_words}{production.cost_in_words(point)}. Chosen and counted on the same "
         "pictures, so both are a little too high"
     )
+
+
+def _on_the_rest(evaluation: Evaluation, objective: Objective) -> RepeatedSplits | None:
+    """What the choice keeps on pictures that it was not made on; None where they are too few."""
+    from openmax_core.tradeoff.resampling import repeated_splits
+
+    try:
+        return repeated_splits(evaluation.overall, objective)
+    except NoFeasibleThresholdError:
+        return None
 
 
 def run_predict(options: argparse.Namespace) -> int:

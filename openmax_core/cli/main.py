@@ -50,6 +50,7 @@ exit codes:
   4  evaluated, but no threshold keeps the requested Test accuracy
   5  monitored with --fail-on-drift, and the batch has drifted
   6  examined by doctor, and something is wrong
+  7  monitored with --fail-on-drift, and labelled pictures break what the threshold should keep
 """
 
 
@@ -513,8 +514,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "default": LEVEL,
                 "metavar": "X",
                 "help": "largest probability of a false alarm, for a batch like the test set "
-                "(default 0.01); half of it for the rejections, half for the distances of all "
-                "classes together",
+                "(default 0.01); the rejections, the distances of all classes together and, with "
+                "labels, the accuracy have equal parts of it",
             },
             "--compare": {
                 "default": "none",
@@ -535,7 +536,14 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
             },
             "--fail-on-drift": {
                 "action": "store_true",
-                "help": "exit code 5 when the batch raises an alarm",
+                "help": "exit code 5 when the batch has drifted, 7 when its labelled pictures "
+                "break what the threshold should keep",
+            },
+            "--labels": {
+                "action": argparse.BooleanOptionalAction,
+                "default": True,
+                "help": "take folders that are called like classes, and the column label of a "
+                "table, for the pictures' classes (default: yes)",
             },
             **_shared("--json", "--device"),
         },

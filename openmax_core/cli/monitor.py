@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from openmax_core.prediction.choice import Choice
     from openmax_core.workspace.workspace import Workspace
 
-EXIT_DRIFT = 5
+EXIT_DRIFT, EXIT_BROKEN = 5, 7
 MOST_CLASSES, MOST_PICTURES, MOST_UNREADABLE = 12, 10, 20
 
 
@@ -48,6 +48,7 @@ def run_monitor(options: argparse.Namespace) -> int:
             choice,
             level=options.level,
             compare=options.compare,
+            has_labels=options.labels,
             device=options.device,
             progress=partial(bars.draw_network, "batch"),
         )
@@ -61,6 +62,8 @@ def run_monitor(options: argparse.Namespace) -> int:
     else:
         _print(workspace, choice, record, measured, is_new)
     _print_unreadable(measured)
+    if options.fail_on_drift and measured.report.is_promise_broken:
+        return EXIT_BROKEN
     if options.fail_on_drift and measured.report.is_drifting:
         return EXIT_DRIFT
     return EXIT_UNREADABLE if measured.report.n_unreadable else 0
@@ -102,6 +105,7 @@ def _print(
     measured: MeasuredBatch,
     is_new: bool,
 ) -> None:
+    from openmax_core.monitor.labels import PRESUPPOSED
     from openmax_core.monitor.report import p_text
     from openmax_core.monitor.shortlist import picture_in_words, pictures_to_look_at, what_is_listed
 
@@ -123,6 +127,10 @@ def _print(
         "set, Holm over classes)"
     )
     _print_classes(report)
+    if report.labels_in_words:
+        say(f"labels      {report.labels_in_words}")
+        say(f"            {report.promise_in_words} (exact binomial test)")
+        say(f"            {PRESUPPOSED}")
     say(
         f"mix         {percent(report.mix.distance)} of the pictures in other classes than the "
         f"test set's, p {p_text(report.mix.p_value)} (χ²; gives no alarm)"
@@ -138,7 +146,7 @@ def _print(
     for note in report.notes:
         say(f"note        {note}")
     say()
-    say(f"{'DRIFT' if report.is_drifting else 'no drift'}: {report.verdict}")
+    say(f"{report.alarm_in_words.upper() or 'no drift'}: {report.verdict}")
     if report.caution:
         say(f"{report.caution}.")
     say(f"(alarm with a probability of at most {report.level:g} for a batch like the test set)")

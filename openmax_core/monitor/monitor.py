@@ -27,6 +27,7 @@ def monitor(
     *,
     level: float = LEVEL,
     compare: str = COMPARE_NOTHING,
+    has_labels: bool = True,
     device: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> MeasuredBatch:
@@ -40,6 +41,7 @@ def monitor(
     compare : what pictures of the same path are compared with: 'test', 'reject', the name of a
         batch that was recorded with the same calibration (of several the newest) or its id, or
         'none'
+    has_labels : take the labels that the batch has, see :mod:`openmax_core.monitor.labels`
 
     Raises
     ------
@@ -50,8 +52,14 @@ def monitor(
         raise OpenMaxError(f"the level {level:g} must lie between 0 and 1")
     # Before the network runs: a name that does not exist, or a damaged record, is told at once.
     earlier = _named(workspace, choice, compare) if compare != COMPARE_NOTHING else None
-    has_features = choice.evaluation.method.needs_features
-    batch = read_batch(workspace, source, device, progress, has_features=has_features)
+    batch = read_batch(
+        workspace,
+        source,
+        device,
+        progress,
+        has_features=choice.evaluation.method.needs_features,
+        has_labels=has_labels,
+    )
     return measure_batch(choice, batch, earlier, level)
 
 

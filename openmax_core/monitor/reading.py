@@ -8,6 +8,9 @@ What can be read:
 * a Parquet or CSV table with a column ``path`` (or ``file``) and ``logit_<class>`` for every class,
   or an NPZ file with ``logits``; for a workspace that is made of tables itself, what that takes
   (:mod:`openmax_core.activations.tables`).
+
+Labels are read where there are some: folders that are called like classes, those of stored
+activations, and the column ``label`` of a table (:mod:`openmax_core.monitor.labels`).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +31,18 @@ from numpy.typing import NDArray
 from openmax_core.activations.activations import LOGITS, OK, PICTURES, Activations
 from openmax_core.activations.tables import SUFFIXES, open_table
 from openmax_core.errors import OpenMaxError
+from openmax_core.monitor.labels import labels_of_folders, labels_of_values
 from openmax_core.monitor.report import Batch
 from openmax_core.network.inference import NOT_FINITE, Progress, run
 from openmax_core.pictures.locations import is_address, require_path, require_there
 from openmax_core.prediction.choice import expand_paths
 from openmax_core.prediction.results import FORMAT as RESULTS_FORMAT
+from openmax_core.support.arrays import Int
 from openmax_core.support.files import listed, storable
 from openmax_core.workspace.workspace import Workspace
 
 TABLES = (".parquet", ".csv")
-PREFIX = "logit_"
+PREFIX, LABEL = "logit_", "label"
 MOST_NAMED = 3  # classes in a message
 HOW_TO_HAVE_LOGITS = (
     "give a folder of pictures, stored activations, what 'openmax predict --json FILE' writes, or "
@@ -53,6 +59,7 @@ def read_batch(
     progress: ProgressCallback | None = None,
     *,
     has_features: bool = False,
+    has_labels: bool = True,
 ) -> Batch:
     """Read a batch; the network runs only over pictures.
 
@@ -61,6 +68,7 @@ def read_batch(
     device : 'auto', 'cpu', 'cuda' or 'mps'
     progress : told how far the network is; what it raises ends the run
     has_features : read the features too
+    has_labels : False to leave labels out
 
     Raises
     ------
@@ -73,18 +81,22 @@ def read_batch(
     path = path.resolve()
     # Not Path.is_file, which raises where the folder may not be searched: that is said later.
     if all(os.path.isfile(path / name) for name in (LOGITS, PICTURES)):
-        return _stored(workspace, path, has_features)
+        return _stored(workspace, path, has_features, has_labels)
     if path.name == PICTURES and os.path.isfile(path.parent / LOGITS):
-        return _stored(workspace, path.parent, has_features)
+        return _stored(workspace, path.parent, has_features, has_labels)
     is_table = path.suffix.lower() in (SUFFIXES if workspace.settings.tables else (".npz",))
     if path.is_file() and is_table:
-        return _rows_of_table(workspace, path, has_features)
+        return _rows_of_table(workspace, path, has_features, has_labels)
     if path.is_file() and path.suffix.lower() in (*TABLES, ".json"):
         if has_features:
             raise _no_features(path)
         is_results = path.suffix.lower() == ".json"
-        return _results(workspace, path) if is_results else _table(workspace, path)
-    return _pictures(workspace, path, device, progress, has_features)
+        return _results(workspace, path) if is_results else _table(workspace, path, has_labels)
+    batch = _pictures(workspace, path, device, progress, has_features)
+    if not has_labels:
+        return batch
+    labels, notes = labels_of_folders(batch.paths, workspace.classes)
+    return replace(batch, labels=labels, notes=(*batch.notes, *notes))
 
 
 def _no_features(path: Path) -> OpenMaxError:
@@ -130,7 +142,7 @@ def _pictures(
     return _checked(workspace, str(path), folder, names, errors, vectors, has_features=has_features)
 
 
-def _stored(workspace: Workspace, folder: Path, has_features: bool) -> Batch:
+def _stored(workspace: Workspace, folder: Path, has_features: bool, has_labels: bool) -> Batch:
     activations = Activations.load(folder)
     if has_features and activations.features is None:
         raise _no_features(folder)
@@ -165,22 +177,30 @@ def _stored(workspace: Workspace, folder: Path, has_features: bool) -> Batch:
         errors.tolist(),
         kept,
         notes,
+        labels=pictures["label"].to_numpy(dtype=np.int64) if has_labels else None,
         has_features=has_features,
     )
 
 
-def _rows_of_table(workspace: Workspace, path: Path, has_features: bool) -> Batch:
-    parts = list(open_table(path).rows(workspace.classes, has_features=has_features))
-    names = [name for names, _ in parts for name in names]
-    logits = np.concatenate([rows for _, rows in parts])
+def _rows_of_table(workspace: Workspace, path: Path, has_features: bool, has_labels: bool) -> Batch:
+    parts = list(open_table(path).rows_with_labels(workspace.classes, has_features=has_features))
+    names = [name for names, _, _ in parts for name in names]
+    logits = np.concatenate([rows for _, rows, _ in parts])
+    given = [label for _, _, part in parts for label in part] if has_labels else []
     # Where it names pictures, they lie from its folder on.
-    none = [""] * len(names)
     return _checked(
-        workspace, str(path), path.parent, names, none, logits, has_features=has_features
+        workspace,
+        str(path),
+        path.parent,
+        names,
+        [""] * len(names),
+        logits,
+        labels=labels_of_values(given, workspace.classes, str(path)),
+        has_features=has_features,
     )
 
 
-def _table(workspace: Workspace, path: Path) -> Batch:
+def _table(workspace: Workspace, path: Path, has_labels: bool) -> Batch:
     try:
         table = pd.read_parquet(path) if path.suffix.lower() == TABLES[0] else pd.read_csv(path)
     # pyarrow has error classes of its own for damaged files, some of them OSError.
@@ -198,7 +218,10 @@ def _table(workspace: Workspace, path: Path) -> Batch:
         pd.to_numeric, errors="coerce"
     )
     names = [str(name) for name in table[of_files].tolist()]
-    return _from_rows(workspace, path, names, [*values.to_numpy(dtype=np.float32)])
+    labels = None
+    if has_labels and LABEL in columns:
+        labels = labels_of_values(table[LABEL].tolist(), workspace.classes, str(path))
+    return _from_rows(workspace, path, names, [*values.to_numpy(dtype=np.float32)], labels)
 
 
 def _results(workspace: Workspace, path: Path) -> Batch:
@@ -231,6 +254,7 @@ def _from_rows(
     path: Path,
     names: Sequence[str],
     rows: Sequence[NDArray[np.float32] | str],
+    labels: Int | None = None,
 ) -> Batch:
     """A batch of a file's rows; those with a logit that is no number count as unreadable."""
     errors, vectors = [], []
@@ -250,7 +274,7 @@ def _from_rows(
         "that the classes are the same"
     )
     folder = Path(common).absolute() if common else None
-    return _checked(workspace, str(path), folder, shown, errors, vectors, (note,))
+    return _checked(workspace, str(path), folder, shown, errors, vectors, (note,), labels=labels)
 
 
 def _check_classes(workspace: Workspace, path: Path, found: Sequence[str]) -> None:
@@ -279,6 +303,7 @@ def _checked(
     vectors: Any,
     notes: tuple[str, ...] = (),
     *,
+    labels: Int | None = None,
     has_features: bool = False,
 ) -> Batch:
     if not len(paths):
@@ -296,4 +321,6 @@ def _checked(
         raise OpenMaxError(
             f"{source} has logits of {logits.shape[-1]} classes, {workspace.folder} has {n_classes}"
         )
-    return Batch(storable(source), folder, tuple(paths), tuple(errors), logits, notes, features)
+    return Batch(
+        storable(source), folder, tuple(paths), tuple(errors), logits, notes, features, labels
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,8 @@ import pandas as pd
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.registry import stored_settings
 from openmax_core.monitor.drift import ClassDrift, MixDifference, Share, ShareDifference
-from openmax_core.monitor.report import Basis, BatchReport, MeasuredBatch
+from openmax_core.monitor.labels import Labelled
+from openmax_core.monitor.report import Basis, BatchReport, ExpectedRise, MeasuredBatch
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.codec import (
     Column,
@@ -44,7 +46,12 @@ FORMAT = "openmax-batch"
 FORMAT_VERSION = 1
 SUFFIX = ".parquet"
 LONGEST_NAME = 60
-NOT_IN_OLDER_RECORDS = {"not_compared": None, "is_chosen_on_test_set": False}
+NOT_IN_OLDER_RECORDS = {
+    "not_compared": None,
+    "is_chosen_on_test_set": False,
+    "expected_rise": None,
+    "labelled": None,
+}
 
 
 @dataclass(frozen=True)
@@ -198,12 +205,13 @@ def batch_table(records: Sequence[RecordedBatch], current: str) -> pd.DataFrame:
         {
             "name": [record.name for record in newest_first],
             "time": [record.time for record in newest_first],
-            "alarm": ["yes" if report.is_drifting else "" for report in reports],
+            "alarm": [report.alarm_in_words for report in reports],
             "reject_rate": [report.reject.value for report in reports],
             "low": [item.low for item in bounds],
             "high": [item.high for item in bounds],
             "expected": [report.expected.value for report in reports],
             "p_value": [report.difference.p_value for report in reports],
+            "test_accuracy": [_test_accuracy(report) for report in reports],
             "drifted": [int(report.drifted.sum()) for report in reports],
             "tested": [int(report.drift.is_tested.sum()) for report in reports],
             "pictures": [report.reject.n + report.n_unreadable for report in reports],
@@ -214,6 +222,10 @@ def batch_table(records: Sequence[RecordedBatch], current: str) -> pd.DataFrame:
             "source": [report.source for report in reports],
         }
     )
+
+
+def _test_accuracy(report: BatchReport) -> float:
+    return math.nan if report.labelled is None else report.labelled.test.value
 
 
 def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
@@ -250,6 +262,8 @@ def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
         "level": report.level,
         "is_rate_off": report.is_rate_off,
         "is_drifting": report.is_drifting,
+        "is_promise_broken": report.is_promise_broken,
+        "is_alarm": report.is_alarm,
         "verdict": report.verdict,
         "classes": [
             dict(zip(classes, row, strict=True)) for row in zip(*classes.values(), strict=True)
@@ -260,6 +274,8 @@ def record_to_dict(record: RecordedBatch) -> dict[str, Any]:
         "decided_otherwise": report.n_flipped,
         "not_compared": report.not_compared or None,
         "is_chosen_on_test_set": report.is_chosen_on_test_set,
+        "expected_rise": report.expected_rise,
+        "labelled": report.labelled,
         "notes": report.notes,
     }
     found: dict[str, Any] = plain(values)
@@ -315,6 +331,8 @@ def record_from_dict(given: Any, path: Path | None = None) -> RecordedBatch:
         n_flipped=read(int, "decided_otherwise"),
         not_compared=read(str | None, "not_compared") or "",
         is_chosen_on_test_set=read(bool, "is_chosen_on_test_set"),
+        expected_rise=read(ExpectedRise | None, "expected_rise"),
+        labelled=read(Labelled | None, "labelled"),
         notes=read(tuple[str, ...], "notes"),
     )
     class_limits(report.classes, report.basis.threshold, report.basis.class_thresholds)
@@ -341,17 +359,25 @@ def _require_sound_figures(report: BatchReport) -> None:
         "classes[].p_value": drift.p_value,
         "classes[].adjusted": drift.adjusted,
     }
-    for name, share in shares.items():
-        values = np.asarray(share)
-        if ((values < 0) | (values > 1)).any():  # NaN is neither
-            raise OpenMaxError(f"{name} must lie between 0 and 1")
-    counts = {
+    counts: dict[str, int | Int] = {
         "unreadable": report.n_unreadable,
         "shared": report.n_shared,
         "decided_otherwise": report.n_flipped,
         "classes[].pictures": drift.n_batch,
         "classes[].test_pictures": drift.n_test,
     }
+    if (labelled := report.labelled) is not None:
+        shares["labelled.p_value"] = labelled.p_value
+        named = vars(labelled).items()
+        counts |= {f"labelled.{name}": n for name, n in named if isinstance(n, int)}
+        if labelled.lost > labelled.rejected_known:
+            raise OpenMaxError("labelled.lost must be at most labelled.rejected_known")
+        if labelled.is_tested and labelled.requirement is None:
+            raise OpenMaxError("labelled.p_value must be of a requirement")
+    for name, share in shares.items():
+        values = np.asarray(share)
+        if ((values < 0) | (values > 1)).any():  # NaN is neither
+            raise OpenMaxError(f"{name} must lie between 0 and 1")
     for name, count in counts.items():
         if np.asarray(count).min() < 0:
             raise OpenMaxError(f"{name} must be 0 or more")

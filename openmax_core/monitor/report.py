@@ -23,9 +23,10 @@ from openmax_core.monitor.drift import (
     Share,
     ShareDifference,
 )
+from openmax_core.monitor.labels import Labelled
 from openmax_core.support.arrays import Int
 from openmax_core.support.files import fingerprint
-from openmax_core.support.shares import percent, percent_range, points_range
+from openmax_core.support.shares import percent, percent_range, points, points_range
 
 if TYPE_CHECKING:
     from openmax_core.prediction.choice import Choice
@@ -49,6 +50,8 @@ class Batch:
     logits : (M, C) float32, finite, of those without error, in order
     notes : what one must know of how they came here
     features : (M, D) of the same pictures, where the method needs them
+    labels : (N,) int64 or None
+        Class indices; −1 of an unknown, −2 of a picture without a label. None without any label.
     """
 
     source: str
@@ -58,6 +61,7 @@ class Batch:
     logits: NDArray[np.float32]
     notes: tuple[str, ...] = ()
     features: NDArray[np.float32] | None = None
+    labels: Int | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -113,6 +117,32 @@ class Basis:
 
 
 @dataclass(frozen=True)
+class ExpectedRise:
+    """How much more is rejected where a threshold was not chosen: on the other half of a test set.
+
+    Attributes
+    ----------
+    mean, worst : float
+        Rise of the share of rejected test pictures, on average and at least in the worst 5 % of
+        the splits.
+    n_splits : int
+    """
+
+    mean: float
+    worst: float
+    n_splits: int
+
+    @property
+    def in_words(self) -> str:
+        """A part of a sentence."""
+        return (
+            f"chosen on a random half of the test set ({self.n_splits:,} times), the share on the "
+            f"other half differs by {points(self.mean)} on average, and by {points(self.worst)} "
+            "or more in the worst 5 %"
+        )
+
+
+@dataclass(frozen=True)
 class BatchReport:
     """What was found of a batch.
 
@@ -138,6 +168,10 @@ class BatchReport:
         Why no picture is compared with an earlier one, although that was asked for; else ''.
     is_chosen_on_test_set : bool
         The threshold was chosen on the figures of this test set, as far as is known.
+    expected_rise : ExpectedRise or None
+        What choosing on this test set does to the expected share; None where nothing says so.
+    labelled : Labelled or None
+        What became of pictures with labels; None where there are none.
     notes : what one must know
     """
 
@@ -158,12 +192,72 @@ class BatchReport:
     n_flipped: int = 0
     not_compared: str = ""
     is_chosen_on_test_set: bool = False
+    expected_rise: ExpectedRise | None = None
+    labelled: Labelled | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property
     def level_of_each(self) -> float:
-        """Level of each of the two questions that may give alarm."""
-        return self.level / N_QUESTIONS
+        """Level of each of the questions that may give alarm: two, with labels three."""
+        return self.level / (N_QUESTIONS + self.is_promise_tested)
+
+    @property
+    def is_promise_tested(self) -> bool:
+        """Labels allow to test what the threshold should keep."""
+        return self.labelled is not None and self.labelled.is_tested
+
+    @property
+    def is_promise_broken(self) -> bool:
+        """Fewer labelled pictures are kept than chance explains."""
+        return self.labelled is not None and self.labelled.p_value < self.level_of_each
+
+    @property
+    def is_alarm(self) -> bool:
+        """The batch has drifted, or what the threshold should keep is broken."""
+        return self.is_drifting or self.is_promise_broken
+
+    @property
+    def alarm_in_words(self) -> str:
+        """'drift', 'broken promise' or 'broken constraint', both, or ''."""
+        kinds = ["drift"] if self.is_drifting else []
+        if self.is_promise_broken and self.labelled and self.labelled.requirement:
+            kinds.append(f"broken {self.labelled.requirement.kind}")
+        return ", ".join(kinds)
+
+    @property
+    def labels_in_words(self) -> str:
+        """Both accuracies of the labelled pictures; '' without labels."""
+        found = self.labelled
+        if found is None:
+            return ""
+        parts = [
+            f"{name} {share_text(share)} of {share.n:,} labelled {kind}"
+            for name, share, kind in (
+                ("Test accuracy", found.test, "knowns"),
+                ("Reject accuracy", found.reject, "unknowns"),
+            )
+            if share.n
+        ]
+        if found.unlabelled:
+            parts.append(f"{found.unlabelled:,} without a label")
+        return "; ".join(parts)
+
+    @property
+    def promise_in_words(self) -> str:
+        """What became of what the threshold should keep; '' where nothing is tested."""
+        found = self.labelled
+        if found is None:
+            return ""
+        if found.requirement is None:
+            return "nothing is tested: the threshold was chosen without a floor or a ceiling"
+        if not found.is_tested:
+            kind = "unknown" if found.requirement.figure == "reject_accuracy" else "known"
+            return f"{found.requirement.name} is not tested: no {kind} picture has a label"
+        verdict = "is broken" if self.is_promise_broken else "is not broken beyond chance"
+        return (
+            f"{found.requirement.name} {verdict}: p {p_text(found.p_value)}, alarm below "
+            f"{self.level_of_each:.3g}"
+        )
 
     @property
     def is_rate_off(self) -> bool:
@@ -177,7 +271,7 @@ class BatchReport:
 
     @property
     def is_drifting(self) -> bool:
-        """One of the two questions gives alarm."""
+        """The rejections or the classes give alarm."""
         return self.is_rate_off or bool(self.drifted.any())
 
     @property
@@ -195,20 +289,20 @@ class BatchReport:
             return ""
         return (
             "the threshold was chosen on this test set, so the expected share may be a little too "
-            "low"
+            "low" + ("" if self.expected_rise is None else f"; {self.expected_rise.in_words}")
         )
 
     @property
     def difference_in_words(self) -> str:
         """How far the shares are apart, and what chance says to it."""
         found = self.difference
-        points = f"{abs(100 * found.value):.1f} points {'more' if found.value > 0 else 'less'}"
+        apart = f"{abs(100 * found.value):.1f} points {'more' if found.value > 0 else 'less'}"
         if abs(found.value) < SMALLEST_TOLD:
-            points = "no difference"
+            apart = "no difference"
         bounds = points_range(found.interval.low, found.interval.high)
         verdict = "beyond chance" if self.is_rate_off else "within chance"
         p_value = p_text(found.p_value)
-        return f"{points} ({bounds}), {verdict}: p {p_value}, alarm below {self.level_of_each:g}"
+        return f"{apart} ({bounds}), {verdict}: p {p_value}, alarm below {self.level_of_each:.3g}"
 
     @property
     def drift_in_words(self) -> str:
@@ -224,6 +318,10 @@ class BatchReport:
     def verdict(self) -> str:
         """One sentence: what gives alarm, or that nothing does."""
         parts = []
+        if self.labelled is not None and self.is_promise_broken:
+            requirement = self.labelled.requirement
+            words = "" if requirement is None else requirement.name
+            parts.append(f"{words} is broken on the labelled pictures")
         if self.is_rate_off:
             how = "more" if self.difference.value > 0 else "fewer"
             parts.append(f"{how} pictures are rejected than chance explains")

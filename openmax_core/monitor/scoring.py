@@ -11,10 +11,13 @@
 4. Where pictures are compared with earlier ones of the same path, those that changed most are
    told; else those farthest outside of their class.
 
-Questions 2 and 3 may give alarm, each at half of ``level``; the classes share theirs by Holm's
-correction. A batch like the test set then gives alarm with a probability of at most ``level``, as
-far as its pictures are independent of each other. The mix of classes gives none: that of a test
-set is often chosen.
+5. Where pictures have labels, both accuracies are counted, and what the threshold should keep is
+   tested (:mod:`openmax_core.monitor.labels`).
+
+Questions 2 and 3 may give alarm, and 5 where it is asked, each at its part of ``level``: a half, or
+a third. The classes share theirs by Holm's correction. A batch like the test set then gives alarm
+with a probability of at most ``level``, as far as its pictures are independent of each other. The
+mix of classes gives none: that of a test set is often chosen.
 """
 
 from __future__ import annotations
@@ -32,10 +35,12 @@ from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.single_class import own_distances
 from openmax_core.monitor.drift import LEVEL, Share, class_drift, compare_mix, compare_shares
+from openmax_core.monitor.labels import Labelled, check_labels
 from openmax_core.monitor.report import (
     Basis,
     Batch,
     BatchReport,
+    ExpectedRise,
     MeasuredBatch,
     measured_in_words,
 )
@@ -44,6 +49,8 @@ from openmax_core.prediction.choice import Choice
 from openmax_core.prediction.verdicts import own_limits
 from openmax_core.support.arrays import Float, Int
 from openmax_core.support.files import fingerprint
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
+from openmax_core.tradeoff.resampling import repeated_splits
 
 NO_CLASS = -1
 
@@ -131,6 +138,8 @@ def measure_batch(
         n_flipped=n_flipped,
         not_compared=not_compared,
         is_chosen_on_test_set=choice.is_chosen_on_test_set,
+        expected_rise=_expected_rise(choice),
+        labelled=_labelled(choice, batch, decided.predictions, is_rejected),
         notes=(*batch.notes, *_sample_notes(choice)),
     )
     return MeasuredBatch(report, pictures)
@@ -148,6 +157,30 @@ def _expected(choice: Choice) -> Share:
     else:
         outcome = choice.evaluation.curve.outcome_by_class(choice.limits, choice.threshold)
     return Share(outcome.rejected_known, outcome.n_test)
+
+
+def _expected_rise(choice: Choice) -> ExpectedRise | None:
+    """What choosing on the test set does to the share that is expected from it."""
+    point = choice.point
+    objective = point.chosen_for if point is not None and choice.is_chosen_on_test_set else None
+    if objective is None:
+        return None
+    try:
+        splits = repeated_splits(choice.evaluation.overall, objective)
+    except NoFeasibleThresholdError:
+        return None
+    if not len(splits.rise):
+        return None
+    return ExpectedRise(float(splits.rise.mean()), splits.worst_rise, splits.n_splits)
+
+
+def _labelled(
+    choice: Choice, batch: Batch, predictions: Int, is_rejected: NDArray[np.bool_]
+) -> Labelled | None:
+    if batch.labels is None:
+        return None
+    is_readable = np.array([not error for error in batch.errors], dtype=bool)
+    return check_labels(batch.labels[is_readable], predictions, is_rejected, choice.point)
 
 
 def _sample_notes(choice: Choice) -> tuple[str, ...]:
@@ -232,4 +265,5 @@ def _put_before(pictures: pd.DataFrame, earlier: Earlier | None, limits: Float) 
 
 def _content(batch: Batch) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(batch.logits).tobytes()).hexdigest()
-    return fingerprint(digest, list(batch.paths), list(batch.errors))
+    labels = [] if batch.labels is None else [batch.labels.tolist()]
+    return fingerprint(digest, list(batch.paths), list(batch.errors), *labels)

@@ -26,7 +26,7 @@ from openmax_core.tradeoff.explorer import explorer_data, first_axis, outcome_da
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome
-from openmax_core.tradeoff.resampling import choose_on_half
+from openmax_core.tradeoff.resampling import choose_on_half, rest_in_words
 from openmax_core.tradeoff.sweep import (
     borrowed_in_words,
     class_table,
@@ -201,16 +201,22 @@ def _expectation(evaluation: Evaluation, point: OperatingPoint) -> dict[str, Any
     objective = point.chosen_for
     if objective is None:
         return None
+    often = rest_in_words(evaluation.overall, objective)
     try:
         halves = choose_on_half(evaluation.overall, objective)
     except NoFeasibleThresholdError as error:
-        return {"problem": str(error)}
+        return {"problem": str(error), "often": often}
     both = (halves.chosen.outcome, halves.reported)
     rows = {
         "Test accuracy": [_Share.of(half.correct, half.n_test) for half in both],
         "Reject accuracy": [_Share.of_rejects(half) for half in both],
     }
-    return {"problem": "", "threshold": halves.chosen.threshold, "rows": rows}
+    return {
+        "problem": "",
+        "threshold": halves.chosen.threshold,
+        "rows": rows,
+        "often": often,
+    }
 
 
 def _curves(openmax: OpenMax) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.column_config import NumberColumn, TextColumn
 
 from openmax_core.errors import OpenMaxError, WorkspaceError
+from openmax_core.monitor.labels import PRESUPPOSED
 from openmax_core.monitor.records import RecordedBatch
 from openmax_core.monitor.report import class_table, p_text
 from openmax_core.monitor.shortlist import (
@@ -63,7 +64,7 @@ def show_verdict(record: RecordedBatch, kind: str) -> None:
         f"{kind}, **{plain(record.name)}**, {plain(report.rate_in_words)}. "
         f"{sentence(report.verdict)}"
     )
-    if report.is_drifting:
+    if report.is_alarm:
         caution = f" {plain(report.caution)}." if report.caution else ""
         st.warning(f"{text}{caution}", icon=":material/warning:")
     else:
@@ -89,6 +90,19 @@ def _show_figures(record: RecordedBatch) -> None:
             explanation=f"Rejected of the {report.expected.n:,} test pictures at the same "
             f"threshold. All of them are known. {sentence(report.expectation_in_words)}",
         )
+        if (labelled := report.labelled) is not None:
+            for name, share in (
+                ("Test accuracy", labelled.test),
+                ("Reject accuracy", labelled.reject),
+            ):
+                if share.n:
+                    figure_card(
+                        name,
+                        percent(share.value),
+                        note=f"95 % {interval(share.interval)}",
+                        explanation=f"{share.rejected:,} of {share.n:,} labelled pictures. "
+                        f"{sentence(report.promise_in_words)} (Exact binomial test.)",
+                    )
         figure_card(
             "Classes drifted",
             f"{n_drifted:,} of {n_tested:,}",
@@ -100,6 +114,10 @@ def _show_figures(record: RecordedBatch) -> None:
             "Pictures",
             f"{report.reject.n + report.n_unreadable:,}",
             note=f"{report.n_unreadable:,} unreadable",
+        )
+    if report.labels_in_words:
+        st.caption(
+            f"{sentence(report.labels_in_words)} {sentence(report.promise_in_words)} {PRESUPPOSED}."
         )
     mix = report.mix
     st.caption(

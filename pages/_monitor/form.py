@@ -20,6 +20,11 @@ from pages._shared.jobs import show_job
 from pages._shared.widgets import show_error
 
 MonitorJob = Job[tuple[int, int], RecordedBatch]
+WITH_LABELS = (
+    "Where pictures have labels (folders that are called like classes, or a column label), "
+    "Test accuracy is counted and tested too; exit code 7 means that the threshold no longer keeps "
+    "what it should."
+)
 OWN_JOB, TO_SELECT = "own_monitor_job", "monitor_job_to_select"
 
 
@@ -38,10 +43,11 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
     st.code(f"openmax monitor {folder} {batch} --record --fail-on-drift", language="sh")
     st.caption(
         "TABLE holds logits, as .npz, .parquet or .csv, like the tables of the workspace. Exit "
-        "code 5 means that the batch has drifted."
+        f"code 5 means that the batch has drifted. {WITH_LABELS}"
         if is_of_tables
         else "FOLDER contains pictures, with or without sub-folders. Exit code 5 means that the "
-        "batch has drifted. The command also reads files with logits: `openmax monitor --help`."
+        f"batch has drifted. {WITH_LABELS} The command also reads files with logits: "
+        "`openmax monitor --help`."
     )
     job = _job(workspace)
     if job is not None and job.is_running:

@@ -15,7 +15,9 @@ from openmax_core.methods.registry import has_settings, new_method
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.jobs import Job
+from openmax_core.tradeoff import resampling
 from openmax_core.tradeoff.explorer import AXES, first_axis
+from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.slider import is_threshold, slider_scale
 from openmax_core.workspace.sets import SplitStatus
@@ -149,6 +151,12 @@ def status(item: Workspace) -> dict[str, SplitStatus]:
     """Status of every split, looked up at most every 20 seconds."""
     opened = Workspace.open(item.folder)
     return {split: opened.status(split) for split in opened.pictures.splits}
+
+
+@kept()
+def rest_in_words(evaluated: Evaluation, objective: Objective) -> str:
+    """Say what choosing a threshold and counting on the same pictures does to an objective."""
+    return resampling.rest_in_words(evaluated.overall, objective)
 
 
 def method_key(item: Workspace) -> str:

@@ -24,7 +24,7 @@ from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.format import counted, rejected_in_words
+from pages._shared.format import counted, plain, rejected_in_words
 from pages._shared.kept import KEYS
 from pages._shared.widgets import share_input
 from pages._threshold.class_thresholds import show_class_thresholds
@@ -97,6 +97,7 @@ def show_decision(
             answer.markdown(
                 f"**Recommended: threshold {threshold_text(point.threshold)}**  \n"
                 + _figures(point, objective, kind)
+                + f" {plain(state.rest_in_words(evaluation, objective))}"
             )
         except NoFeasibleThresholdError as error:
             point, is_reached = error.nearest, False

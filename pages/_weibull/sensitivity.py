@@ -16,7 +16,10 @@ from openmax_core.analysis.sensitivity import (
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.jobs import Job
 from openmax_core.support.shares import exact_percent
+from openmax_core.tradeoff.objectives import MostRejected
 from openmax_core.workspace.workspace import Workspace
+from pages._shared import state
+from pages._shared.format import plain
 from pages._shared.jobs import show_job
 from pages._shared.kept import KEYS
 from pages._shared.widgets import choose, share_of, show_error
@@ -62,7 +65,7 @@ def show_sensitivity(workspace: Workspace, evaluation: Evaluation) -> None:
     if not job.has_result:
         show_job(job, "Comparing", "settings")
         return
-    _show_result(job.result())
+    _show_result(job.result(), evaluation)
 
 
 def _ask(evaluation: Evaluation, floor: float) -> None:
@@ -81,7 +84,7 @@ def _compare(evaluation: Evaluation, floor: float) -> SensitivityJob:
     return Job(lambda report: measure_sensitivity(evaluation, floor, report=report))
 
 
-def _show_result(result: Sensitivity) -> None:
+def _show_result(result: Sensitivity, evaluation: Evaluation) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     shown = choose(row, "Figure", list(METRICS), "sensitivity_metric", METRICS[0])
     row.markdown(f"**{result.verdict(shown)}**")
@@ -89,6 +92,10 @@ def _show_result(result: Sensitivity) -> None:
         sensitivity_figure(result, shown), key="sensitivity", config={"displayModeBar": False}
     )
     st.caption(_caption(result, shown))
+    if shown == REJECT_AT_FLOOR and (
+        words := state.rest_in_words(evaluation, MostRejected(result.floor))
+    ):
+        st.caption(f"The current setting: {plain(words)}")
 
 
 def _caption(result: Sensitivity, metric: str) -> str:

@@ -31,6 +31,7 @@ def test_all_methods_stand_beside_softmax(compared):
     said = texts(compared.markdown)
     assert "over softmax" in said or "than softmax" in said
     assert "Reject accuracy at the floor: best" in said
+    assert "The present method: Chosen on a random half" in texts(compared.caption)
     compared.segmented_control(key="comparison_figures").set_value(ALL).run()
     assert list(compared.dataframe[0].value.columns) == ["method", *NAMES]
 

@@ -136,6 +136,28 @@ def test_why_no_picture_is_compared_is_said(open_app, trees, recorded, tmp_path)
     assert "Those farthest out are listed" in said
 
 
+def test_labelled_pictures_are_counted_and_the_floor_is_tested(open_app, trees, tmp_path):
+    path = write_table(tmp_path / "rain.parquet", trees, logits_of_classes(20, 3, 3, 1.0))
+    labels = [*(trees.classes[row // 20] for row in range(58)), "*elm*", ""]
+    pd.read_parquet(path).assign(label=labels).to_parquet(path)
+    trees.choose(trees.evaluate().recommend(0.85))
+    rain = monitor(trees, path, choose_method(trees))
+    BatchRecords.of(trees).add(rain, "rain")
+    app = open_app(trees.folder, "monitor")
+    found = rain.report.labelled
+    assert found is not None
+    assert metric(app, "Test accuracy") == percent(found.test.value)
+    assert metric(app, "Reject accuracy") == percent(found.reject.value)
+    assert "the constraint Test accuracy ≥ 85.0 % is broken" in texts(app.warning).lower().replace(
+        "test accuracy", "Test accuracy"
+    )
+    assert "1 without a label." in texts(app.caption)
+    assert "This presupposes that the labels are right" in texts(app.caption)
+    table = app.dataframe[0].value
+    assert table["alarm"].tolist() == [rain.report.alarm_in_words]
+    assert table["test_accuracy"].tolist() == [100 * found.test.value]
+
+
 def test_the_expected_share_is_said_to_flatter_where_the_threshold_was_chosen_on_it(
     open_app, trees, recorded, tmp_path
 ):

@@ -23,7 +23,7 @@ from openmax_core.tradeoff.objectives import (
     MostRejected,
     MostRight,
 )
-from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half
+from openmax_core.tradeoff.resampling import bootstrap_choices, choose_on_half, rest_in_words
 from openmax_core.tradeoff.sweep import sweep_table
 from tests.app.visitor import (
     button,
@@ -259,6 +259,7 @@ def test_every_objective_is_answered_with_the_core_s_choice(
         {"name": name, "label": f" {name}", "threshold": point.threshold}
     ]
     if not problem:
+        assert rest_in_words(evaluation.curve, objective) in texts(app.markdown)
         shown = texts(app.markdown)
         assert f"**Recommended: threshold {threshold_text(point.threshold)}**" in shown
         assert counted(point.counts["correct"], 89) in shown

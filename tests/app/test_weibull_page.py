@@ -23,6 +23,8 @@ from openmax_core.analysis.class_health import (
 from openmax_core.analysis.multiples import multiple
 from openmax_core.analysis.sensitivity import REJECT_AT_FLOOR, measure_sensitivity
 from openmax_core.methods.single_class import rejection_distance
+from openmax_core.tradeoff.objectives import MostRejected
+from openmax_core.tradeoff.resampling import rest_in_words
 from openmax_core.weibull import goodness
 from tests.app.visitor import button, given, run_fragments_alone, run_with, send_event, texts
 from tests.support.workspaces import make_workspace, store_made_up
@@ -299,6 +301,8 @@ def test_the_floor_is_the_threshold_page_s(open_app, trees):
     app = shown_after(app)
     app.segmented_control(key="sensitivity_metric").set_value(REJECT_AT_FLOOR).run()
     assert "keeps Test accuracy ≥ 70.0 %" in texts(app.caption)
+    words = rest_in_words(trees.evaluate("bendale").curve, MostRejected(0.7))
+    assert f"The current setting: {words}" in texts(app.caption)
 
 
 def test_another_method_is_compared_anew_and_a_failure_is_named(open_app, trees, monkeypatch):

@@ -60,6 +60,13 @@ def test_a_folder_is_scored_and_its_changed_pictures_open(dashboard: Dashboard, 
     assert report.is_drifting
     expect(page.get_by_text(f"The newest batch, noisy, {report.rate_in_words}")).to_be_visible()
     expect(dashboard.metric("Rejected")).to_have_text(f"{100 * report.reject.value:.1f} %")
+    # The copies lie in folders that are called like classes.
+    assert report.labelled is not None
+    shown = f"{100 * report.labelled.test.value:.1f} %"
+    expect(dashboard.metric("Test accuracy")).to_have_text(shown)
+    expect(page.get_by_text("This presupposes that the labels are right")).to_be_visible()
+    assert report.is_promise_broken
+    expect(page.get_by_text("is broken on the labelled pictures")).to_be_visible()
     expect(page.get_by_text("with the same path as in the batch 'as before'")).to_be_visible()
     pictures = page.locator(".gallery img")
     expect(pictures).to_have_count(12)

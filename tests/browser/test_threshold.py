@@ -469,7 +469,7 @@ def test_the_sentence_that_the_analyst_completes(explorer, evaluation, option, o
     if not isinstance(objective, MostRejected):
         explorer.choose("Choose the threshold with the", option)
     for label, text in numbers.items():
-        box = page.get_by_label(label)
+        box = page.get_by_label(label, exact=True)
         box.fill(text)
         box.press("Enter")
         explorer.wait_until_idle()

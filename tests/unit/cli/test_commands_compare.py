@@ -8,6 +8,8 @@ import pytest
 
 from openmax_core.analysis.ranking import FIGURES, NAMES
 from openmax_core.methods.registry import METHODS_OF_LOGITS
+from openmax_core.tradeoff.objectives import MostRejected
+from openmax_core.tradeoff.resampling import rest_in_words
 from openmax_core.workspace.workspace import Workspace
 from tests.support.shell import shell
 from tests.support.tables import write_sets
@@ -41,6 +43,8 @@ def test_text_names_every_figure_and_ends_with_the_verdict(folder):
         assert f"{FIGURES[name].label}: {FIGURES[name].in_words}" in lines
     assert sum(line.startswith("  gen ") for line in lines) == len(NAMES)
     assert "Maximum logit" in lines[-1]
+    curve = Workspace.open(folder).evaluate("max_logit").overall
+    assert lines[-2] == f"max_logit: {rest_in_words(curve, MostRejected(0.85))}"
 
 
 def test_without_a_reject_set_it_says_what_to_add(tmp_path):

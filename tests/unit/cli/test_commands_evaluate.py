@@ -14,6 +14,8 @@ import pytest
 from openmax_core.analysis.reject_folders import reject_folders
 from openmax_core.cli.commands import EXIT_INFEASIBLE
 from openmax_core.tradeoff.intervals import share_interval
+from openmax_core.tradeoff.objectives import MostRejected
+from openmax_core.tradeoff.resampling import repeated_splits, rest_in_words
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 from tests.support.shell import CLASSES, REJECT, TEST, TRAIN, Story, shell
@@ -44,6 +46,8 @@ def test_json_agrees_with_the_curve(story: Story) -> None:
     assert values["recommended"]["threshold"] == point.threshold
     assert values["recommended"]["reject_accuracy"] == point.reject_accuracy
     assert values["problem"] is None
+    rest = repeated_splits(curve, MostRejected(0.5))
+    assert values["on_the_rest"] == rest.summary
     assert values["auroc"] == curve.auroc
     assert values["classes"] == ["blue", "red"]
     assert values["pictures"] == {"train": 80, "test": 24, "reject": 10}
@@ -82,6 +86,7 @@ def test_text_has_a_row_a_threshold_with_the_curve_s_values(story: Story) -> Non
         assert row[5:7] == [f"{100 * curve.reject_accuracy(threshold):.1f}", "%"]
     assert lines[start + 12] == ""
     assert lines[start + 13].startswith("recommended: threshold ")
+    assert lines[start + 14] == rest_in_words(curve, MostRejected(0.5))
 
 
 @pytest.mark.parametrize("preset", ["bendale", "notebook"])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from openmax_core.cli.commands import EXIT_UNREADABLE
-from openmax_core.cli.monitor import EXIT_DRIFT
+from openmax_core.cli.monitor import EXIT_BROKEN, EXIT_DRIFT
 from openmax_core.demos.catalogue import DIGITS
 from openmax_core.demos.demo import open_demo
 from openmax_core.monitor.monitor import monitor
@@ -95,16 +95,32 @@ def test_drift_is_told_recorded_and_fails_where_asked_to(digits, alike, noisy):
     compared = ("--compare", "monday")
     ran = shell("monitor", digits.folder, noisy, "--record", "--name", "a night", *compared)
     assert ran.code == 0
-    assert "\nDRIFT: more pictures are rejected than chance explains and the distances" in ran.out
+    assert "\nDRIFT, BROKEN CONSTRAINT: the constraint" in ran.out
+    assert " and more pictures are rejected than chance explains and the distances" in ran.out
     assert "The test set holds known pictures only" in ran.out
     assert "with the same path as in the batch 'monday' of 2026-03-" in ran.out
     found, _ = BatchRecords.of(digits).load()
     assert [item.name for item in found] == ["monday", "a night"]
     assert f"recorded as 'a night' in {found[1].path}" in ran.out
     again = shell("monitor", digits.folder, noisy, "--record", "--fail-on-drift")
-    assert again.code == EXIT_DRIFT
+    assert again.code == EXIT_BROKEN
     assert "recorded already, as 'a night'" in again.out
     assert len(BatchRecords.of(digits).load()[0]) == 2
+
+
+def test_class_folders_are_labels_unless_told(digits, noisy, alike):
+    ran = shell("monitor", digits.folder, noisy)
+    report = monitor(digits, noisy, choose_method(digits)).report
+    assert report.is_promise_broken
+    assert f"labels      {report.labels_in_words}\n            {report.promise_in_words}" in ran.out
+    assert "\nDRIFT, BROKEN CONSTRAINT: the constraint Test accuracy ≥ 85.0 % is broken" in ran.out
+    values = json.loads(shell("monitor", digits.folder, noisy, "--json").out)
+    assert values["is_promise_broken"] is values["is_alarm"] is True
+    assert values["labelled"]["requirement"]["bound"] == 0.85
+    ran = shell("monitor", digits.folder, noisy, "--no-labels", "--fail-on-drift")
+    assert ran.code == EXIT_DRIFT
+    assert "labels      " not in ran.out
+    assert "is not broken beyond chance" in shell("monitor", digits.folder, alike).out
 
 
 def test_pictures_are_compared_by_path_where_that_is_asked_for(digits, renamed):

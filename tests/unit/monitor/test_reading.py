@@ -154,3 +154,42 @@ def test_a_folder_that_is_empty_or_not_there_is_named_before_the_network_is_load
     (tmp_path / "empty" / "Thumbs.db").write_bytes(b"x")
     with pytest.raises(OpenMaxError, match=r"no files in .*empty"):
         read_batch(trees, tmp_path / "empty")
+
+
+# --- labels --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_column_of_labels_is_read_with_its_gaps(trees, tmp_path, logits, kind):
+    path = write_table(tmp_path / "batch.parquet", trees, logits)
+    labels = ["ash", "cedar", None, "elm", "2", ""]
+    table = pd.read_parquet(path).assign(label=pd.Series(labels, dtype=object))
+    path = tmp_path / f"labelled.{kind}"
+    table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
+    batch = read_batch(trees, path)
+    assert batch.labels is not None
+    assert batch.labels.tolist() == [0, 2, -2, -1, 2, -2]
+    assert read_batch(trees, path, has_labels=False).labels is None
+
+
+def test_labels_that_are_none_can_be_left_out(trees, tmp_path, logits):
+    path = write_table(tmp_path / "batch.parquet", trees, logits)
+    pd.read_parquet(path).assign(label=[0, 1, 2, 77, 0, 1]).to_parquet(path)
+    with pytest.raises(OpenMaxError, match=r"row 4, column label: 77 is out of range"):
+        read_batch(trees, path)
+    assert len(read_batch(trees, path, has_labels=False)) == N
+
+
+def test_an_npz_file_may_have_labels(trees, tmp_path, logits):
+    path = tmp_path / "batch.npz"
+    np.savez(path, logits=logits, labels=np.array([0, 0, 1, 1, 2, -1]))
+    labels = read_batch(trees, path).labels
+    assert labels is not None
+    assert labels.tolist() == [0, 0, 1, 1, 2, -1]
+
+
+def test_stored_activations_keep_their_labels(trees):
+    stored = trees.stored.activations("test")
+    labels = read_batch(trees, trees.stored.store.newest("test")).labels
+    assert labels is not None
+    assert labels.tolist() == stored.pictures["label"].tolist()

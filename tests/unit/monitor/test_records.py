@@ -31,6 +31,7 @@ from openmax_core.monitor.records import (
 from openmax_core.monitor.report import MeasuredBatch, class_table
 from openmax_core.monitor.scoring import Earlier, measure_batch
 from openmax_core.monitor.shortlist import CHANGED, GONE, picture_file
+from openmax_core.prediction.choice import Choice
 from tests.support.batches import batch_of, choice_of, chosen_for_the_test_set, logits_of_classes
 from tests.support.damaged import JSON
 from tests.support.evaluations import made_up_evaluation
@@ -235,6 +236,52 @@ def test_a_picture_s_file_is_shown_as_long_as_it_is_what_was_decided_on(tmp_path
     assert picture_file(*known) == GONE
 
 
+# --- labels --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labelled_record() -> RecordedBatch:
+    evaluation = made_up_evaluation(preset="bendale", n_train=40, signal=6.0)
+    point = evaluation.recommend(0.7)
+    batch = replace(batch_of(logits_of_classes(20, 3, 4, 1.0)), labels=np.arange(60) // 20)
+    choice = Choice(evaluation, point.threshold, "recommended", point)
+    return RecordedBatch("rain", "2026-03-01T00:00:00Z", measure_batch(choice, batch).report)
+
+
+def test_what_is_known_of_labels_comes_back_from_a_record(labelled_record):
+    values = json.loads(json.dumps(record_to_dict(labelled_record), allow_nan=False))
+    assert values["is_promise_broken"] is labelled_record.report.is_promise_broken is True
+    again = record_from_dict(values).report
+    assert again.labelled == labelled_record.report.labelled
+    assert again.expected_rise == labelled_record.report.expected_rise
+    assert again.is_promise_broken
+
+
+def test_a_record_of_an_earlier_version_has_no_labels(labelled_record):
+    values = record_to_dict(labelled_record)
+    for name in ("labelled", "expected_rise", "is_promise_broken", "is_alarm"):
+        del values[name]
+    report = record_from_dict(values).report
+    assert (report.labelled, report.expected_rise, report.is_promise_broken) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "odd", "problem"),
+    [
+        ("correct", -1, "labelled.correct must be 0 or more"),
+        ("p_value", 2.0, "labelled.p_value must lie between 0 and 1"),
+        ("lost", 10_000, "labelled.lost must be at most"),
+        ("requirement", None, "labelled.p_value must be of a requirement"),
+        ("requirement", {"figure": "x", "bound": 0.5, "confidence": None}, "figure must be one of"),
+    ],
+)
+def test_odd_labels_in_a_record_are_refused_by_name(labelled_record, name, odd, problem):
+    values = record_to_dict(labelled_record)
+    values["labelled"][name] = odd
+    with pytest.raises(OpenMaxError, match=problem):
+        record_from_dict(values)
+
+
 # --- tables and figures --------------------------------------------------------------------------
 
 
@@ -244,7 +291,7 @@ def test_the_tables_hold_the_reports_own_numbers(records):
     table = batch_table(found, current)
     assert table["name"].tolist() == ["d", "c", "b", "a"]
     assert table["is_current"].tolist() == [False, True, False, True]
-    assert table["alarm"].tolist() == ["", "yes", "", ""]
+    assert table["alarm"].tolist() == ["", "drift", "", ""]
     report = found[2].report
     row = table.iloc[1]
     assert (row["reject_rate"], row["expected"]) == (report.reject.value, report.expected.value)

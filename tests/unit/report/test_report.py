@@ -36,7 +36,7 @@ from openmax_core.tradeoff.explorer import explorer_data, outcome_data
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL
 from openmax_core.tradeoff.objectives import Balanced, LeastCost, MostRejected
 from openmax_core.tradeoff.operating_point import FORMAT
-from openmax_core.tradeoff.resampling import choose_on_half
+from openmax_core.tradeoff.resampling import choose_on_half, rest_in_words
 from openmax_core.tradeoff.sweep import (
     class_warnings,
     default_thresholds,
@@ -336,6 +336,7 @@ def test_the_other_half_of_the_pictures_says_what_to_expect(
     assert (
         f"chosen on one half of the pictures (threshold {halves.chosen.threshold:g})" in page.text
     )
+    assert rest_in_words(evaluation.curve, MostRejected(0.8)) in page.text
     assert page.tables["What to expect on new pictures"][1:] == [
         [
             "Test accuracy",

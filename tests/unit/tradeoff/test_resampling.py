@@ -14,14 +14,26 @@ from numpy.testing import assert_allclose, assert_array_equal
 from openmax_core import NoFeasibleThresholdError, TradeoffCurve
 from openmax_core.support.arrays import Float
 from openmax_core.support.decimals import shortest_decimal
-from openmax_core.tradeoff.objectives import Balanced, FewestKnownRejected, MostRejected, MostRight
+from openmax_core.tradeoff.cost_table import CostTable
+from openmax_core.tradeoff.kinds import Kinds, Mix
+from openmax_core.tradeoff.objectives import (
+    Balanced,
+    FewestKnownRejected,
+    LeastCost,
+    LeastTableCost,
+    MostRejected,
+    MostRight,
+)
 from openmax_core.tradeoff.outcomes import Outcome, Outcomes
 from openmax_core.tradeoff.resampling import (
     MOST_THRESHOLDS,
     N_RESAMPLES,
+    RepeatedSplits,
     Spread,
     bootstrap_choices,
     choose_on_half,
+    repeated_splits,
+    rest_in_words,
     split_in_halves,
 )
 from tests.support.choices import (
@@ -405,3 +417,136 @@ def test_quantiles_are_thresholds_that_were_chosen():
     assert spread.quantiles(0.0, 0.25, 0.5, 0.74, 0.76, 1.0) == [0.1, 0.2, 0.2, 0.7, 0.7, 0.9]
     assert spread.quantiles() == []
     assert spread.n_infeasible == 1
+
+
+# --- many halves ---------------------------------------------------------------------------------
+
+
+def drawn_curve(n_test: int, n_reject: int, seed: int = 0) -> TradeoffCurve:
+    """Curve of made-up pictures, of which 93 % of the knowns are right."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 3, n_test)
+    wrong = generator.random(n_test) > 0.93
+    return TradeoffCurve(
+        np.round(generator.normal(1.5, 1, n_test), 2),
+        np.where(wrong, (labels + 1) % 3, labels),
+        labels,
+        np.round(generator.normal(0, 1, n_reject), 2),
+        generator.integers(0, 3, n_reject),
+        3,
+    )
+
+
+@pytest.mark.parametrize("objective", [MostRejected(0.8), MostRight(0.6), FewestKnownRejected(0.1)])
+def test_constraints_break_on_the_rest_as_often_as_counting_halves_says(objective):
+    curve = drawn_curve(90, 60)
+    found = repeated_splits(curve, objective, 2000)
+    generator = np.random.default_rng(5)
+    slack = []
+    for _ in range(600):
+        masks = [np.isin(np.arange(n), generator.permutation(n)[: n // 2]) for n in (90, 60)]
+        try:
+            chosen = curve.subset(masks[0], masks[1]).choose(objective)
+        except NoFeasibleThresholdError:
+            continue
+        rest = curve.subset(~masks[0], ~masks[1]).outcome(chosen.threshold)
+        slack.append(float(objective.slack(Outcomes.of(rest))[0]))
+    assert len(found.slack) / 2000 == pytest.approx(len(slack) / 600, abs=0.05)
+    # Four standard deviations of 600 coins.
+    assert found.broken == pytest.approx(np.mean(np.array(slack) < 0), abs=0.09)
+    worst = -np.quantile(slack, 0.05)
+    assert found.worst_shortfall == pytest.approx(worst, abs=0.05)
+
+
+def test_what_is_not_constrained_falls_on_the_rest_as_counting_halves_says():
+    curve, objective = drawn_curve(60, 40), Balanced()
+    found = repeated_splits(curve, objective, 2000)
+    generator = np.random.default_rng(5)
+    falls = []
+    for _ in range(400):
+        masks = [np.isin(np.arange(n), generator.permutation(n)[: n // 2]) for n in (60, 40)]
+        chosen = curve.subset(masks[0], masks[1]).choose(objective)
+        rest = curve.subset(~masks[0], ~masks[1]).outcome(chosen.threshold)
+        falls.append(
+            sum(objective.value(Outcomes.of(chosen.outcome)) - objective.value(Outcomes.of(rest)))
+        )
+    assert not found.slack.any()
+    assert found.fall.mean() == pytest.approx(np.mean(falls), abs=0.015)
+    assert found.fall.mean() > 0.01
+
+
+def test_halves_that_cannot_keep_the_floor_are_left_out_and_counted():
+    curve = TradeoffCurve([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1], [0, 0, 0, 0], [], [], 2)
+    found = repeated_splits(curve, MostRejected(1.0), 300)
+    assert 20 < len(found.slack) < 90  # one of the six halves has no wrong picture
+    assert found.broken == 1.0
+    assert f"(left out: {300 - len(found.slack)} halves on which" in found.in_words
+    never = repeated_splits(
+        curve.subset(np.array([0, 1, 0, 1], bool), np.zeros(0, bool)), MostRejected(1.0)
+    )
+    assert math.isnan(never.broken)
+    assert never.in_words.startswith("On none of 300 random halves of these pictures")
+    assert math.isnan(never.summary["worst_fall"])
+
+
+def test_what_is_drawn_bin_by_bin_is_like_what_is_shuffled(monkeypatch):
+    curve, objective = drawn_curve(500, 300), MostRejected(0.8)
+    shuffled = repeated_splits(curve, objective, 1500)
+    monkeypatch.setattr("openmax_core.tradeoff.resampling.MOST_SHUFFLED", 10)
+    monkeypatch.setattr("openmax_core.tradeoff.resampling.MOST_THRESHOLDS", 100)
+    monkeypatch.setattr("openmax_core.tradeoff.resampling.MOST_STEPS", 60)
+    thinned = repeated_splits(curve, objective, 1500)
+    assert thinned.broken == pytest.approx(shuffled.broken, abs=0.07)
+    assert thinned.worst_shortfall == pytest.approx(shuffled.worst_shortfall, abs=0.015)
+
+
+def test_the_words_say_how_often_and_how_far():
+    slack = np.array([-0.08, -0.02, 0.0, 0.01] * 5)
+    found = RepeatedSplits(MostRejected(0.85), slack, np.zeros(20), 20)
+    assert found.in_words == (
+        "Chosen on a random half of these pictures and counted on the other, 20 times: Test "
+        "accuracy ≥ 85.0 % breaks on the other half in 50.0 % of the cases; the worst 5 % miss it "
+        "by 8.0 points or more."
+    )
+    kept = RepeatedSplits(MostRejected(0.85), np.zeros(20), np.zeros(20), 20)
+    assert kept.in_words.endswith("breaks on the other half in 0.0 % of the cases.")
+    free = RepeatedSplits(Balanced(), np.zeros(20), np.linspace(0.0, 0.19, 20), 20)
+    assert free.in_words == (
+        "Chosen on a random half of these pictures and counted on the other, 20 times: the mean of "
+        "both accuracies changes by -9.5 points on the other half on average, and by -18.0 points "
+        "or worse in the worst 5 %."
+    )
+
+
+@pytest.mark.parametrize("sizes", [(0, 5), (1, 5), (5, 1)])
+def test_what_cannot_be_divided_has_no_words(sizes):
+    curve = drawn_curve(*sizes)
+    with pytest.raises(NoFeasibleThresholdError):
+        repeated_splits(curve, MostRejected(0.5))
+    assert rest_in_words(curve, MostRejected(0.5)) == ""
+
+
+def test_kinds_of_unknowns_are_divided_each_for_itself_and_weighted():
+    generator = np.random.default_rng(2)
+    plain = drawn_curve(80, 60)
+    of = generator.integers(0, 2, 60)
+    kinds = Kinds(("indoor", "street"), of)
+    curve = plain.with_kinds(kinds, Mix.of({"indoor": 3, "street": 1}, kinds.sizes))
+    objective = MostRight(0.6)
+    found = repeated_splits(curve, objective, 1500)
+    slack = []
+    for seed in range(300):
+        first, second = split_in_halves(curve, seed)
+        threshold = first.choose(objective).threshold
+        slack.append(float(objective.slack(second.outcomes([threshold]))[0]))
+    assert found.broken == pytest.approx(np.mean(np.array(slack) < 0), abs=0.12)
+    assert found.worst_shortfall == pytest.approx(-np.quantile(slack, 0.05), abs=0.06)
+
+
+def test_a_table_of_costs_is_divided_picture_by_picture():
+    table = CostTable(("a", "b", "c"), (), ((0, 1, 1, 1), (1, 0, 1, 1), (1, 1, 0, 1), (5, 5, 5, 0)))
+    by_table = repeated_splits(drawn_curve(60, 40), LeastTableCost(table, 0.1))
+    assert by_table.n_splits == len(by_table.fall) == 50
+    simple = repeated_splits(drawn_curve(60, 40), LeastCost(1, 1, 5, 0.1), 1000)
+    assert by_table.fall.mean() == pytest.approx(simple.fall.mean(), abs=0.06)
+    assert by_table.in_words.startswith("Chosen on a random half of these pictures")
