@@ -89,7 +89,7 @@ class Requirement:
         """What a point promises, else what it was chosen under; None where a share is neither."""
         if point is None:
             return None
-        promise = getattr(point, "promise", None)
+        promise = point.promise
         if promise is not None:
             if promise.figure not in FIGURES:
                 return None

@@ -353,7 +353,8 @@ class LeastTableCost(Objective):
     @property
     def in_words(self) -> str:
         return (
-            f"the least expected cost by a table of costs ({100 * self.unknown_share:g} % unknowns)"
+            "the least expected cost by a table of costs "
+            f"({exact_percent(self.unknown_share)} unknowns)"
         )
 
     def value(self, outcomes: Outcomes) -> Float:

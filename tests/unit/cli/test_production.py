@@ -73,7 +73,7 @@ def test_a_table_of_costs_chooses_the_threshold(trees: Workspace, tmp_path: Path
     point = trees.evaluate().choose(objective)
     assert json.loads(ran.out)["recommended"] == json.loads(point.to_json())
     text = shell("evaluate", trees.folder, "--costs", file).out
-    assert "the least expected cost by a table of costs (10 % unknowns). Expected cost" in text
+    assert "the least expected cost by a table of costs (10.0 % unknowns). Expected cost" in text
 
 
 def test_costs_that_fit_nothing_are_refused(trees: Workspace, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from openmax_core.tradeoff.objectives import (
     Objective,
 )
 from openmax_core.tradeoff.operating_point import OperatingPoint
+from openmax_core.tradeoff.promises import Promise
 from tests.support.batches import batch_of, logits_of_classes
 from tests.support.evaluations import made_up_evaluation
 
@@ -113,6 +114,28 @@ def test_what_a_point_was_chosen_under_is_tested_exactly(objective, kept, n, lea
     assert found.p_value == pytest.approx(binomtest(kept, n, least, "less").pvalue)
     assert found.requirement is not None
     assert found.requirement.name == f"the constraint {words}"
+
+
+@pytest.mark.parametrize(
+    ("figure", "bound", "words"),
+    [
+        ("test_accuracy", 0.85, "the promise Test accuracy ≥ 85.0 % (95 % confidence)"),
+        ("rejected_known", 0.05, "the promise knowns rejected ≤ 5.0 % (95 % confidence)"),
+        ("lost", 0.05, "the promise Test accuracy lost ≤ 5.0 points (95 % confidence)"),
+    ],
+)
+def test_a_promise_is_tested_rather_than_the_constraint_behind_it(figure, bound, words):
+    promise = Promise(figure, bound, 0.95, 200, 0)
+    found = Requirement.of(replace(point_for(MostRight(0.9)), promise=promise))
+    assert found is not None
+    assert (found.figure, found.bound, found.kind) == (figure, bound, "promise")
+    assert found.name == words
+    assert found.in_words == promise.requirement
+
+
+def test_a_promise_that_is_no_count_is_not_tested():
+    promise = Promise("mean_accuracy", 0.8, 0.95, 200, 100)
+    assert Requirement.of(replace(point_for(Balanced()), promise=promise)) is None
 
 
 @pytest.mark.parametrize("point", [None, point_for(None), point_for(Balanced())])
