@@ -191,11 +191,13 @@ def _write_cells(figure: go.Figure, z: np.ndarray, marks: np.ndarray) -> None:
 
 def _hover(record: RecordedBatch) -> str:
     report, basis = record.report, record.report.basis
+    parts = (report.labels_in_words, report.promise_in_words) if report.labelled else ()
+    labels = "".join(f"<br>{label(words)}" for words in parts)
     return (
         f"<b>{label(record.name)}</b>, {record.time[:16].replace('T', ' ')}"
         f"<br>rejects {share_text(report.reject)} of {report.reject.n:,}"
         f"<br>expected {share_text(report.expected)}"
-        f"<br>{report.difference_in_words}"
+        f"<br>{report.difference_in_words}{labels}"
         f"<br>{basis.preset}, threshold {threshold_text(basis.threshold)}"
     )
 

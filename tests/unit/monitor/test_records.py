@@ -257,6 +257,13 @@ def test_what_is_known_of_labels_comes_back_from_a_record(labelled_record):
     assert again.is_promise_broken
 
 
+def test_the_chart_says_what_became_of_labels(labelled_record):
+    report = labelled_record.report
+    shown = rate_figure([labelled_record], report.basis.key)
+    (text,) = [trace.text[0] for trace in shown.data if trace.text]
+    assert f"<br>{report.labels_in_words}<br>the constraint Test accuracy ≥ 70.0 % is" in text
+
+
 def test_a_record_of_an_earlier_version_has_no_labels(labelled_record):
     values = record_to_dict(labelled_record)
     for name in ("labelled", "expected_rise", "is_promise_broken", "is_alarm"):
