@@ -206,6 +206,13 @@ def _show_ablations(evidence: Evidence) -> None:
         "most on made-up classes and not on photographs. Therefore the dashboard does not store a "
         "second, larger array unless features are asked for."
     )
+    st.markdown(
+        "**Methods of features**, on problems whose features are at hand: photographs of flowers "
+        "behind a linear head, the digits, made-up classes. Better / within noise / worse than "
+        "maximum softmax probability. `vim` can be fitted to those with more training pictures "
+        "than features."
+    )
+    show_table(evidence.features_table(), height="content")
     with st.expander("By group of problems: AUROC, in points", icon=":material/table:"):
         table = evidence.ablation_groups("auroc")
         signed = st.column_config.NumberColumn(format="%+.1f")

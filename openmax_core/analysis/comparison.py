@@ -10,6 +10,7 @@ larger than chance makes the largest of *all* differences of the table in 95 % o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from openmax_core.methods.features import WAY_OUT
 from openmax_core.methods.method import Method
 from openmax_core.methods.registry import METHODS, new_method
 from openmax_core.support.arrays import Float, Int
+from openmax_core.support.chunks import n_cores
 from openmax_core.support.shares import (
     exact_percent,
     percent,
@@ -272,38 +274,46 @@ def compare_methods(
     test_rows = sample_rows(len(evaluation.test), MOST_PICTURES, generator)
     reject_rows = sample_rows(len(evaluation.reject), MOST_PICTURES, generator)
     draws = Resamples.draw(len(test_rows), len(reject_rows), n_resamples, generator)
-    compared, values, resampled, left_out = [], [], [], {}
-    for place, (name, method) in enumerate(methods.items()):
-        report((place, len(methods)))
+
+    def measured(name: str, method: Method) -> tuple[ComparedMethod, Float, Float] | str:
+        """A method with its figures, (F,) and resampled (R, F); or why it is left out."""
         if method.needs_features and not _has_features(evaluation):
-            left_out[name] = f"features are needed, and none are stored; {WAY_OUT}"
-            continue
+            return f"features are needed, and none are stored; {WAY_OUT}"
         try:
             curve = _curve(method, evaluation, test_rows, reject_rows)
         except OpenMaxError as error:
-            left_out[name] = str(error)
-            continue
+            return str(error)
         try:
             threshold = curve.best(floor).threshold
         except NoFeasibleThresholdError:
             threshold = None
         drawn = curve.outcomes(curve.drawn_thresholds(N_DRAWN))
-        compared.append(
-            ComparedMethod(
-                name,
-                method.words.title + ("*" if name.endswith("*") else ""),
-                threshold,
-                drawn.test_accuracy,
-                drawn.reject_accuracy,
-            )
+        compared = ComparedMethod(
+            name,
+            method.words.title + ("*" if name.endswith("*") else ""),
+            threshold,
+            drawn.test_accuracy,
+            drawn.reject_accuracy,
         )
-        values.append(list(all_figures(curve, floor, threshold).values()))
-        resampled.append(figures_on(curve, floor, threshold, draws))
+        value = np.array(list(all_figures(curve, floor, threshold).values()))
+        return compared, value, figures_on(curve, floor, threshold, draws)
+
+    found: dict[str, tuple[ComparedMethod, Float, Float]] = {}
+    left_out: dict[str, str] = {}
+    with ThreadPoolExecutor(n_cores(), "methods") as pool:
+        answers = pool.map(measured, methods, methods.values())
+        for place, (name, one) in enumerate(zip(methods, answers, strict=True)):
+            report((place, len(methods)))
+            if isinstance(one, str):
+                left_out[name] = one
+            else:
+                found[name] = one
     report((len(methods), len(methods)))
-    baseline = [method.name for method in compared].index(BASELINE)
-    value, again = np.array(values), np.stack(resampled, axis=1)
+    baseline = list(found).index(BASELINE)
+    value = np.stack([item[1] for item in found.values()])
+    again = np.stack([item[2] for item in found.values()], axis=1)
     return Comparison(
-        tuple(compared),
+        tuple(item[0] for item in found.values()),
         compare(value, again, (baseline, None)),
         floor,
         len(test_rows),

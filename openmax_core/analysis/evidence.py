@@ -6,13 +6,14 @@ Made by ``tests/benchmarks/evidence.py``, which holds the rule, and stored as JS
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from openmax_core.analysis.ranking import FIGURES as FIGURES_OF_FIELD
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.figures import (
     CHOSEN_COLOUR,
@@ -28,6 +29,7 @@ FIGURES = {
     "oscr": "OSCR",
     "reject_at_floor": "Reject accuracy at Test accuracy ≥ 85.0 %",
 }
+FIELD_FIGURES = ("auroc", "fpr_at_95_tpr", "oscr", "reject_at_floor")
 SHIFTED, OWN = ", shifted", ", own constants"  # ends of groups
 KINDS = {  # of problems: in words
     "": "logits as they are",
@@ -60,6 +62,8 @@ class Evidence:
         ``difference`` to maximum softmax probability with the ends ``low`` and ``high`` of its
         95 % interval
     ablations : rows with ``change`` and the same against 'openmax'
+    of_features : rows as ``by_problem``, with ``FIELD_FIGURES``, of problems with features;
+        ``method`` is a name in the registry
     """
 
     n_candidates: int
@@ -70,6 +74,7 @@ class Evidence:
     by_problem: list[dict[str, Any]]
     by_group: list[dict[str, Any]]
     ablations: list[dict[str, Any]]
+    of_features: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path) -> Evidence:
@@ -166,6 +171,25 @@ class Evidence:
                 for row in self.ablations
             ]
         )
+
+    def features_table(self) -> pd.DataFrame:
+        """How often methods lie beyond noise above and below softmax, problems with features alone.
+
+        A row a method: 'better / within noise / worse' of each figure, and on how many problems.
+        """
+        rows = []
+        for method in dict.fromkeys(row["method"] for row in self.of_features):
+            own = [row for row in self.of_features if row["method"] == method]
+            found: dict[str, Any] = {"method": method, "problems": len(own)}
+            for name in FIELD_FIGURES:
+                better = sum(row[name]["low"] > 0 for row in own)
+                worse = sum(row[name]["high"] < 0 for row in own)
+                if FIGURES_OF_FIELD[name].is_less_better:
+                    better, worse = worse, better
+                within = len(own) - better - worse
+                found[FIGURES_OF_FIELD[name].label] = f"{better} / {within} / {worse}"
+            rows.append(found)
+        return pd.DataFrame(rows)
 
     def figure(self, figure: str) -> go.Figure:
         """Difference of each method to the baseline with its interval, a row a group."""

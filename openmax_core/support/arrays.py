@@ -20,6 +20,8 @@ LARGEST_FEATURE = float(np.finfo(np.float16).max)  # 65,504
 
 def as_float16(features: NDArray[np.floating[Any]]) -> NDArray[np.float16]:
     """Features as they are stored; what float16 cannot hold becomes ±65,504, never infinite."""
+    if features.dtype == np.float16:  # NumPy compares them one by one
+        features = features.astype(np.float32)
     return np.clip(features, -LARGEST_FEATURE, LARGEST_FEATURE).astype(np.float16)
 
 

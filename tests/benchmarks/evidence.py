@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openmax_core.analysis.evidence import FIELD_FIGURES
 from openmax_core.analysis.paired_bootstrap import Resamples, figures_of, resampled_figures
 from openmax_core.analysis.ranking import NAMES, all_figures, figures_on
 from openmax_core.errors import FitError
@@ -58,7 +59,6 @@ MSP = "maximum softmax probability"
 FIGURES = ("auroc", "reject_at_floor", "oscr")
 FLOOR = 0.85
 N_RESAMPLES, N_FEW_RESAMPLES = 1000, 300
-FIELD_FIGURES = ("auroc", "fpr_at_95_tpr", "oscr", "reject_at_floor")
 WITH_FEATURES = (DEFAULT_PRESET, *SCORES, *FEATURE_METHODS)
 Array = NDArray[np.float64]
 Method = Callable[[Problem], TradeoffCurve]

@@ -11,6 +11,7 @@ import pytest
 
 from openmax_core.analysis.evidence import (
     BASELINE,
+    FIELD_FIGURES,
     FIGURES,
     KINDS,
     LOOKS,
@@ -19,6 +20,7 @@ from openmax_core.analysis.evidence import (
     Evidence,
 )
 from openmax_core.errors import OpenMaxError
+from openmax_core.methods.registry import FEATURE_METHODS
 from openmax_core.methods.settings import DEFAULT_PRESET, PRESETS
 
 SHIPPED = Path(__file__).parents[3] / "assets" / "evidence.json"
@@ -203,3 +205,24 @@ def test_every_preset_is_described_by_the_same_steps():
     assert len({tuple(item) for item in described}) == 1
     assert PRESETS["robust"].in_words["weight of rank i"] == "0.25 · (α + 1 − i)/α, α = 5"
     assert PRESETS["notebook"].in_words["weight of rank i"] == "1 for every class"
+
+
+def test_methods_of_features_are_counted_against_softmax():
+    """A smaller FPR is better."""
+
+    def row(method: str, low: float, high: float) -> dict[str, Any]:
+        ends = {"value": 0.5, "difference": 0.0, "low": low, "high": high}
+        return {"problem": "p", "method": method} | dict.fromkeys(FIELD_FIGURES, ends)
+
+    rows = [row("knn", 0.1, 0.2), row("knn", -0.1, 0.1), row("vim", -0.2, -0.1)]
+    table = replace(made_up(), of_features=rows).features_table()
+    assert table.to_numpy().tolist() == [
+        ["knn", 2, "1 / 1 / 0", "0 / 1 / 1", "1 / 1 / 0", "1 / 1 / 0"],
+        ["vim", 1, "0 / 0 / 1", "1 / 0 / 0", "0 / 0 / 1", "0 / 0 / 1"],
+    ]
+
+
+def test_the_shipped_evidence_has_every_method_of_features():
+    table = Evidence.load(SHIPPED).features_table()
+    assert {*FEATURE_METHODS, "openmax", "msp"} <= set(table["method"])
+    assert table["problems"].min() >= 10
