@@ -11,6 +11,8 @@ import pytest
 from openmax_core.methods.registry import FEATURE_METHODS
 from openmax_core.workspace.workspace import Workspace
 from tests.app.visitor import texts
+from tests.support.colours import TRANSFORM, put
+from tests.support.onnx_graphs import save_colour_model
 from tests.support.tables import labelled, with_features, write, write_sets
 
 
@@ -69,3 +71,37 @@ def test_pages_work_with_a_method_of_features(
     logits = rows.filter(like="logit_").to_numpy()
     expected = evaluation.method.decide(logits, features).scores
     np.testing.assert_array_equal(shown["score"].to_numpy(), expected)
+
+
+def test_uploaded_pictures_are_decided_by_the_features_that_the_network_gives(
+    open_app: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "study"
+    for split, count, first in (("train", 6, 0), ("test", 3, 50)):
+        for kind in ("red", "green"):
+            put(folder / split / kind, kind, count, first)
+    put(folder / "reject", "unknown", 4, 90)
+    model = save_colour_model(tmp_path / "colours.onnx")
+    made = Workspace.create(
+        folder,
+        model=model,
+        classes=["red", "green"],
+        reject="reject",
+        transform=TRANSFORM,
+        features=True,
+    )
+    made.extract("cpu")
+    evaluation = made.evaluate("rmds")
+    app = open_app(folder, "upload", method="rmds")
+    paths = [folder / "reject" / name for name in ("0.png", "1.png")]
+    app.file_uploader[0].set_value([(path.name, path.read_bytes(), "") for path in paths])
+    app.run()
+    assert not app.exception, app.exception
+    scored = app.session_state["upload_scored"][1]
+    np.testing.assert_allclose(scored.scores, evaluation.curve.reject_scores[:2], rtol=1e-3)
+    # A method of logits runs them through the network that gives logits alone.
+    app.sidebar.selectbox(key="method").set_value("energy").run()
+    assert not app.exception, app.exception
+    expected = made.evaluate("energy").curve.reject_scores[:2]
+    scored = app.session_state["upload_scored"][1]
+    np.testing.assert_allclose(scored.scores, expected, rtol=1e-4)
