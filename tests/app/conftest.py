@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +18,8 @@ from tests.support.workspaces import make_workspace
 APP = Path(__file__).parents[2] / "app.py"
 SECONDS = 60
 ORIGINAL_START = PagesManager.__init__
+# Which installed packages bring components: every AppTest asks again, for half of its time.
+INSTALLED = manifest_scanner.scan_component_manifests()
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,7 @@ def fresh_server(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_home))
     monkeypatch.setenv("OPENMAX_ROOTS", str(cache_home / "nothing"))
     monkeypatch.setattr(PagesManager, "__init__", _as_after_the_first_visit)
+    monkeypatch.setattr(manifest_scanner, "scan_component_manifests", lambda: INSTALLED)
     st.cache_resource.clear()
     st.cache_data.clear()
     yield
@@ -60,9 +64,9 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         app = AppTest.from_file(str(APP), default_timeout=SECONDS)
         for name, value in address.items():
             app.query_params[name] = value
-        app.run()
         if page != "overview":
-            app.switch_page(f"pages/{page}.py").run()
+            app.switch_page(f"pages/{page}.py")
+        app.run()
         assert not app.exception, app.exception
         return app
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -123,5 +125,11 @@ def make_large_workspace(
 def _write_pictures(folder: Path, count: int, shade: int) -> None:
     folder.mkdir(parents=True)
     for number in range(count):
-        picture = Image.new("RGB", (8, 8), (shade, number % 256, 120))
-        picture.save(folder / f"{number:03d}.png")
+        (folder / f"{number:03d}.png").write_bytes(_png(shade, number % 256))
+
+
+@cache
+def _png(red: int, green: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8), (red, green, 120)).save(stream, "PNG")
+    return stream.getvalue()
