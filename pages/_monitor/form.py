@@ -83,13 +83,19 @@ def show_form(workspace: Workspace, choice: Choice | None) -> None:
             help="Pictures with the same path in the test set, the reject set or a recorded batch.",
             width=180,
         )
+        has_labels = st.checkbox(
+            "Use labels",
+            value=True,
+            help="Take folders that are called like classes, or a column label, for the classes of "
+            "the pictures. Leave them out where they are what another program decided.",
+        )
         submitted = st.form_submit_button("Score and record", icon=":material/play_arrow:")
     st.caption(
         f"Allowed are folders under {code(', '.join(map(str, start.roots().roots)))}."
         f"{_example(workspace)}"
     )
     if submitted and folder.strip():
-        _begin(workspace, choice, folder.strip(), name.strip(), compare)
+        _begin(workspace, choice, folder.strip(), name.strip(), compare, has_labels)
 
 
 def _comparable(workspace: Workspace) -> list[str]:
@@ -112,7 +118,9 @@ def _example(workspace: Workspace) -> str:
     return f" To see drift, use this workspace's unknowns: {code(str(folder))}."
 
 
-def _begin(workspace: Workspace, choice: Choice, folder: str, name: str, compare: str) -> None:
+def _begin(
+    workspace: Workspace, choice: Choice, folder: str, name: str, compare: str, has_labels: bool
+) -> None:
     try:
         path: Path = start.roots().check(folder)
     except OpenMaxError as error:
@@ -125,6 +133,7 @@ def _begin(workspace: Workspace, choice: Choice, folder: str, name: str, compare
             path,
             choice,
             compare=compare,
+            has_labels=has_labels,
             progress=lambda now: report((now.done, now.total)),
         )
         return BatchRecords.of(workspace).add(measured, name or default_name(path))

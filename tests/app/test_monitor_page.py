@@ -217,6 +217,19 @@ def submit(app: AppTest, folder: object, name: str = "") -> AppTest:
     return app.run()
 
 
+@pytest.mark.parametrize("has_labels", [True, False])
+def test_the_form_takes_labels_or_leaves_them_out(open_app, trees, has_labels):
+    path = write_table(trees.folder / "new.parquet", trees, logits_of_classes(12, 3, 9))
+    labels = [trees.classes[row // 12] for row in range(36)]
+    pd.read_parquet(path).assign(label=labels).to_parquet(path)
+    app = open_app(trees.folder, "monitor")
+    (box,) = [item for item in app.checkbox if item.label == "Use labels"]
+    box.set_value(has_labels)
+    submit(app, path)
+    ((recorded,), _) = BatchRecords.of(trees).load()
+    assert (recorded.report.labelled is not None) is has_labels
+
+
 def test_a_batch_is_scored_from_the_page_and_shown(open_app, trees, recorded):
     path = write_table(trees.folder / "new.parquet", trees, logits_of_classes(12, 3, 9))
     app = open_app(trees.folder, "monitor")
