@@ -233,10 +233,12 @@ class Card {
     this.node.classList.toggle("rejected", !isAccepted);
     setText(parts.verdict, isAccepted ? `Accepted as ${this.item.className}` : "Rejected");
     setText(parts.reason, `${sentence[0].toUpperCase()}${sentence.slice(1)}.`);
-    const gap = Math.abs(item.score - limit).toFixed(4);
+    let digits = 4; // more, where the score and the threshold would look the same
+    while (digits < 15 && item.score !== limit && item.score.toFixed(digits) === limit.toFixed(digits)) digits += 1;
+    const gap = Math.abs(item.score - limit).toFixed(digits);
     setText(parts.gap, item.is_unknown
       ? `score ${item.score.toFixed(4)} · ‘unknown’ is ahead by ${item.margin.toFixed(4)}; no threshold changes that`
-      : `score ${item.score.toFixed(4)} · ${gap} ${isAccepted ? "above" : "below"} the threshold`);
+      : `score ${item.score.toFixed(digits)} · ${gap} ${isAccepted ? "above" : "below"} the threshold`);
     parts.mark.style.left = `${100 * control.shareOf(limit)}%`;
     parts.line.style.left = `${100 * Math.min(Math.max(limit, 0), 1)}%`;
   }

@@ -18,7 +18,7 @@ from openmax_core.methods.method import Method
 from openmax_core.methods.openmax import OpenMax
 from openmax_core.methods.reweighting import softmax
 from openmax_core.support.arrays import Float, Int
-from openmax_core.support.decimals import threshold_text
+from openmax_core.support.decimals import score_text, threshold_text
 
 # Shares of a tail below the one would be shown as 0.0 %, from the other on as 100.0 %.
 SHOWN_AS_NONE, SHOWN_AS_ALL = 0.0005, 0.9995
@@ -77,8 +77,8 @@ def unknown_reason(probability: float, nearest: str, cdf: float, is_apart: bool)
 def score_reason(score: float, nearest: str, cdf: float, is_apart: bool) -> Reason:
     """Of a picture whose score is compared with a threshold."""
     return Reason(
-        f"score {score:.4f} reaches the threshold ",
-        f"score {score:.4f} is under the threshold ",
+        f"score {score_text(score)} reaches the threshold ",
+        f"score {score_text(score)} is under the threshold ",
         f"; {tail_statement(nearest, cdf, is_apart)}",
     )
 
@@ -86,8 +86,8 @@ def score_reason(score: float, nearest: str, cdf: float, is_apart: bool) -> Reas
 def plain_score_reason(score: float, answer: str) -> Reason:
     """Of a picture whose score is compared with a threshold, by a method without tails."""
     return Reason(
-        f"score {score:.4f} reaches the threshold ",
-        f"score {score:.4f} is under the threshold ",
+        f"score {score_text(score)} reaches the threshold ",
+        f"score {score_text(score)} is under the threshold ",
         f"; the network's own answer is {answer}",
     )
 

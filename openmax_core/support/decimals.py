@@ -40,6 +40,18 @@ def threshold_text(threshold: float) -> str:
     return repr(float(threshold)).removesuffix(".0")
 
 
+def score_text(score: float) -> str:
+    """Text of a score for people: four decimals, or more where it is nearly 1.
+
+    Its distance from 1 then has three digits: '0.99975' and not '0.9998', for probabilities pile up
+    there, and thresholds lie between them.
+    """
+    digits = 2 - math.floor(math.log10(1 - score)) if 0.99 < score < 1 else 4
+    if digits > MOST_DIGITS:
+        return repr(float(score))
+    return f"{score:.4f}" if digits <= 4 else f"{score:.{digits}f}".rstrip("0")
+
+
 def shortest_decimal(above: float, to: float) -> float:
     """Return the number with the fewest decimals in (above, to], the largest of those.
 

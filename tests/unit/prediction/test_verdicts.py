@@ -15,6 +15,7 @@ from openmax_core.prediction.verdicts import (
     tail_statement,
     unknown_reason,
 )
+from openmax_core.support.decimals import score_text
 from openmax_core.tradeoff.operating_point import class_limits
 from tests.support.verdicts import PictureLogits, verdict_table
 from tests.support.workspaces import CLASSES, made_up_logits
@@ -46,7 +47,7 @@ def test_a_known_picture_is_accepted_as_its_class(openmax: OpenMax) -> None:
     score = openmax.decision_scores([ASH])[0]
     assert openmax.cdf(openmax.distances([ASH]))[0, 0] < 0.0005
     assert table["reason"][0] == (
-        f"score {score:.4f} reaches the threshold 0.5; its distance to the nearest class, ash, "
+        f"score {score_text(score)} reaches the threshold 0.5; its distance to the nearest class, ash, "
         "lies below that class's tail"
     )
 
@@ -57,7 +58,7 @@ def test_a_score_under_the_threshold_is_rejected_and_both_are_named(openmax: Ope
     assert table["verdict"].tolist() == ["rejected"]
     assert table["decision"].tolist() == ["rejected"]
     assert table["nearest_class"].tolist() == ["ash"]
-    assert table["reason"][0].startswith(f"score {score:.4f} is under the threshold ")
+    assert table["reason"][0].startswith(f"score {score_text(score)} is under the threshold ")
 
 
 def test_a_score_equal_to_the_threshold_is_accepted(openmax: OpenMax) -> None:

@@ -11,10 +11,30 @@ from hypothesis import strategies as st
 from openmax_core.errors import OpenMaxError
 from openmax_core.support.decimals import (
     require_finite,
+    score_text,
     shortest_decimal,
     shortest_decimals,
     threshold_text,
 )
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.5, "0.5000"),
+        (0.98765, "0.9877"),
+        (0.999752, "0.999752"),
+        (0.99975, "0.99975"),
+        (1 - 1.234567e-9, "0.99999999877"),
+        (1.0, "1.0000"),
+        (12.34567, "12.3457"),
+        (-3.0, "-3.0000"),
+        (math.nextafter(1.0, 0.0), "0.9999999999999999"),
+    ],
+)
+def test_a_score_near_1_has_the_digits_that_tell_it_from_1(score, text):
+    assert score_text(score) == text
+
 
 # --- the shortest decimal ------------------------------------------------------------------------
 
