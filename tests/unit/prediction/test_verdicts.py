@@ -47,8 +47,8 @@ def test_a_known_picture_is_accepted_as_its_class(openmax: OpenMax) -> None:
     score = openmax.decision_scores([ASH])[0]
     assert openmax.cdf(openmax.distances([ASH]))[0, 0] < 0.0005
     assert table["reason"][0] == (
-        f"score {score_text(score)} reaches the threshold 0.5; its distance to the nearest class, ash, "
-        "lies below that class's tail"
+        f"score {score_text(score)} reaches the threshold 0.5; its distance to the nearest class, "
+        "ash, lies below that class's tail"
     )
 
 
