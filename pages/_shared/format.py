@@ -34,7 +34,7 @@ def rejected_in_words(outcome: Outcome, kind: str) -> str:
     if outcome.mix is None:
         return found
     bounds = interval(outcome.reject_interval(kind))
-    pictures = f"{outcome.rejected_unknown:,} of {outcome.n_reject:,}"
+    pictures = f"unweighted {outcome.rejected_unknown:,} of {outcome.n_reject:,}"
     return f"**{percent(outcome.reject_accuracy)}** (weighted by kind; {pictures}; {bounds})"
 
 
