@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from openmax_core.activations.table_rows import SPLITS
 from openmax_core.activations.tables import SUFFIXES, open_table
-from openmax_core.cli import production, stand_ins
+from openmax_core.cli import production, promises, stand_ins
 from openmax_core.cli.progress import say
 from openmax_core.errors import WorkspaceError
 from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import modified, storable, write_text_atomically
 from openmax_core.support.shares import counted, percent, percent_range
-from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
     from openmax_core.diagnosis.findings import Diagnosis
@@ -314,6 +313,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
     """Print the table of thresholds and the recommended point."""
     from openmax_core.analysis.reject_folders import reject_folders
     from openmax_core.cli.progress import counting
+    from openmax_core.evaluation.offers import default_in_words, offered
+    from openmax_core.tradeoff.promises import DEFAULT_CONFIDENCE
     from openmax_core.tradeoff.sweep import default_thresholds, parse_thresholds, sweep_table
 
     workspace = _open(options)
@@ -323,16 +324,15 @@ def run_evaluate(options: argparse.Namespace) -> int:
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
     objective = production.objective(options, evaluation, floor)
+    is_default = options.min_test_accuracy is options.max_known_rejected is None
     thresholds = options.thresholds or default_thresholds(
         evaluation.method.name, evaluation.overall, evaluation.score_range
     )
     table = sweep_table(evaluation.overall, parse_thresholds(thresholds))
     rows = table.to_dict(orient="records")
-    point = problem = None
-    try:
-        point = evaluation.choose(objective)
-    except NoFeasibleThresholdError as error:
-        problem = str(error)
+    confidence = options.confidence or DEFAULT_CONFIDENCE
+    offer = offered(evaluation, objective, confidence)
+    point, problem = (None, offer.problem) if offer.problem else (offer.best, None)
     rest = None if point is None else _on_the_rest(evaluation, objective)
     folders = reject_folders(evaluation)
     by_folder = []
@@ -352,24 +352,20 @@ def run_evaluate(options: argparse.Namespace) -> int:
             "on_the_rest": None if rest is None else rest.summary,
             "reject_folders": by_folder,
             "problem": problem,
+            **promises.facts(offer, evaluation),
         }
         if choices is not None:
             values["stand_ins"] = stand_ins.facts(choices, evaluation)
         print(json.dumps(plain(values), indent=2))
     else:
         _print_evaluation(workspace, evaluation)
-        say()
-        say(f"{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
-        for row in rows:
-            test, reject = (
-                _share(*(row[f"{name}_{part}"] for part in ("accuracy", "low", "high")))
-                for name in ("test", "reject")
-            )
-            say(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
-        say()
+        _print_table(rows)
+        if note := default_in_words(objective, floor) if is_default else "":
+            say(f"note:        {note}")
         say(f"recommended: {problem if point is None else _point_in_words(point, objective)}")
         if rest is not None:
             say(rest.in_words)
+        promises.print_promise(offer, evaluation, options.confidence is not None)
         if by_folder:
             among = f" (of {evaluation.sample_in_words})" if evaluation.counted else ""
             say()
@@ -379,7 +375,20 @@ def run_evaluate(options: argparse.Namespace) -> int:
             say(f"{share:>23}  {row['rejected']:6,} of {row['pictures']:6,}  {row['folder']}")
         if choices is not None:
             stand_ins.print_choices(choices, evaluation)
-    return EXIT_INFEASIBLE if point is None else 0
+    is_missing = point is None or (options.confidence is not None and offer.promised is None)
+    return EXIT_INFEASIBLE if is_missing else 0
+
+
+def _print_table(rows: Sequence[dict[Any, Any]]) -> None:
+    say()
+    say(f"{'threshold':>10}  {'Test accuracy':^24}  {'Reject accuracy':^24}")
+    for row in rows:
+        test, reject = (
+            _share(*(row[f"{name}_{part}"] for part in ("accuracy", "low", "high")))
+            for name in ("test", "reject")
+        )
+        say(f"{threshold_text(row['threshold']):>10}  {test:^24}  {reject:^24}")
+    say()
 
 
 def _facts(workspace: Workspace, evaluation: Evaluation) -> dict[str, Any]:
@@ -462,8 +471,8 @@ def _point_in_words(point: OperatingPoint, objective: Objective) -> str:
     return (
         f"threshold {threshold_text(point.threshold)} gives Test accuracy "
         f"{percent(point.test_accuracy)} with Reject accuracy {reject}{weighted}: "
-        f"{objective.in_words}{production.cost_in_words(point)}. Chosen and counted on the same "
-        "pictures, so both are a little too high"
+        f"{objective.in_words_on(point.n_reject)}{production.cost_in_words(point)}. Chosen and "
+        "counted on the same pictures, so both are a little too high"
     )
 
 
@@ -495,6 +504,8 @@ def run_predict(options: argparse.Namespace) -> int:
     tables = [open_table(Path(path)) for path in options.paths] if is_of_tables else []
     paths = [] if is_of_tables else expand_paths(options.paths, workspace.classes)
     choice = choose(workspace, options)
+    if not options.anyway:
+        choice.require_useful()
     results: Sequence[Logits]
     has_features = choice.evaluation.method.needs_features
     if is_of_tables:
@@ -513,7 +524,9 @@ def run_predict(options: argparse.Namespace) -> int:
         write_text_atomically(Path(options.csv), table.to_csv(index=False))
         say(f"wrote {options.csv}")
     if options.json:
-        text = results_json(choice.evaluation, scored, choice.threshold, choice.class_thresholds)
+        text = results_json(
+            choice.evaluation, scored, choice.threshold, choice.class_thresholds, choice.promise
+        )
         write_text_atomically(Path(options.json), text)
         say(f"wrote {options.json}")
     return EXIT_UNREADABLE if (table["verdict"] == UNREADABLE).any() else 0
@@ -553,6 +566,8 @@ def run_export(options: argparse.Namespace) -> int:
 
     workspace = _open(options)
     choice = choose(workspace, options)
+    if not options.anyway:
+        choice.require_useful()
     path = Path(options.output or workspace.folder / "export" / "openmax.onnx")
     description = export_workspace(workspace, choice, path)
     say(f"{description.in_words} ({choice.source})")
@@ -575,12 +590,21 @@ def choose(workspace: Workspace, options: argparse.Namespace) -> Choice:
     from openmax_core.prediction.choice import choose_method
 
     with counting() as report:
-        return choose_method(workspace, options.method, options.threshold, report)
+        return choose_method(
+            workspace,
+            options.method,
+            options.threshold,
+            report,
+            anyway=getattr(options, "anyway", False),
+        )
 
 
 def _method_in_words(choice: Choice) -> str:
     method = choice.evaluation.method.name
-    return f"method {method}, threshold {threshold_text(choice.threshold)} ({choice.source})"
+    promised = f"\npromised: {choice.promise.in_words}" if choice.promise else ""
+    return (
+        f"method {method}, threshold {threshold_text(choice.threshold)} ({choice.source}){promised}"
+    )
 
 
 def _open(options: argparse.Namespace) -> Workspace:

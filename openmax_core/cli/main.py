@@ -20,6 +20,7 @@ from openmax_core.activations.table_rows import SPLITS
 from openmax_core.cli import commands, comparison
 from openmax_core.cli import monitor as cli_monitor
 from openmax_core.cli import production as cli_production
+from openmax_core.cli import promises as cli_promises
 from openmax_core.cli.progress import say
 from openmax_core.errors import OpenMaxError
 from openmax_core.methods.registry import FEATURE_METHODS, METHODS
@@ -183,6 +184,10 @@ SHARED: dict[str, dict[str, Any]] = {
     },
     "--device": {"choices": DEVICES, "default": "auto"},
     "--json": {"action": "store_true", "help": "print JSON instead of text"},
+    "--anyway": {
+        "action": "store_true",
+        "help": "take the threshold also where it rejects nothing, or nearly everything",
+    },
 }
 
 
@@ -382,7 +387,8 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "Test and Reject accuracy over thresholds, and the recommended threshold",
         "Calibrate a method on the stored activations, print Test accuracy and Reject accuracy\n"
         "over thresholds with 95 % Wilson intervals, and recommend the threshold with the best\n"
-        "Reject accuracy among those that keep the requested Test accuracy.\n\n"
+        "Reject accuracy among those that keep the requested Test accuracy. Beside it stands the\n"
+        "threshold that keeps it on new pictures, with a confidence.\n\n"
         "Test accuracy: share of the known test pictures that get their right class; a rejected\n"
         "one counts as wrong. Also called correct classification rate (CCR).\n"
         "Reject accuracy: share of the pictures of unknowns that are rejected, which is 1 - FPR\n"
@@ -394,6 +400,18 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": "X",
                 "help": "floor for the recommended threshold, as 85%% or 0.85; default: the "
                 "workspace's, 0.85",
+            },
+            "--max-known-rejected": {
+                "type": share,
+                "metavar": "X",
+                "help": "largest share of the known pictures that may be rejected, as 5%% or 0.05, "
+                "instead of a floor of Test accuracy; the default without a reject set, 5%%",
+            },
+            "--confidence": {
+                "type": cli_promises.confidence,
+                "metavar": "X",
+                "help": "confidence of the promised threshold, as 95%% (the default); given, exit "
+                "code 4 where nothing can be promised",
             },
             "--set": {
                 "type": setting,
@@ -462,7 +480,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
                 "metavar": "PATH",
                 "help": "picture files or folders; or tables (.npz, .parquet, .csv)",
             },
-            **_shared("--method", "--threshold"),
+            **_shared("--method", "--threshold", "--anyway"),
             "--csv": {"metavar": "FILE", "help": "write all figures of every picture"},
             "--json": {
                 "metavar": "FILE",
@@ -490,7 +508,7 @@ COMMANDS: dict[str, tuple[Run, str, str, dict[str, dict[str, Any]]]] = {
         "point are in its metadata. It is checked against the library before it takes its name.\n"
         "assets/serve has a server for it.\n" + WHICH_THRESHOLD,
         {
-            **_shared("workspace", "--method", "--threshold"),
+            **_shared("workspace", "--method", "--threshold", "--anyway"),
             "--output": {"metavar": "FILE", "help": "default: WORKSPACE/export/openmax.onnx"},
         },
     ),

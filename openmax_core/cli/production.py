@@ -33,17 +33,26 @@ def kinds(text: str) -> dict[str, float]:
 
 def objective(options: argparse.Namespace, evaluation: Evaluation, floor: float) -> Objective:
     """What the threshold is chosen for: the least expected cost where costs are given."""
-    from openmax_core.tradeoff.objectives import LeastTableCost, MostRejected
+    from openmax_core.tradeoff.objectives import FewestKnownRejected, LeastTableCost, MostRejected
 
+    given = [
+        name
+        for name in ("costs", "min_test_accuracy", "max_known_rejected")
+        if getattr(options, name) is not None
+    ]
+    if len(given) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in given[:2])
+        raise OpenMaxError(
+            f"{first} and {second} each choose a threshold of their own; give one of them"
+        )
     if options.costs is None:
         if options.unknown_share is not None:
             raise OpenMaxError("--unknown-share is for expected costs; give --costs FILE too")
-        return MostRejected(floor)
-    if options.min_test_accuracy is not None:
-        raise OpenMaxError(
-            "--costs chooses the threshold of the least expected cost, and --min-test-accuracy "
-            "the best Reject accuracy; give one of them"
-        )
+        if options.max_known_rejected is not None:
+            return FewestKnownRejected(options.max_known_rejected)
+        if options.min_test_accuracy is not None:
+            return MostRejected(floor)
+        return evaluation.overall.default_objective(floor)
     from openmax_core.tradeoff.cost_table import read_costs
 
     table = read_costs(Path(options.costs).expanduser(), evaluation.method.class_names_)

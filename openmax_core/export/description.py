@@ -128,10 +128,11 @@ class ExportDescription:
         reject = "not measured"
         if point.reject_accuracy is not None:
             reject = f"{percent(point.reject_accuracy)} ({point.n_reject:,} pictures{weighted})"
+        promised = f"; promised: {point.promise.in_words}" if point.promise else ""
         return (
             f"{self.workspace}: {self.architecture} with {method}, threshold "
             f"{threshold}; Test accuracy {percent(point.test_accuracy)} ({point.n_test:,} "
-            f"pictures), Reject accuracy {reject}"
+            f"pictures), Reject accuracy {reject}{promised}"
         )
 
     def prepare(

@@ -22,12 +22,13 @@ from openmax_core.pictures.strangers import View, looked
 from openmax_core.prediction.verdicts import Logits
 from openmax_core.support.arrays import Float
 from openmax_core.support.chunks import n_cores
-from openmax_core.support.shares import exact_percent
+from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.operating_point import (
     NoFeasibleThresholdError,
     OperatingPoint,
     class_limits,
 )
+from openmax_core.tradeoff.promises import Promise
 from openmax_core.workspace.settings import FILE_NAME
 from openmax_core.workspace.workspace import Workspace
 
@@ -62,6 +63,28 @@ class Choice:
         """(C,) thresholds of pictures predicted as a class."""
         names = self.evaluation.method.class_names_
         return class_limits(names, self.threshold, self.class_thresholds)
+
+    @property
+    def promise(self) -> Promise | None:
+        """What the thresholds keep on new pictures; None where method or data have changed."""
+        point = self.point
+        return point.promise if point is not None and self.evaluation.is_of(point) else None
+
+    def require_useful(self) -> None:
+        """Refuse thresholds that reject nothing, or nearly everything.
+
+        A threshold that was given is taken as it is.
+
+        Raises
+        ------
+        OpenMaxError
+            They do, on the present pictures.
+        """
+        if self.point is not None and (why := self.present_point.useless):
+            raise OpenMaxError(
+                f"threshold {threshold_text(self.threshold)} ({self.source}) {why}; choose another "
+                "on the Threshold page or with --threshold, or take it all the same with --anyway"
+            )
 
     @property
     def is_chosen_on_test_set(self) -> bool:
@@ -148,11 +171,13 @@ def choose_method(
     threshold: float | None = None,
     report: Report | None = None,
     evaluation: Evaluation | None = None,
+    *,
+    anyway: bool = False,
 ) -> Choice:
     """Method and threshold to decide with.
 
     The chosen operating point's where there is one and nothing else is asked for; otherwise the
-    method's recommended threshold under the workspace's floor.
+    method's recommended threshold, see :meth:`~.Curve.default_objective`.
 
     Parameters
     ----------
@@ -160,6 +185,7 @@ def choose_method(
         point's without, else the workspace's default
     report : called with the pictures done and to do, where they are so many that they are counted
     evaluation : of the method of :func:`chosen_settings`, where it is at hand
+    anyway : take the nearest threshold where none is recommended
 
     Raises
     ------
@@ -180,18 +206,25 @@ def choose_method(
                 source += f" (the single one for {', '.join(single)})"
         if point.data != evaluation.data:
             source += ", on activations that have changed since"
+        if point.promise is not None and not evaluation.is_of(point):
+            source += ": its promise no longer holds"
         return Choice(evaluation, point.threshold, source, point)
     floor = workspace.settings.defaults.min_test_accuracy
     try:
-        recommended = evaluation.recommend(floor)
+        recommended = evaluation.recommend_by_default(floor)
     except NoFeasibleThresholdError as error:
+        if anyway and (nearest := error.nearest) is not None:
+            return Choice(evaluation, nearest.threshold, f"taken anyway: {error}", nearest)
         raise NoFeasibleThresholdError(
             f"{error}. Give a threshold (--threshold), or lower min_test_accuracy under [defaults] "
             f"in {workspace.folder / FILE_NAME}",
             error.nearest,
         ) from error
-    source = f"recommended under Test accuracy ≥ {exact_percent(floor)}"
-    return Choice(evaluation, recommended.threshold, source, recommended)
+    objective = recommended.chosen_for
+    requirement = "" if objective is None else objective.requirement
+    return Choice(
+        evaluation, recommended.threshold, f"recommended under {requirement}", recommended
+    )
 
 
 def expand_paths(paths: Sequence[str], classes: Collection[str] = ()) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from openmax_core.prediction.verdicts import ScoredPictures, decide, decision_ta
 from openmax_core.support.arrays import Float
 from openmax_core.support.codec import plain
 from openmax_core.tradeoff.operating_point import class_limits
+from openmax_core.tradeoff.promises import Promise
 
 FORMAT = "openmax-results"
 FORMAT_VERSION = 1
@@ -23,8 +25,13 @@ def results_json(
     scored: ScoredPictures,
     threshold: float,
     class_thresholds: Mapping[str, float] | None = None,
+    promise: Promise | None = None,
 ) -> str:
     """Write decisions as JSON text without NaN; floats come back exactly.
+
+    Parameters
+    ----------
+    promise : what the thresholds keep on new pictures; the entry is left out where there is none
 
     Arrays are in the order of 'classes'; probabilities after OpenMax have one more, 'unknown'.
     Other methods have logits and the probabilities before alone; the rest is null.
@@ -42,6 +49,7 @@ def results_json(
         "data": evaluation.data,
         "threshold": threshold,
         "class_thresholds": None if class_thresholds is None else dict(class_thresholds),
+        **({} if promise is None else {"promise": asdict(promise)}),
         "classes": list(method.class_names_),
         "pictures": [
             {

@@ -26,6 +26,7 @@ from openmax_core.tradeoff.explorer import explorer_data, first_axis, outcome_da
 from openmax_core.tradeoff.intervals import DEFAULT_INTERVAL, share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.outcomes import Outcome
+from openmax_core.tradeoff.promises import PRESUPPOSED
 from openmax_core.tradeoff.resampling import choose_on_half, rest_in_words
 from openmax_core.tradeoff.sweep import (
     borrowed_in_words,
@@ -283,6 +284,8 @@ def _facts(workspace: Workspace, evaluation: Evaluation, point: OperatingPoint) 
         "and with the method": evaluation.both_accuracies_in_words,
         "borrowed tails": borrowed_in_words(method),
         "threshold": threshold_text(point.threshold),
+        "promised": "" if point.promise is None else point.promise.in_words,
+        "a promise presupposes": PRESUPPOSED if point.promise else "",
         "data fingerprint": evaluation.data,
     }
     return {name: value for name, value in facts.items() if value}

@@ -141,6 +141,7 @@ def comparison_table(points: Sequence[SavedPoint]) -> pd.DataFrame:
             "test pictures": [point.n_test for point in at],
             "reject pictures": [point.n_reject for point in at],
             "kinds in production": [point.mix_in_words for point in at],
+            "promised": [point.promise.in_words if point.promise else "" for point in at],
             "chosen for": [_chosen_for(point) for point in at],
             "note": [item.note for item in points],
             "saved_at": [item.saved_at for item in points],
@@ -179,4 +180,4 @@ def _in_words(bounds: Interval | None) -> str:
 
 def _chosen_for(point: OperatingPoint) -> str:
     objective = point.chosen_for
-    return "set by hand" if objective is None else objective.in_words
+    return "set by hand" if objective is None else objective.in_words_on(point.n_reject)
