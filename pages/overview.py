@@ -9,7 +9,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import listed
-from openmax_core.support.shares import exact_percent, percent
+from openmax_core.support.shares import percent
 from openmax_core.tradeoff.intervals import share_interval
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.workspace.samples import Sample, sample_pictures
@@ -90,13 +90,17 @@ def _show_point(workspace: Workspace, evaluation: Evaluation) -> None:
     if point is not None:
         fresh = point.data == evaluation.data and point.settings == evaluation.method.settings_
         note = "" if fresh else " It was chosen with another method or other data."
+        if point.promise is not None and evaluation.is_of(point):
+            note = f" Promised: {point.promise.in_words}."
         st.success(f"**Chosen operating point:** {_in_words(point)}{note}", icon=":material/flag:")
         return
     floor = workspace.settings.defaults.min_test_accuracy
     try:
+        point = evaluation.recommend_by_default(floor)
+        objective = point.chosen_for
+        requirement = "" if objective is None else f" with {objective.requirement}"
         st.info(
-            f"**No operating point is chosen yet.** Recommended with Test accuracy ≥ "
-            f"{exact_percent(floor)}: {_in_words(evaluation.recommend(floor))}",
+            f"**No operating point is chosen yet.** Recommended{requirement}: {_in_words(point)}",
             icon=":material/flag:",
         )
     except NoFeasibleThresholdError as error:

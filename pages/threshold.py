@@ -77,6 +77,8 @@ def _choose_interval() -> str:
 
 def _point(evaluation: Evaluation, decision: Decision, threshold: float) -> OperatingPoint:
     """Point at the threshold; the recommended one where it is the same, for it has its reason."""
+    if decision.promised is not None and decision.promised.threshold == threshold:
+        return decision.promised
     chosen = decision.point
     if chosen is not None and decision.is_reached and chosen.threshold == threshold:
         return chosen

@@ -22,6 +22,7 @@ from openmax_core.support.codec import plain
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.files import modified, storable, write_text_atomically
 from openmax_core.support.shares import counted, percent, percent_range
+from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError
 
 if TYPE_CHECKING:
     from openmax_core.diagnosis.findings import Diagnosis
@@ -360,7 +361,11 @@ def run_evaluate(options: argparse.Namespace) -> int:
     else:
         _print_evaluation(workspace, evaluation)
         _print_table(rows)
-        if note := default_in_words(objective, floor) if is_default else "":
+        if (
+            note := default_in_words(objective, floor, evaluation.overall.n_reject)
+            if is_default
+            else ""
+        ):
             say(f"note:        {note}")
         say(f"recommended: {problem if point is None else _point_in_words(point, objective)}")
         if rest is not None:

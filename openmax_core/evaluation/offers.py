@@ -9,7 +9,7 @@ from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation, no_advice
 from openmax_core.support.decimals import threshold_text
 from openmax_core.support.shares import exact_percent, percent
-from openmax_core.tradeoff.objectives import AtMostLost, FewestKnownRejected, Objective
+from openmax_core.tradeoff.objectives import AtMostLost, Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
 from openmax_core.tradeoff.promises import (
     DEFAULT_CONFIDENCE,
@@ -110,21 +110,22 @@ def _promised(
     return promised, ""
 
 
-def default_in_words(objective: Objective, floor: float) -> str:
+def default_in_words(objective: Objective, floor: float, n_reject: int) -> str:
     """Why an objective is the default, where it is not the floor; '' where it is.
 
     Parameters
     ----------
     floor : of Test accuracy, the default where it can be kept
+    n_reject : reject pictures
     """
-    if isinstance(objective, AtMostLost):
+    if isinstance(objective, AtMostLost) and n_reject:
         lost = exact_percent(objective.max_lost).removesuffix(" %").removesuffix(".0")
         return (
             f"the default floor, Test accuracy ≥ {exact_percent(floor)}, cannot be kept by a "
             f"threshold that rejects anything, so it is relative: lose at most {lost} points "
             f"against {percent(objective.against)}"
         )
-    if isinstance(objective, FewestKnownRejected):
+    if not n_reject:
         return (
             "there is no reject set, so the threshold is from known pictures alone, and says "
             "nothing about unknowns"

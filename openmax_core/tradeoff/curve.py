@@ -273,18 +273,23 @@ class Curve(ABC):
 
         The best Reject accuracy with Test accuracy at the floor or above. Where only a threshold
         that rejects nothing keeps the floor, or none: at most 5 points of Test accuracy lost
-        against no threshold. Without a reject set: at most 5 % of the knowns rejected.
+        against no threshold. Without a reject set: at most 5 % of the knowns rejected; where the
+        method itself rejects more, at most 5 points lost.
 
         Parameters
         ----------
         floor : 0 to 1
         """
-        if not self.n_reject:
-            return FewestKnownRejected()
         absolute = MostRejected(floor)
         if not self.n_test:
             return absolute
         outcomes = self.all_outcomes
+        if not self.n_reject:
+            few = FewestKnownRejected()
+            if few.is_met(outcomes.at(0)):
+                return few
+            # 'Unknown' wins for more of them.
+            return AtMostLost(against=outcomes.at(0).test_accuracy)
         index = int(absolute.choose(outcomes))
         best = outcomes.at(index)
         if absolute.is_met(best) and (best.rejected_known or not best.useless):

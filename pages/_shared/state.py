@@ -251,7 +251,7 @@ def _first_threshold(item: Workspace, evaluated: Evaluation) -> float:
     if point is not None:
         return point.threshold
     try:
-        return evaluated.recommend(item.settings.defaults.min_test_accuracy).threshold
+        return evaluated.recommend_by_default(item.settings.defaults.min_test_accuracy).threshold
     except NoFeasibleThresholdError:
         return slider_scale(evaluated.overall, evaluated.score_range).at(0.5)
 

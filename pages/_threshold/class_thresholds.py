@@ -5,22 +5,32 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from openmax_core.errors import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
-from openmax_core.support.shares import points, points_range
+from openmax_core.support.shares import percent, points, points_range
 from openmax_core.tradeoff.class_thresholds import (
     ClassThresholds,
     Difference,
     Gain,
     choose_class_thresholds,
     measure_gain,
+    promise_class_thresholds,
 )
 from openmax_core.tradeoff.objectives import Objective
 from openmax_core.tradeoff.operating_point import NoFeasibleThresholdError, OperatingPoint
+from pages._shared.format import plain
 from pages._shared.kept import KEYS
 
 
-def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> OperatingPoint | None:
-    """Draw thresholds and gain; returns the point that has them."""
+def show_class_thresholds(
+    evaluation: Evaluation, objective: Objective, confidence: float
+) -> OperatingPoint | None:
+    """Draw thresholds and gain; returns the point that has them, or the promised ones if asked for.
+
+    Parameters
+    ----------
+    confidence : of the promise
+    """
     try:
         chosen, gain = _choose(evaluation, objective)
     except NoFeasibleThresholdError as error:
@@ -29,9 +39,10 @@ def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> Opera
             icon=":material/warning:",
         )
         return None
-    point = evaluation.class_point(chosen, objective)
     _show_verdict(gain)
     st.table(_gains(gain, objective, evaluation.curve.n_reject), border="horizontal")
+    chosen = _promised(evaluation, objective, confidence) or chosen
+    point = evaluation.class_point(chosen, objective)
     with st.expander("Thresholds of the classes"):
         st.dataframe(
             pd.DataFrame(
@@ -44,6 +55,36 @@ def show_class_thresholds(evaluation: Evaluation, objective: Objective) -> Opera
             column_config={"threshold": st.column_config.NumberColumn(format="%.15g")},
         )
     return point
+
+
+def _promised(
+    evaluation: Evaluation, objective: Objective, confidence: float
+) -> ClassThresholds | None:
+    """Draw what thresholds per class can promise; returns them where they are to be taken."""
+    try:
+        found = _promise(evaluation, objective, confidence)
+    except OpenMaxError as error:
+        st.caption(f"Thresholds per class promise nothing: {plain(str(error))}.")
+        return None
+    if found.promise is None or found.outcome.useless:
+        st.caption(f"Thresholds per class promise nothing: those that do {found.outcome.useless}.")
+        return None
+    accuracies = f"Test accuracy {percent(found.outcome.test_accuracy)}"
+    if found.outcome.n_reject:
+        accuracies += f", Reject accuracy {percent(found.outcome.reject_accuracy)}"
+    st.caption(
+        f"Other thresholds per class can be promised: {plain(found.promise.in_words)}. On all of "
+        f"these pictures they have {accuracies}. One half of the pictures chose them, the other "
+        "half tested them."
+    )
+    return found if st.toggle("Take the promised ones", key="promised_per_class") else None
+
+
+@st.cache_resource(
+    show_spinner="Promising thresholds per class …", max_entries=100, hash_funcs=KEYS
+)
+def _promise(evaluation: Evaluation, objective: Objective, confidence: float) -> ClassThresholds:
+    return promise_class_thresholds(evaluation.curve, objective, confidence)
 
 
 @st.cache_resource(

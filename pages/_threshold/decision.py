@@ -9,8 +9,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from openmax_core.evaluation.evaluation import Evaluation
+from openmax_core.evaluation.offers import default_in_words, offered
 from openmax_core.support.decimals import threshold_text
 from openmax_core.tradeoff.objectives import (
+    AtMostLost,
     Balanced,
     FewestKnownRejected,
     LeastCost,
@@ -24,19 +26,27 @@ from openmax_core.tradeoff.outcomes import Outcome
 from openmax_core.tradeoff.resampling import HalfChoice, Spread, bootstrap_choices, choose_on_half
 from openmax_core.workspace.workspace import Workspace
 from pages._shared import state
-from pages._shared.format import counted, plain, rejected_in_words
+from pages._shared.format import counted, plain, rejected_in_words, sentence
 from pages._shared.kept import KEYS
 from pages._shared.widgets import share_input
 from pages._threshold.class_thresholds import show_class_thresholds
 from pages._threshold.costs import ask_costs, has_table
+from pages._threshold.promises import ask_confidence, show_promise
 
 CHOICES: dict[str, str] = {
     MostRejected.kind: "best Reject accuracy, with Test accuracy at least …",
+    AtMostLost.kind: "best Reject accuracy, with Test accuracy lost at most …",
     MostRight.kind: "best Test accuracy, with Reject accuracy at least …",
     FewestKnownRejected.kind: "best Reject accuracy, with at most … of the knowns rejected",
     Balanced.kind: "largest mean of both accuracies",
     LeastCost.kind: "lowest expected cost …",
     LeastTableCost.kind: "lowest expected cost, by a table of costs …",
+}
+# Without a reject set.
+OF_KNOWNS: dict[str, str] = {
+    MostRejected.kind: "highest threshold, with Test accuracy at least …",
+    AtMostLost.kind: "highest threshold, with Test accuracy lost at most …",
+    FewestKnownRejected.kind: "highest threshold, with at most … of the knowns rejected",
 }
 
 
@@ -47,8 +57,9 @@ class Decision:
     Attributes
     ----------
     objective : what was asked for
-    point : the best point; where nothing meets the constraint, the nearest; None without one
-    is_reached : the point meets the constraint
+    point : the best point; where nothing is recommended, the nearest; None without one
+    is_reached : the point is recommended
+    promised : the point that keeps the constraint on new pictures; None without one
     spread : thresholds between which 95 % of the resamples choose; None if not asked for
     class_point : point with thresholds per class; None if not asked for
     """
@@ -56,6 +67,7 @@ class Decision:
     objective: Objective
     point: OperatingPoint | None
     is_reached: bool
+    promised: OperatingPoint | None
     spread: tuple[float, float] | None
     class_point: OperatingPoint | None
 
@@ -73,10 +85,14 @@ class Decision:
     @property
     def marks(self) -> list[dict[str, Any]]:
         """Where the point lies on the slider."""
-        if self.point is None:
-            return []
-        name = "recommended" if self.is_reached else "nearest"
-        return [{"name": name, "label": f" {name}", "threshold": self.point.threshold}]
+        named = [("recommended" if self.is_reached else "nearest", self.point)]
+        if self.promised and self.promised.threshold != getattr(self.point, "threshold", None):
+            named += [("promised", self.promised)]
+        return [
+            {"name": name, "label": f" {name}", "threshold": point.threshold}
+            for name, point in named
+            if point is not None
+        ]
 
 
 def show_decision(
@@ -90,24 +106,32 @@ def show_decision(
     """
     with st.container(border=True, key="decision"):
         objective = _ask(workspace, evaluation)
-        answer = st.container()
-        point, is_reached = None, True
-        try:
-            point = evaluation.choose(objective)
-            answer.markdown(
+        offer = offered(evaluation, objective, ask_confidence())
+        point, is_reached = offer.best, not offer.problem
+        if point is not None and is_reached:
+            st.markdown(
                 f"**Recommended: threshold {threshold_text(point.threshold)}**  \n"
                 + _figures(point, objective, kind)
                 + f" {plain(state.rest_in_words(evaluation, objective))}"
             )
-        except NoFeasibleThresholdError as error:
-            point, is_reached = error.nearest, False
-            answer.markdown(f"**No recommendation:** {error}.")
+        else:
+            st.markdown(f"**No recommendation:** {offer.problem}.")
+        show_promise(evaluation, offer)
         controls = st.container(horizontal=True, vertical_alignment="center")
         controls.button(
             "Use recommended" if is_reached else "Use nearest",
             icon=":material/my_location:",
             disabled=point is None or point.threshold == threshold,
             on_click=lambda: state.set_threshold(workspace, point.threshold) if point else None,
+        )
+        promised = offer.promised
+        controls.button(
+            "Use promised",
+            icon=":material/verified:",
+            disabled=promised is None or promised.threshold == threshold,
+            on_click=lambda: (
+                state.set_threshold(workspace, promised.threshold) if promised else None
+            ),
         )
         is_honest = controls.toggle(
             "Choose on one half, report on the other",
@@ -132,9 +156,9 @@ def show_decision(
         if is_honest and point:
             spread = _show_honest(evaluation, objective, kind)
         if is_per_class and point and is_reached and evaluation.counted is None:
-            class_point = show_class_thresholds(evaluation, objective)
+            class_point = show_class_thresholds(evaluation, objective, offer.confidence)
         if not evaluation.has_tails:  # nothing but the threshold rejects
-            return Decision(objective, point, is_reached, spread, class_point)
+            return Decision(objective, point, is_reached, promised, spread, class_point)
         curve = evaluation.overall
         won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
         if curve.n_reject:
@@ -143,22 +167,36 @@ def show_decision(
             f"For {won} pictures, 'unknown' is the most probable class. They are rejected at every "
             f"threshold. {evaluation.both_accuracies_in_words}"
         )
-    return Decision(objective, point, is_reached, spread, class_point)
+    return Decision(objective, point, is_reached, promised, spread, class_point)
 
 
 def _ask(workspace: Workspace, evaluation: Evaluation) -> Objective:
     """Draw the objective's inputs and return it."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
+    standard = workspace.settings.defaults.min_test_accuracy
+    choices = CHOICES if evaluation.overall.n_reject else OF_KNOWNS
+    names = [name for name in choices if name != LeastTableCost.kind or has_table(evaluation)]
+    default = evaluation.overall.default_objective(standard)
+    if "floor" in st.query_params:  # a link says what was asked for
+        default = MostRejected(standard)
     kind = row.selectbox(
         "Choose the threshold with the",
-        [name for name in CHOICES if name != LeastTableCost.kind or has_table(evaluation)],
-        format_func=CHOICES.__getitem__,
+        names,
+        index=names.index(default.kind),
+        format_func=choices.__getitem__,
         key="objective",
         persist_state="session",
         width=430,
     )
     if kind == MostRight.kind:
         return MostRight(_share(row, "Reject accuracy at least", "reject_floor", 0.9))
+    if kind == default.kind and (
+        note := default_in_words(default, standard, evaluation.overall.n_reject)
+    ):
+        st.caption(sentence(note))
+    if kind == AtMostLost.kind:
+        lost = _share(row, "Test accuracy lost at most", "most_lost", 0.05)
+        return AtMostLost(lost, evaluation.overall.all_outcomes.at(0).test_accuracy)
     if kind == FewestKnownRejected.kind:
         return FewestKnownRejected(_share(row, "Knowns rejected at most", "most_rejected", 0.05))
     if kind == Balanced.kind:
@@ -172,7 +210,6 @@ def _ask(workspace: Workspace, evaluation: Evaluation) -> Objective:
     if kind == LeastTableCost.kind:
         share = _share(row, "Unknowns in production", "unknown_share", 0.1)
         return ask_costs(workspace, evaluation, share)
-    standard = workspace.settings.defaults.min_test_accuracy
     return MostRejected(
         share_input(
             row, "Test accuracy at least", "floor", standard, bind="query-params", width=190

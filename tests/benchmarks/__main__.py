@@ -17,7 +17,7 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from tests.benchmarks import browser, extraction, memory, numbers, scale, uploads
+from tests.benchmarks import browser, extraction, memory, numbers, promises, scale, uploads
 from tests.benchmarks.measure import Row
 
 GROUPS: dict[str, Callable[[], list[Row]]] = {
@@ -29,7 +29,10 @@ GROUPS: dict[str, Callable[[], list[Row]]] = {
     "scale": scale.rows,
 }
 # Minutes each: only when they are named.
-LONG_GROUPS: dict[str, Callable[[], list[Row]]] = {"huge": scale.huge_rows}
+LONG_GROUPS: dict[str, Callable[[], list[Row]]] = {
+    "huge": scale.huge_rows,
+    "promises": promises.rows,
+}
 
 
 def main(names: list[str]) -> None:

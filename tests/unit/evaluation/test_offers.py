@@ -100,7 +100,7 @@ def test_without_unknowns_nothing_is_said_about_them(without_unknowns: Evaluatio
         *(text for row in plan_in_words(without_unknowns, objective) for text in row.values()),
     ]
     assert "Reject accuracy" not in "; ".join(words)
-    assert "says nothing about unknowns" in default_in_words(objective, 0.85)
+    assert "says nothing about unknowns" in default_in_words(objective, 0.85, 0)
     refused = offered(without_unknowns, MostRight(0.9))
     assert "no reject set" in refused.problem
     assert "no reject set" in refused.promise_problem
@@ -110,10 +110,10 @@ def test_without_unknowns_nothing_is_said_about_them(without_unknowns: Evaluatio
 def test_the_default_is_relative_where_the_floor_is_out_of_reach(evaluation: Evaluation) -> None:
     point = evaluation.recommend_by_default(0.99)
     assert isinstance(point.chosen_for, AtMostLost)
-    told = default_in_words(point.chosen_for, 0.99)
+    told = default_in_words(point.chosen_for, 0.99, 150)
     assert told.endswith("so it is relative: lose at most 5 points against 82.5 %")
     assert evaluation.recommend_by_default(0.7) == evaluation.recommend(0.7)
-    assert default_in_words(MostRejected(0.7), 0.7) == ""
+    assert default_in_words(MostRejected(0.7), 0.7, 150) == ""
 
 
 def test_a_useless_point_is_not_the_default(indistinct: Evaluation) -> None:
