@@ -331,8 +331,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     )
     table = sweep_table(evaluation.overall, parse_thresholds(thresholds))
     rows = table.to_dict(orient="records")
-    confidence = options.confidence or DEFAULT_CONFIDENCE
-    offer = offered(evaluation, objective, confidence)
+    offer = offered(evaluation, objective, options.confidence or DEFAULT_CONFIDENCE)
     point, problem = (None, offer.problem) if offer.problem else (offer.best, None)
     rest = None if point is None else _on_the_rest(evaluation, objective)
     folders = reject_folders(evaluation)
@@ -380,8 +379,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
             say(f"{share:>23}  {row['rejected']:6,} of {row['pictures']:6,}  {row['folder']}")
         if choices is not None:
             stand_ins.print_choices(choices, evaluation)
-    is_missing = point is None or (options.confidence is not None and offer.promised is None)
-    return EXIT_INFEASIBLE if is_missing else 0
+    is_promised = offer.promised is not None or options.confidence is None
+    return 0 if point is not None and is_promised else EXIT_INFEASIBLE
 
 
 def _print_table(rows: Sequence[dict[Any, Any]]) -> None:
