@@ -321,7 +321,7 @@ def run_evaluate(options: argparse.Namespace) -> int:
     workspace = _open(options)
     with counting() as report:
         evaluation = workspace.evaluate(options.method, report=report, **dict(options.settings))
-    evaluation = evaluation.in_production(options.kinds)
+    evaluation = evaluation.in_production(options.kinds).with_kinds()
     floor = options.min_test_accuracy
     floor = workspace.settings.defaults.min_test_accuracy if floor is None else floor
     objective = production.objective(options, evaluation, floor)

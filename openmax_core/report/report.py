@@ -72,7 +72,7 @@ def report_html(
         thresholds = parse_thresholds(
             default_thresholds(evaluation.method.name, evaluation.overall, evaluation.score_range)
         )
-    evaluation = evaluation.like(point)
+    evaluation = evaluation.like(point).with_kinds()
     method = evaluation.method
     parameters = class_table(evaluation.openmax) if evaluation.has_tails else None
     return _rendered(

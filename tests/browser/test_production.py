@@ -94,6 +94,8 @@ def test_shares_costs_and_stand_ins(
     cost = evaluation.choose(objective).expected_cost
     expect(page.get_by_text(f"Expected cost {cost:.4g} a picture")).to_be_visible()
     file.write_text("truth,nothing", encoding="utf-8")
+    explorer.wait_until_idle()
+    expect(page.locator('input[type="file"]')).to_have_count(1)  # a new one replaces the first
     page.locator('input[type="file"]').set_input_files(file)
     expect(page.get_by_text("the table of costs has no column")).to_be_visible()
 

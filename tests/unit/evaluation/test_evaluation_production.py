@@ -10,6 +10,7 @@ from openmax_core import OpenMaxError
 from openmax_core.evaluation.evaluation import Evaluation
 from openmax_core.tradeoff.cost_table import CostTable, parse_costs
 from openmax_core.tradeoff.objectives import LeastTableCost, MostRejected
+from openmax_core.tradeoff.resampling import choose_on_half
 from tests.support.evaluations import made_up_evaluation
 
 KINDS = ("lawn", "street", "yard")
@@ -95,3 +96,13 @@ def test_an_older_point_stays_as_it_was(evaluation: Evaluation) -> None:
     point = evaluation.choose(MostRejected(0.4))
     assert point.kinds is None
     assert point.expected_cost is None
+
+
+def test_with_kinds_halves_and_resamples_use_costs_by_kind(evaluation: Evaluation) -> None:
+    names = evaluation.method.class_names_
+    text = CostTable.of_three(names, 1, 1, 5).to_csv() + "unknown: lawn,1,1,1,0\n"
+    objective = LeastTableCost(parse_costs(text, names), 0.3)
+    found = evaluation.with_kinds()
+    assert found.choose(objective) == evaluation.choose(objective)
+    assert choose_on_half(found.overall, objective).reported.cost is not None
+    assert found.with_kinds() is found
