@@ -14,8 +14,8 @@ run: $(VENV)/.installed
 	OPENMAX_WORKSPACE="$(WORKSPACE)" $(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: lint $(VENV)/.browser
-	$(BIN)/python -m pytest tests/unit tests/app -n auto --maxprocesses 4 --dist loadgroup
-	$(BIN)/python -m pytest tests/browser -n auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest tests/unit tests/app -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest tests/browser -n auto --maxprocesses 4 --dist loadfile
 	$(BIN)/python -m pytest tests/cluster
 
 lint: $(VENV)/.installed-dev
