@@ -211,10 +211,12 @@ class Promised(Objective):
 
     @property
     def requirement(self) -> str:
+        """What must hold, with the confidence."""
         what = self.objective.requirement or self.objective.in_words
         return f"{what} with {confidence_text(self.confidence)} confidence"
 
     def problem(self, n_test: int, n_reject: int) -> str:
+        """Say why nothing can be chosen, as the objective does."""
         return self.objective.problem(n_test, n_reject)
 
     def require_valid(self, outcomes: Outcomes) -> None:
@@ -231,9 +233,11 @@ class Promised(Objective):
             raise NoPromiseError(f"no valid promise exists for {self.objective.in_words}{weighted}")
 
     def value(self, outcomes: Outcomes) -> Float:
+        """The objective's figure."""
         return self.objective.value(outcomes)
 
     def tie_break(self, outcomes: Outcomes) -> Float:
+        """The objective's second figure."""
         return self.objective.tie_break(outcomes)
 
     def slack(self, outcomes: Outcomes) -> Float:
@@ -244,6 +248,7 @@ class Promised(Objective):
         return np.asarray(kept.count - fewest(kept.n, kept.least, self.confidence), dtype=float)
 
     def reached(self, outcome: Outcome) -> str:
+        """What a threshold has instead, as the objective says it."""
         return self.objective.reached(outcome)
 
     def promise(self, outcome: Outcome) -> Promise:
@@ -299,6 +304,7 @@ class Promised(Objective):
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """The objective, for JSON."""
         return self.objective.to_dict()
 
 

@@ -505,7 +505,7 @@ def test_honest_figures_stand_beside_the_flattering(explorer, evaluation):
     page = explorer.page
     page.get_by_text("Choose on one half, report on the other").click()
     halves = choose_on_half(evaluation.curve, MostRejected(0.85))
-    table = page.get_by_test_id("stTable")
+    table = page.get_by_test_id("stTable").filter(has_text="the half it was chosen on")
     for outcome in (halves.chosen.outcome, halves.reported):
         expect(table).to_contain_text(f"{outcome.correct:,} of {outcome.n_test:,}")
         expect(table).to_contain_text(f"{outcome.rejected_unknown:,} of {outcome.n_reject:,}")
@@ -518,7 +518,8 @@ def test_thresholds_per_class_show_their_gain_and_are_saved(explorer, evaluation
     page = explorer.page
     page.get_by_text("A threshold per class", exact=True).click()
     gain = measure_gain(evaluation.curve, MostRejected(0.85))
-    expect(page.get_by_test_id("stTable")).to_contain_text(f"{100 * gain.value.value:+.1f} points")
+    table = page.get_by_test_id("stTable").filter(has_text="gain over the single threshold")
+    expect(table).to_contain_text(f"{100 * gain.value.value:+.1f} points")
     verdict = "better" if gain.is_worth_it else "within noise"
     expect(page.get_by_text(verdict, exact=True)).to_be_visible()
     page.get_by_label("Name").fill("per class")

@@ -280,7 +280,7 @@ def modules_in(folder: Path) -> list[str]:
 
 def test_the_core_is_a_few_rooms_and_little_else() -> None:
     assert len(list((REPOSITORY / "openmax_core").glob("*.py"))) <= 4
-    assert len([path for path in CORE if path.stem != "__init__"]) <= 140
+    assert len([path for path in CORE if path.stem != "__init__"]) <= 145
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=name_of)
