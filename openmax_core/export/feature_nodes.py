@@ -17,6 +17,7 @@ from openmax_core.export.description import FEATURES_INPUT
 from openmax_core.methods.features import FeatureMethod
 from openmax_core.methods.gaussians import Gaussians
 from openmax_core.methods.neighbours import Neighbours
+from openmax_core.methods.neural_collapse import NeuralCollapse
 from openmax_core.methods.virtual_logit import VirtualLogit
 from openmax_core.support.arrays import LARGEST_FEATURE
 from openmax_core.support.products import GRID, Vectors
@@ -87,10 +88,23 @@ def _virtual_logit(graph: GraphBuilder, method: VirtualLogit, raw: str, features
     return graph.add("Sub", energy, virtual)
 
 
+def _neural_collapse(graph: GraphBuilder, method: NeuralCollapse, raw: str, features: str) -> str:
+    best = graph.add("ArgMax", raw, axis=1, keepdims=0)
+    means = graph.add("Gather", graph.constant(method.mean_logits_), best, axis=0)
+    above = graph.add("Sub", graph.reduced("ReduceMax", raw), means)
+    centred = graph.add("Sub", features, graph.constant(method.mean_features_))
+    lengths = graph.add("Sqrt", _squares(graph, centred))
+    has_length = graph.add("Greater", lengths, graph.constant(0.0))
+    divisor = graph.add("Where", has_length, lengths, graph.constant(1.0))
+    nothing = graph.add("Mul", above, graph.constant(0.0))
+    return graph.add("Where", has_length, graph.add("Div", above, divisor), nothing)
+
+
 WRITERS: dict[type[FeatureMethod], Callable[[GraphBuilder, Any, str, str], str]] = {
     Neighbours: _neighbours,
     Gaussians: _gaussians,
     VirtualLogit: _virtual_logit,
+    NeuralCollapse: _neural_collapse,
 }
 
 

@@ -155,6 +155,8 @@ class FeatureMethod(Method):
                 widths.add(block.features.shape[1])
                 yield block
                 first += len(block.labels)
+            if not first:
+                raise FitError("there are no training pictures; nothing can be learned")
 
         def counted() -> Iterator[Block]:
             for block in checked():
@@ -236,7 +238,7 @@ class FeatureMethod(Method):
         if not 1 <= n_features <= LARGEST_WIDTH:
             raise OpenMaxError(f"n_features must lie between 1 and {LARGEST_WIDTH:,}")
         packed = entry(dict[str, Any], values, "arrays")
-        self._restore(Arrays(packed, n_features))
+        self._restore(Arrays(packed, n_features, len(names)))
         self.class_names_, (self.n_correct_, self.n_training_) = names, counts
         self.n_features_ = n_features
         return self
@@ -353,11 +355,12 @@ class Arrays:
     Attributes
     ----------
     packed : by name
-    n_features : D
+    n_features, n_classes : D and C
     """
 
     packed: dict[str, Any]
     n_features: int
+    n_classes: int
 
     def take(self, name: str, kind: type, *shape: int | None) -> NDArray[Any]:
         """An array of a file.

@@ -18,6 +18,7 @@ from openmax_core.methods.features import FeatureMethod
 from openmax_core.methods.gaussians import Gaussians
 from openmax_core.methods.method import Method, MethodWords, NoSettings, Settings
 from openmax_core.methods.neighbours import Neighbours
+from openmax_core.methods.neural_collapse import NeuralCollapse
 from openmax_core.methods.scores import FORMAT, SCORES, LogitScore
 from openmax_core.methods.settings import PRESETS, read_settings
 from openmax_core.methods.virtual_logit import VirtualLogit
@@ -28,6 +29,7 @@ FEATURE_METHODS: dict[str, Callable[[], FeatureMethod]] = {
     "mahalanobis": partial(Gaussians, "mahalanobis"),
     "rmds": partial(Gaussians, "rmds"),
     "vim": VirtualLogit,
+    "nci": NeuralCollapse,
 }
 """Methods that need stored features."""
 

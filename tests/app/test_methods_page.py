@@ -26,7 +26,7 @@ def compared(open_app, trees):
 def test_all_methods_stand_beside_softmax(compared):
     table = compared.dataframe[0].value
     assert len(table) == len(METHODS_OF_LOGITS)
-    assert "rmds, vim are left out: features are needed" in texts(compared.caption)
+    assert "rmds, vim, nci are left out: features are needed" in texts(compared.caption)
     assert table["method"].str.contains("(present)", regex=False).sum() == 1
     said = texts(compared.markdown)
     assert "over softmax" in said or "than softmax" in said

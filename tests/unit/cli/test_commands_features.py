@@ -114,7 +114,7 @@ def test_compare_has_all_methods(folder, without):
     ran = shell("compare", without)
     assert ran.code == 0
     assert (
-        "left out    knn, mahalanobis, rmds, vim are left out: features are needed, and none "
+        "left out    knn, mahalanobis, rmds, vim, nci are left out: features are needed, and none "
         "are stored; write features = true under [classifier] in workspace.toml" in ran.out
     )
 

@@ -105,7 +105,7 @@ def test_features_beyond_float16_are_the_most_that_it_holds(name):
 @pytest.mark.parametrize("name", FEATURE_METHODS)
 def test_damaged_files_are_named(name):
     values = new_method(name).fit(LOGITS, LABELS, features=FEATURES).to_dict()
-    array = next(key for key in values["arrays"] if key.endswith("_grid"))
+    array = next(iter(values["arrays"]))
     for change, message in (
         ({"method": "nearest"}, "no method 'nearest' of features; there are knn"),
         ({"version": 9}, "format version 9"),
@@ -113,7 +113,7 @@ def test_damaged_files_are_named(name):
         ({"n_features": 0}, "n_features must lie between"),
         ({"n_features": 9}, "fit again"),
         ({"arrays": {}}, "is missing"),
-        ({array: {"dtype": "<f8"}}, "is not what the method learns"),
+        ({array: {"dtype": "<i2"}}, "is not what the method learns"),
         ({array: {"base64": "AAAA"}}, "is not what the method learns"),
         ({array: {"base64": "*"}}, "is damaged"),
         ({array: {"shape": [-1, 8]}}, "is not what the method learns"),

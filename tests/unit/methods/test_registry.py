@@ -25,7 +25,10 @@ from openmax_core.methods.registry import (
 from openmax_core.methods.scores import SCORES, LogitScore
 from openmax_core.methods.settings import PRESET_SENTENCES, PRESETS
 
-ALL = "openmax, robust, bendale, notebook, msp, max_logit, energy, gen, knn, mahalanobis, rmds, vim"
+ALL = (
+    "openmax, robust, bendale, notebook, msp, max_logit, energy, gen, "
+    "knn, mahalanobis, rmds, vim, nci"
+)
 
 
 def test_every_name_makes_its_method():
