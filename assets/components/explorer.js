@@ -81,6 +81,7 @@ const HEIGHT = { tradeoff: 250, scores: 190 };
 /** @type {ChartName[]} */
 const CHARTS = ["tradeoff", "scores"];
 const AXIS_WIDTH = 52; // the same in both charts, so that their thresholds lie below each other
+const NAME_WIDTH = 80; // pixels that the name below a mark takes, about
 const TITLES = {
   score: { tradeoff: "Accuracy over the threshold", scores: "Scores of both sets" },
   share: { tradeoff: "Accuracy over the share of knowns rejected", scores: "Both sets over the share of knowns rejected" },
@@ -745,18 +746,20 @@ class Explorer {
     const { control, data } = this;
     /** @param {number} threshold */
     const place = (threshold) => `${100 * control.shareOf(threshold)}%`;
-    const marks = (data.marks ?? []).map((mark) => {
+    const marked = [...(data.marks ?? [])].sort((one, other) => one.threshold - other.threshold);
+    const at = marked.map((mark) => control.shareOf(mark.threshold));
+    const near = NAME_WIDTH / Math.max(this.marks.clientWidth, 1);
+    const marks = marked.map((mark, index) => {
       const node = element("span", { title: `${mark.name}: threshold ${mark.threshold}`, text: mark.label });
-      const share = control.shareOf(mark.threshold);
-      if (share < 0.08) node.className = "first";
-      if (share > 0.92) node.className = "last";
+      // A name stands beside its mark where the slider ends, or another mark is near.
+      if (at[index] < 0.08 || at[index] - at[index - 1] < near) node.className = "first";
+      else if (at[index] > 0.92 || at[index + 1] - at[index] < near) node.className = "last";
       node.style.left = place(mark.threshold);
       return node;
     });
     // A mark's name needs the room of the number at the end.
-    for (const [end, name] of [[".lowest", "first"], [".highest", "last"]]) {
-      part(this.root, end).style.visibility = marks.some((node) => node.className === name) ? "hidden" : "";
-    }
+    part(this.root, ".lowest").style.visibility = at.some((share) => share < 0.08) ? "hidden" : "";
+    part(this.root, ".highest").style.visibility = at.some((share) => share > 0.92) ? "hidden" : "";
     if (data.spread) {
       const [low, high] = data.spread;
       const node = element("span", { className: "spread", title: `95 % of the resamples choose a threshold from ${low} to ${high}` });

@@ -157,16 +157,15 @@ def show_decision(
             spread = _show_honest(evaluation, objective, kind)
         if is_per_class and point and is_reached and evaluation.counted is None:
             class_point = show_class_thresholds(evaluation, objective, offer.confidence)
-        if not evaluation.has_tails:  # nothing but the threshold rejects
-            return Decision(objective, point, is_reached, promised, spread, class_point)
         curve = evaluation.overall
-        won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
-        if curve.n_reject:
-            won += f" and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} reject"
-        st.caption(
-            f"For {won} pictures, 'unknown' is the most probable class. They are rejected at every "
-            f"threshold. {evaluation.both_accuracies_in_words}"
-        )
+        if evaluation.method.has_unknown:
+            won = f"{curve.n_test_unknown_won:,} of {curve.n_test:,} test"
+            if curve.n_reject:
+                won += f" and {curve.n_reject_unknown_won:,} of {curve.n_reject:,} reject"
+            st.caption(
+                f"For {won} pictures, 'unknown' is the most probable class. They are rejected at "
+                f"every threshold. {evaluation.both_accuracies_in_words}"
+            )
     return Decision(objective, point, is_reached, promised, spread, class_point)
 
 

@@ -26,8 +26,8 @@ def ask_confidence() -> float:
     row.caption(
         "Confidence of the promise",
         width="content",
-        help="Of many sets of pictures as large as these, at least this share gives a promise "
-        "that new pictures keep.",
+        help="With 95 %: of many sets of pictures as large as these, at most 5 % give a promise "
+        "that new pictures break.",
     )
     return choose(
         row,
@@ -68,7 +68,7 @@ def _row(point: OperatingPoint, promise: str, price: str) -> dict[str, str]:
         here += f", Reject accuracy {percent(point.reject_accuracy)}"
     return {
         "threshold": threshold_text(point.threshold),
-        "on these pictures": here,
+        "on these pictures": here.replace(" %", "\u00a0%"),  # a line does not begin with '%'
         "promised": promise,
         "costs": price,
     }

@@ -20,11 +20,11 @@ def drawn_workspace(folder: Path, n_test: int, n_reject: int, height: float = 3.
     height : by which the right class stands out; about 84 % are right with 3, 99 % with 6
     """
     generator = np.random.default_rng(0)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
 
     def write(name: str, count: int, of_classes: bool) -> str:
         logits = generator.normal(0.0, 1.3, (count, len(NAMES))).astype(np.float32)
-        path = folder / f"{name}.npz"
+        path = folder / "tables" / f"{name}.npz"
         if of_classes:
             labels = generator.integers(0, len(NAMES), count)
             logits[np.arange(count), labels] += height
@@ -36,4 +36,4 @@ def drawn_workspace(folder: Path, n_test: int, n_reject: int, height: float = 3.
     tables = {"train": write("train", 400, True), "test": write("test", n_test, True)}
     if n_reject:
         tables["reject"] = write("reject", n_reject, False)
-    return Workspace.create_from_tables(folder / "workspace", tables, classes=NAMES)
+    return Workspace.create_from_tables(folder, tables, classes=NAMES)

@@ -98,7 +98,7 @@ def test_without_unknowns_no_word_is_said_about_them(tmp_path: Path) -> None:
 def test_a_useless_default_is_refused_without_the_flag(tmp_path: Path) -> None:
     workspace = drawn_workspace(tmp_path, 60, 40)
     workspace.choose(workspace.evaluate().point_at(-100.0))
-    table = tmp_path / "test.npz"
+    table = tmp_path / "tables" / "test.npz"
     for command in (("predict", table), ("export",)):
         ran = shell(command[0], workspace.folder, *command[1:])
         assert ran.code == 1
@@ -115,7 +115,7 @@ def test_a_promise_is_carried_through_predict_report_and_export(tmp_path: Path) 
     workspace.choose(point)
     promised = "Test accuracy ≥ 75.0 % with 90 % confidence, from 200 pictures"
     results = tmp_path / "results.json"
-    ran = shell("predict", workspace.folder, tmp_path / "test.npz", "--json", results)
+    ran = shell("predict", workspace.folder, tmp_path / "tables" / "test.npz", "--json", results)
     assert f"promised: {promised}" in ran.out
     assert json.loads(results.read_text(encoding="utf-8"))["promise"]["bound"] == 0.75
     assert shell("report", workspace.folder).code == 0

@@ -355,7 +355,7 @@ def test_pictures_that_were_moved_away_are_not_needed(digits: Workspace, tmp_pat
 def test_a_network_that_onnx_cannot_hold_says_the_way_out(
     digits: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*given: Any) -> bytes:
+    def refuse(*given: Any, **named: Any) -> bytes:
         raise ExportError("resnet18 cannot be exported to ONNX (RuntimeError: no)")
 
     monkeypatch.setattr(NamedClassifier, "load_exported_network", refuse)

@@ -527,6 +527,7 @@ COLUMNS = [
     "test pictures",
     "reject pictures",
     "kinds in production",
+    "promised",
     "chosen for",
     "note",
     "saved_at",
@@ -555,6 +556,7 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
         3,
         7,
         "",
+        "",
         "the least expected cost (wrong known 1, rejected known 0.3, accepted unknown 5, "
         "33.33333333333333 % unknowns)",
         "for the night",
@@ -563,7 +565,7 @@ def test_the_comparison_has_a_row_a_point_in_their_order():
     ]
     second = table.iloc[1]
     assert second["name"] == "known"
-    assert second["chosen for"] == ("the best Reject accuracy with knowns rejected ≤ 5.0 %")
+    assert second["chosen for"] == "the highest threshold with knowns rejected ≤ 5.0 %"
     assert not second["thresholds per class"]
     assert math.isnan(second["reject_accuracy"])
     assert pd.isna(second["data"])
