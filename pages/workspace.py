@@ -22,7 +22,7 @@ from pages._shared.widgets import show_error, show_table
 from pages._workspace.browser import Wanted
 from pages._workspace.create import show_guide
 from pages._workspace.fields import Fields
-from pages._workspace.steps import CHECK, CHOOSE, EXTRACT, TRAIN, next_step, show_steps
+from pages._workspace.steps import CHECK, CHOOSE, EXTRACT, READ, TRAIN, next_step, show_steps
 from pages._workspace.training import job_of, show_outcome, show_training
 
 LOOK = "Check this workspace"
@@ -151,7 +151,7 @@ def _offer_extraction(workspace: Workspace, statuses: dict[str, SplitStatus]) ->
     is_current = all(status.is_current for status in statuses.values())
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
-            "Read the tables" if is_of_tables else EXTRACT,
+            READ if is_of_tables else EXTRACT,
             icon=":material/play_arrow:",
             type="secondary" if is_current else "primary",
             help="Reads tables that are new or have changed, and stores the logits."

@@ -12,6 +12,7 @@ from pages._shared import state
 from pages._shared.jobs import ExtractionJob
 
 TRAIN, EXTRACT, CHECK, CHOOSE = "Train", "Run extraction", "Check", "Choose a threshold"
+READ = "Read the tables"  # in place of an extraction
 
 
 def next_step(
@@ -45,12 +46,16 @@ def show_steps(present: str, is_trained_here: bool, is_of_tables: bool) -> None:
     ----------
     present : one of the names above
     is_trained_here : training is one of them
+    is_of_tables : logits are read from tables
     """
     steps = [TRAIN] if is_trained_here else []
-    steps += [CHECK, CHOOSE] if is_of_tables else [EXTRACT, CHECK, CHOOSE]
+    if not is_of_tables or present == EXTRACT:  # tables are read while a workspace is made
+        steps.append(EXTRACT)
+    steps += [CHECK, CHOOSE]
     place = steps.index(present)
     shown = []
-    for number, name in enumerate(steps):
+    for number, step in enumerate(steps):
+        name = READ if is_of_tables and step == EXTRACT else step
         if number < place:
             shown.append(f":green[:material/check_circle:] {name}")
         elif number == place:

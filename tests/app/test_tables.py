@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -72,6 +73,14 @@ def test_workspace_shows_tables_and_reads_them(open_app, scores):
     [button] = [item for item in app.button if item.label == "Read the tables"]
     button.click().run()
     assert not app.exception
+
+
+def test_tables_that_are_to_be_read_again_are_the_next_step(open_app, scores, tmp_path):
+    folder = shutil.copytree(scores.folder, tmp_path / "again")
+    shutil.rmtree(folder / "activations")
+    app = open_app(folder, "workspace")
+    assert not app.exception
+    assert "**Read the tables**" in texts(app.markdown)
 
 
 def test_upload_takes_a_table_and_gives_decisions(open_app, scores):
