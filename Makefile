@@ -39,7 +39,7 @@ test-lowest: $(VENV)/.installed-dev
 	$(BIN)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct \
 		-r requirements.txt -r assets/serve/requirements.txt \
 		"pytest>=9" "pytest-timeout>=2.4" "hypothesis>=6.150" "httpx>=0.28" \
-		"pytorch-ood>=0.4" "osr-metrics>=0.5"
+		"pytorch-ood>=0.4" "osr-metrics>=0.5" "MAPIE>=1.6" "zugzwang>=1.1"
 	.venv-lowest/bin/python -m pytest tests/unit tests/app
 
 screenshots: $(VENV)/.browser
