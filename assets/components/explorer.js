@@ -128,8 +128,8 @@ class Curve {
     this.accepted = counts(sent.accepted);
     this.testHistogram = counts(sent.test_histogram);
     this.rejectHistogram = counts(sent.reject_histogram);
-    this.testShares = counts(sent.test_shares);
-    this.rejectShares = counts(sent.reject_shares);
+    this.testByShare = counts(sent.test_shares);
+    this.rejectByShare = counts(sent.reject_shares);
     this.cellSizes = counts(sent.cell_sizes);
     this.cellStarts = indices(sent.cell_starts);
     this.cellCounts = counts(sent.cell_counts);
@@ -138,8 +138,8 @@ class Curve {
     this.rejectedKnown = Float64Array.from(this.correct, (count, at) => (this.nTest - count - this.wrong[at]) / this.nTest);
     this.testAccuracy = Float64Array.from(this.correct, (count) => count / this.nTest);
     /** Weighted by kind of unknowns; null where all pictures count alike. */
-    this.rejectShare = sent.reject_share ? floats(sent.reject_share) : null;
-    this.rejectAccuracy = this.rejectShare ?? Float64Array.from(this.accepted, (count) => (this.nReject - count) / this.nReject);
+    this.weightedReject = sent.reject_share ? floats(sent.reject_share) : null;
+    this.rejectAccuracy = this.weightedReject ?? Float64Array.from(this.accepted, (count) => (this.nReject - count) / this.nReject);
   }
 
   /**
@@ -173,7 +173,7 @@ class Curve {
     if (!isHeld) return null;
     return {
       threshold, correct: correct[at], wrong: wrong[at], accepted: accepted[at],
-      reject_share: this.rejectShare?.[at],
+      reject_share: this.weightedReject?.[at],
       test: [this.testLow[at], this.testHigh[at]],
       reject: [this.rejectLow[at], this.rejectHigh[at]],
     };
@@ -404,8 +404,8 @@ class Explorer {
   histograms() {
     const { curve } = this;
     if (this.axis === "score") return { edges: curve.edges, test: curve.testHistogram, reject: curve.rejectHistogram };
-    const n = curve.testShares.length;
-    return { edges: Float64Array.from({ length: n + 1 }, (_, at) => at / n), test: curve.testShares, reject: curve.rejectShares };
+    const n = curve.testByShare.length;
+    return { edges: Float64Array.from({ length: n + 1 }, (_, at) => at / n), test: curve.testByShare, reject: curve.rejectByShare };
   }
 
   /* What moves with the threshold. */

@@ -20,7 +20,6 @@ def shown_after(app: AppTest) -> AppTest:
     end = time.monotonic() + SECONDS
     while any("Leaving out" in (item.proto.text or "") for item in app.get("progress")):
         assert time.monotonic() < end
-        time.sleep(0.05)
         app.run()
     assert not app.exception, app.exception
     return app

@@ -39,18 +39,22 @@ def explorer(page: Page, server: str, workspace: Workspace) -> Dashboard:
 def type_into_cell(explorer: Dashboard, editor: Locator, row: int, column: int, text: str) -> None:
     """Type into a cell of an editor: from its first cell on with the arrow keys.
 
-    It is drawn on a canvas, so nothing tells when it has taken a key.
+    It is drawn on a canvas; its table for screen readers tells which cell is selected.
     """
     page, cells = explorer.page, editor.locator(".dvn-scroller")
     cells.evaluate("part => part.scrollIntoView({ block: 'center' })")
-    page.wait_for_timeout(1000)
-    cells.click(position={"x": 20, "y": 52})  # below the head, which has 35 pixels
-    page.wait_for_timeout(300)
-    for key in ("ArrowRight",) * column + ("ArrowDown",) * row:
-        page.keyboard.press(key)
-        page.wait_for_timeout(100)
-    page.keyboard.type(text, delay=100)
-    page.wait_for_timeout(300)
+    at = [(0, 0)]
+    at += [(place, 0) for place in range(1, column + 1)]
+    at += [(column, place) for place in range(1, row + 1)]
+    for index, (across, down) in enumerate(at):
+        if index == 0:
+            cells.click(position={"x": 20, "y": 52})  # below the head, which has 35 pixels
+        else:
+            page.keyboard.press("ArrowRight" if down == 0 else "ArrowDown")
+        cell = editor.get_by_test_id(f"glide-cell-{across}-{down}")
+        expect(cell).to_have_attribute("aria-selected", "true")
+    page.keyboard.type(text)
+    expect(page.locator("#portal input, #portal textarea").first).to_have_value(text)
     page.keyboard.press("Enter")
     explorer.wait_until_idle()
 
